@@ -1,0 +1,158 @@
+# vsw: everything a person or CI runs. `make help` lists the targets.
+#
+#   make                     programs in build/
+#   make SAN=asan|tsan|fuzz  the same under a sanitizer, in build/SAN/
+#
+# Files are found by their folder, so a new file needs no line here:
+#   datapath/**, ovsdb-lite/*, ctl/*   sources; main.c of each is its program's
+#   tests/unit/test_*.c                one cmocka program each
+#   tests/fuzz/fuzz_*.c                one libFuzzer target each
+#   tests/bench/bench_*.c              one benchmark program each
+
+VERSION  := 0.1.0
+PREFIX   ?= /usr/local
+SAN      ?=
+
+DIR      := build$(if $(SAN),/$(SAN))
+CC_fuzz  := clang
+CC_tsan  := clang
+CC       := $(or $(CC_$(SAN)),gcc)
+
+PKGS     := jansson libevent libevent_openssl liburcu-qsbr libmnl libpcap \
+            libseccomp libcap-ng openssl
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wold-style-definition -Wpointer-arith -Wvla -Wwrite-strings \
+            -Wno-unused-parameter -Werror
+CFLAGS_  := $(or $(CFLAGS_$(SAN)),-O2 -g -fno-plt -D_FORTIFY_SOURCE=2)
+CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+            -fno-omit-frame-pointer
+CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+CFLAGS_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link \
+            -fno-sanitize-recover=all -fno-omit-frame-pointer
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fstack-protector-strong -fPIE $(WARN) \
+            -DVSW_VERSION='"$(VERSION)"' \
+            -Idatapath -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null) \
+            $(CFLAGS_$(SAN)) $(if $(SAN),,$(CFLAGS_)) $(CFLAGS)
+LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_tsan := -fsanitize=thread
+LDFLAGS_fuzz := -fsanitize=address,undefined
+ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS_$(SAN)) $(LDFLAGS)
+LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
+
+# Libraries, lowest first. A program links those it needs.
+SRC_base   := $(wildcard datapath/base/*.c)
+SRC_ovsdb  := $(filter-out ovsdb-lite/main.c,$(wildcard ovsdb-lite/*.c))
+SRC_dp     := $(wildcard datapath/packet/*.c datapath/port/*.c \
+              datapath/forward/*.c datapath/bond/*.c datapath/tunnel/*.c \
+              datapath/nat/*.c datapath/worker/*.c)
+SRC_vswd   := $(filter-out datapath/vswd/main.c,$(wildcard datapath/vswd/*.c))
+SRC_ctl    := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
+
+obj = $(patsubst %.c,$(DIR)/obj/%.o,$(1))
+LIB_base   := $(DIR)/libbase.a
+LIB_ovsdb  := $(DIR)/libovsdb.a
+LIB_dp     := $(DIR)/libdatapath.a
+LIB_vswd   := $(DIR)/libvswd.a
+LIB_ctl    := $(DIR)/libctl.a
+
+PROGRAMS := $(if $(wildcard datapath/vswd/main.c),$(DIR)/vswd) \
+            $(if $(wildcard ctl/main.c),$(DIR)/vsw-ctl) \
+            $(if $(wildcard ovsdb-lite/main.c),$(DIR)/ovsdb-lite)
+UNIT     := $(patsubst tests/unit/%.c,$(DIR)/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZ     := $(patsubst tests/fuzz/%.c,$(DIR)/fuzzers/%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCH    := $(patsubst tests/bench/%.c,$(DIR)/bench/%,$(wildcard tests/bench/bench_*.c))
+# Helpers that tests share: every other .c file of these folders.
+SRC_unit_common := $(filter-out tests/unit/test_%.c,$(wildcard tests/unit/*.c))
+
+.PHONY: all
+all: $(PROGRAMS)
+
+$(LIB_base):  $(call obj,$(SRC_base))
+$(LIB_ovsdb): $(call obj,$(SRC_ovsdb))
+$(LIB_dp):    $(call obj,$(SRC_dp))
+$(LIB_vswd):  $(call obj,$(SRC_vswd))
+$(LIB_ctl):   $(call obj,$(SRC_ctl))
+%.a:
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+Q := $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-5s %s\n' $(1) $(2))
+
+$(DIR)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+LIBS_ALL := $(LIB_vswd) $(LIB_dp) $(LIB_ctl) $(LIB_ovsdb) $(LIB_base)
+link = $(Q)$(CC) $(ALL_LDFLAGS) $(1) -o $@ $(filter %.o,$^) \
+	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) $(2)
+
+$(DIR)/vswd: $(call obj,datapath/vswd/main.c) $(LIB_vswd) $(LIB_dp) $(LIB_ovsdb) $(LIB_base)
+	$(call say,LD,$@)
+	$(call link)
+$(DIR)/vsw-ctl: $(call obj,ctl/main.c) $(LIB_ctl) $(LIB_ovsdb) $(LIB_base)
+	$(call say,LD,$@)
+	$(call link)
+$(DIR)/ovsdb-lite: $(call obj,ovsdb-lite/main.c) $(LIB_ovsdb) $(LIB_base)
+	$(call say,LD,$@)
+	$(call link)
+$(DIR)/unit/%: $(DIR)/obj/tests/unit/%.o $(call obj,$(SRC_unit_common)) $(LIBS_ALL)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(call link,,-lcmocka)
+$(DIR)/fuzzers/%: $(DIR)/obj/tests/fuzz/%.o $(LIBS_ALL)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(call link,-fsanitize=fuzzer)
+$(DIR)/bench/%: $(DIR)/obj/tests/bench/%.o $(LIBS_ALL)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(call link)
+
+.PHONY: unit-programs fuzz-programs bench-programs
+unit-programs: $(UNIT)
+fuzz-programs: $(FUZZ)
+bench-programs: $(BENCH)
+.SECONDARY:
+
+-include $(shell find $(DIR)/obj -name '*.d' 2>/dev/null)
+
+# --- what a person or CI runs; each target installs what it needs -----------
+
+.PHONY: help deps check unit asan tsan net vm fuzz lint bench soak demo install clean
+help:
+	@grep -hE '^## ' Makefile | sed 's/^## /  /'
+## make          build the programs into build/
+## make demo     install, build and show the switch at work on this machine
+## make check    install what the tests need and run all of them
+check:
+	scripts/check
+## make unit     unit tests; no root needed
+unit: $(UNIT)
+	scripts/run-unit $(DIR)/unit
+## make net      tests with namespaces and real peers; root
+net: all
+	tests/net/run $(T)
+## make fuzz     each fuzz target for FUZZ_TIME seconds (default 60)
+fuzz:
+	scripts/run-fuzz $(or $(FUZZ_TIME),60)
+## make lint     formatting, layers, clang-tidy, cppcheck
+lint:
+	scripts/lint
+## make bench    measure against the kernel bridge and Open vSwitch; root
+bench:
+	scripts/bench
+## make soak     long tests that CI leaves out
+soak:
+	scripts/soak
+demo:
+	scripts/demo
+## make deps     install with apt what building and testing needs
+deps:
+	scripts/install-deps all
+## make install  DESTDIR= PREFIX= programs, man pages, completion, systemd unit
+install: all
+	scripts/install '$(DESTDIR)' '$(PREFIX)' '$(DIR)'
+clean:
+	rm -rf build

@@ -157,7 +157,7 @@ struct port {
 	struct port_rxq **rxqs;
 	struct port_txq **txqs; /* thread t sends on txqs[t % n_txqs] */
 	bool tx_shared;		/* n_txqs < n_threads: take turns */
-	uint32_t tx_offloads;	/* enum port_offload; may change while used */
+	_Atomic uint32_t tx_offloads; /* enum port_offload; may change */
 	_Atomic uint32_t mtu;	/* of the payload, without header and tags */
 	_Atomic bool tx_enabled; /* false: packets to it drop as TX_DOWN */
 	unsigned n_threads;
@@ -179,7 +179,10 @@ void port_get_status(struct port *port, struct port_status *status);
 /* Sums all threads' counters and the device's. Control thread. */
 void port_get_counters(struct port *port, struct port_counters *total);
 
-/* For the kinds: the common part's beginning and end. */
+/*
+ * For the kinds: the common part's beginning and end. The queues, and the
+ * arrays of pointers to them, are the kind's to make and to free.
+ */
 void port_init(struct port *port, const struct port_class *class,
 	       const struct port_config *config);
 void port_fini(struct port *port);

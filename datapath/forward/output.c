@@ -45,8 +45,8 @@ static inline bool prepare(const struct pipeline *pl,
 	return false;
 }
 
-static inline void send(struct pipeline *pl, const struct fwd_port *out,
-			struct packet *const packets[], unsigned n)
+static inline void send_to_port(struct pipeline *pl, const struct fwd_port *out,
+				struct packet *const packets[], unsigned n)
 {
 	if (unlikely(out->capture))
 		for (unsigned i = 0; i < n; i++)
@@ -71,7 +71,7 @@ static void send_queue(struct pipeline *pl, struct stage *s,
 	}
 	q->port = NULL;
 	if (likely(n))
-		send(pl, out, s->sending, n);
+		send_to_port(pl, out, s->sending, n);
 }
 
 static void send_all_queues(struct pipeline *pl, struct stage *s)
@@ -127,7 +127,7 @@ static void flood_port(struct pipeline *pl, struct stage *s,
 			s->sending[n++] = item->packet;
 	}
 	if (n)
-		send(pl, out, s->sending, n);
+		send_to_port(pl, out, s->sending, n);
 }
 
 /* Items [from, to), all of them to be flooded. */

@@ -32,7 +32,7 @@ void rcu_reader_online(void);
 void rcu_synchronize(void);
 
 #define rcu_read_pointer(p) atomic_load_explicit(&(p), memory_order_acquire)
-#define rcu_publish_pointer(p, v) \
+#define rcu_publish_pointer(p, v)                                              \
 	atomic_store_explicit(&(p), v, memory_order_release)
 
 #endif

@@ -34,7 +34,7 @@ struct capture_record {
 	uint16_t captured_len; /* bytes that follow */
 	uint8_t direction;     /* enum capture_direction */
 	bool dropped;
-	uint8_t reason; /* enum drop_reason, if dropped */
+	uint8_t reason;	     /* enum drop_reason, if dropped */
 	const uint8_t *data; /* valid during the callback */
 };
 

@@ -67,8 +67,8 @@ struct fwd_port {
 	struct fwd_bridge *bridge;
 	struct fwd_port *patch_peer; /* a port of another bridge, or NULL */
 	struct capture *capture;     /* NULL: nobody is listening */
-	uint16_t number; /* in the FDB; 1 and up, kept over snapshots */
-	uint16_t slot;	 /* place in bridge->ports */
+	uint16_t number;       /* in the FDB; 1 and up, kept over snapshots */
+	uint16_t slot;	       /* place in bridge->ports */
 	uint16_t untagged_vid; /* leaves without a tag; none: 0xffff */
 	uint16_t native_vid;   /* of untagged frames; none: 0xffff */
 	uint16_t tpid;	       /* of tags that it sends */
@@ -76,7 +76,7 @@ struct fwd_port {
 	bool is_tunnel;	       /* dot1q-tunnel: what comes in is payload */
 	uint8_t priority_tags; /* enum priority_tags */
 	bool learns;
-	bool floods; /* takes part in flooding */
+	bool floods;		/* takes part in flooding */
 	struct vlan_set vlans;	/* which it is a member of, both ways */
 	struct vlan_set cvlans; /* dot1q-tunnel: inner VLANs let in */
 	uint32_t ofport;	/* Interface:ofport, for people */
@@ -89,13 +89,14 @@ struct fwd_bridge {
 	bool no_learn_vlans; /* flood_vlans has any */
 	struct vlan_set flood_vlans;
 	unsigned n_ports;
-	struct fwd_port **ports;     /* by slot */
+	struct fwd_port **ports; /* by slot */
 	unsigned n_numbers;
 	struct fwd_port **by_number; /* NULL where no port has it */
 };
 
 /* A receive queue, its port, and the worker that serves it. */
 struct fwd_rxq {
+	uint64_t id; /* of this queue and no other, ever; the sort order */
 	struct port_rxq *rxq;
 	const struct fwd_port *in;
 	unsigned worker; /* from 0 */

@@ -30,11 +30,12 @@
 #define PACKET_BURST_MAX  256 /* packets in a burst, at most */
 #define PACKET_HEADROOM	  16  /* for tags pushed in front */
 #define PACKET_HEADER_MAX 112 /* private bytes behind the headroom */
-#define PACKET_PULL	  64  /* private bytes of an ordinary frame */
+#define PACKET_PULL_MAX	  (PACKET_HEADER_MAX - 8)
+#define PACKET_PULL	  64	       /* private bytes of an ordinary frame */
 #define PACKET_LEN_MAX	  (65535 + 64) /* a GSO frame with its headers */
 
-#define ETH_HEADER_LEN	  14
-#define VLAN_TAG_LEN	  4
+#define ETH_HEADER_LEN 14
+#define VLAN_TAG_LEN   4
 
 struct packet_segment {
 	const uint8_t *data;
@@ -77,7 +78,7 @@ struct packet {
 	uint8_t spare;
 	uint16_t vlan_beside_tci;
 	uint16_t vlan_beside_tpid;
-	uint8_t room[PACKET_HEADROOM + PACKET_HEADER_MAX];
+	uint8_t room[PACKET_HEADROOM + PACKET_HEADER_MAX] CACHE_ALIGNED;
 } CACHE_ALIGNED;
 
 _Static_assert(sizeof(struct packet) == 192, "three cache lines");
@@ -97,14 +98,26 @@ static inline void packet_init(struct packet *p, const void *data, uint32_t len)
 	p->vlan_beside = false;
 }
 
-/*
- * Makes the first n bytes of the frame (n <= PACKET_HEADER_MAX - 8) private,
- * or all of a shorter frame. Returns whether n bytes are there. Calling it
- * again with a larger n is fine as long as only tags were pushed or popped.
- */
-bool packet_pull(struct packet *p, uint32_t n);
+/* The part of packet_pull() that has something to do. */
+bool packet_pull_more(struct packet *p, uint32_t n);
 
-/* An independent copy of the view; lives as long as the original's burst. */
+/*
+ * Makes the first n bytes of the frame (n <= PACKET_PULL_MAX) private, or all
+ * of a shorter frame. Returns whether n bytes are there. Calling it again with
+ * a larger n is fine as long as only tags were pushed or popped. The first pull
+ * also puts the tag beside the frame, if there is one, into it.
+ */
+static inline bool packet_pull(struct packet *p, uint32_t n)
+{
+	if (p->header_len >= n)
+		return true;
+	return packet_pull_more(p, n);
+}
+
+/*
+ * An independent copy of the view; lives as long as the original's burst. Not
+ * of a packet that came out of gso.h.
+ */
 void packet_copy(struct packet *to, const struct packet *from);
 
 /*
@@ -153,8 +166,7 @@ static inline void store_be32(void *p, uint32_t v)
 /* A MAC address as the low 48 bits, first byte highest. Reads 6 bytes. */
 static inline uint64_t load_mac(const void *p)
 {
-	return (uint64_t)load_be16(p) << 32 |
-	       load_be32((const uint8_t *)p + 2);
+	return (uint64_t)load_be16(p) << 32 | load_be32((const uint8_t *)p + 2);
 }
 
 static inline bool mac_is_multicast(uint64_t mac)

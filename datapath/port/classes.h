@@ -9,6 +9,7 @@
 
 #define PORT_CLASSES(X)                                                        \
 	X(null)                                                                \
+	X(patch)                                                               \
 	/* end */
 
 #define X(KIND) extern const struct port_class port_class_##KIND;

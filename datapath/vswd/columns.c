@@ -14,8 +14,8 @@ struct column_info {
 };
 
 static const struct column_info infos[N_DB_COLUMNS] = {
-#define X(TABLE, ID, NAME, KEY, VALUE)                          \
-	[DB_##TABLE##_##ID] = { DB_##TABLE, NAME, OVSDB_TYPE_##KEY, \
+#define X(TABLE, ID, NAME, KEY, VALUE)                                         \
+	[DB_##TABLE##_##ID] = { DB_##TABLE, NAME, OVSDB_TYPE_##KEY,            \
 				OVSDB_TYPE_##VALUE },
 	DB_COLUMNS(X)
 #undef X
@@ -126,7 +126,8 @@ int64_t db_get_integer(const struct db_columns *columns,
 	return datum->n ? datum->keys[0].integer : fallback;
 }
 
-/* --- copies ---------------------------------------------------------------- */
+/* --- copies ----------------------------------------------------------------
+ */
 
 struct db_row_copy {
 	enum db_table table;

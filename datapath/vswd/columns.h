@@ -11,36 +11,30 @@
 
 #include "ovsdb-lite/client.h"
 
-enum db_table {
-	DB_SWITCH,
-	DB_BRIDGE,
-	DB_PORT,
-	DB_INTERFACE,
-	N_DB_TABLES
-};
+enum db_table { DB_SWITCH, DB_BRIDGE, DB_PORT, DB_INTERFACE, N_DB_TABLES };
 
-#define DB_COLUMNS(X)                                          \
-	X(SWITCH, BRIDGES, "bridges", UUID, VOID)              \
-	X(SWITCH, NEXT_CFG, "next_cfg", INTEGER, VOID)         \
-	X(SWITCH, CUR_CFG, "cur_cfg", INTEGER, VOID)           \
-	X(SWITCH, OTHER_CONFIG, "other_config", STRING, STRING) \
-	X(BRIDGE, NAME, "name", STRING, VOID)                  \
-	X(BRIDGE, PORTS, "ports", UUID, VOID)                  \
-	X(BRIDGE, FLOOD_VLANS, "flood_vlans", INTEGER, VOID)   \
-	X(BRIDGE, OTHER_CONFIG, "other_config", STRING, STRING) \
-	X(PORT, NAME, "name", STRING, VOID)                    \
-	X(PORT, INTERFACES, "interfaces", UUID, VOID)          \
-	X(PORT, VLAN_MODE, "vlan_mode", STRING, VOID)          \
-	X(PORT, TAG, "tag", INTEGER, VOID)                     \
-	X(PORT, TRUNKS, "trunks", INTEGER, VOID)               \
-	X(PORT, CVLANS, "cvlans", INTEGER, VOID)               \
-	X(PORT, OTHER_CONFIG, "other_config", STRING, STRING)  \
-	X(INTERFACE, NAME, "name", STRING, VOID)               \
-	X(INTERFACE, TYPE, "type", STRING, VOID)               \
-	X(INTERFACE, OPTIONS, "options", STRING, STRING)       \
-	X(INTERFACE, MAC, "mac", STRING, VOID)                 \
-	X(INTERFACE, MTU_REQUEST, "mtu_request", INTEGER, VOID) \
-	X(INTERFACE, OFPORT_REQUEST, "ofport_request", INTEGER, VOID) \
+#define DB_COLUMNS(X)                                                          \
+	X(SWITCH, BRIDGES, "bridges", UUID, VOID)                              \
+	X(SWITCH, NEXT_CFG, "next_cfg", INTEGER, VOID)                         \
+	X(SWITCH, CUR_CFG, "cur_cfg", INTEGER, VOID)                           \
+	X(SWITCH, OTHER_CONFIG, "other_config", STRING, STRING)                \
+	X(BRIDGE, NAME, "name", STRING, VOID)                                  \
+	X(BRIDGE, PORTS, "ports", UUID, VOID)                                  \
+	X(BRIDGE, FLOOD_VLANS, "flood_vlans", INTEGER, VOID)                   \
+	X(BRIDGE, OTHER_CONFIG, "other_config", STRING, STRING)                \
+	X(PORT, NAME, "name", STRING, VOID)                                    \
+	X(PORT, INTERFACES, "interfaces", UUID, VOID)                          \
+	X(PORT, VLAN_MODE, "vlan_mode", STRING, VOID)                          \
+	X(PORT, TAG, "tag", INTEGER, VOID)                                     \
+	X(PORT, TRUNKS, "trunks", INTEGER, VOID)                               \
+	X(PORT, CVLANS, "cvlans", INTEGER, VOID)                               \
+	X(PORT, OTHER_CONFIG, "other_config", STRING, STRING)                  \
+	X(INTERFACE, NAME, "name", STRING, VOID)                               \
+	X(INTERFACE, TYPE, "type", STRING, VOID)                               \
+	X(INTERFACE, OPTIONS, "options", STRING, STRING)                       \
+	X(INTERFACE, MAC, "mac", STRING, VOID)                                 \
+	X(INTERFACE, MTU_REQUEST, "mtu_request", INTEGER, VOID)                \
+	X(INTERFACE, OFPORT_REQUEST, "ofport_request", INTEGER, VOID)          \
 	X(INTERFACE, OFPORT, "ofport", INTEGER, VOID)
 
 enum db_column {

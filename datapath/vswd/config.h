@@ -27,7 +27,7 @@ struct cfg_interface {
 	char *type; /* as in the database, "" for a device */
 	struct port_option *options;
 	size_t n_options;
-	int64_t ofport; /* the column when the row was read; 0: none */
+	int64_t ofport;		 /* the column when the row was read; 0: none */
 	uint16_t ofport_request; /* 0: none */
 	uint64_t mac;		 /* 0: none */
 	uint32_t mtu_request;	 /* 0: none */

@@ -90,15 +90,13 @@ struct cfg_bridge *config_read_bridge(const struct db_columns *columns,
 	char *where;
 
 	bridge->uuid = row->uuid;
-	bridge->name =
-		xstrdup(db_get_string(columns, row, DB_BRIDGE_NAME, ""));
+	bridge->name = xstrdup(db_get_string(columns, row, DB_BRIDGE_NAME, ""));
 	where = xasprintf("bridge %s: other_config", bridge->name);
-	bridge->mac_age_s = config_map_integer(
-		other, where, "mac-aging-time", 1, 86400 * 365,
-		FDB_AGE_DEFAULT);
-	bridge->mac_table_size = config_map_integer(
-		other, where, "mac-table-size", 1, FDB_SIZE_MAX,
-		FDB_SIZE_DEFAULT);
+	bridge->mac_age_s = config_map_integer(other, where, "mac-aging-time",
+					       1, 86400 * 365, FDB_AGE_DEFAULT);
+	bridge->mac_table_size =
+		config_map_integer(other, where, "mac-table-size", 1,
+				   FDB_SIZE_MAX, FDB_SIZE_DEFAULT);
 	bridge->forward_bpdu =
 		config_map_boolean(other, where, "forward-bpdu", false);
 	read_hwaddr(bridge, other);
@@ -125,13 +123,12 @@ struct cfg_switch *config_read_switch(const struct db_columns *columns,
 	config->cur_cfg = db_get_integer(columns, row, DB_SWITCH_CUR_CFG, 0);
 	config->n_workers = config_map_integer(other, where, "n-workers", 1,
 					       PORT_THREADS_MAX - 1, 0);
-	config->poll_idle_us =
-		config_map_integer(other, where, "poll-idle-us", 0,
-				   CONFIG_POLL_IDLE_MAX_US,
-				   CONFIG_POLL_IDLE_US);
-	config->stats_interval_ms = config_map_integer(
-		other, where, "stats-update-interval",
-		CONFIG_STATS_INTERVAL_MIN_MS, INT32_MAX,
-		CONFIG_STATS_INTERVAL_MS);
+	config->poll_idle_us = config_map_integer(other, where, "poll-idle-us",
+						  0, CONFIG_POLL_IDLE_MAX_US,
+						  CONFIG_POLL_IDLE_US);
+	config->stats_interval_ms =
+		config_map_integer(other, where, "stats-update-interval",
+				   CONFIG_STATS_INTERVAL_MIN_MS, INT32_MAX,
+				   CONFIG_STATS_INTERVAL_MS);
 	return config;
 }

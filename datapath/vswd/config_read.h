@@ -8,12 +8,11 @@
 #include "vswd/columns.h"
 #include "vswd/config.h"
 
-/* One reference, the caller's. interfaces may hold fewer rows than Port does. */
-struct cfg_port *
-config_read_port(const struct db_columns *columns,
-		 const struct ovsdb_client_row *port,
-		 const struct ovsdb_client_row *const interfaces[],
-		 size_t n_interfaces);
+/* One reference, the caller's. interfaces may hold fewer rows than Port does.
+ */
+struct cfg_port *config_read_port(
+	const struct db_columns *columns, const struct ovsdb_client_row *port,
+	const struct ovsdb_client_row *const interfaces[], size_t n_interfaces);
 
 /* Without its ports. */
 struct cfg_bridge *config_read_bridge(const struct db_columns *columns,

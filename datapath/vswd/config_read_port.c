@@ -161,11 +161,9 @@ static void read_interface(struct cfg_interface *interface,
 		name, db_get_string(columns, row, DB_INTERFACE_MAC, NULL));
 }
 
-struct cfg_port *
-config_read_port(const struct db_columns *columns,
-		 const struct ovsdb_client_row *row,
-		 const struct ovsdb_client_row *const interfaces[],
-		 size_t n_interfaces)
+struct cfg_port *config_read_port(
+	const struct db_columns *columns, const struct ovsdb_client_row *row,
+	const struct ovsdb_client_row *const interfaces[], size_t n_interfaces)
 {
 	struct cfg_port *port = xcalloc(1, sizeof(*port));
 	char *where;

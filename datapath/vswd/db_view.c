@@ -37,7 +37,8 @@ struct db_view *db_view_create(void)
 	return xcalloc(1, sizeof(struct db_view));
 }
 
-/* --- ports ----------------------------------------------------------------- */
+/* --- ports -----------------------------------------------------------------
+ */
 
 static void forget_port(struct db_view *view, struct cached_port *cached)
 {
@@ -53,8 +54,7 @@ static void forget_port(struct db_view *view, struct cached_port *cached)
 static struct cached_port *find_port(const struct db_view *view,
 				     const struct uuid *uuid)
 {
-	struct hmap_node *node =
-		hmap_first_with(&view->ports, uuid_hash(uuid));
+	struct hmap_node *node = hmap_first_with(&view->ports, uuid_hash(uuid));
 
 	for (; node; node = hmap_next_with(node)) {
 		struct cached_port *c =
@@ -77,8 +77,7 @@ static size_t find_interfaces(const struct db_view *view,
 	size_t n = 0;
 
 	for (unsigned i = 0; i < refs->n; i++) {
-		rows[n] = ovsdb_client_find(client,
-					    db_table_name(DB_INTERFACE),
+		rows[n] = ovsdb_client_find(client, db_table_name(DB_INTERFACE),
 					    &refs->keys[i].uuid);
 		if (rows[n])
 			n++;
@@ -104,9 +103,9 @@ static bool port_is_current(const struct db_view *view,
 	return true;
 }
 
-static struct cached_port *
-remember_port(struct db_view *view, const struct ovsdb_client_row *port,
-	      const struct ovsdb_client_row *const rows[], size_t n)
+static struct cached_port *remember_port(
+	struct db_view *view, const struct ovsdb_client_row *port,
+	const struct ovsdb_client_row *const rows[], size_t n)
 {
 	struct cached_port *cached = xcalloc(1, sizeof(*cached));
 
@@ -144,7 +143,8 @@ static struct cfg_port *read_port(struct db_view *view,
 	return cfg_port_ref(cached->config);
 }
 
-/* --- bridges --------------------------------------------------------------- */
+/* --- bridges ---------------------------------------------------------------
+ */
 
 static void forget_bridge(struct db_view *view, struct cached_bridge *cached)
 {
@@ -222,16 +222,17 @@ static int compare_bridges(const void *a_, const void *b_)
 	return strcmp((*a)->name, (*b)->name);
 }
 
-/* --- the switch ------------------------------------------------------------ */
+/* --- the switch ------------------------------------------------------------
+ */
 
 static struct cfg_switch *read_switch(struct db_view *view,
 				      const struct ovsdb_client_row *row)
 {
 	struct cfg_switch *config;
 
-	if (view->config && (!uuid_equals(&view->config->uuid, &row->uuid) ||
-			     !db_row_copy_equals(view->columns, view->row,
-						 row))) {
+	if (view->config &&
+	    (!uuid_equals(&view->config->uuid, &row->uuid) ||
+	     !db_row_copy_equals(view->columns, view->row, row))) {
 		cfg_switch_free(view->config);
 		db_row_copy_free(view->row);
 		view->config = NULL;

@@ -48,8 +48,7 @@ void hmap_insert(struct hmap *map, struct hmap_node *node, uint32_t hash)
 
 void hmap_remove(struct hmap *map, struct hmap_node *node)
 {
-	struct hmap_node **p =
-		&map->buckets[node->hash & (map->n_buckets - 1)];
+	struct hmap_node **p = &map->buckets[node->hash & (map->n_buckets - 1)];
 
 	while (*p != node)
 		p = &(*p)->next;

@@ -9,6 +9,9 @@
 
 #define PORT_CLASSES(X)                                                        \
 	X(null)                                                                \
+	X(device)                                                              \
+	X(tap)                                                                 \
+	X(internal)                                                            \
 	/* end */
 
 #define X(KIND) extern const struct port_class port_class_##KIND;

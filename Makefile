@@ -18,7 +18,7 @@ CC_fuzz  := clang
 CC_tsan  := clang
 CC       := $(or $(CC_$(SAN)),gcc)
 
-PKGS     := jansson libevent libevent_openssl liburcu-qsbr libmnl libpcap \
+PKGS     := jansson libevent libevent_openssl libmnl libpcap \
             libseccomp libcap-ng openssl
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wpointer-arith -Wvla -Wwrite-strings \

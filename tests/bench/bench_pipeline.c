@@ -121,7 +121,7 @@ static void make_frames(struct bench *b, const struct bench_case *c)
 		store_be16(f + 14, c->tag);
 		if (c->known)
 			fdb_add_static(b->bridge->fdb, fdb_make_key(to, 10),
-				       1 + s % c->outputs);
+				       2 + s % c->outputs);
 		b->replay[s] = (struct iovec){ f, FRAME_LEN };
 	}
 	null_set_replay(b->port[0], b->replay, STATIONS);

@@ -47,7 +47,7 @@ struct bpf_program;
 struct capture_ring *capture_ring_create(uint32_t snaplen,
 					 const struct bpf_program *filter,
 					 size_t size_bytes);
-/* After a grace period without any port that refers to it. */
+/* When a snapshot without any port that refers to it is in force. */
 void capture_ring_destroy(struct capture_ring *ring);
 int capture_ring_fd(const struct capture_ring *ring);
 /* Hands over what is there, at most max records; returns how many. */

@@ -16,8 +16,8 @@ void pipeline_destroy(struct pipeline *pipeline);
 /*
  * Forwards n packets (at most PACKET_BURST_MAX) that came in on port `in`:
  * counts, admits, learns, looks up, sends. When it returns, all is sent or
- * dropped and counted, and the packets' memory can be given back. The caller
- * is an RCU reader that is online.
+ * dropped and counted, and the packets' memory can be given back. `in` belongs
+ * to a snapshot that stays until the call returns.
  */
 void pipeline_run(struct pipeline *pipeline, const struct fwd_port *in,
 		  struct packet *packets, unsigned n);

@@ -7,7 +7,7 @@
  * receive queue. What lives longer than a snapshot (struct port, struct fdb,
  * struct capture) is only pointed to.
  *
- * Building: control thread. Reading: any registered RCU reader.
+ * Building: control thread. Reading: workers, see worker_pool_publish().
  */
 #ifndef FORWARD_SNAPSHOT_H
 #define FORWARD_SNAPSHOT_H

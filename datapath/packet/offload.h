@@ -36,11 +36,6 @@ enum offload {
 		      OFFLOAD_TSO_ECN | OFFLOAD_USO,
 };
 
-/* No header in front of a payload is longer, so no checksum starts later. */
-#define OFFLOAD_START_MAX 1024
-/* More segments than this of one packet are an attack (an MSS below 48). */
-#define OFFLOAD_SEGMENTS_MAX 1500
-
 /* The part of the two functions below that an ordinary frame never needs. */
 bool offload_receive_slow(struct packet *p, const void *vnet,
 			  unsigned agreed) MUST_CHECK;

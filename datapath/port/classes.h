@@ -9,6 +9,9 @@
 
 #define PORT_CLASSES(X)                                                        \
 	X(null)                                                                \
+	X(device)                                                              \
+	X(tap)                                                                 \
+	X(internal)                                                            \
 	X(patch)                                                               \
 	/* end */
 

@@ -4,10 +4,11 @@
  *
  * A queue is active from the moment epoll shows it ready until it was found
  * empty a few times in a row, so a busy port is polled without asking epoll,
- * and an idle one costs nothing. Before sleeping the worker goes offline for
- * RCU; from then on, and after every quiescent point, it follows no pointer
- * that it took from a snapshot until it has looked for a newer one. What it
- * keeps of a queue meanwhile (id, descriptor) is by value.
+ * and an idle one costs nothing.
+ *
+ * Between two bursts the worker looks whether there is a new snapshot, takes it
+ * over and says so; the control thread waits for that before it frees anything
+ * of the old one. So all that a worker holds is alive while it holds it.
  */
 #include <sys/epoll.h>
 #include <stdlib.h>
@@ -16,7 +17,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/rcu.h"
 #include "forward/pipeline.h"
 #include "worker/thread.h"
 
@@ -151,18 +151,26 @@ static void take_over(struct worker *w, const struct fwd_snapshot *s)
 	free(places);
 }
 
-/* A quiescent point; afterwards the worker has the newest snapshot. */
+static void say_taken(struct worker *w, uint64_t generation)
+{
+	uint64_t one = 1;
+
+	atomic_store_explicit(&w->taken, generation, memory_order_release);
+	if (write(w->pool->taken_fd, &one, sizeof(one)) < 0)
+		log_err("cannot report that a snapshot was taken over: %m");
+}
+
+/* Between two bursts: the newest snapshot. */
 static void renew(struct worker *w)
 {
-	uint64_t generation;
+	uint64_t generation = atomic_load_explicit(&w->pool->generation,
+						   memory_order_acquire);
 
-	rcu_quiescent();
-	generation = atomic_load_explicit(&w->pool->generation,
-					  memory_order_acquire);
 	if (likely(generation == w->generation))
 		return;
 	w->generation = generation;
-	take_over(w, rcu_read_pointer(w->pool->snapshot));
+	take_over(w, w->pool->snapshot);
+	say_taken(w, generation);
 }
 
 /* --- polling ---------------------------------------------------------- */
@@ -250,11 +258,7 @@ static void sleep_until_ready(struct worker *w)
 	int n;
 
 	counter_add(&w->counters.sleeps, 1);
-	rcu_reader_offline();
 	n = epoll_wait(w->epoll_fd, events, EVENTS, -1);
-	rcu_reader_online();
-	/* A place may serve another queue by now: a poll in vain, no more. */
-	renew(w);
 	activate_ready(w, events, n);
 }
 
@@ -290,7 +294,6 @@ void *worker_main(void *worker_)
 	struct worker *w = worker_;
 	unsigned rounds = 0;
 
-	rcu_reader_register();
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		renew(w);
 		if (!w->n_active) {
@@ -302,6 +305,5 @@ void *worker_main(void *worker_)
 		if (++rounds % ROUNDS_PER_LOOK == 0)
 			look_for_ready(w);
 	}
-	rcu_reader_unregister();
 	return NULL;
 }

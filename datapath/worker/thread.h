@@ -30,6 +30,7 @@ struct worker {
 	struct packet *burst;
 	int epoll_fd, wake_fd;
 	_Atomic bool stop;
+	_Atomic uint64_t taken; /* generation that it works by; for publish */
 	/* The rest is the thread's own. */
 	uint64_t generation; /* of the snapshot it works by */
 	struct served_queue *queues;
@@ -43,8 +44,9 @@ struct worker {
 struct worker_pool {
 	unsigned n;
 	struct worker *workers;
-	_Atomic(struct fwd_snapshot *) snapshot;
-	_Atomic uint64_t generation; /* counts publications */
+	struct fwd_snapshot *snapshot; /* of the generation below */
+	_Atomic uint64_t generation;   /* counts publications */
+	int taken_fd;		       /* a worker has taken one over */
 	_Atomic unsigned poll_idle_us;
 };
 

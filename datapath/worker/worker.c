@@ -10,7 +10,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/rcu.h"
 #include "forward/pipeline.h"
 #include "worker/thread.h"
 
@@ -92,6 +91,8 @@ static void pool_free(struct worker_pool *pool)
 {
 	for (unsigned i = 0; i < pool->n; i++)
 		worker_fini(&pool->workers[i]);
+	if (pool->taken_fd >= 0)
+		close(pool->taken_fd);
 	free(pool->workers);
 	free(pool);
 }
@@ -99,12 +100,14 @@ static void pool_free(struct worker_pool *pool)
 struct worker_pool *worker_pool_create(unsigned n, char **errp)
 {
 	struct worker_pool *pool = xcalloc(1, sizeof(*pool));
-	int error = 0;
+	int error;
 
 	pool->n = MIN(MAX(n, 1), WORKERS_MAX);
 	pool->workers = xcalloc_aligned(pool->n, sizeof(*pool->workers));
 	for (unsigned i = 0; i < pool->n; i++)
 		pool->workers[i].epoll_fd = pool->workers[i].wake_fd = -1;
+	pool->taken_fd = eventfd(0, EFD_CLOEXEC);
+	error = pool->taken_fd < 0 ? -errno : 0;
 	for (unsigned i = 0; i < pool->n && !error; i++) {
 		error = worker_init(&pool->workers[i], pool, i);
 		if (!error)
@@ -138,14 +141,32 @@ void worker_pool_set_poll_idle(struct worker_pool *pool, unsigned poll_idle_us)
 	atomic_store(&pool->poll_idle_us, poll_idle_us);
 }
 
+/* Waits for a worker that has not yet taken over the generation. */
+static void wait_for_worker(struct worker_pool *pool, struct worker *w,
+			    uint64_t generation)
+{
+	uint64_t count;
+
+	while (atomic_load_explicit(&w->taken, memory_order_acquire) !=
+	       generation)
+		if (read(pool->taken_fd, &count, sizeof(count)) < 0 &&
+		    errno != EINTR)
+			return; /* cannot be: the descriptor is ours */
+}
+
 void worker_pool_publish(struct worker_pool *pool,
 			 struct fwd_snapshot *snapshot)
 {
-	rcu_publish_pointer(pool->snapshot, snapshot);
-	atomic_fetch_add(&pool->generation, 1);
+	uint64_t generation;
+
+	pool->snapshot = snapshot;
+	generation = atomic_load(&pool->generation) + 1;
+	atomic_store_explicit(&pool->generation, generation,
+			      memory_order_release);
 	for (unsigned i = 0; i < pool->n; i++)
 		wake(&pool->workers[i]);
-	rcu_synchronize();
+	for (unsigned i = 0; i < pool->n; i++)
+		wait_for_worker(pool, &pool->workers[i], generation);
 }
 
 void worker_pool_get_stats(const struct worker_pool *pool, unsigned worker,

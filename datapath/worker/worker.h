@@ -26,8 +26,12 @@ unsigned worker_pool_count(const struct worker_pool *pool);
 void worker_pool_set_poll_idle(struct worker_pool *pool, unsigned poll_idle_us);
 
 /*
- * Publishes a snapshot (NULL: none) and returns when no worker reads the one
- * before: then that one, and ports that only it had, may be closed and freed.
+ * Publishes a snapshot (NULL: none) and returns when every worker works by it,
+ * also one that was asleep: the change is in force, and the snapshot before
+ * it, and what only that one had (ports, FDBs, captures), may be freed.
+ *
+ * A worker looks for a new snapshot between two bursts, by one load; so no
+ * lock stands between the packets and the control thread.
  */
 void worker_pool_publish(struct worker_pool *pool,
 			 struct fwd_snapshot *snapshot);

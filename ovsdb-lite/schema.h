@@ -61,7 +61,7 @@ struct ovsdb_schema {
  */
 json_t *ovsdb_schema_from_json(struct ovsdb_schema **schema,
 			       const json_t *json) MUST_CHECK;
-/* A copy that shares nothing but the immutable JSON text's references. */
+/* A copy that shares nothing with it. */
 struct ovsdb_schema *ovsdb_schema_clone(const struct ovsdb_schema *schema);
 void ovsdb_schema_destroy(struct ovsdb_schema *schema); /* accepts NULL */
 

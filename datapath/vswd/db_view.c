@@ -5,7 +5,7 @@
 
 #include "vswd/columns.h"
 #include "vswd/config_read.h"
-#include "vswd/hmap.h"
+#include "ovsdb-lite/hmap.h"
 
 /* A port's node, and the rows that it was made of. */
 struct cached_port {
@@ -34,7 +34,11 @@ struct db_view {
 
 struct db_view *db_view_create(void)
 {
-	return xcalloc(1, sizeof(struct db_view));
+	struct db_view *view = xcalloc(1, sizeof(*view));
+
+	hmap_init(&view->ports);
+	hmap_init(&view->bridges);
+	return view;
 }
 
 /* --- ports -----------------------------------------------------------------
@@ -54,9 +58,9 @@ static void forget_port(struct db_view *view, struct cached_port *cached)
 static struct cached_port *find_port(const struct db_view *view,
 				     const struct uuid *uuid)
 {
-	struct hmap_node *node = hmap_first_with(&view->ports, uuid_hash(uuid));
+	struct hmap_node *node = hmap_first(&view->ports, uuid_hash(uuid));
 
-	for (; node; node = hmap_next_with(node)) {
+	for (; node; node = hmap_same(node->next, node->hash)) {
 		struct cached_port *c =
 			CONTAINER_OF(node, struct cached_port, node);
 
@@ -157,10 +161,9 @@ static void forget_bridge(struct db_view *view, struct cached_bridge *cached)
 static struct cached_bridge *find_bridge(const struct db_view *view,
 					 const struct uuid *uuid)
 {
-	struct hmap_node *node =
-		hmap_first_with(&view->bridges, uuid_hash(uuid));
+	struct hmap_node *node = hmap_first(&view->bridges, uuid_hash(uuid));
 
-	for (; node; node = hmap_next_with(node)) {
+	for (; node; node = hmap_same(node->next, node->hash)) {
 		struct cached_bridge *c =
 			CONTAINER_OF(node, struct cached_bridge, node);
 

@@ -19,7 +19,10 @@ LOG_MODULE(bridge);
 
 struct vswitch *vswitch_create(void)
 {
-	return xcalloc(1, sizeof(struct vswitch));
+	struct vswitch *vs = xcalloc(1, sizeof(*vs));
+
+	hmap_init(&vs->vports);
+	return vs;
 }
 
 /* --- workers ---------------------------------------------------------------

@@ -13,7 +13,7 @@
 
 #include "forward/snapshot.h"
 #include "vswd/config.h"
-#include "vswd/hmap.h"
+#include "ovsdb-lite/hmap.h"
 #include "worker/worker.h"
 
 #define OFPORT_LOCAL 65534 /* OpenFlow's number for the bridge's own port */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "ovsdb-lite/hash.h"
 #include "vswd/switch.h"
 
 LOG_MODULE(bridge);
@@ -119,6 +120,11 @@ static void fill_config(const struct vswitch *vs, struct vport *v,
 	};
 }
 
+static uint32_t name_hash(const char *name)
+{
+	return hash_bytes(name, strlen(name), 0);
+}
+
 /* --- life ------------------------------------------------------------------
  */
 
@@ -135,8 +141,7 @@ struct vport *vport_create(struct vswitch *vs, struct bridge *b,
 	v->number = bridge_take_number(b, v);
 	b->vports = xrealloc(b->vports, (b->n_vports + 1) * sizeof(v));
 	b->vports[b->n_vports++] = v;
-	hmap_insert(&vs->vports, &v->node,
-		    hmap_hash_string(v->interface->name));
+	hmap_insert(&vs->vports, &v->node, name_hash(v->interface->name));
 	vport_mark_dirty(vs, v);
 	return v;
 }
@@ -405,10 +410,9 @@ void vport_check_patch(struct vswitch *vs, struct vport *v)
 
 struct vport *vswitch_find_vport(const struct vswitch *vs, const char *name)
 {
-	struct hmap_node *node =
-		hmap_first_with(&vs->vports, hmap_hash_string(name));
+	struct hmap_node *node = hmap_first(&vs->vports, name_hash(name));
 
-	for (; node; node = hmap_next_with(node)) {
+	for (; node; node = hmap_same(node->next, node->hash)) {
 		struct vport *v = CONTAINER_OF(node, struct vport, node);
 
 		if (!strcmp(v->interface->name, name))

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_VID 0xffff
-
 struct fwd_snapshot *fwd_snapshot_create(uint64_t generation)
 {
 	struct fwd_snapshot *s = xcalloc(1, sizeof(*s));
@@ -70,8 +68,8 @@ static void apply_vlan_config(struct fwd_port *p, const struct vlan_config *c)
 {
 	p->tpid = ETH_TYPE_VLAN;
 	p->priority_tags = c->priority_tags;
-	p->untagged_vid = NO_VID;
-	p->native_vid = NO_VID;
+	p->untagged_vid = VLAN_VID_NONE;
+	p->native_vid = VLAN_VID_NONE;
 	switch (c->mode) {
 	case VLAN_DOT1Q_TUNNEL:
 		p->is_tunnel = true;

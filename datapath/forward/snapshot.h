@@ -61,6 +61,8 @@ struct vlan_config {
 	enum priority_tags priority_tags;
 };
 
+#define VLAN_VID_NONE 0xffff /* no VLAN, where one may be named */
+
 /* A port of a bridge, as the pipeline sees it. */
 struct fwd_port {
 	struct port *port;
@@ -69,8 +71,8 @@ struct fwd_port {
 	struct capture *capture;     /* NULL: nobody is listening */
 	uint16_t number;       /* in the FDB; 1 and up, kept over snapshots */
 	uint16_t slot;	       /* place in bridge->ports */
-	uint16_t untagged_vid; /* leaves without a tag; none: 0xffff */
-	uint16_t native_vid;   /* of untagged frames; none: 0xffff */
+	uint16_t untagged_vid; /* leaves without a tag, or none */
+	uint16_t native_vid;   /* of untagged frames, or none */
 	uint16_t tpid;	       /* of tags that it sends */
 	bool accepts_tagged;   /* frames with a VLAN id */
 	bool is_tunnel;	       /* dot1q-tunnel: what comes in is payload */

@@ -69,7 +69,9 @@ static int classify_tagged(const struct fwd_port *in, struct item *item)
 	}
 	if (unlikely(!vlan_set_has(&in->vlans, vid)))
 		return DROP_VLAN_NOT_ALLOWED;
-	item->vlan = (struct vlan_state){ TAG(tci), vid, tci & ~VLAN_VID_MASK };
+	item->vlan.tag = TAG(tci);
+	item->vlan.vid = vid;
+	item->vlan.prio = tci & ~VLAN_VID_MASK;
 	item->tpid = load_be16(p->header + 12);
 	return -1;
 }
@@ -102,7 +104,7 @@ static inline int classify(const struct fwd_port *in, struct item *item,
 {
 	uint16_t type = load_be16(item->packet->header + 12);
 
-	item->vlan = untagged;
+	item->vlan.word = untagged.word;
 	item->tpid = in->tpid;
 	if (unlikely(in->is_tunnel))
 		return classify_tunnel(in, item);

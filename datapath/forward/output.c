@@ -64,8 +64,7 @@ static inline void send_to_port(struct pipeline *pl, const struct fwd_port *out,
 static inline bool is_member(const struct fwd_port *out,
 			     const struct item *item)
 {
-	return likely(item->vlan.vid == out->native_vid) ||
-	       vlan_set_has(&out->vlans, item->vlan.vid);
+	return vlan_set_has(&out->vlans, item->vlan.vid);
 }
 
 /* Items [at, to) to the port of all of them: adds them to what is being sent.
@@ -77,7 +76,9 @@ static inline unsigned take_row(struct pipeline *pl, struct stage *s,
 	for (; at < to; at++) {
 		struct item *item = &s->items[at];
 
-		if (unlikely(!is_member(out, item)))
+		if (likely(item->vlan.word == out->plain.word))
+			s->sending[n++] = item->packet;
+		else if (unlikely(!is_member(out, item)))
 			drop(pl, s->in, item->packet, DROP_VLAN_NOT_ALLOWED);
 		else if (likely(prepare(pl, out, item)))
 			s->sending[n++] = item->packet;

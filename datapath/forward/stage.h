@@ -12,16 +12,6 @@
 /* Bridges that a packet may cross by patch ports. */
 #define PATCH_DEPTH_MAX 8
 
-/* A VLAN tag in a header as a number: 0 is none. */
-#define TAG(tci) ((uint32_t)(tci) | 0x10000)
-
-/* Which VLAN a packet belongs to, and what tag it bears. */
-struct vlan_state {
-	uint32_t tag; /* that of the bridge's VLAN in the header now: TAG() */
-	uint16_t vid;
-	uint16_t prio; /* PCP and DEI, in their places of a TCI */
-};
-
 struct item {
 	struct packet *packet;
 	fdb_key src, dst;

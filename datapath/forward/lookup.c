@@ -4,63 +4,57 @@
  */
 #include "forward/stage.h"
 
-static inline bool is_flood_vlan(const struct fwd_bridge *bridge, uint16_t vid)
+/* Bridges with flood_vlans: neither learned from nor looked up. */
+static bool is_flood_vlan(const struct fwd_bridge *bridge,
+			  const struct item *item)
 {
-	return unlikely(bridge->no_learn_vlans) &&
-	       vlan_set_has(&bridge->flood_vlans, vid);
+	return vlan_set_has(&bridge->flood_vlans, item->vlan.vid);
 }
 
-void learn_burst(struct stage *s)
+static inline void learn(const struct fwd_port *in, const struct item *item)
 {
-	const struct fwd_port *in = s->in;
-	const struct fwd_bridge *bridge = in->bridge;
+	struct fdb *fdb = in->bridge->fdb;
 
-	if (!in->learns)
+	if (likely(fdb_is_fresh(fdb, item->src, in->number)) || !in->learns)
 		return;
-	for (unsigned i = 0; i < s->n_items; i++) {
-		const struct item *item = &s->items[i];
-
-		if (likely(fdb_is_fresh(bridge->fdb, item->src, in->number)))
-			continue;
-		if (!is_flood_vlan(bridge, item->vid))
-			fdb_learn(bridge->fdb, item->src, in->number);
-	}
+	if (in->bridge->no_learn_vlans && is_flood_vlan(in->bridge, item))
+		return;
+	fdb_learn(fdb, item->src, in->number);
 }
 
 /* The port of a station, or NULL when the frame has to be flooded. */
-static inline const struct fwd_port *find_output(
-	const struct fwd_bridge *bridge, const struct item *item)
+static inline const struct fwd_port *find(const struct fwd_bridge *bridge,
+					  const struct item *item)
 {
 	unsigned number;
 
 	if (unlikely(mac_is_multicast(item->dst)))
 		return NULL;
 	number = fdb_lookup(bridge->fdb, item->dst);
-	if (unlikely(number == FDB_NONE || number >= bridge->n_numbers))
-		return NULL;
-	if (is_flood_vlan(bridge, item->vid))
+	/* A number that no port has any more; that of FDB_NONE none ever has.
+	 */
+	if (unlikely(number >= bridge->n_numbers))
 		return NULL;
 	return bridge->by_number[number];
 }
 
-void lookup_burst(struct pipeline *pl, struct stage *s)
+static void flood_some_vlans(struct stage *s)
+{
+	for (unsigned i = 0; i < s->n_items; i++)
+		if (is_flood_vlan(s->in->bridge, &s->items[i]))
+			s->items[i].out = NULL;
+}
+
+void lookup_burst(struct stage *s)
 {
 	const struct fwd_port *in = s->in;
-	unsigned kept = 0;
 
 	for (unsigned i = 0; i < s->n_items; i++) {
 		struct item *item = &s->items[i];
 
-		item->out = find_output(in->bridge, item);
-		if (unlikely(item->out == in)) {
-			drop(pl, in, item->packet, DROP_SAME_PORT);
-			continue;
-		}
-		if (unlikely(in->capture))
-			capture_packet(in->capture, item->packet, CAPTURE_IN);
-		if (unlikely(kept != i))
-			s->items[kept] = *item;
-		kept++;
+		learn(in, item);
+		item->out = find(in->bridge, item);
 	}
-	s->n_items = kept;
+	if (unlikely(in->bridge->no_learn_vlans))
+		flood_some_vlans(s);
 }

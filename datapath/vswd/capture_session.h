@@ -7,8 +7,6 @@
 #ifndef VSWD_CAPTURE_SESSION_H
 #define VSWD_CAPTURE_SESSION_H
 
-#include <event2/event.h>
-
 #include "forward/capture.h"
 
 struct vport;
@@ -28,8 +26,9 @@ struct capture_request {
  * Begins a capture on a connected, non-blocking socket, which it takes over,
  * and publishes a snapshot with it.
  */
-void capture_session_start(struct vswitch *vs, struct event_base *base, int fd,
+void capture_session_start(struct vswitch *vs, int fd,
 			   const struct capture_request *request);
+unsigned capture_sessions_count(const struct vswitch *vs);
 /* Ends all, and publishes a snapshot without them. */
 void capture_sessions_stop(struct vswitch *vs);
 

@@ -29,7 +29,7 @@ static const char *const table_names[N_DB_TABLES] = {
 };
 
 struct db_columns {
-	const struct ovsdb_schema *schema;
+	json_t *json; /* the schema's: names it as long as we hold it */
 	int index[N_DB_COLUMNS]; /* -1: not there */
 };
 
@@ -82,7 +82,7 @@ struct db_columns *db_columns_create(const struct ovsdb_schema *schema)
 {
 	struct db_columns *columns = xcalloc(1, sizeof(*columns));
 
-	columns->schema = schema;
+	columns->json = json_incref(schema->json);
 	for (int c = 0; c < N_DB_COLUMNS; c++)
 		columns->index[c] = find_column(schema, &infos[c]);
 	return columns;
@@ -90,13 +90,16 @@ struct db_columns *db_columns_create(const struct ovsdb_schema *schema)
 
 void db_columns_destroy(struct db_columns *columns)
 {
+	if (!columns)
+		return;
+	json_decref(columns->json);
 	free(columns);
 }
 
 bool db_columns_fit(const struct db_columns *columns,
 		    const struct ovsdb_schema *schema)
 {
-	return columns && columns->schema == schema;
+	return columns && columns->json == schema->json;
 }
 
 const struct ovsdb_datum *db_get(const struct db_columns *columns,

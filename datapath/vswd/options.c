@@ -106,8 +106,8 @@ static void set_string(char **where, const char *text)
 
 static void add_remote(struct vswd_options *o, const char *remote)
 {
-	o->remotes = xrealloc(o->remotes,
-			      (o->n_remotes + 2) * sizeof(*o->remotes));
+	o->remotes =
+		xrealloc(o->remotes, (o->n_remotes + 2) * sizeof(*o->remotes));
 	o->remotes[o->n_remotes++] = xstrdup(remote);
 	o->remotes[o->n_remotes] = NULL;
 }
@@ -190,9 +190,8 @@ static void fill_in(struct vswd_options *o, const struct parsing *parsing)
 	if (!o->pid_file)
 		o->pid_file = xasprintf("%s/vswd.pid", o->run_dir);
 	if (parsing->log_file && !o->log_file)
-		o->log_file =
-			xasprintf("%s/vswd.log",
-				  own_dir ? o->run_dir : VSWD_LOG_DIR);
+		o->log_file = xasprintf("%s/vswd.log",
+					own_dir ? o->run_dir : VSWD_LOG_DIR);
 	o->daemon.pidfile = o->pid_file;
 }
 

@@ -17,10 +17,11 @@
 
 LOG_MODULE(bridge);
 
-struct vswitch *vswitch_create(void)
+struct vswitch *vswitch_create(struct event_base *base)
 {
 	struct vswitch *vs = xcalloc(1, sizeof(*vs));
 
+	vs->base = base;
 	hmap_init(&vs->vports);
 	return vs;
 }

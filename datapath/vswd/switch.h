@@ -9,6 +9,7 @@
 #ifndef VSWD_SWITCH_H
 #define VSWD_SWITCH_H
 
+#include <event2/event.h>
 #include <jansson.h>
 
 #include "forward/snapshot.h"
@@ -73,6 +74,7 @@ struct doomed_port {
 };
 
 struct vswitch {
+	struct event_base *base; /* the control thread's loop */
 	struct worker_pool *pool;
 	struct fwd_snapshot *snapshot;
 	void *snapshot_captures; /* what hangs at its ports */
@@ -93,7 +95,7 @@ struct vswitch {
 	uint32_t now_s;
 };
 
-struct vswitch *vswitch_create(void);
+struct vswitch *vswitch_create(struct event_base *base);
 /* Closes everything. Accepts NULL. */
 void vswitch_destroy(struct vswitch *vs);
 

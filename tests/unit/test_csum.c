@@ -8,6 +8,7 @@
 #include "frames.h"
 #include "packet/crc32c.h"
 #include "packet/csum.h"
+#include "packet/vlan.h"
 
 #define LEN 4096
 
@@ -169,6 +170,27 @@ static void finish_far(void **state)
 	expect_frame(&p, &partial);
 }
 
+/* Tags that were pushed have moved the field behind what a pull reaches. */
+static void finish_behind_tags(void **state)
+{
+	static struct frame partial, whole;
+	struct packet p;
+
+	build_pair(&partial, &whole, 6, 32, 100);
+	packet_init(&p, partial.data, partial.len);
+	assert_true(packet_pull(&p, PACKET_PULL_MAX));
+	p.offload.csum_needed = true;
+	p.offload.csum_start = partial.l4;
+	p.offload.csum_offset = partial.csum_offset;
+	assert_true(packet_vlan_push(&p, 0x88a8, 1));
+	assert_true(packet_vlan_push(&p, 0x88a8, 2));
+	assert_true(p.offload.csum_start + 8 > PACKET_PULL_MAX);
+	assert_true(packet_finish_csum(&p));
+	packet_vlan_pop(&p);
+	packet_vlan_pop(&p);
+	expect_frame(&p, &whole);
+}
+
 static void finish_outside(void **state)
 {
 	static struct csum_far far;
@@ -209,6 +231,7 @@ int main(void)
 		cmocka_unit_test(ipv4_header),
 		cmocka_unit_test(finish),
 		cmocka_unit_test(finish_far),
+		cmocka_unit_test(finish_behind_tags),
 		cmocka_unit_test(finish_outside),
 		cmocka_unit_test(crc32c),
 	};

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <linux/virtio_net.h>
@@ -408,6 +410,43 @@ static void null_queue_full(void **state)
 	assert_int_equal(null_inject(port, bytes, 1, NULL), 0);
 }
 
+#define N_THREADED 5000
+
+static void *inject_all(void *arg)
+{
+	for (uint32_t i = 0; i < N_THREADED; i++)
+		while (null_inject(port, &i, sizeof(i), NULL) == -ENOSPC)
+			sched_yield();
+	return NULL;
+}
+
+/* A worker that sleeps misses nothing, and gets everything in order. */
+static void null_wakes(void **state)
+{
+	struct port_rxq *rxq = port->rxqs[0];
+	struct packet packets[32];
+	uint32_t next = 0, got;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, inject_all, NULL), 0);
+	while (next < N_THREADED) {
+		unsigned n = port->class->receive(rxq, packets, 32, 1);
+
+		for (unsigned i = 0; i < n; i++) {
+			assert_int_equal(packet_read(&packets[i], 0, &got, 4),
+					 4);
+			assert_int_equal(got, next++);
+		}
+		port->class->done(rxq);
+		if (!n && port->class->arm(rxq)) {
+			struct pollfd fd = { .fd = rxq->fd, .events = POLLIN };
+
+			assert_int_equal(poll(&fd, 1, 60000), 1);
+		}
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 static void null_replays(void **state)
 {
 	struct iovec frames[3] = { { bytes, 60 },
@@ -483,6 +522,7 @@ int main(void)
 		TEST(shared_queue),
 		TEST(null_receives),
 		TEST(null_queue_full),
+		TEST(null_wakes),
 		TEST(null_replays),
 		TEST(unknown_type),
 		TEST(options_and_status),

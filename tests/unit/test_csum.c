@@ -191,6 +191,21 @@ static void finish_behind_tags(void **state)
 	expect_frame(&p, &whole);
 }
 
+/* Zero would mean "no checksum" in UDP; its other form is stored. */
+static void never_zero(void **state)
+{
+	uint8_t data[64] = { 0 };
+	struct packet p;
+
+	store_be16(data + 34, 0xffff);
+	packet_init(&p, data, sizeof(data));
+	p.offload.csum_needed = true;
+	p.offload.csum_start = 34;
+	p.offload.csum_offset = 6;
+	assert_true(packet_finish_csum(&p));
+	assert_int_equal(load_be16(p.header + 40), 0xffff);
+}
+
 static void finish_outside(void **state)
 {
 	static struct csum_far far;
@@ -232,6 +247,7 @@ int main(void)
 		cmocka_unit_test(finish),
 		cmocka_unit_test(finish_far),
 		cmocka_unit_test(finish_behind_tags),
+		cmocka_unit_test(never_zero),
 		cmocka_unit_test(finish_outside),
 		cmocka_unit_test(crc32c),
 	};

@@ -152,11 +152,12 @@ struct port_class {
 struct port {
 	const struct port_class *class;
 	char *name;
+	uint64_t serial; /* never given twice while the process runs */
 	unsigned n_rxqs, n_txqs;
 	struct port_rxq **rxqs;
 	struct port_txq **txqs; /* thread t sends on txqs[t % n_txqs] */
 	bool tx_shared;		/* n_txqs < n_threads: take turns */
-	uint32_t tx_offloads;	/* enum port_offload; may change while used */
+	_Atomic uint32_t tx_offloads; /* enum port_offload; may change */
 	_Atomic uint32_t mtu;	/* of the payload, without header and tags */
 	_Atomic bool tx_enabled; /* false: packets to it drop as TX_DOWN */
 	unsigned n_threads;
@@ -178,7 +179,10 @@ void port_get_status(struct port *port, struct port_status *status);
 /* Sums all threads' counters and the device's. Control thread. */
 void port_get_counters(struct port *port, struct port_counters *total);
 
-/* For the kinds: the common part's beginning and end. */
+/*
+ * For the kinds: the common part's beginning and end. The queues, and the
+ * arrays of pointers to them, are the kind's to make and to free.
+ */
 void port_init(struct port *port, const struct port_class *class,
 	       const struct port_config *config);
 void port_fini(struct port *port);
@@ -188,8 +192,11 @@ const char *port_config_option(const struct port_config *config,
 /*
  * Sends packets to a port: checks the MTU, finishes checksums and segments
  * where the port cannot (gso.h), takes the queue, sends, counts. Packets are
- * as they were afterwards, except that a later send may change their tags.
- * `thread` is the caller's index.
+ * as they were afterwards, except that a checksum may be finished; a later send
+ * may change their tags. `thread` is the caller's index. Packets were pulled.
+ *
+ * tx_packets and tx_bytes count what the port took; tx_multicast and
+ * tx_broadcast what it was asked to take (RFC 2863, ifHCOutMulticastPkts).
  */
 void port_send(struct port *port, struct packet *const packets[], unsigned n,
 	       unsigned thread);

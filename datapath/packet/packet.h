@@ -107,8 +107,9 @@ static inline void packet_init(struct packet *p, const void *data, uint32_t len)
 bool packet_pull_more(struct packet *p, uint32_t n);
 
 /*
- * Makes the first n bytes of the frame (n <= PACKET_PULL_MAX) private, or all
- * of a shorter frame. Returns whether n bytes are there. Calling it again with
+ * Makes the first n bytes of the frame private, or all of a shorter frame.
+ * Returns whether n bytes are; more than PACKET_PULL_MAX are only when tags
+ * that were pushed have made the private header longer. Calling it again with
  * a larger n is fine as long as only tags were pushed or popped. The first pull
  * also puts the tag beside the frame, if there is one, into it.
  */

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <linux/virtio_net.h>
@@ -73,17 +75,17 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct port_counters counters(void)
+static const struct port_counters *counters(void)
 {
-	struct port_counters c;
+	static struct port_counters total;
 
-	port_get_counters(port, &c);
-	return c;
+	port_get_counters(port, &total);
+	return &total;
 }
 
 static uint64_t drops(enum drop_reason reason)
 {
-	return counters().drops[reason];
+	return counters()->drops[reason];
 }
 
 static void build(uint8_t proto, unsigned tags, uint32_t payload, bool partial)
@@ -154,10 +156,10 @@ static void as_it_is(void **state)
 		assert_memory_equal(sent.packets[i].data + 6,
 				    bytes + 64 * i + 6, 54);
 	}
-	assert_int_equal(counters().tx_packets, N);
-	assert_int_equal(counters().tx_bytes, total);
-	assert_int_equal(counters().tx_multicast, 1);
-	assert_int_equal(counters().tx_broadcast, 1);
+	assert_int_equal(counters()->tx_packets, N);
+	assert_int_equal(counters()->tx_bytes, total);
+	assert_int_equal(counters()->tx_multicast, 1);
+	assert_int_equal(counters()->tx_broadcast, 1);
 }
 
 static void mtu(void **state)
@@ -188,7 +190,7 @@ static void mtu(void **state)
 	}
 	assert_int_equal(sent.n, 5);
 	assert_int_equal(drops(DROP_TX_TOO_BIG), 4);
-	assert_int_equal(counters().tx_packets, 5);
+	assert_int_equal(counters()->tx_packets, 5);
 }
 
 static void checksum(void **state)
@@ -239,7 +241,7 @@ static void segmented(void **state)
 	send_one(&p);
 	assert_int_equal(sent.n, 1);
 	assert_int_equal(sent.packets[0].gso, PACKET_GSO_TCP4);
-	assert_int_equal(counters().tx_bytes, p.len);
+	assert_int_equal(counters()->tx_bytes, p.len);
 	/* in segments, between two others */
 	packet_init(&small, bytes, 60);
 	packet_pull(&small, PACKET_PULL);
@@ -258,7 +260,7 @@ static void segmented(void **state)
 	send_one(&p);
 	assert_int_equal(sent.n, 45 + 42);
 	assert_true(sent.packets[50].csum_needed);
-	assert_int_equal(counters().tx_packets, 45 + 42);
+	assert_int_equal(counters()->tx_packets, 45 + 42);
 }
 
 /* More segments than a scratch holds. */
@@ -335,7 +337,7 @@ static void down(void **state)
 	sent.refuse = true;
 	send_one(&p);
 	assert_int_equal(drops(DROP_TX_FULL), 1);
-	assert_int_equal(counters().tx_packets, 0);
+	assert_int_equal(counters()->tx_packets, 0);
 }
 
 static void shared_queue(void **state)
@@ -406,6 +408,43 @@ static void null_queue_full(void **state)
 	assert_int_equal(null_inject(port, bytes, 1, NULL), -ENOSPC);
 	port->class->done(rxq);
 	assert_int_equal(null_inject(port, bytes, 1, NULL), 0);
+}
+
+#define N_THREADED 5000
+
+static void *inject_all(void *arg)
+{
+	for (uint32_t i = 0; i < N_THREADED; i++)
+		while (null_inject(port, &i, sizeof(i), NULL) == -ENOSPC)
+			sched_yield();
+	return NULL;
+}
+
+/* A worker that sleeps misses nothing, and gets everything in order. */
+static void null_wakes(void **state)
+{
+	struct port_rxq *rxq = port->rxqs[0];
+	struct packet packets[32];
+	uint32_t next = 0, got;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, inject_all, NULL), 0);
+	while (next < N_THREADED) {
+		unsigned n = port->class->receive(rxq, packets, 32, 1);
+
+		for (unsigned i = 0; i < n; i++) {
+			assert_int_equal(packet_read(&packets[i], 0, &got, 4),
+					 4);
+			assert_int_equal(got, next++);
+		}
+		port->class->done(rxq);
+		if (!n && port->class->arm(rxq)) {
+			struct pollfd fd = { .fd = rxq->fd, .events = POLLIN };
+
+			assert_int_equal(poll(&fd, 1, 60000), 1);
+		}
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 static void null_replays(void **state)
@@ -483,6 +522,7 @@ int main(void)
 		TEST(shared_queue),
 		TEST(null_receives),
 		TEST(null_queue_full),
+		TEST(null_wakes),
 		TEST(null_replays),
 		TEST(unknown_type),
 		TEST(options_and_status),

@@ -112,13 +112,42 @@ static void add_remote(struct vswd_options *o, const char *remote)
 	o->remotes[o->n_remotes] = NULL;
 }
 
+/*
+ * As ovs-vswitchd's: the words are joined to -v, or there are none. They may
+ * also be the next argument, if they make sense as such.
+ */
+static int set_levels(int argc, char *argv[], char **errp)
+{
+	if (optarg)
+		return log_set(optarg, errp);
+	if (optind < argc && argv[optind][0] != '-' &&
+	    !log_set(argv[optind], NULL)) {
+		optind++;
+		return 0;
+	}
+	return log_set("dbg", errp);
+}
+
+static int check_remote(const char *remote, char **errp)
+{
+	static const char *const kinds[] = { "unix:", "tcp:", "ssl:" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strncmp(remote, kinds[i], strlen(kinds[i])))
+			return 0;
+	return set_error(errp, -EINVAL,
+			 "\"%s\" is not a database; use unix:FILE, "
+			 "tcp:HOST:PORT or ssl:HOST:PORT",
+			 remote);
+}
+
 /* What the parser must remember until the run directory is known. */
 struct parsing {
 	bool log_file;
 };
 
 static int handle(struct vswd_options *o, struct parsing *parsing, int option,
-		  char *argv[], char **errp)
+		  int argc, char *argv[], char **errp)
 {
 	switch (option) {
 	case OPT_RUN_DIR:
@@ -161,7 +190,7 @@ static int handle(struct vswd_options *o, struct parsing *parsing, int option,
 		o->sandbox = false;
 		return 0;
 	case 'v':
-		return log_set(optarg ? optarg : "dbg", errp);
+		return set_levels(argc, argv, errp);
 	case 'h':
 		fputs(usage, stdout);
 		o->done = true;
@@ -207,7 +236,7 @@ int vswd_options_parse(struct vswd_options *o, int argc, char *argv[],
 	optind = 0;
 	while ((option = getopt_long(argc, argv, ":v::hV", long_options,
 				     NULL)) != -1) {
-		error = handle(o, &parsing, option, argv, errp);
+		error = handle(o, &parsing, option, argc, argv, errp);
 		if (error || o->done)
 			return error;
 	}
@@ -215,6 +244,8 @@ int vswd_options_parse(struct vswd_options *o, int argc, char *argv[],
 		set_string(&o->db_remote, argv[optind++]);
 	if (optind < argc)
 		return refuse(argv[optind], errp);
+	if (o->db_remote && check_remote(o->db_remote, errp))
+		return -EINVAL;
 	if (o->db_remote && (o->db_file || o->n_remotes))
 		return set_error(errp, -EINVAL,
 				 "--database and --remote are the embedded "

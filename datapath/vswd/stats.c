@@ -105,14 +105,27 @@ static void tell_stats(struct vport *v, json_t *operations)
 	v->told_stats = stats;
 }
 
-void stats_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
-		   json_t *operations)
+static bool has_column(const struct ovsdb_schema *schema)
 {
 	const struct ovsdb_table_schema *table =
 		ovsdb_schema_table(schema, "Interface");
+
+	return table && ovsdb_table_schema_column(table, "statistics");
+}
+
+void stats_collect_port(struct vport *v, const struct ovsdb_schema *schema,
+			json_t *operations)
+{
+	if (has_column(schema))
+		tell_stats(v, operations);
+}
+
+void stats_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
+		   json_t *operations)
+{
 	struct hmap_node *node;
 
-	if (!table || !ovsdb_table_schema_column(table, "statistics"))
+	if (!has_column(schema))
 		return;
 	for (node = hmap_next(&vs->vports, NULL); node;
 	     node = hmap_next(&vs->vports, node))

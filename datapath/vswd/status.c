@@ -161,6 +161,8 @@ void status_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 		vs->dirty = v->dirty_next;
 		v->dirty = false;
 		tell_interface(v, schema, operations);
+		if (v->port && !v->told_stats)
+			stats_collect_port(v, schema, operations);
 	}
 }
 

@@ -22,6 +22,8 @@ void status_collect_switch(const struct vswitch *vs,
 /* The counters of every port that have changed. */
 void stats_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 		   json_t *operations);
+void stats_collect_port(struct vport *v, const struct ovsdb_schema *schema,
+			json_t *operations);
 /* A transaction failed: nothing counts as told. */
 void status_forget(struct vswitch *vs);
 

@@ -269,29 +269,23 @@ static void br_set_external_id(struct ctl_command *cmd)
 	free(key);
 }
 
-static void print_ids(struct ctl_command *cmd, json_t *pairs, size_t skip)
+static void print_ids(struct ctl_command *cmd, const json_t *pairs, size_t skip)
 {
-	size_t n = json_array_size(pairs), shown = 0, i;
-	char **lines = xcalloc(n, sizeof(*lines));
 	json_t *pair;
+	size_t i;
 
 	json_array_foreach(pairs, i, pair) {
 		const char *key = json_string_value(json_array_get(pair, 0));
-		const char *v = json_string_value(json_array_get(pair, 1));
+		json_t *value = json_array_get(pair, 1);
 
 		if (strncmp(key, FAKE_PREFIX, skip))
 			continue;
 		if (cmd->json)
-			json_object_set_new(cmd->json, key + skip,
-					    json_string(v));
-		lines[shown++] = xasprintf("%s=%s", key + skip, v);
+			json_object_set(cmd->json, key + skip, value);
+		else
+			fprintf(cmd->out, "%s=%s\n", key + skip,
+				json_string_value(value));
 	}
-	qsort(lines, shown, sizeof(*lines), compare_names);
-	for (i = 0; i < shown; i++) {
-		fprintf(cmd->out, "%s\n", lines[i]);
-		free(lines[i]);
-	}
-	free(lines);
 }
 
 static void br_get_external_id(struct ctl_command *cmd)
@@ -305,11 +299,12 @@ static void br_get_external_id(struct ctl_command *cmd)
 				      cmd->argv[2]);
 		const char *value = view_get_key(row, "external_ids", key);
 
-		output_string(cmd, value ? value : "");
+		if (value || wants_json(cmd))
+			output_string(cmd, value ? value : "");
 		free(key);
 		return;
 	}
-	pairs = view_get_set(row, "external_ids");
+	pairs = value_sorted_pairs(view_get(row, "external_ids"));
 	if (wants_json(cmd))
 		cmd->json = json_object();
 	print_ids(cmd, pairs, bridge.port ? strlen(FAKE_PREFIX) : 0);

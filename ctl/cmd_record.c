@@ -27,7 +27,7 @@ static void name_record(struct ctl_command *cmd, const struct view_row *row)
 	if (*id != '@' || !id[1])
 		ctl_fatal("row id \"%s\" does not begin with \"@\" and a name",
 			  id);
-	symbol = ovsdb_symbols_get(cmd->ctl->symbols, id + 1);
+	symbol = ovsdb_symbols_get(cmd->ctl->symbols, id);
 	if (symbol->created)
 		ctl_fatal("row id \"%s\" may only be specified on one --id "
 			  "option",
@@ -324,7 +324,7 @@ static struct view_row *insert_named(struct ctl_command *cmd, const char *table)
 		ctl_fatal("row id \"%s\" is neither a UUID nor \"@\" and a "
 			  "name",
 			  id);
-	symbol = ovsdb_symbols_get(cmd->ctl->symbols, id + 1);
+	symbol = ovsdb_symbols_get(cmd->ctl->symbols, id);
 	if (symbol->created)
 		ctl_fatal("row id \"%s\" may only be specified on one --id "
 			  "option",

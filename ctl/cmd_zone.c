@@ -115,13 +115,12 @@ static void del_zone_tp(struct ctl_command *cmd)
 		    json_pack("[s, [o]]", "set", key));
 }
 
-/* Sorted pairs of a map from string to anything, "KEY=VALUE" joined. */
+/* Pairs of a map from strings, "KEY=VALUE" joined by spaces. */
 static void print_pairs(struct ctl_command *cmd, struct view_row *row,
 			const char *column, json_t *into)
 {
-	json_t *pairs = view_get_set(row, column), *pair;
-	char **words = xcalloc(json_array_size(pairs), sizeof(*words));
-	size_t i, n = 0;
+	json_t *pairs = value_sorted_pairs(view_get(row, column)), *pair;
+	size_t i;
 
 	json_array_foreach(pairs, i, pair) {
 		const char *key = json_string_value(json_array_get(pair, 0));
@@ -129,20 +128,13 @@ static void print_pairs(struct ctl_command *cmd, struct view_row *row,
 
 		if (into)
 			json_object_set(into, key, v);
+		fprintf(cmd->out, "%s%s=", i ? " " : "", key);
 		if (json_is_string(v))
-			words[n++] =
-				xasprintf("%s=%s", key, json_string_value(v));
+			fputs(json_string_value(v), cmd->out);
 		else
-			words[n++] =
-				xasprintf("%s=%lld", key,
-					  (long long)json_integer_value(v));
+			fprintf(cmd->out, "%lld",
+				(long long)json_integer_value(v));
 	}
-	qsort(words, n, sizeof(*words), compare_names);
-	for (i = 0; i < n; i++) {
-		fprintf(cmd->out, "%s%s", i ? " " : "", words[i]);
-		free(words[i]);
-	}
-	free(words);
 	json_decref(pairs);
 }
 

@@ -276,7 +276,7 @@ struct view_row *record_find(struct ctl *ctl,
 				    uuid_format(&uuid, text),
 				    record_columns(table));
 	if (*name == '@') {
-		symbol = ovsdb_symbols_find(ctl->symbols, name + 1);
+		symbol = ovsdb_symbols_find(ctl->symbols, name);
 		if (!symbol || !symbol->created)
 			ctl_fatal("row id \"%s\" is used before it is created",
 				  name);
@@ -356,13 +356,13 @@ void record_check_symbols(struct ctl *ctl)
 		const struct view_row *row;
 
 		if (!s->created)
-			ctl_fatal("row id \"@%s\" is referenced but never "
-				  "created (e.g. with \"-- --id=@%s create "
+			ctl_fatal("row id \"%s\" is referenced but never "
+				  "created (e.g. with \"-- --id=%s create "
 				  "...\")",
 				  s->name, s->name);
 		row = s->referenced ? NULL : inserted_row(ctl, &s->uuid);
 		if (row && !record_table(ctl, row->table)->is_root)
-			ctl_warn("row id \"@%s\" was created but no reference "
+			ctl_warn("row id \"%s\" was created but no reference "
 				 "to it was inserted, so it will not actually "
 				 "appear in the database",
 				 s->name);

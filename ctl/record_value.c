@@ -33,56 +33,97 @@ void record_datum(struct view_row *row, const struct ovsdb_column *column,
 	json_decref(value);
 }
 
-/* One word of a set of integers: "7", or a range "5-7", written out. */
-static void expand_word(const char *word, size_t n, FILE *stream)
+/* --- what people type ------------------------------------------------------
+ */
+
+/*
+ * The length of one element: up to a space, a comma or the closing bracket,
+ * none of which count inside double quotes.
+ */
+static size_t element_length(const char *s, char close)
+{
+	size_t n = 0;
+
+	while (s[n] && s[n] != ' ' && s[n] != ',' && s[n] != close) {
+		if (s[n++] != '"')
+			continue;
+		while (s[n] && s[n] != '"')
+			n += s[n] == '\\' && s[n + 1] ? 2 : 1;
+		n += s[n] == '"';
+	}
+	return n;
+}
+
+/* Writes an element; of integers it may be a range, which is written out. */
+static size_t put_element(const char *s, size_t n, bool ranges, FILE *stream)
 {
 	long long first, last;
 	int end = 0;
 
-	if (sscanf(word, "%lld-%lld%n", &first, &last, &end) != 2 ||
+	if (!ranges || sscanf(s, "%lld-%lld%n", &first, &last, &end) != 2 ||
 	    (size_t)end != n) {
-		fwrite(word, 1, n, stream);
-		return;
+		fwrite(s, 1, n, stream);
+		return 1;
 	}
 	if (last < first || last - first >= MAX_RANGE)
 		ctl_fatal("%.*s is not a valid range: it goes from a lower to "
-			  "a higher number, and over at most %d numbers",
-			  (int)n, word, MAX_RANGE);
-	for (; first <= last; first++)
-		fprintf(stream, "%lld%s", first, first < last ? "," : "");
+			  "a higher number, over at most %d numbers",
+			  (int)n, s, MAX_RANGE);
+	for (long long i = first; i <= last; i++)
+		fprintf(stream, "%lld%s", i, i < last ? "," : "");
+	return (size_t)(last - first) + 1;
 }
 
-/* A set of integers may be typed with ranges. The caller frees the result. */
-static char *expand_ranges(const char *text)
+/*
+ * A value in one form: elements may be separated by spaces or commas and be in
+ * brackets or not. A scalar becomes its only element, anything else a list in
+ * brackets. The caller frees it.
+ */
+static char *canonical(const char *text, const struct ovsdb_type *type)
 {
-	char *expanded;
-	size_t len;
-	FILE *stream = open_memstream(&expanded, &len);
+	bool map = ovsdb_type_is_map(type);
+	const char *s = text + strspn(text, " ");
+	char open = map ? '{' : '[', close = '\0', *result;
+	size_t size, n = 0;
+	FILE *stream = open_memstream(&result, &size);
 
-	while (*text) {
-		size_t n = strcspn(text, "[], ");
+	if (*s == open) {
+		close = map ? '}' : ']';
+		s++;
+	}
+	if (!ovsdb_type_is_scalar(type))
+		putc(open, stream);
+	for (s += strspn(s, ", "); *s && *s != close; s += strspn(s, ", ")) {
+		size_t len = element_length(s, close);
 
 		if (n)
-			expand_word(text, n, stream);
-		else
-			putc(text[n++], stream);
-		text += n;
+			putc(',', stream);
+		n += put_element(s, len,
+				 type->key.type == OVSDB_TYPE_INTEGER && !map,
+				 stream);
+		s += len;
 	}
+	if (close && (*s != close || s[1 + strspn(s + 1, " ")]))
+		ctl_fatal("%s: \"%c\" has to be the end of what \"%c\" begins",
+			  text, close, open);
+	if (!ovsdb_type_is_scalar(type))
+		putc(map ? '}' : ']', stream);
 	fclose(stream);
-	return expanded;
+	if (n > type->max || n < type->min)
+		ctl_fatal("%s: %zu value(s) specified but the %s number is %u",
+			  text, n, n > type->max ? "maximum" : "minimum",
+			  n > type->max ? type->max : type->min);
+	return result;
 }
 
 void record_parse(struct ctl *ctl, struct ovsdb_datum *datum,
 		  const struct ovsdb_type *type, const char *text)
 {
-	char *error = NULL, *expanded = NULL;
+	char *error = NULL, *value = canonical(text, type);
 
-	if (type->key.type == OVSDB_TYPE_INTEGER && type->max > 1 &&
-	    !ovsdb_type_is_map(type))
-		text = expanded = expand_ranges(text);
-	if (ovsdb_datum_from_string(datum, type, text, ctl->symbols, &error))
+	if (ovsdb_datum_from_string(datum, type, value, ctl->symbols, &error))
 		ctl_fatal_error(error);
-	free(expanded);
+	free(value);
 }
 
 void record_parse_atom(struct ctl *ctl, union ovsdb_atom *atom,

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl/ctl.h"
 #include "ctl/record.h"
@@ -45,7 +46,8 @@ void ctl_fatal(const char *fmt, ...)
 	va_start(args, fmt);
 	message(fmt, args);
 	va_end(args);
-	exit(EXIT_FAILURE);
+	/* Not exit(): what is still allocated is nobody's business now. */
+	_exit(EXIT_FAILURE);
 }
 
 void ctl_fatal_error(char *error)

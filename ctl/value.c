@@ -4,6 +4,7 @@
  */
 #include "ctl/value.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_tagged(const json_t *value, const char *tag)
@@ -39,6 +40,33 @@ json_t *value_elements(const json_t *value)
 	if (value)
 		json_array_append(array, (json_t *)value);
 	return array;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const char *x =
+		json_string_value(json_array_get(*(json_t *const *)a, 0));
+	const char *y =
+		json_string_value(json_array_get(*(json_t *const *)b, 0));
+
+	return strcmp(x ? x : "", y ? y : "");
+}
+
+json_t *value_sorted_pairs(const json_t *value)
+{
+	json_t *elements = value_elements(value), *sorted = json_array(), *e;
+	json_t **pairs = xcalloc(json_array_size(elements), sizeof(*pairs));
+	size_t i;
+
+	json_array_foreach(elements, i, e) {
+		pairs[i] = e;
+	}
+	qsort(pairs, json_array_size(elements), sizeof(*pairs), compare_keys);
+	for (i = 0; i < json_array_size(elements); i++)
+		json_array_append(sorted, pairs[i]);
+	free(pairs);
+	json_decref(elements);
+	return sorted;
 }
 
 static int find(const json_t *elements, const json_t *element, bool by_key)

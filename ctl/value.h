@@ -15,6 +15,8 @@ json_t *value_uuid(const char *uuid);
  * (a new reference, not to be changed). NULL has none.
  */
 json_t *value_elements(const json_t *value);
+/* The pairs of a map with string keys, sorted by key (a new reference). */
+json_t *value_sorted_pairs(const json_t *value);
 /* Whether a set (or atom) has the element. */
 bool value_contains(const json_t *value, const json_t *element);
 /* Whether any key or value in it is this UUID. */

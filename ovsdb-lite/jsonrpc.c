@@ -101,6 +101,22 @@ void jsonrpc_fail(struct jsonrpc *rpc, const char *why)
 	event_active(rpc->later, 0, 0);
 }
 
+/*
+ * What was said before the connection failed may still be of use: a peer that
+ * has shut its side down awaits its replies. As much as goes at once.
+ */
+static void last_words(struct jsonrpc *rpc)
+{
+	struct evbuffer *out = bufferevent_get_output(rpc->bev);
+	int fd = bufferevent_getfd(rpc->bev);
+
+	if (rpc->tls || fd < 0)
+		return;
+	evbuffer_unfreeze(out, 1);
+	while (evbuffer_get_length(out) && evbuffer_write(out, fd) > 0)
+		;
+}
+
 static void later_cb(evutil_socket_t fd, short what, void *aux)
 {
 	struct jsonrpc *rpc = aux;
@@ -113,6 +129,7 @@ static void later_cb(evutil_socket_t fd, short what, void *aux)
 	}
 	if (rpc->why && !rpc->closed) {
 		rpc->closed = true;
+		last_words(rpc);
 		if (rpc->ops->closed)
 			rpc->ops->closed(rpc, rpc->why, rpc->aux);
 	}
@@ -511,7 +528,8 @@ int jsonrpc_take_fd(struct jsonrpc *rpc, int timeout_ms)
 	struct evbuffer *out = evbuffer_new();
 	int error;
 
-	/* Out of the bufferevent, which keeps others from draining its output. */
+	/* Out of the bufferevent, which keeps others from draining its output.
+	 */
 	evbuffer_unfreeze(bufferevent_get_output(rpc->bev), 1);
 	evbuffer_add_buffer(out, bufferevent_get_output(rpc->bev));
 	if (fd >= 0) {

@@ -177,10 +177,14 @@ static void merge_row(struct view *view, const char *table, json_t *columns,
 		ctl_fatal("the database sent a row of %s without a UUID",
 			  table);
 	row = lookup(view, uuid);
-	if (!row)
+	if (!row) {
 		row = add_row(view, table, uuid);
-	/* What was seen first stays: one invocation, one state. */
-	json_object_update_missing(row->base, columns);
+		json_decref(row->base);
+		row->base = json_incref(columns);
+	} else {
+		/* What was seen first stays: one invocation, one state. */
+		json_object_update_missing(row->base, columns);
+	}
 	row->complete |= complete;
 	json_array_append_new(uuids, json_string(uuid));
 }
@@ -371,9 +375,12 @@ struct view_row *view_root(struct view *view)
 
 static json_t *fold(struct view_row *row, const char *column, json_t *value)
 {
-	json_t *mutation, *folded = json_incref(value);
+	json_t *mutation, *folded;
 	size_t i;
 
+	if (!json_array_size(row->mutated))
+		return value;
+	folded = json_incref(value);
 	json_array_foreach(row->mutated, i, mutation) {
 		json_t *old = folded;
 

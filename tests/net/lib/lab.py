@@ -157,17 +157,14 @@ class Lab:
             peer.sock.close()
         peer.sock = self.far_ns.packet_socket(name)
 
-    def ports(self, ports, bridge="br0", mtu=None, wired=False):
+    def ports(self, ports, bridge="br0", mtu=None):
         """Raw ports: {name: columns}; `interface` is a dict of its own."""
         command = []
         for name, columns in ports.items():
             columns = dict(columns)
             interface = columns.pop("interface", {})
-            if not wired:
-                self.wire(name, mtu)
-            peer = Peer(len(self.peers) + 1, name, bridge, columns)
-            self.peers[name] = peer
-            self.listen(name)
+            self.wire(name, mtu)
+            self.ports_known({name: columns}, bridge)
             command += ["--", "add-port", bridge, name,
                         *column_arguments(columns)]
             if interface:
@@ -175,6 +172,13 @@ class Lab:
                             *column_arguments(interface)]
         self.switch.ctl(*command[1:])
         return self
+
+    def ports_known(self, ports, bridge="br0"):
+        """Raw ports that are wired and in the switch already."""
+        for name, columns in ports.items():
+            self.peers[name] = Peer(len(self.peers) + 1, name, bridge,
+                                    columns)
+            self.listen(name)
 
     def host(self, name, *addresses, bridge="br0", mtu=None, attach=True,
              **columns):

@@ -6,6 +6,7 @@ whose process is gone.
 """
 import contextlib
 import ctypes
+import errno
 import os
 import re
 import shutil
@@ -153,6 +154,10 @@ def receive(sock):
         data, ancillary, _, _ = sock.recvmsg(70000, 256)
     except BlockingIOError:
         return None
+    except OSError as error:
+        if error.errno != errno.ENETDOWN:
+            raise
+        return receive(sock)  # said once each time the link goes down
     for level, kind, value in ancillary:
         if level == SOL_PACKET and kind == PACKET_AUXDATA:
             status, _, _, _, _, tci, tpid = struct.unpack_from("IIIHHHH",

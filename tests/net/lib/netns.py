@@ -174,6 +174,15 @@ def kill_pid(pid, sig=signal.SIGKILL):
         os.kill(pid, sig)
 
 
+def kill_group(leader, timeout=2):
+    """Ends all that is left of a process group, and waits until it is gone."""
+    deadline = time.monotonic() + timeout
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(leader, signal.SIGKILL)
+            time.sleep(0.005)
+
+
 def remove_namespaces(prefix):
     """Ends the processes in the namespaces that start so; removes them."""
     names = [name for name in _listdir(NETNS_DIR) if name.startswith(prefix)]

@@ -65,6 +65,20 @@ bool gso_layout(const uint8_t *header, uint32_t n, enum packet_gso type,
 	return false;
 }
 
+uint32_t packet_gso_header_len(const struct packet *p)
+{
+	uint32_t start = p->offload.csum_start, len;
+	uint8_t data_offset;
+
+	if (p->offload.gso == PACKET_GSO_UDP)
+		len = start + UDP_HEADER_LEN;
+	else if (packet_read(p, start + 12, &data_offset, 1) == 1)
+		len = start + (data_offset >> 4) * 4;
+	else
+		return 0;
+	return len <= p->len ? len : 0;
+}
+
 int gso_start(struct gso *g, const struct packet *p, bool finish_csum)
 {
 	uint32_t n = packet_read(p, 0, g->header,
@@ -72,7 +86,7 @@ int gso_start(struct gso *g, const struct packet *p, bool finish_csum)
 
 	if (!p->offload.gso_size ||
 	    !gso_layout(g->header, n, p->offload.gso, &g->layout) ||
-	    p->len <= g->layout.payload)
+	    !gso_fits(&g->layout, p->len, p->offload.gso_size))
 		return -EINVAL;
 	cursor_init(&g->payload, p);
 	if (!cursor_skip(&g->payload, g->layout.payload))
@@ -80,8 +94,6 @@ int gso_start(struct gso *g, const struct packet *p, bool finish_csum)
 	g->left = p->len - g->layout.payload;
 	g->size = p->offload.gso_size;
 	g->index = 0;
-	if (DIV_ROUND_UP(g->left, g->size) > GSO_SEGMENTS_MAX)
-		return -EINVAL;
 	memset(&g->offload, 0, sizeof(g->offload));
 	g->offload.csum_needed = !finish_csum;
 	g->offload.csum_start = g->layout.l4;

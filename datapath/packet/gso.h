@@ -43,6 +43,22 @@ struct gso_layout {
 bool gso_layout(const uint8_t *header, uint32_t n, enum packet_gso type,
 		struct gso_layout *layout) MUST_CHECK;
 
+/* Whether a packet of len bytes makes a bearable number of segments that are
+ * not longer than IP can say. size is not 0. */
+static inline bool gso_fits(const struct gso_layout *l, uint32_t len,
+			    uint16_t size)
+{
+	return len > l->payload &&
+	       len - l->payload <= (uint32_t)size * GSO_SEGMENTS_MAX &&
+	       (uint32_t)(l->payload - l->l3) + size <= UINT16_MAX;
+}
+
+/*
+ * From the first byte to the payload of a packet whose offload was checked and
+ * has gso set; 0 when that is not all there.
+ */
+uint32_t packet_gso_header_len(const struct packet *p);
+
 struct gso_scratch {
 	struct packet packets[GSO_BATCH];
 	uint8_t headers[GSO_BATCH][PACKET_HEADROOM + GSO_HEADER_MAX];

@@ -191,8 +191,11 @@ const char *port_config_option(const struct port_config *config,
 /*
  * Sends packets to a port: checks the MTU, finishes checksums and segments
  * where the port cannot (gso.h), takes the queue, sends, counts. Packets are
- * as they were afterwards, except that a later send may change their tags.
- * `thread` is the caller's index.
+ * as they were afterwards, except that a checksum may be finished; a later send
+ * may change their tags. `thread` is the caller's index. Packets were pulled.
+ *
+ * tx_packets and tx_bytes count what the port took; tx_multicast and
+ * tx_broadcast what it was asked to take (RFC 2863, ifHCOutMulticastPkts).
  */
 void port_send(struct port *port, struct packet *const packets[], unsigned n,
 	       unsigned thread);

@@ -34,6 +34,7 @@ struct vport {
 	bool to_open;	 /* at the next chance */
 	bool wait_link;	 /* its device is missing: open when it appears */
 	bool seen;	 /* by the reconciliation under way */
+	bool to_flush;	 /* its addresses, with the next snapshot */
 	uint16_t number; /* in the FDB; its own as long as it lives */
 	uint16_t ofport; /* 0: none yet */
 	uint64_t mac;	 /* that the port was given */
@@ -89,7 +90,8 @@ struct vswitch {
 	struct bridge *doomed_bridges;
 	struct fdb **doomed_fdbs;
 	size_t n_doomed_fdbs;
-	bool changed; /* the snapshot is not what it should be */
+	bool changed;  /* the snapshot is not what it should be */
+	bool to_flush; /* some vport is */
 
 	struct capture_session *captures;
 	uint32_t now_s;

@@ -302,11 +302,10 @@ void vport_configure(struct vswitch *vs, struct vport *v,
 	v->interface = new;
 	vs->changed |= vlan_differs || differs || number_differs;
 	vport_mark_dirty(vs, v);
-	if (v->port && vlan_differs)
-		log_info("bridge %s: port %s: VLAN settings changed; %u "
-			 "addresses flushed",
-			 v->bridge->name, config->name,
-			 fdb_flush(v->bridge->fdb, v->number, -1));
+	if (v->port && vlan_differs) {
+		v->to_flush = true;
+		vs->to_flush = true;
+	}
 	if (old->mac_limit != config->mac_limit)
 		fdb_set_port_limit(v->bridge->fdb, v->number,
 				   config->mac_limit);

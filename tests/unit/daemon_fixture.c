@@ -1,4 +1,4 @@
-#include "vswd_fixture.h"
+#include "daemon_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@
 static void connection_cb(struct ovsdb_client *client, bool up, const char *why,
 			  void *aux)
 {
-	((struct fixture *)aux)->up = up;
+	((struct test_daemon *)aux)->up = up;
 }
 
 static const struct ovsdb_client_ops ops = { .connection = connection_cb };
@@ -36,8 +36,8 @@ static void too_late(evutil_socket_t fd, short what, void *aux)
 	*(bool *)aux = true;
 }
 
-void fixture_wait(struct fixture *f, bool (*done)(struct fixture *, void *aux),
-		  void *aux)
+void test_daemon_wait(struct test_daemon *f,
+		      bool (*done)(struct test_daemon *, void *aux), void *aux)
 {
 	const struct timeval patience = { .tv_sec = PATIENCE_S };
 	bool late = false;
@@ -50,7 +50,7 @@ void fixture_wait(struct fixture *f, bool (*done)(struct fixture *, void *aux),
 	assert_false(late);
 }
 
-static const struct ovsdb_client_row *find_row(struct fixture *f,
+static const struct ovsdb_client_row *find_row(struct test_daemon *f,
 					       const char *table,
 					       const char *name)
 {
@@ -66,14 +66,15 @@ static const struct ovsdb_client_row *find_row(struct fixture *f,
 	return NULL;
 }
 
-static bool is_ready(struct fixture *f, void *aux)
+static bool is_ready(struct test_daemon *f, void *aux)
 {
 	return f->up && f->vs->config && find_row(f, "Open_vSwitch", NULL);
 }
 
-void fixture_start(struct fixture *f)
+void test_daemon_start(struct test_daemon *f)
 {
-	char *argv[] = { "vswd", "--run-dir", f->dir, "--no-sandbox", NULL };
+	char *argv[] = { (char *)"vswd", (char *)"--run-dir", f->dir,
+			 (char *)"--no-sandbox", NULL };
 	char *why = NULL, *remote;
 
 	assert_int_equal(vswd_options_parse(&f->options, ARRAY_SIZE(argv) - 1,
@@ -92,33 +93,33 @@ void fixture_start(struct fixture *f)
 	ovsdb_client_monitor(f->client, "Port", port_columns);
 	ovsdb_client_monitor(f->client, "Bridge", bridge_columns);
 	ovsdb_client_monitor(f->client, "Open_vSwitch", switch_columns);
-	fixture_wait(f, is_ready, NULL);
+	test_daemon_wait(f, is_ready, NULL);
 }
 
-void fixture_stop(struct fixture *f)
+void test_daemon_stop(struct test_daemon *f)
 {
 	ovsdb_client_destroy(f->client);
 	vswd_stop(f->vswd);
 	vswd_options_free(&f->options);
 }
 
-void fixture_setup(struct fixture *f)
+void test_daemon_setup(struct test_daemon *f)
 {
 	memset(f, 0, sizeof(*f));
 	strcpy(f->dir, "/tmp/vswd-test-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	log_set("ANY:console:off", NULL);
-	fixture_start(f);
+	test_daemon_start(f);
 }
 
-void fixture_teardown(struct fixture *f)
+void test_daemon_teardown(struct test_daemon *f)
 {
 	char *command = xasprintf("rm -rf %s", f->dir);
 
-	fixture_stop(f);
+	test_daemon_stop(f);
 	assert_int_equal(system(command), 0);
 	free(command);
-	get(NULL, NULL, NULL, NULL);
+	db_get_text(NULL, NULL, NULL, NULL);
 }
 
 /* --- transactions ----------------------------------------------------------
@@ -138,24 +139,24 @@ static void done_cb(struct ovsdb_client *client, json_t *result,
 	w->error = error ? xstrdup(error) : NULL;
 }
 
-static bool is_answered(struct fixture *f, void *aux)
+static bool is_answered(struct test_daemon *f, void *aux)
 {
 	return ((struct waiting *)aux)->answered;
 }
 
-static int64_t integer(struct fixture *f, const char *column)
+static int64_t integer(struct test_daemon *f, const char *column)
 {
 	return ovsdb_client_column(find_row(f, "Open_vSwitch", NULL), column)
 		->keys[0]
 		.integer;
 }
 
-static bool is_carried_out(struct fixture *f, void *aux)
+static bool is_carried_out(struct test_daemon *f, void *aux)
 {
 	return integer(f, "cur_cfg") >= integer(f, "next_cfg");
 }
 
-void fixture_transact(struct fixture *f, json_t *operations)
+void test_daemon_transact(struct test_daemon *f, json_t *operations)
 {
 	struct waiting w = { false };
 
@@ -167,10 +168,10 @@ void fixture_transact(struct fixture *f, json_t *operations)
 					"+=", 1));
 	assert_int_equal(
 		ovsdb_client_transact(f->client, operations, done_cb, &w), 0);
-	fixture_wait(f, is_answered, &w);
+	test_daemon_wait(f, is_answered, &w);
 	if (w.error)
 		fail_msg("%s", w.error);
-	fixture_wait(f, is_carried_out, NULL);
+	test_daemon_wait(f, is_carried_out, NULL);
 }
 
 static json_t *parse(const char *text)
@@ -183,18 +184,18 @@ static json_t *parse(const char *text)
 	return json;
 }
 
-void add_bridge(struct fixture *f, const char *name)
+void db_add_bridge(struct test_daemon *f, const char *name)
 {
-	fixture_transact(f, json_pack("[{s:s, s:s, s:s, s:{s:s}},"
-				      " {s:s, s:s, s:[], s:[[s,s,[s,s]]]}]",
-				      "op", "insert", "table", "Bridge",
-				      "uuid-name", "b", "row", "name", name,
-				      "op", "mutate", "table", "Open_vSwitch",
-				      "where", "mutations", "bridges", "insert",
-				      "named-uuid", "b"));
+	test_daemon_transact(
+		f, json_pack("[{s:s, s:s, s:s, s:{s:s}},"
+			     " {s:s, s:s, s:[], s:[[s,s,[s,s]]]}]",
+			     "op", "insert", "table", "Bridge", "uuid-name",
+			     "b", "row", "name", name, "op", "mutate", "table",
+			     "Open_vSwitch", "where", "mutations", "bridges",
+			     "insert", "named-uuid", "b"));
 }
 
-static const char *uuid_of(struct fixture *f, const char *table,
+static const char *uuid_of(struct test_daemon *f, const char *table,
 			   const char *name, char buf[UUID_LEN + 1])
 {
 	const struct ovsdb_client_row *row = find_row(f, table, name);
@@ -203,19 +204,19 @@ static const char *uuid_of(struct fixture *f, const char *table,
 	return uuid_format(&row->uuid, buf);
 }
 
-void del_bridge(struct fixture *f, const char *name)
+void db_del_bridge(struct test_daemon *f, const char *name)
 {
 	char uuid[UUID_LEN + 1];
 
-	fixture_transact(f,
-			 json_pack("[{s:s, s:s, s:[], s:[[s,s,[s,s]]]}]", "op",
-				   "mutate", "table", "Open_vSwitch", "where",
-				   "mutations", "bridges", "delete", "uuid",
-				   uuid_of(f, "Bridge", name, uuid)));
+	test_daemon_transact(f, json_pack("[{s:s, s:s, s:[], s:[[s,s,[s,s]]]}]",
+					  "op", "mutate", "table",
+					  "Open_vSwitch", "where", "mutations",
+					  "bridges", "delete", "uuid",
+					  uuid_of(f, "Bridge", name, uuid)));
 }
 
-void add_port(struct fixture *f, const char *bridge, const char *name,
-	      const char *type, const char *port, const char *interface)
+void db_add_port(struct test_daemon *f, const char *bridge, const char *name,
+		 const char *type, const char *port, const char *interface)
 {
 	json_t *i = parse(interface), *p = parse(port);
 
@@ -224,7 +225,7 @@ void add_port(struct fixture *f, const char *bridge, const char *name,
 	json_object_set_new(p, "name", json_string(name));
 	json_object_set_new(p, "interfaces",
 			    json_pack("[s,s]", "named-uuid", "i"));
-	fixture_transact(
+	test_daemon_transact(
 		f,
 		json_pack("[{s:s, s:s, s:s, s:o}, {s:s, s:s, s:s, s:o},"
 			  " {s:s, s:s, s:[[s,s,s]], s:[[s,s,[s,s]]]}]",
@@ -235,33 +236,33 @@ void add_port(struct fixture *f, const char *bridge, const char *name,
 			  "ports", "insert", "named-uuid", "p"));
 }
 
-void del_port(struct fixture *f, const char *bridge, const char *name)
+void db_del_port(struct test_daemon *f, const char *bridge, const char *name)
 {
 	char uuid[UUID_LEN + 1];
 
-	fixture_transact(
+	test_daemon_transact(
 		f, json_pack("[{s:s, s:s, s:[[s,s,s]], s:[[s,s,[s,s]]]}]", "op",
 			     "mutate", "table", "Bridge", "where", "name",
 			     "==", bridge, "mutations", "ports", "delete",
 			     "uuid", uuid_of(f, "Port", name, uuid)));
 }
 
-void set_row(struct fixture *f, const char *table, const char *name,
-	     const char *columns)
+void db_set_row(struct test_daemon *f, const char *table, const char *name,
+		const char *columns)
 {
 	json_t *where = name ? json_pack("[[s,s,s]]", "name", "==", name)
 			     : json_array();
 
-	fixture_transact(f, json_pack("[{s:s, s:s, s:o, s:o}]", "op", "update",
-				      "table", table, "where", where, "row",
-				      parse(columns)));
+	test_daemon_transact(f, json_pack("[{s:s, s:s, s:o, s:o}]", "op",
+					  "update", "table", table, "where",
+					  where, "row", parse(columns)));
 }
 
 /* --- looking ---------------------------------------------------------------
  */
 
-const char *get(struct fixture *f, const char *table, const char *name,
-		const char *column)
+const char *db_get_text(struct test_daemon *f, const char *table,
+			const char *name, const char *column)
 {
 	const struct ovsdb_column *c;
 	const struct ovsdb_client_row *row;
@@ -280,8 +281,8 @@ const char *get(struct fixture *f, const char *table, const char *name,
 	return text;
 }
 
-const struct fwd_port *find_fwd_port(struct fixture *f, const char *bridge,
-				     const char *name)
+const struct fwd_port *db_find_fwd_port(struct test_daemon *f,
+					const char *bridge, const char *name)
 {
 	const struct fwd_bridge *b =
 		fwd_snapshot_find_bridge(f->vs->snapshot, bridge);

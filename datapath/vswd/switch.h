@@ -44,7 +44,7 @@ struct vport {
 	struct vport *dirty_next;
 	bool dirty;
 	json_t *told;
-	json_t *told_stats;
+	struct port_counters *told_stats;
 };
 
 struct bridge {

@@ -17,7 +17,7 @@ LOG_MODULE(links);
 struct links {
 	struct mnl_socket *socket;
 	struct event *readable;
-	void (*fn)(const char *name, void *aux);
+	links_changed *fn;
 	void *aux;
 };
 
@@ -29,7 +29,7 @@ static int message_cb(const struct nlmsghdr *nlh, void *aux)
 	if (nlh->nlmsg_type != RTM_NEWLINK && nlh->nlmsg_type != RTM_DELLINK)
 		return MNL_CB_OK;
 	if (netdev_parse(nlh, &info) && info.name[0])
-		links->fn(info.name, links->aux);
+		links->fn(info.name, info.ifindex, links->aux);
 	return MNL_CB_OK;
 }
 
@@ -46,7 +46,7 @@ static bool read_some(struct links *links)
 	if (n < 0 && errno == ENOBUFS) {
 		log_info_limited("netlink messages were lost; all devices are "
 				 "looked at");
-		links->fn(NULL, links->aux);
+		links->fn(NULL, 0, links->aux);
 		return true;
 	}
 	return false;
@@ -59,9 +59,8 @@ static void readable_cb(evutil_socket_t fd, short what, void *aux)
 			return;
 }
 
-struct links *links_create(struct event_base *base,
-			   void (*fn)(const char *name, void *aux), void *aux,
-			   char **errp)
+struct links *links_create(struct event_base *base, links_changed *fn,
+			   void *aux, char **errp)
 {
 	struct links *links = xcalloc(1, sizeof(*links));
 	int room = ROOM, fd;

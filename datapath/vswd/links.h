@@ -12,13 +12,14 @@
 struct links;
 
 /*
- * fn is called with the device's name for each message, or with NULL when
- * messages were lost and everything should be looked at. NULL with a message on
- * failure.
+ * Called with the device's name and number for each message, or with NULL when
+ * messages were lost and everything should be looked at.
  */
-struct links *links_create(struct event_base *base,
-			   void (*fn)(const char *name, void *aux), void *aux,
-			   char **errp);
+typedef void links_changed(const char *name, int ifindex, void *aux);
+
+/* NULL with a message on failure. */
+struct links *links_create(struct event_base *base, links_changed *fn,
+			   void *aux, char **errp);
 void links_destroy(struct links *links); /* accepts NULL */
 
 #endif

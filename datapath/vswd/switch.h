@@ -112,7 +112,7 @@ void vswitch_reconcile(struct vswitch *vs, struct cfg_switch *config);
 void vswitch_commit(struct vswitch *vs);
 
 /* A device appeared, changed or vanished: `name` is its name now. */
-void vswitch_link_changed(struct vswitch *vs, const char *name);
+void vswitch_link_changed(struct vswitch *vs, const char *name, int ifindex);
 /* Netlink lost messages: everything is looked at anew. */
 void vswitch_links_resync(struct vswitch *vs);
 

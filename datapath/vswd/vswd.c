@@ -94,12 +94,12 @@ static void worked_cb(struct db_link *db, void *aux)
 	daemon_ready();
 }
 
-static void link_cb(const char *name, void *aux)
+static void link_cb(const char *name, int ifindex, void *aux)
 {
 	struct vswd *d = aux;
 
 	if (name)
-		vswitch_link_changed(d->vs, name);
+		vswitch_link_changed(d->vs, name, ifindex);
 	else
 		vswitch_links_resync(d->vs);
 	db_link_schedule(d->db);

@@ -199,7 +199,7 @@ static void stop(struct program *p)
 
 int main(int argc, char *argv[])
 {
-	struct program program = { .status = EXIT_SUCCESS };
+	static struct program program; /* zero: EXIT_SUCCESS */
 	char *why = NULL;
 	int error;
 

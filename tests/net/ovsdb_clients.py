@@ -85,6 +85,7 @@ class Lab:
         self.env = dict(os.environ, OVS_RUNDIR=self.dir, OVS_DBDIR=self.dir,
                         OVS_LOGDIR=self.dir, OVS_SYSCONFDIR=self.dir)
         self.children = []
+        self.servers = []
         self.db = self.path("conf.db")
         self.sock = self.path("db.sock")
         self.remote = f"unix:{self.sock}"
@@ -114,6 +115,7 @@ class Lab:
         server = self.popen(self.program, f"--remote=punix:{self.sock}",
                             f"--unixctl={self.ctl}", f"--log-file={self.log}",
                             "-vconsole:off", *args, *dbs)
+        self.servers.append(server)
         if wait:
             until(lambda: self.listens(server), "the server to listen")
         return server
@@ -139,7 +141,14 @@ class Lab:
             child.send_signal(sig)
         child.wait(TIMEOUT)
         self.children.remove(child)
-        return child.returncode
+        if child in self.servers and sig == signal.SIGTERM:
+            self.check_status(child)
+
+    @staticmethod
+    def check_status(server):
+        """A server ends well; the other one has no handler of SIGTERM."""
+        check(server.returncode in (0, -signal.SIGTERM),
+              f"the server ended with status {server.returncode}")
 
     def client(self, *args, **kwargs):
         return run("ovsdb-client", "--timeout=15", *args, env=self.env,
@@ -156,6 +165,11 @@ class Lab:
     def transact(self, *ops, db="Open_vSwitch"):
         out = self.client("transact", self.remote, json.dumps([db, *ops]))
         return json.loads(out)
+
+    def stop_servers(self):
+        for server in self.servers:
+            if server in self.children:
+                self.stop(server)
 
     def close(self):
         for child in self.children:
@@ -1119,6 +1133,7 @@ def run_one(function, program):
     signal.alarm(2 * TIMEOUT)  # whatever a test waits for
     try:
         function(lab)
+        lab.stop_servers()
         print(f"ok      {function.__name__}", flush=True)
         return True
     except Exception as e:  # a test may fail in any way

@@ -68,7 +68,7 @@ enum fdb_learn_result {
 
 /* Control thread. */
 struct fdb *fdb_create(const struct fdb_config *config);
-void fdb_destroy(struct fdb *fdb); /* after a grace period */
+void fdb_destroy(struct fdb *fdb); /* when no snapshot in force has it */
 /* A table of another size with the same content; then publish and destroy. */
 struct fdb *fdb_resize(const struct fdb *fdb, uint32_t max_entries);
 void fdb_set_age(struct fdb *fdb, uint32_t age_s);

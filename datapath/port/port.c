@@ -62,8 +62,11 @@ void port_close(struct port *port)
 void port_init(struct port *port, const struct port_class *class,
 	       const struct port_config *config)
 {
+	static uint64_t last_serial; /* the control thread's */
+
 	memset(port, 0, sizeof(*port));
 	port->class = class;
+	port->serial = ++last_serial;
 	port->name = xstrdup(config->name);
 	port->mtu =
 		config->mtu_request ? config->mtu_request : PORT_MTU_DEFAULT;

@@ -152,6 +152,7 @@ struct port_class {
 struct port {
 	const struct port_class *class;
 	char *name;
+	uint64_t serial; /* never given twice while the process runs */
 	unsigned n_rxqs, n_txqs;
 	struct port_rxq **rxqs;
 	struct port_txq **txqs; /* thread t sends on txqs[t % n_txqs] */

@@ -25,6 +25,14 @@ _Static_assert((int)PORT_TX_CSUM == OFFLOAD_CSUM &&
 /* Tries before a queue counts as taken: about as long as a burst takes. */
 #define TAKE_TRIES 2000
 
+/* Tells the processor that this is a loop that waits. */
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+}
+
 static bool take(struct port_txq *txq)
 {
 	for (unsigned i = 0; i < TAKE_TRIES; i++) {
@@ -32,7 +40,7 @@ static bool take(struct port_txq *txq)
 		    !atomic_exchange_explicit(&txq->taken, true,
 					      memory_order_acquire))
 			return true;
-		__builtin_ia32_pause();
+		relax();
 	}
 	return false;
 }

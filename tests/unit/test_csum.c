@@ -8,6 +8,7 @@
 #include "frames.h"
 #include "packet/crc32c.h"
 #include "packet/csum.h"
+#include "packet/vlan.h"
 
 #define LEN 4096
 
@@ -169,6 +170,42 @@ static void finish_far(void **state)
 	expect_frame(&p, &partial);
 }
 
+/* Tags that were pushed have moved the field behind what a pull reaches. */
+static void finish_behind_tags(void **state)
+{
+	static struct frame partial, whole;
+	struct packet p;
+
+	build_pair(&partial, &whole, 6, 32, 100);
+	packet_init(&p, partial.data, partial.len);
+	assert_true(packet_pull(&p, PACKET_PULL_MAX));
+	p.offload.csum_needed = true;
+	p.offload.csum_start = partial.l4;
+	p.offload.csum_offset = partial.csum_offset;
+	assert_true(packet_vlan_push(&p, 0x88a8, 1));
+	assert_true(packet_vlan_push(&p, 0x88a8, 2));
+	assert_true(p.offload.csum_start + 8 > PACKET_PULL_MAX);
+	assert_true(packet_finish_csum(&p));
+	packet_vlan_pop(&p);
+	packet_vlan_pop(&p);
+	expect_frame(&p, &whole);
+}
+
+/* Zero would mean "no checksum" in UDP; its other form is stored. */
+static void never_zero(void **state)
+{
+	uint8_t data[64] = { 0 };
+	struct packet p;
+
+	store_be16(data + 34, 0xffff);
+	packet_init(&p, data, sizeof(data));
+	p.offload.csum_needed = true;
+	p.offload.csum_start = 34;
+	p.offload.csum_offset = 6;
+	assert_true(packet_finish_csum(&p));
+	assert_int_equal(load_be16(p.header + 40), 0xffff);
+}
+
 static void finish_outside(void **state)
 {
 	static struct csum_far far;
@@ -209,6 +246,8 @@ int main(void)
 		cmocka_unit_test(ipv4_header),
 		cmocka_unit_test(finish),
 		cmocka_unit_test(finish_far),
+		cmocka_unit_test(finish_behind_tags),
+		cmocka_unit_test(never_zero),
 		cmocka_unit_test(finish_outside),
 		cmocka_unit_test(crc32c),
 	};

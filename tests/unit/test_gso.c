@@ -15,7 +15,7 @@
 #include "packet/gso.h"
 #include "packet/parse.h"
 
-static uint8_t bytes[65536];
+static uint8_t bytes[70000];
 static struct frame large, expected;
 static struct gso_scratch scratch;
 

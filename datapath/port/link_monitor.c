@@ -139,11 +139,30 @@ void link_monitor_begin_dump(struct link_monitor *m)
 	m->generation++;
 }
 
+/* mnl_cb_run() takes a length of 2^31 and more for one that fits. */
+static bool lengths_fit(const uint8_t *at, size_t left)
+{
+	while (left >= sizeof(struct nlmsghdr)) {
+		const struct nlmsghdr *nlh = (const void *)at;
+
+		if (nlh->nlmsg_len < sizeof(*nlh) || nlh->nlmsg_len > left)
+			return false;
+		if (MNL_ALIGN(nlh->nlmsg_len) >= left)
+			break;
+		at += MNL_ALIGN(nlh->nlmsg_len);
+		left -= MNL_ALIGN(nlh->nlmsg_len);
+	}
+	return true;
+}
+
 int link_monitor_take(struct link_monitor *m, const void *messages,
 		      size_t length)
 {
-	int rc = mnl_cb_run(messages, length, 0, 0, take_message, m);
+	int rc;
 
+	if (!lengths_fit(messages, length))
+		return -EBADMSG;
+	rc = mnl_cb_run(messages, length, 0, 0, take_message, m);
 	if (rc < 0)
 		return -errno;
 	if (rc == MNL_CB_STOP) {

@@ -28,7 +28,7 @@ struct ovsdb_row {
 	struct uuid version;
 	struct ovsdb_table *table;
 	struct ovsdb_datum *columns;
-	/* the rest is db.c's own: hash link, reference counts */
+	struct ovsdb_entry *entry; /* the database's own: see table.h */
 };
 
 /* One row's change in a commit: old NULL for an insert, new for a delete. */
@@ -70,15 +70,16 @@ struct ovsdb_session {
 /* Takes the schema. storage may be NULL: kept in memory only. */
 struct ovsdb_db *ovsdb_db_create(struct ovsdb_schema *schema,
 				 struct ovsdb_storage *storage);
-void ovsdb_db_destroy(struct ovsdb_db *db);
+void ovsdb_db_destroy(struct ovsdb_db *db); /* accepts NULL */
+/* From the next commit on; NULL: in memory only. */
+void ovsdb_db_set_storage(struct ovsdb_db *db, struct ovsdb_storage *storage);
 const struct ovsdb_schema *ovsdb_db_schema(const struct ovsdb_db *db);
 void ovsdb_db_add_listener(struct ovsdb_db *db, struct ovsdb_listener *l);
 void ovsdb_db_remove_listener(struct ovsdb_db *db, struct ovsdb_listener *l);
 
-struct ovsdb_table *ovsdb_db_table(const struct ovsdb_db *db,
-				   const char *name);
-const struct ovsdb_table_schema *
-ovsdb_table_schema(const struct ovsdb_table *table);
+struct ovsdb_table *ovsdb_db_table(const struct ovsdb_db *db, const char *name);
+const struct ovsdb_table_schema *ovsdb_table_schema(
+	const struct ovsdb_table *table);
 size_t ovsdb_table_count(const struct ovsdb_table *table);
 /* Iterates: NULL starts; NULL ends. The table must not change meanwhile. */
 const struct ovsdb_row *ovsdb_table_next(const struct ovsdb_table *table,

@@ -82,19 +82,30 @@ void fdb_set_port_limit(struct fdb *fdb, uint16_t port, uint32_t limit);
  */
 void fdb_tick(struct fdb *fdb, uint32_t now_s);
 
+struct fdb_bucket;
 /*
- * Worker. Brings the key's primary bucket into the cache; a burst's keys are
- * all prefetched before the first is looked up.
+ * Worker. Brings the key's primary bucket into the cache and says where it is;
+ * a burst's keys are all prefetched before the first is looked up.
  */
-static inline void fdb_prefetch(const struct fdb *fdb, fdb_key key);
-/* Worker. The port number, or FDB_NONE. */
+static inline const struct fdb_bucket *fdb_prefetch(const struct fdb *fdb,
+						    fdb_key key);
+/*
+ * Worker. The port number, or FDB_NONE. The second form takes the bucket that
+ * fdb_prefetch() said.
+ */
 static inline unsigned fdb_lookup(const struct fdb *fdb, fdb_key key);
+static inline unsigned fdb_lookup_in(const struct fdb *fdb,
+				     const struct fdb_bucket *bucket,
+				     fdb_key key);
 /*
  * Worker. True when key is known on port and its time is of this tick (or it
  * is static there): then there is nothing to learn. Inline, no write.
  */
 static inline bool fdb_is_fresh(const struct fdb *fdb, fdb_key key,
 				uint16_t port);
+static inline bool fdb_is_fresh_in(const struct fdb *fdb,
+				   const struct fdb_bucket *bucket, fdb_key key,
+				   uint16_t port);
 /* Worker. Called when it is not fresh. Never waits. */
 enum fdb_learn_result fdb_learn(struct fdb *fdb, fdb_key key, uint16_t port);
 

@@ -95,22 +95,47 @@ static int classify_tunnel(const struct fwd_port *in, struct item *item)
 	return -1;
 }
 
+/* What does not depend on the packet. */
+struct admission {
+	const struct fwd_port *in;
+	uint32_t frame_max; /* longer is a giant, unless it is cut up later */
+	bool takes_untagged;
+	uint16_t tpid;
+	struct vlan_state untagged;
+};
+
+static struct admission admission_of(const struct fwd_port *in)
+{
+	uint32_t mtu =
+		atomic_load_explicit(&in->port->mtu, memory_order_relaxed);
+
+	return (struct admission){
+		.in = in,
+		.frame_max = mtu + ETH_HEADER_LEN + TAGS_MAX * VLAN_TAG_LEN,
+		.takes_untagged =
+			!in->is_tunnel && in->native_vid != VLAN_VID_NONE,
+		.tpid = in->tpid,
+		.untagged = { .vid = in->native_vid },
+	};
+}
+
 /*
  * The VLAN that the packet belongs to. An untagged one has that of the port,
  * which is a member of it by construction (snapshot.c).
  */
-static inline int classify(const struct fwd_port *in, struct item *item,
-			   struct vlan_state untagged)
+static inline int classify(const struct admission *a, struct item *item)
 {
 	uint16_t type = load_be16(item->packet->header + 12);
 
-	item->vlan.word = untagged.word;
-	item->tpid = in->tpid;
-	if (unlikely(in->is_tunnel))
-		return classify_tunnel(in, item);
+	item->vlan.word = a->untagged.word;
+	item->tpid = a->tpid;
+	if (likely(a->takes_untagged && !is_vlan_type(type)))
+		return -1;
+	if (a->in->is_tunnel)
+		return classify_tunnel(a->in, item);
 	if (is_vlan_type(type))
-		return classify_tagged(in, item);
-	return untagged.vid == VLAN_VID_NONE ? DROP_UNTAGGED_NOT_ALLOWED : -1;
+		return classify_tagged(a->in, item);
+	return DROP_UNTAGGED_NOT_ALLOWED;
 }
 
 /* What has a multicast address: counted, and the reserved ones stopped. */
@@ -125,13 +150,6 @@ static int admit_multicast(const struct fwd_port *in, uint64_t dst,
 		return DROP_LINK_LOCAL;
 	return -1;
 }
-
-/* What does not depend on the packet. */
-struct admission {
-	const struct fwd_port *in;
-	uint32_t frame_max; /* longer is a giant, unless it is cut up later */
-	struct vlan_state untagged;
-};
 
 /* Returns a drop reason, or -1 when the packet may go on. */
 static inline int admit(const struct admission *a, struct item *item,
@@ -157,7 +175,7 @@ static inline int admit(const struct admission *a, struct item *item,
 		if (reason >= 0)
 			return reason;
 	}
-	reason = classify(a->in, item, a->untagged);
+	reason = classify(a, item);
 	if (unlikely(reason >= 0))
 		return reason;
 	item->src = fdb_make_key(src, item->vlan.vid);
@@ -183,13 +201,7 @@ void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 {
 	const struct fwd_port *in = s->in;
 	const struct fdb *fdb = in->bridge->fdb;
-	const struct admission a = {
-		.in = in,
-		.frame_max = atomic_load_explicit(&in->port->mtu,
-						  memory_order_relaxed) +
-			     ETH_HEADER_LEN + TAGS_MAX * VLAN_TAG_LEN,
-		.untagged = { .vid = in->native_vid },
-	};
+	const struct admission a = admission_of(in);
 	struct tally tally = { 0 };
 	struct item *item = s->items;
 
@@ -202,8 +214,8 @@ void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 			drop(pl, in, item->packet, reason);
 			continue;
 		}
-		fdb_prefetch(fdb, item->src);
-		fdb_prefetch(fdb, item->dst);
+		item->src_bucket = fdb_prefetch(fdb, item->src);
+		item->dst_bucket = fdb_prefetch(fdb, item->dst);
 		item++;
 	}
 	s->n_items = item - s->items;

@@ -11,31 +11,14 @@ static bool is_flood_vlan(const struct fwd_bridge *bridge,
 	return vlan_set_has(&bridge->flood_vlans, item->vlan.vid);
 }
 
-static inline void learn(const struct fwd_port *in, const struct item *item)
+/* The sender is new, has moved, or has not been heard in this second. */
+static void learn(const struct fwd_port *in, const struct item *item)
 {
-	struct fdb *fdb = in->bridge->fdb;
-
-	if (likely(fdb_is_fresh(fdb, item->src, in->number)) || !in->learns)
+	if (!in->learns)
 		return;
 	if (in->bridge->no_learn_vlans && is_flood_vlan(in->bridge, item))
 		return;
-	fdb_learn(fdb, item->src, in->number);
-}
-
-/* The port of a station, or NULL when the frame has to be flooded. */
-static inline const struct fwd_port *find(const struct fwd_bridge *bridge,
-					  const struct item *item)
-{
-	unsigned number;
-
-	if (unlikely(mac_is_multicast(item->dst)))
-		return NULL;
-	number = fdb_lookup(bridge->fdb, item->dst);
-	/* A number that no port has any more; that of FDB_NONE none ever has.
-	 */
-	if (unlikely(number >= bridge->n_numbers))
-		return NULL;
-	return bridge->by_number[number];
+	fdb_learn(in->bridge->fdb, item->src, in->number);
 }
 
 static void flood_some_vlans(struct stage *s)
@@ -48,13 +31,26 @@ static void flood_some_vlans(struct stage *s)
 void lookup_burst(struct stage *s)
 {
 	const struct fwd_port *in = s->in;
+	const struct fwd_bridge *bridge = in->bridge;
+	struct fwd_port *const *by_number = bridge->by_number;
+	unsigned n_numbers = bridge->n_numbers;
+	const struct fdb *fdb = bridge->fdb;
+	uint16_t number = in->number;
 
-	for (unsigned i = 0; i < s->n_items; i++) {
-		struct item *item = &s->items[i];
+	for (struct item *item = s->items; item < s->items + s->n_items;
+	     item++) {
+		unsigned to;
 
-		learn(in, item);
-		item->out = find(in->bridge, item);
+		if (unlikely(!fdb_is_fresh_in(fdb, item->src_bucket, item->src,
+					      number)))
+			learn(in, item);
+		to = fdb_lookup_in(fdb, item->dst_bucket, item->dst);
+		/*
+		 * FDB_NONE is the number of no port, and so is one that the
+		 * snapshot does not have; groups are not learned: they flood.
+		 */
+		item->out = likely(to < n_numbers) ? by_number[to] : NULL;
 	}
-	if (unlikely(in->bridge->no_learn_vlans))
+	if (unlikely(bridge->no_learn_vlans))
 		flood_some_vlans(s);
 }

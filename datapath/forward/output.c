@@ -190,12 +190,40 @@ static void capture_received(const struct stage *s)
 				       CAPTURE_IN);
 }
 
+/*
+ * The usual burst: all of it for one other port, and just as it is. Returns
+ * false, with nothing done, when this one is not.
+ */
+static inline bool send_plain_burst(struct pipeline *pl, struct stage *s)
+{
+	const struct fwd_port *out = s->items[0].out;
+	unsigned n = s->n_items;
+	uint64_t plain;
+
+	if (!out || out == s->in)
+		return false;
+	plain = out->plain.word;
+	for (unsigned i = 0; i < n; i++) {
+		const struct item *item = &s->items[i];
+
+		if (item->out != out || item->vlan.word != plain)
+			return false;
+		s->sending[i] = item->packet;
+	}
+	send_to_port(pl, out, s->sending, n);
+	return true;
+}
+
 void output_burst(struct pipeline *pl, struct stage *s)
 {
 	unsigned from = 0, to;
 
+	if (unlikely(!s->n_items))
+		return;
 	if (unlikely(s->in->capture))
 		capture_received(s);
+	if (send_plain_burst(pl, s))
+		return;
 	for (; from < s->n_items; from = to) {
 		const struct fwd_port *out = s->items[from].out;
 

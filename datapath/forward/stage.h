@@ -15,6 +15,7 @@
 struct item {
 	struct packet *packet;
 	fdb_key src, dst;
+	const struct fdb_bucket *src_bucket, *dst_bucket;
 	const struct fwd_port *out; /* NULL: flood */
 	struct vlan_state vlan;
 	uint16_t tpid; /* of its tag, or of one that will be pushed */

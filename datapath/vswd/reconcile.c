@@ -342,46 +342,16 @@ void vswitch_destroy(struct vswitch *vs)
 /* --- the host's devices ----------------------------------------------------
  */
 
-static void look_at(struct vswitch *vs, struct vport *v)
+void vswitch_link_changed(struct vswitch *vs, const char *name)
 {
+	struct vport *v = vswitch_find_vport(vs, name);
+
+	if (!v)
+		return;
 	if (v->port) {
 		vport_update_status(vs, v);
 	} else if (v->wait_link) {
 		v->wait_link = false;
 		v->to_open = true;
 	}
-}
-
-/* The port on a device that has another name now. */
-static struct vport *find_ifindex(const struct vswitch *vs, int ifindex)
-{
-	struct hmap_node *node;
-
-	for (node = hmap_next(&vs->vports, NULL); node;
-	     node = hmap_next(&vs->vports, node)) {
-		struct vport *v = CONTAINER_OF(node, struct vport, node);
-
-		if (v->port && v->status.ifindex == ifindex)
-			return v;
-	}
-	return NULL;
-}
-
-void vswitch_link_changed(struct vswitch *vs, const char *name, int ifindex)
-{
-	struct vport *v = vswitch_find_vport(vs, name);
-
-	if (!v)
-		v = find_ifindex(vs, ifindex);
-	if (v)
-		look_at(vs, v);
-}
-
-void vswitch_links_resync(struct vswitch *vs)
-{
-	struct hmap_node *node;
-
-	for (node = hmap_next(&vs->vports, NULL); node;
-	     node = hmap_next(&vs->vports, node))
-		look_at(vs, CONTAINER_OF(node, struct vport, node));
 }

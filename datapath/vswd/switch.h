@@ -111,10 +111,8 @@ void vswitch_reconcile(struct vswitch *vs, struct cfg_switch *config);
 /* Opens what waits to be opened, and publishes if anything has changed. */
 void vswitch_commit(struct vswitch *vs);
 
-/* A device appeared, changed or vanished: `name` is its name now. */
-void vswitch_link_changed(struct vswitch *vs, const char *name, int ifindex);
-/* Netlink lost messages: everything is looked at anew. */
-void vswitch_links_resync(struct vswitch *vs);
+/* The host's device of this name appeared, changed or vanished. */
+void vswitch_link_changed(struct vswitch *vs, const char *name);
 
 /* Once a second: ages FDBs, logs stations that moved. */
 void vswitch_tick(struct vswitch *vs, uint32_t now_s);

@@ -133,8 +133,9 @@ static bool follow(struct device *d, struct netdev_info *info)
 	if (present && info->mtu)
 		atomic_store_explicit(&d->up.mtu, info->mtu,
 				      memory_order_relaxed);
+	/* Without a carrier the kernel would lose the packets silently. */
 	atomic_store_explicit(&d->up.tx_enabled,
-			      present && info->flags & IFF_UP,
+			      present && info->flags & IFF_UP && info->carrier,
 			      memory_order_relaxed);
 	return present;
 }

@@ -156,8 +156,9 @@ static bool follow(struct device *d, struct netdev_info *info)
 				      memory_order_relaxed);
 	if (present)
 		follow_qdisc(d, info);
+	/* Without a carrier the kernel would lose the packets silently. */
 	atomic_store_explicit(&d->up.tx_enabled,
-			      present && info->flags & IFF_UP,
+			      present && info->flags & IFF_UP && info->carrier,
 			      memory_order_relaxed);
 	return present;
 }

@@ -38,12 +38,13 @@ int ovsdb_journal_open(struct ovsdb_journal **journal, struct ovsdb_db **db,
 void ovsdb_journal_close(struct ovsdb_journal *journal); /* accepts NULL */
 
 /*
- * Opens, and if the file's schema differs in version or checksum from `schema`,
- * first rewrites the file with it: rows and columns that both have are kept,
+ * Opens, and if the file's schema is older than `schema`, or of the same
+ * version but another, first rewrites the file with it: what both have is kept,
  * columns that are new get their default, those that went away, or whose value
  * the new type does not allow, are dropped with a log message. The old file
- * stays beside it as PATH.backup<version>-<cksum>. Makes the file when there is
- * none.
+ * stays beside it as PATH.backupVERSION-CKSUM. A newer schema in the file is
+ * kept. Makes the file when there is none. -EINVAL: the database has another
+ * name.
  */
 int ovsdb_journal_open_as(struct ovsdb_journal **journal, struct ovsdb_db **db,
 			  const char *path, const struct ovsdb_schema *schema,

@@ -3,7 +3,8 @@
  * objects without framing, both ways, over a Unix, TCP or TLS socket. Server
  * sessions, the client library and the control socket all stand on this.
  *
- * A connection belongs to the thread that runs its event_base.
+ * A connection belongs to the thread that runs its event_base. The process must
+ * ignore SIGPIPE, or that thread block it.
  */
 #ifndef OVSDB_LITE_JSONRPC_H
 #define OVSDB_LITE_JSONRPC_H

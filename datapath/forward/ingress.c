@@ -51,21 +51,28 @@ static int classify_tagged(const struct fwd_port *in, struct item *item)
 	const struct packet *p = item->packet;
 	uint16_t tci, vid;
 
-	if (p->header_len < ETH_HEADER_LEN + VLAN_TAG_LEN)
+	if (unlikely(p->header_len < ETH_HEADER_LEN + VLAN_TAG_LEN))
 		return DROP_BAD_VLAN;
 	tci = load_be16(p->header + 14);
 	vid = VLAN_VID(tci);
-	if (vid == VID_RESERVED)
+	if (unlikely(vid == VID_RESERVED))
 		return DROP_BAD_VLAN;
 	if (unlikely(is_vlan_type(load_be16(p->header + 16))) &&
 	    count_tags(p) > TAGS_MAX)
 		return DROP_TOO_MANY_TAGS;
-	if (vid && !in->accepts_tagged)
+	if (unlikely(vid && !in->accepts_tagged))
 		return DROP_TAG_NOT_ALLOWED;
-	item->tag = TAG(tci);
+	if (unlikely(!vid)) {
+		vid = in->native_vid;
+		if (vid == VLAN_VID_NONE)
+			return DROP_UNTAGGED_NOT_ALLOWED;
+	}
+	if (unlikely(!vlan_set_has(&in->vlans, vid)))
+		return DROP_VLAN_NOT_ALLOWED;
+	item->vlan.tag = TAG(tci);
+	item->vlan.vid = vid;
+	item->vlan.prio = tci & ~VLAN_VID_MASK;
 	item->tpid = load_be16(p->header + 12);
-	item->prio = tci & ~VLAN_VID_MASK;
-	item->vid = vid ? vid : in->native_vid;
 	return -1;
 }
 
@@ -84,68 +91,96 @@ static int classify_tunnel(const struct fwd_port *in, struct item *item)
 	}
 	if (!vlan_set_has(&in->cvlans, VLAN_VID(tci)))
 		return DROP_VLAN_NOT_ALLOWED;
-	item->prio = tci & ~VLAN_VID_MASK;
+	item->vlan.prio = tci & ~VLAN_VID_MASK;
 	return -1;
 }
 
-static inline int classify(const struct fwd_port *in, struct item *item)
+/* What does not depend on the packet. */
+struct admission {
+	const struct fwd_port *in;
+	uint32_t frame_max; /* longer is a giant, unless it is cut up later */
+	bool takes_untagged;
+	uint16_t tpid;
+	struct vlan_state untagged;
+};
+
+static struct admission admission_of(const struct fwd_port *in)
+{
+	uint32_t mtu =
+		atomic_load_explicit(&in->port->mtu, memory_order_relaxed);
+
+	return (struct admission){
+		.in = in,
+		.frame_max = mtu + ETH_HEADER_LEN + TAGS_MAX * VLAN_TAG_LEN,
+		.takes_untagged =
+			!in->is_tunnel && in->native_vid != VLAN_VID_NONE,
+		.tpid = in->tpid,
+		.untagged = { .vid = in->native_vid },
+	};
+}
+
+/*
+ * The VLAN that the packet belongs to. An untagged one has that of the port,
+ * which is a member of it by construction (snapshot.c).
+ */
+static inline int classify(const struct admission *a, struct item *item)
 {
 	uint16_t type = load_be16(item->packet->header + 12);
-	int reason;
 
-	item->tag = 0;
-	item->prio = 0;
-	item->tpid = in->tpid;
-	item->vid = in->native_vid;
-	if (unlikely(in->is_tunnel))
-		reason = classify_tunnel(in, item);
-	else if (is_vlan_type(type))
-		reason = classify_tagged(in, item);
-	else
-		reason = -1;
-	if (unlikely(reason >= 0))
-		return reason;
-	if (unlikely(item->vid >= VLAN_N))
-		return DROP_UNTAGGED_NOT_ALLOWED;
-	if (unlikely(!vlan_set_has(&in->vlans, item->vid)))
-		return DROP_VLAN_NOT_ALLOWED;
-	return -1;
+	item->vlan.word = a->untagged.word;
+	item->tpid = a->tpid;
+	if (likely(a->takes_untagged && !is_vlan_type(type)))
+		return -1;
+	if (a->in->is_tunnel)
+		return classify_tunnel(a->in, item);
+	if (is_vlan_type(type))
+		return classify_tagged(a->in, item);
+	return DROP_UNTAGGED_NOT_ALLOWED;
 }
 
-/* Longer than the MTU allows; a large offloaded frame is cut up later. */
-static inline bool is_giant(const struct packet *p, uint32_t frame_max)
+/* What has a multicast address: counted, and the reserved ones stopped. */
+static int admit_multicast(const struct fwd_port *in, uint64_t dst,
+			   struct tally *tally)
 {
-	return p->len > frame_max && p->offload.gso == PACKET_GSO_NONE;
+	if (dst == MAC_BROADCAST)
+		tally->broadcast++;
+	else
+		tally->multicast++;
+	if (dst >> 4 == LINK_LOCAL_TOP && !in->bridge->forward_bpdu)
+		return DROP_LINK_LOCAL;
+	return -1;
 }
 
 /* Returns a drop reason, or -1 when the packet may go on. */
-static inline int admit(const struct fwd_port *in, struct item *item,
-			uint32_t frame_max, struct tally *tally)
+static inline int admit(const struct admission *a, struct item *item,
+			struct tally *tally)
 {
 	struct packet *p = item->packet;
 	uint64_t dst, src;
+	int reason;
 
-	packet_pull(p, PACKET_PULL);
+	packet_pull_first(p);
 	tally->bytes += p->len;
 	if (unlikely(p->header_len < ETH_HEADER_LEN))
 		return DROP_RUNT;
-	if (unlikely(is_giant(p, frame_max)))
+	if (unlikely(p->len > a->frame_max) &&
+	    p->offload.gso == PACKET_GSO_NONE)
 		return DROP_GIANT;
 	dst = mac_at(p->header);
 	src = mac_at(p->header + 6);
 	if (unlikely(!src || mac_is_multicast(src)))
 		return DROP_BAD_SOURCE;
 	if (unlikely(mac_is_multicast(dst))) {
-		if (dst == MAC_BROADCAST)
-			tally->broadcast++;
-		else
-			tally->multicast++;
-		if (dst >> 4 == LINK_LOCAL_TOP && !in->bridge->forward_bpdu)
-			return DROP_LINK_LOCAL;
+		reason = admit_multicast(a->in, dst, tally);
+		if (reason >= 0)
+			return reason;
 	}
-	item->src = src;
-	item->dst = dst;
-	return classify(in, item);
+	reason = classify(a, item);
+	if (unlikely(reason >= 0))
+		return reason;
+	item->src = fdb_make_key(src, item->vlan.vid);
+	item->dst = fdb_make_key(dst, item->vlan.vid);
+	return -1;
 }
 
 static void count_received(const struct pipeline *pl, const struct fwd_port *in,
@@ -166,28 +201,23 @@ void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 {
 	const struct fwd_port *in = s->in;
 	const struct fdb *fdb = in->bridge->fdb;
-	uint32_t mtu =
-		atomic_load_explicit(&in->port->mtu, memory_order_relaxed);
-	uint32_t frame_max = mtu + ETH_HEADER_LEN + TAGS_MAX * VLAN_TAG_LEN;
+	const struct admission a = admission_of(in);
 	struct tally tally = { 0 };
-	unsigned n_items = 0;
+	struct item *item = s->items;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct item *item = &s->items[n_items];
 		int reason;
 
 		item->packet = &packets[i];
-		reason = admit(in, item, frame_max, &tally);
+		reason = admit(&a, item, &tally);
 		if (unlikely(reason >= 0)) {
 			drop(pl, in, item->packet, reason);
 			continue;
 		}
-		item->src = fdb_make_key(item->src, item->vid);
-		item->dst = fdb_make_key(item->dst, item->vid);
-		fdb_prefetch(fdb, item->src);
-		fdb_prefetch(fdb, item->dst);
-		n_items++;
+		item->src_bucket = fdb_prefetch(fdb, item->src);
+		item->dst_bucket = fdb_prefetch(fdb, item->dst);
+		item++;
 	}
-	s->n_items = n_items;
+	s->n_items = item - s->items;
 	count_received(pl, in, n, &tally);
 }

@@ -4,63 +4,53 @@
  */
 #include "forward/stage.h"
 
-static inline bool is_flood_vlan(const struct fwd_bridge *bridge, uint16_t vid)
+/* Bridges with flood_vlans: neither learned from nor looked up. */
+static bool is_flood_vlan(const struct fwd_bridge *bridge,
+			  const struct item *item)
 {
-	return unlikely(bridge->no_learn_vlans) &&
-	       vlan_set_has(&bridge->flood_vlans, vid);
+	return vlan_set_has(&bridge->flood_vlans, item->vlan.vid);
 }
 
-void learn_burst(struct stage *s)
+/* The sender is new, has moved, or has not been heard in this second. */
+static void learn(const struct fwd_port *in, const struct item *item)
+{
+	if (!in->learns)
+		return;
+	if (in->bridge->no_learn_vlans && is_flood_vlan(in->bridge, item))
+		return;
+	fdb_learn(in->bridge->fdb, item->src, in->number);
+}
+
+static void flood_some_vlans(struct stage *s)
+{
+	for (unsigned i = 0; i < s->n_items; i++)
+		if (is_flood_vlan(s->in->bridge, &s->items[i]))
+			s->items[i].out = NULL;
+}
+
+void lookup_burst(struct stage *s)
 {
 	const struct fwd_port *in = s->in;
 	const struct fwd_bridge *bridge = in->bridge;
+	struct fwd_port *const *by_number = bridge->by_number;
+	unsigned n_numbers = bridge->n_numbers;
+	const struct fdb *fdb = bridge->fdb;
+	uint16_t number = in->number;
 
-	if (!in->learns)
-		return;
-	for (unsigned i = 0; i < s->n_items; i++) {
-		const struct item *item = &s->items[i];
+	for (struct item *item = s->items; item < s->items + s->n_items;
+	     item++) {
+		unsigned to;
 
-		if (likely(fdb_is_fresh(bridge->fdb, item->src, in->number)))
-			continue;
-		if (!is_flood_vlan(bridge, item->vid))
-			fdb_learn(bridge->fdb, item->src, in->number);
+		if (unlikely(!fdb_is_fresh_in(fdb, item->src_bucket, item->src,
+					      number)))
+			learn(in, item);
+		to = fdb_lookup_in(fdb, item->dst_bucket, item->dst);
+		/*
+		 * FDB_NONE is the number of no port, and so is one that the
+		 * snapshot does not have; groups are not learned: they flood.
+		 */
+		item->out = likely(to < n_numbers) ? by_number[to] : NULL;
 	}
-}
-
-/* The port of a station, or NULL when the frame has to be flooded. */
-static inline const struct fwd_port *find_output(
-	const struct fwd_bridge *bridge, const struct item *item)
-{
-	unsigned number;
-
-	if (unlikely(mac_is_multicast(item->dst)))
-		return NULL;
-	number = fdb_lookup(bridge->fdb, item->dst);
-	if (unlikely(number == FDB_NONE || number >= bridge->n_numbers))
-		return NULL;
-	if (is_flood_vlan(bridge, item->vid))
-		return NULL;
-	return bridge->by_number[number];
-}
-
-void lookup_burst(struct pipeline *pl, struct stage *s)
-{
-	const struct fwd_port *in = s->in;
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < s->n_items; i++) {
-		struct item *item = &s->items[i];
-
-		item->out = find_output(in->bridge, item);
-		if (unlikely(item->out == in)) {
-			drop(pl, in, item->packet, DROP_SAME_PORT);
-			continue;
-		}
-		if (unlikely(in->capture))
-			capture_packet(in->capture, item->packet, CAPTURE_IN);
-		if (unlikely(kept != i))
-			s->items[kept] = *item;
-		kept++;
-	}
-	s->n_items = kept;
+	if (unlikely(bridge->no_learn_vlans))
+		flood_some_vlans(s);
 }

@@ -12,24 +12,27 @@
 static inline uint32_t wanted_tag(const struct fwd_port *out,
 				  const struct item *item)
 {
-	if (item->vid && item->vid != out->untagged_vid)
-		return TAG(item->prio | item->vid);
+	struct vlan_state vlan = item->vlan;
+
+	if (vlan.vid && vlan.vid != out->untagged_vid)
+		return TAG(vlan.prio | vlan.vid);
 	if (unlikely(out->priority_tags) &&
-	    (out->priority_tags == PRIORITY_TAGS_ALWAYS || item->prio >> 13))
-		return TAG(item->prio);
+	    (out->priority_tags == PRIORITY_TAGS_ALWAYS || vlan.prio >> 13))
+		return TAG(vlan.prio);
 	return 0;
 }
 
 static bool retag(struct item *item, uint32_t tag)
 {
-	if (tag && item->tag)
-		packet_vlan_set(item->packet, item->tpid, tag);
-	else if (tag) {
-		if (!packet_vlan_push(item->packet, item->tpid, tag))
-			return false;
-	} else
-		packet_vlan_pop(item->packet);
-	item->tag = tag;
+	struct packet *p = item->packet;
+
+	if (!tag)
+		packet_vlan_pop(p);
+	else if (item->vlan.tag)
+		packet_vlan_set(p, item->tpid, tag);
+	else if (!packet_vlan_push(p, item->tpid, tag))
+		return false;
+	item->vlan.tag = tag;
 	return true;
 }
 
@@ -39,7 +42,7 @@ static inline bool prepare(const struct pipeline *pl,
 {
 	uint32_t tag = wanted_tag(out, item);
 
-	if (likely(tag == item->tag) || likely(retag(item, tag)))
+	if (likely(tag == item->vlan.tag) || likely(retag(item, tag)))
 		return true;
 	port_drop(out->port, pl->thread, DROP_TOO_MANY_TAGS, 1);
 	return false;
@@ -57,6 +60,32 @@ static inline void send_to_port(struct pipeline *pl, const struct fwd_port *out,
 		port_send(out->port, packets, n, pl->thread);
 }
 
+/* A known station whose port has left the VLAN since it was learned. */
+static inline bool is_member(const struct fwd_port *out,
+			     const struct item *item)
+{
+	return vlan_set_has(&out->vlans, item->vlan.vid);
+}
+
+/* Items [at, to) to the port of all of them: adds them to what is being sent.
+ */
+static inline unsigned take_row(struct pipeline *pl, struct stage *s,
+				const struct fwd_port *out, unsigned at,
+				unsigned to, unsigned n)
+{
+	for (; at < to; at++) {
+		struct item *item = &s->items[at];
+
+		if (likely(item->vlan.word == out->plain.word))
+			s->sending[n++] = item->packet;
+		else if (unlikely(!is_member(out, item)))
+			drop(pl, s->in, item->packet, DROP_VLAN_NOT_ALLOWED);
+		else if (likely(prepare(pl, out, item)))
+			s->sending[n++] = item->packet;
+	}
+	return n;
+}
+
 static void send_queue(struct pipeline *pl, struct stage *s,
 		       struct out_queue *q)
 {
@@ -64,8 +93,7 @@ static void send_queue(struct pipeline *pl, struct stage *s,
 	unsigned n = 0;
 
 	for (unsigned i = q->first;; i = s->items[i].next) {
-		if (likely(prepare(pl, out, &s->items[i])))
-			s->sending[n++] = s->items[i].packet;
+		n = take_row(pl, s, out, i, i + s->items[i].run, n);
 		if (i == q->last)
 			break;
 	}
@@ -85,15 +113,18 @@ static void send_all_queues(struct pipeline *pl, struct stage *s)
 	s->n_busy = 0;
 }
 
-static inline void enqueue(struct pipeline *pl, struct stage *s, unsigned i)
+/* A row of items for one port. */
+static void enqueue(struct pipeline *pl, struct stage *s, unsigned from,
+		    unsigned to)
 {
-	const struct fwd_port *out = s->items[i].out;
+	const struct fwd_port *out = s->items[from].out;
 	uint8_t at = out->slot;
 	struct out_queue *q = &s->queues[at];
 
-	if (likely(q->port == out)) {
-		s->items[q->last].next = i;
-		q->last = i;
+	s->items[from].run = to - from;
+	if (q->port == out) {
+		s->items[q->last].next = from;
+		q->last = from;
 		return;
 	}
 	if (unlikely(q->port))
@@ -101,26 +132,20 @@ static inline void enqueue(struct pipeline *pl, struct stage *s, unsigned i)
 	else
 		s->busy_queues[s->n_busy++] = at;
 	q->port = out;
-	q->first = q->last = i;
+	q->first = q->last = from;
 }
 
-static inline bool takes_flood(const struct fwd_port *out,
-			       const struct stage *s)
-{
-	return out != s->in && out->floods;
-}
-
-/* Items [from, to) to one port; counts in *sent those that it may have. */
+/* Items [from, to) to one port, those that are of its VLANs. */
 static void flood_port(struct pipeline *pl, struct stage *s,
 		       const struct fwd_port *out, unsigned from, unsigned to,
-		       uint8_t reached[])
+		       bool reached[])
 {
 	unsigned n = 0;
 
 	for (unsigned i = from; i < to; i++) {
 		struct item *item = &s->items[i];
 
-		if (!vlan_set_has(&out->vlans, item->vid))
+		if (!vlan_set_has(&out->vlans, item->vlan.vid))
 			continue;
 		reached[i] = true;
 		if (prepare(pl, out, item))
@@ -135,44 +160,85 @@ static void flood(struct pipeline *pl, struct stage *s, unsigned from,
 		  unsigned to)
 {
 	const struct fwd_bridge *bridge = s->in->bridge;
-	uint8_t reached[PACKET_BURST_MAX] = { 0 };
+	bool reached[PACKET_BURST_MAX] = { false };
 
-	for (unsigned i = 0; i < bridge->n_ports; i++)
-		if (takes_flood(bridge->ports[i], s))
-			flood_port(pl, s, bridge->ports[i], from, to, reached);
+	for (unsigned i = 0; i < bridge->n_ports; i++) {
+		const struct fwd_port *out = bridge->ports[i];
+
+		if (out != s->in && out->floods)
+			flood_port(pl, s, out, from, to, reached);
+	}
 	for (unsigned i = from; i < to; i++)
 		if (unlikely(!reached[i]))
 			drop(pl, s->in, s->items[i].packet,
 			     DROP_NO_DESTINATION);
 }
 
-/* A known station whose port has left the VLAN since it was learned. */
-static inline bool is_member(const struct item *item)
+/* Items [from, to) whose receivers are where they came from. */
+static void drop_row(struct pipeline *pl, struct stage *s, unsigned from,
+		     unsigned to)
 {
-	return vlan_set_has(&item->out->vlans, item->vid);
+	for (; from < to; from++)
+		drop(pl, s->in, s->items[from].packet, DROP_SAME_PORT);
+}
+
+static void capture_received(const struct stage *s)
+{
+	for (unsigned i = 0; i < s->n_items; i++)
+		if (s->items[i].out != s->in)
+			capture_packet(s->in->capture, s->items[i].packet,
+				       CAPTURE_IN);
+}
+
+/*
+ * The usual burst: all of it for one other port, and just as it is. Returns
+ * false, with nothing done, when this one is not.
+ */
+static inline bool send_plain_burst(struct pipeline *pl, struct stage *s)
+{
+	const struct fwd_port *out = s->items[0].out;
+	unsigned n = s->n_items;
+	uint64_t plain;
+
+	if (!out || out == s->in)
+		return false;
+	plain = out->plain.word;
+	for (unsigned i = 0; i < n; i++) {
+		const struct item *item = &s->items[i];
+
+		if (item->out != out || item->vlan.word != plain)
+			return false;
+		s->sending[i] = item->packet;
+	}
+	send_to_port(pl, out, s->sending, n);
+	return true;
 }
 
 void output_burst(struct pipeline *pl, struct stage *s)
 {
-	unsigned i = 0;
+	unsigned from = 0, to;
 
-	while (i < s->n_items) {
-		struct item *item = &s->items[i];
-		unsigned from = i;
+	if (unlikely(!s->n_items))
+		return;
+	if (unlikely(s->in->capture))
+		capture_received(s);
+	if (send_plain_burst(pl, s))
+		return;
+	for (; from < s->n_items; from = to) {
+		const struct fwd_port *out = s->items[from].out;
 
-		if (likely(item->out)) {
-			if (likely(is_member(item)))
-				enqueue(pl, s, i);
-			else
-				drop(pl, s->in, item->packet,
-				     DROP_VLAN_NOT_ALLOWED);
-			i++;
-			continue;
+		/* Packets in a row for the same port stay together. */
+		to = from + 1;
+		while (to < s->n_items && s->items[to].out == out)
+			to++;
+		if (unlikely(out == s->in)) {
+			drop_row(pl, s, from, to);
+		} else if (likely(out)) {
+			enqueue(pl, s, from, to);
+		} else {
+			send_all_queues(pl, s);
+			flood(pl, s, from, to);
 		}
-		send_all_queues(pl, s);
-		while (i < s->n_items && !s->items[i].out)
-			i++;
-		flood(pl, s, from, i);
 	}
 	send_all_queues(pl, s);
 }

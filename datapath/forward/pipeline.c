@@ -46,8 +46,7 @@ static void forward(struct pipeline *pl, const struct fwd_port *in,
 
 	s->in = in;
 	ingress_burst(pl, s, packets, n);
-	learn_burst(s);
-	lookup_burst(pl, s);
+	lookup_burst(s);
 	output_burst(pl, s);
 }
 

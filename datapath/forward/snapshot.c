@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_VID 0xffff
-
 struct fwd_snapshot *fwd_snapshot_create(uint64_t generation)
 {
 	struct fwd_snapshot *s = xcalloc(1, sizeof(*s));
@@ -70,8 +68,8 @@ static void apply_vlan_config(struct fwd_port *p, const struct vlan_config *c)
 {
 	p->tpid = ETH_TYPE_VLAN;
 	p->priority_tags = c->priority_tags;
-	p->untagged_vid = NO_VID;
-	p->native_vid = NO_VID;
+	p->untagged_vid = VLAN_VID_NONE;
+	p->native_vid = VLAN_VID_NONE;
 	switch (c->mode) {
 	case VLAN_DOT1Q_TUNNEL:
 		p->is_tunnel = true;
@@ -96,10 +94,24 @@ static void apply_vlan_config(struct fwd_port *p, const struct vlan_config *c)
 	case VLAN_NATIVE_TAGGED:
 		p->accepts_tagged = true;
 		vlan_set_assign(&p->vlans, c->trunks);
+		/* VLAN 0 leaves untagged and would come back as native. */
+		vlan_set_remove(&p->vlans, 0);
 		vlan_set_add(&p->vlans, c->tag);
 		p->native_vid = c->tag;
 		break;
 	}
+}
+
+/* Untagged packets of the VLAN that leaves untagged need nothing done. */
+static void find_plain(struct fwd_port *p)
+{
+	p->plain.word = UINT64_MAX;
+	if (p->priority_tags == PRIORITY_TAGS_ALWAYS)
+		return;
+	if (p->untagged_vid != VLAN_VID_NONE)
+		p->plain = (struct vlan_state){ .vid = p->untagged_vid };
+	else if (vlan_set_has(&p->vlans, 0))
+		p->plain.word = 0;
 }
 
 static void index_number(struct fwd_bridge *bridge, struct fwd_port *p)
@@ -129,6 +141,7 @@ struct fwd_port *fwd_bridge_add_port(struct fwd_bridge *bridge,
 	p->learns = true;
 	p->floods = true;
 	apply_vlan_config(p, vlan);
+	find_plain(p);
 	bridge->ports = grow(bridge->ports, bridge->n_ports, sizeof(p));
 	bridge->ports[bridge->n_ports++] = p;
 	index_number(bridge, p);

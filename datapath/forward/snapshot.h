@@ -51,6 +51,11 @@ static inline void vlan_set_add(struct vlan_set *set, uint16_t vid)
 	set->bits[vid >> 6] |= 1ull << (vid & 63);
 }
 
+static inline void vlan_set_remove(struct vlan_set *set, uint16_t vid)
+{
+	set->bits[vid >> 6] &= ~(1ull << (vid & 63));
+}
+
 /* What the database says of a port's VLANs. */
 struct vlan_config {
 	enum vlan_mode mode;
@@ -61,6 +66,23 @@ struct vlan_config {
 	enum priority_tags priority_tags;
 };
 
+/* A VLAN tag in a header as a number: 0 is none. */
+#define TAG(tci) ((uint32_t)(tci) | 0x10000)
+
+/* Which VLAN a packet belongs to, and what tag it bears. */
+struct vlan_state {
+	union {
+		struct {
+			uint32_t tag;  /* in the header now: TAG() */
+			uint16_t vid;  /* that it belongs to */
+			uint16_t prio; /* PCP and DEI, in their places */
+		};
+		uint64_t word; /* all of it, to compare at once */
+	};
+};
+
+#define VLAN_VID_NONE 0xffff /* no VLAN, where one may be named */
+
 /* A port of a bridge, as the pipeline sees it. */
 struct fwd_port {
 	struct port *port;
@@ -69,9 +91,11 @@ struct fwd_port {
 	struct capture *capture;     /* NULL: nobody is listening */
 	uint16_t number;       /* in the FDB; 1 and up, kept over snapshots */
 	uint16_t slot;	       /* place in bridge->ports */
-	uint16_t untagged_vid; /* leaves without a tag; none: 0xffff */
-	uint16_t native_vid;   /* of untagged frames; none: 0xffff */
-	uint16_t tpid;	       /* of tags that it sends */
+	uint16_t untagged_vid; /* leaves without a tag, or none */
+	uint16_t native_vid;   /* of untagged frames, or none */
+	/* What leaves just as it is, the usual case; word ~0: nothing does. */
+	struct vlan_state plain;
+	uint16_t tpid;	       /* of tags that it pushes */
 	bool accepts_tagged;   /* frames with a VLAN id */
 	bool is_tunnel;	       /* dot1q-tunnel: what comes in is payload */
 	uint8_t priority_tags; /* enum priority_tags */

@@ -12,24 +12,22 @@
 /* Bridges that a packet may cross by patch ports. */
 #define PATCH_DEPTH_MAX 8
 
-/* A VLAN tag in the header as a number: 0 is none. */
-#define TAG(tci) ((uint32_t)(tci) | 0x10000)
-
 struct item {
 	struct packet *packet;
 	fdb_key src, dst;
-	uint32_t tag;  /* that of the bridge's VLAN in the header now: TAG() */
-	uint16_t vid;  /* the VLAN it belongs to */
-	uint16_t tpid; /* of a tag that will be pushed */
-	uint16_t prio; /* PCP and DEI, in their places of a TCI */
-	uint16_t next; /* in its output's queue */
+	const struct fdb_bucket *src_bucket, *dst_bucket;
 	const struct fwd_port *out; /* NULL: flood */
+	struct vlan_state vlan;
+	uint16_t tpid; /* of its tag, or of one that will be pushed */
+	/* In its output's queue: packets in a row, and where the next row is.
+	 */
+	uint16_t run, next;
 };
 
-/* Packets that wait to leave by one port, a list of items. */
+/* Packets that wait to leave by one port: a list of rows of items. */
 struct out_queue {
 	const struct fwd_port *port; /* NULL: unused */
-	uint16_t first, last;
+	uint16_t first, last;	     /* the items where its rows begin */
 };
 
 #define N_OUT_QUEUES 256
@@ -58,8 +56,7 @@ struct pipeline {
 /* The steps, in order; each takes what the one before left in stage->items. */
 void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 		   unsigned n);
-void learn_burst(struct stage *s);
-void lookup_burst(struct pipeline *pl, struct stage *s);
+void lookup_burst(struct stage *s);
 void output_burst(struct pipeline *pl, struct stage *s);
 
 /* Into the next bridge; packets of `from` that go out by a patch port. */

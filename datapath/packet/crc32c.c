@@ -30,7 +30,7 @@ bool packet_finish_crc32c(struct packet *p, uint32_t start)
 	const uint8_t *data;
 	struct cursor c;
 
-	if (end > PACKET_PULL_MAX || !packet_pull(p, end))
+	if (!packet_pull(p, end))
 		return false;
 	memset(p->header + end - 4, 0, 4);
 	cursor_init(&c, p);

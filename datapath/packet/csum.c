@@ -130,7 +130,7 @@ bool packet_finish_csum(struct packet *p)
 		return false;
 	start = p->offload.csum_start;
 	field = start + p->offload.csum_offset;
-	if (field + 2 > PACKET_PULL_MAX || !packet_pull(p, field + 2))
+	if (!packet_pull(p, field + 2))
 		return false;
 	finish(p, start, field);
 	return true;

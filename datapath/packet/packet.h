@@ -66,20 +66,28 @@ struct packet_offload {
 
 struct packet {
 	uint8_t *header;
-	uint32_t len;	     /* of the whole frame, tags as they are now */
-	uint16_t header_len; /* private bytes */
-	uint16_t pulled;     /* bytes of the segments that they replace */
 	const struct packet_segment *segments;
 	struct packet_segment segment; /* the usual case: one */
-	struct packet_offload offload;
-	uint16_t n_segments;
+	uint32_t len;		       /* of the frame, tags as they are now */
 	/* The tag beside the frame, as some devices give it, until parsed. */
-	bool vlan_beside;
-	uint8_t spare;
 	uint16_t vlan_beside_tci;
 	uint16_t vlan_beside_tpid;
+	union {
+		struct {
+			uint16_t header_len; /* private bytes */
+			uint16_t pulled;     /* bytes that they replace */
+			uint16_t n_segments;
+			bool vlan_beside;
+			uint8_t spare; /* 0 */
+		};
+		uint64_t state; /* the five above, to compare at once */
+	};
+	struct packet_offload offload;
 	uint8_t room[PACKET_HEADROOM + PACKET_HEADER_MAX] CACHE_ALIGNED;
 } CACHE_ALIGNED;
+
+/* Nothing private yet, one segment, no tag beside it (little endian). */
+#define PACKET_STATE_UNTOUCHED (1ull << 32)
 
 _Static_assert(sizeof(struct packet) == 192, "three cache lines");
 
@@ -87,23 +95,21 @@ _Static_assert(sizeof(struct packet) == 192, "three cache lines");
 static inline void packet_init(struct packet *p, const void *data, uint32_t len)
 {
 	p->header = p->room + PACKET_HEADROOM;
-	p->len = len;
-	p->header_len = 0;
-	p->pulled = 0;
 	p->segment.data = data;
 	p->segment.len = len;
 	p->segments = &p->segment;
-	p->n_segments = 1;
+	p->len = len;
+	p->state = PACKET_STATE_UNTOUCHED;
 	memset(&p->offload, 0, sizeof(p->offload));
-	p->vlan_beside = false;
 }
 
 /* The part of packet_pull() that has something to do. */
 bool packet_pull_more(struct packet *p, uint32_t n);
 
 /*
- * Makes the first n bytes of the frame (n <= PACKET_PULL_MAX) private, or all
- * of a shorter frame. Returns whether n bytes are there. Calling it again with
+ * Makes the first n bytes of the frame private, or all of a shorter frame.
+ * Returns whether n bytes are; more than PACKET_PULL_MAX are only when tags
+ * that were pushed have made the private header longer. Calling it again with
  * a larger n is fine as long as only tags were pushed or popped. The first pull
  * also puts the tag beside the frame, if there is one, into it.
  */
@@ -112,6 +118,21 @@ static inline bool packet_pull(struct packet *p, uint32_t n)
 	if (p->header_len >= n)
 		return true;
 	return packet_pull_more(p, n);
+}
+
+/*
+ * The same for a packet that may just have been received, with the usual n of
+ * PACKET_PULL: an ordinary frame takes a few moves, and no call.
+ */
+static inline bool packet_pull_first(struct packet *p)
+{
+	if (unlikely(p->state != PACKET_STATE_UNTOUCHED ||
+		     p->segments->len < PACKET_PULL))
+		return packet_pull(p, PACKET_PULL);
+	memcpy(p->header, p->segments->data, PACKET_PULL);
+	p->header_len = PACKET_PULL;
+	p->pulled = PACKET_PULL;
+	return true;
 }
 
 /*

@@ -12,6 +12,7 @@
 	X(device)                                                              \
 	X(tap)                                                                 \
 	X(internal)                                                            \
+	X(patch)                                                               \
 	/* end */
 
 #define X(KIND) extern const struct port_class port_class_##KIND;

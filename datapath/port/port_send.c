@@ -25,6 +25,14 @@ _Static_assert((int)PORT_TX_CSUM == OFFLOAD_CSUM &&
 /* Tries before a queue counts as taken: about as long as a burst takes. */
 #define TAKE_TRIES 2000
 
+/* Tells the processor that this is a loop that waits. */
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+}
+
 static bool take(struct port_txq *txq)
 {
 	for (unsigned i = 0; i < TAKE_TRIES; i++) {
@@ -32,7 +40,7 @@ static bool take(struct port_txq *txq)
 		    !atomic_exchange_explicit(&txq->taken, true,
 					      memory_order_acquire))
 			return true;
-		__builtin_ia32_pause();
+		relax();
 	}
 	return false;
 }
@@ -231,8 +239,8 @@ void port_send(struct port *port, struct packet *const packets[], unsigned n,
 	uint32_t mtu = atomic_load_explicit(&port->mtu, memory_order_relaxed);
 	uint32_t mask = slow_mask(
 		atomic_load_explicit(&port->tx_offloads, memory_order_relaxed));
+	uint32_t limit = mtu + ETH_HEADER_LEN, over = 0, offloads = 0;
 	uint8_t first_bytes = 0;
-	bool slow = false;
 
 	if (unlikely(!atomic_load_explicit(&port->tx_enabled,
 					   memory_order_relaxed))) {
@@ -242,13 +250,13 @@ void port_send(struct port *port, struct packet *const packets[], unsigned n,
 	for (unsigned i = 0; i < n; i++) {
 		const struct packet *p = packets[i];
 
-		slow |= p->len > mtu + ETH_HEADER_LEN ||
-			offload_word(&p->offload) & mask;
+		over |= limit - p->len; /* highest bit: too long */
+		offloads |= offload_word(&p->offload);
 		first_bytes |= p->header[0];
 	}
 	if (unlikely(first_bytes & 1))
 		count_multicast(port, packets, n, thread);
-	if (unlikely(slow))
+	if (unlikely(over >> 31 | (offloads & mask)))
 		send_slow(port, packets, n, thread, mtu);
 	else if (likely(n))
 		transmit(port, packets, n, thread);

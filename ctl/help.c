@@ -7,7 +7,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/daemon.h"
-#include "ctl/suggest.h"
+#include "ctl/tables.h"
 
 #define HELP_COLUMN 36
 #define HELP_WIDTH  80
@@ -134,11 +134,15 @@ int help(const char *command)
 	return EXIT_SUCCESS;
 }
 
-void help_list_schema(const struct ovsdb_schema *schema)
+void help_list_schema(struct tables *tables)
 {
-	for (size_t i = 0; i < schema->n_tables; i++) {
-		const struct ovsdb_table_schema *table = &schema->tables[i];
+	for (size_t i = 0; i < tables_count(tables); i++) {
+		const struct ovsdb_table_schema *table;
+		char *error = NULL;
 
+		table = tables_get(tables, i, &error);
+		if (!table)
+			ctl_fatal_error(error);
 		printf("%s:", table->name);
 		for (size_t j = 0; j < table->n_columns; j++)
 			printf(" %s", table->columns[j].name);

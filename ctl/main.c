@@ -83,7 +83,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
 		ctl_options_list();
 		return EXIT_SUCCESS;
 	case CTL_LIST_SCHEMA:
-		help_list_schema(ctl_schema(ctl));
+		help_list_schema(ctl_tables(ctl));
 		return EXIT_SUCCESS;
 	case CTL_RUN:
 		break;

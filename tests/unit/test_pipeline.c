@@ -142,14 +142,14 @@ static void vlan_matrix(void **state)
 		  TAGS(), TAGS(C(0xa00a)), TAGS(), TAGS(C(0xa00a)) },
 		{ "access, tagged", ACCESS10, TAGS(C(10)), DROP_TAG_NOT_ALLOWED,
 		  NOT, NOT, NOT, NOT },
-		{ "trunk, untagged", TRUNK, TAGS(), none, NOT, TAGS(), TAGS(),
-		  TAGS() },
+		{ "trunk, untagged", TRUNK, TAGS(), none, NOT, TAGS(), NOT,
+		  NOT },
 		{ "trunk, tagged 10", TRUNK, TAGS(C(10)), none, TAGS(),
 		  TAGS(C(10)), TAGS(), TAGS(C(10)) },
 		{ "trunk, tagged 20 with PCP", TRUNK, TAGS(C(0x6014)), none,
 		  NOT, TAGS(C(0x6014)), TAGS(C(0x6014)), TAGS(C(0x6014)) },
 		{ "trunk, priority-tagged", TRUNK, TAGS(C(0x6000)), none, NOT,
-		  TAGS(), TAGS(), TAGS() },
+		  TAGS(), NOT, NOT },
 		{ "trunk of 10, untagged", TRUNK10, TAGS(),
 		  DROP_UNTAGGED_NOT_ALLOWED, NOT, NOT, NOT, NOT },
 		{ "trunk of 10, tagged 20", TRUNK10, TAGS(C(20)),
@@ -352,7 +352,7 @@ static void bad_frames_have_reasons(void **state)
 	make_frame(frame, 2, 1, NULL);
 	fixture_frame(f, in, frame, 13);
 	assert_int_equal(fixture_drops(in, DROP_RUNT), 1);
-	fixture_frame(f, in, frame, 1500 + 14 + 16 + 1);
+	fixture_frame(f, in, frame, 1500 + 14 + 1);
 	assert_int_equal(fixture_drops(in, DROP_GIANT), 1);
 	make_frame(frame, 2, 0, NULL);
 	memset(frame + 6, 0, 6);

@@ -17,10 +17,7 @@ struct ovsdb_string {
 	char text[];
 };
 
-static struct {
-	struct ovsdb_string string;
-	char nul;
-} empty_string;
+static struct ovsdb_string empty_string = { .text = "" };
 
 void ovsdb_atom_init_string(union ovsdb_atom *atom, const char *text)
 {
@@ -28,7 +25,7 @@ void ovsdb_atom_init_string(union ovsdb_atom *atom, const char *text)
 	struct ovsdb_string *string;
 
 	if (!length) {
-		atom->string = &empty_string.string;
+		atom->string = &empty_string;
 		return;
 	}
 	string = xmalloc(sizeof(*string) + length + 1);
@@ -43,7 +40,7 @@ void ovsdb_atom_init_default(union ovsdb_atom *atom,
 {
 	memset(atom, 0, sizeof(*atom));
 	if (type == OVSDB_TYPE_STRING)
-		atom->string = &empty_string.string;
+		atom->string = &empty_string;
 }
 
 void ovsdb_atom_clone(union ovsdb_atom *dst, const union ovsdb_atom *src,

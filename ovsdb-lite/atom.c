@@ -117,8 +117,7 @@ uint32_t ovsdb_atom_hash(const union ovsdb_atom *atom,
 	}
 }
 
-/* --- JSON ------------------------------------------------------------------
- */
+/* --- JSON -------------------------------------------------------------- */
 
 /* 1.0 is an integer too: JSON has one kind of number only. */
 static json_t *integer_from_json(int64_t *integer, const json_t *json)
@@ -247,8 +246,7 @@ json_t *ovsdb_atom_to_json(const union ovsdb_atom *atom,
 	}
 }
 
-/* --- constraints -----------------------------------------------------------
- */
+/* --- constraints ------------------------------------------------------- */
 
 static unsigned int utf8_length(const char *s)
 {

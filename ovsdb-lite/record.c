@@ -19,8 +19,7 @@
 
 #define BITS_PER_LONG (8 * sizeof(unsigned long))
 
-/* --- writing
- * -------------------------------------------------------------------- */
+/* --- writing ----------------------------------------------------------- */
 
 struct writer {
 	bool diffs;    /* full values otherwise */
@@ -176,8 +175,7 @@ json_t *ovsdb_db_snapshot(const struct ovsdb_db *db)
 	return record;
 }
 
-/* --- reading
- * -------------------------------------------------------------------- */
+/* --- reading ----------------------------------------------------------- */
 
 /* Takes the RFC error and makes a message of it. */
 static int bad_record(char **errp, const struct ovsdb_table *table,

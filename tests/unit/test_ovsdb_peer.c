@@ -13,8 +13,7 @@
 
 #include "ovsdb-lite/journal.h"
 
-/* --- running ovsdb-tool
- * ------------------------------------------------------------ */
+/* --- running ovsdb-tool ------------------------------------------------ */
 
 /* Its output, newly allocated; NULL when it failed. */
 static char *tool(const char *command, const char *path, const char *arg)
@@ -51,8 +50,7 @@ static bool have_tool(void)
 	return !system("command -v ovsdb-tool >/dev/null 2>&1");
 }
 
-/* --- comparing
- * ---------------------------------------------------------------------- */
+/* --- comparing --------------------------------------------------------- */
 
 static int compare_texts(const void *a, const void *b)
 {
@@ -126,8 +124,7 @@ static json_t *normal(json_t *json)
 	return copy;
 }
 
-/* --- random transactions
- * ------------------------------------------------------------- */
+/* --- random transactions ----------------------------------------------- */
 
 static uint32_t random_state;
 
@@ -371,9 +368,7 @@ static char *transaction(void)
 	return text;
 }
 
-/* --- tests
- * ------------------------------------------------------------------------------
- */
+/* --- tests ------------------------------------------------------------- */
 
 static unsigned int n_committed;
 

@@ -18,7 +18,7 @@ CC_fuzz  := clang
 CC_tsan  := clang
 CC       := $(or $(CC_$(SAN)),gcc)
 
-PKGS     := jansson libevent libevent_openssl liburcu-qsbr libmnl libpcap \
+PKGS     := jansson libevent libevent_openssl libmnl libpcap \
             libseccomp libcap-ng openssl
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wpointer-arith -Wvla -Wwrite-strings \
@@ -48,12 +48,16 @@ SRC_dp     := $(wildcard datapath/packet/*.c datapath/port/*.c \
 SRC_vswd   := $(filter-out datapath/vswd/main.c,$(wildcard datapath/vswd/*.c))
 SRC_ctl    := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
 
+# Helpers that tests share: every other .c file of these folders.
+SRC_unit_common := $(filter-out tests/unit/test_%.c,$(wildcard tests/unit/*.c))
+
 obj = $(patsubst %.c,$(DIR)/obj/%.o,$(1))
 LIB_base   := $(DIR)/libbase.a
 LIB_ovsdb  := $(DIR)/libovsdb.a
 LIB_dp     := $(DIR)/libdatapath.a
 LIB_vswd   := $(DIR)/libvswd.a
 LIB_ctl    := $(DIR)/libctl.a
+LIB_unit   := $(DIR)/libunit.a
 
 PROGRAMS := $(if $(wildcard datapath/vswd/main.c),$(DIR)/vswd) \
             $(if $(wildcard ctl/main.c),$(DIR)/vsw-ctl) \
@@ -61,8 +65,6 @@ PROGRAMS := $(if $(wildcard datapath/vswd/main.c),$(DIR)/vswd) \
 UNIT     := $(patsubst tests/unit/%.c,$(DIR)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,$(DIR)/fuzzers/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH    := $(patsubst tests/bench/%.c,$(DIR)/bench/%,$(wildcard tests/bench/bench_*.c))
-# Helpers that tests share: every other .c file of these folders.
-SRC_unit_common := $(filter-out tests/unit/test_%.c,$(wildcard tests/unit/*.c))
 
 .PHONY: all
 all: $(PROGRAMS)
@@ -72,6 +74,7 @@ $(LIB_ovsdb): $(call obj,$(SRC_ovsdb))
 $(LIB_dp):    $(call obj,$(SRC_dp))
 $(LIB_vswd):  $(call obj,$(SRC_vswd))
 $(LIB_ctl):   $(call obj,$(SRC_ctl))
+$(LIB_unit):  $(call obj,$(SRC_unit_common))
 %.a:
 	@rm -f $@
 	$(Q)ar rcs $@ $^
@@ -97,7 +100,7 @@ $(DIR)/vsw-ctl: $(call obj,ctl/main.c) $(LIB_ctl) $(LIB_ovsdb) $(LIB_base)
 $(DIR)/ovsdb-lite: $(call obj,ovsdb-lite/main.c) $(LIB_ovsdb) $(LIB_base)
 	$(call say,LD,$@)
 	$(call link)
-$(DIR)/unit/%: $(DIR)/obj/tests/unit/%.o $(call obj,$(SRC_unit_common)) $(LIBS_ALL)
+$(DIR)/unit/%: $(DIR)/obj/tests/unit/%.o $(LIB_unit) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link,,-lcmocka)

@@ -13,13 +13,13 @@
 #include <unistd.h>
 
 #define LIMIT_PER_SECOND 5
-#define LINE_MAX_BYTES   2048
+#define LINE_MAX_BYTES	 2048
 
 static const char *const level_names[N_LOG_LEVELS] = { "off",  "emer", "err",
 						       "warn", "info", "dbg" };
-static const char *const destination_names[N_LOG_DESTINATIONS] = {
-	"console", "syslog", "file"
-};
+static const char *const destination_names[N_LOG_DESTINATIONS] = { "console",
+								   "syslog",
+								   "file" };
 static const int default_threshold[N_LOG_DESTINATIONS] = {
 	[LOG_TO_CONSOLE] = LOG_LEVEL_WARN,
 	[LOG_TO_SYSLOG] = LOG_LEVEL_OFF,
@@ -83,8 +83,9 @@ int log_set_file(const char *path, char **errp)
 		file_path = xstrdup(path);
 	}
 	if (!file_path) {
-		error = set_error(errp, -ENOENT,
-				  "no log file is in use; start with --log-file");
+		error = set_error(
+			errp, -ENOENT,
+			"no log file is in use; start with --log-file");
 		goto out;
 	}
 	fd = open(file_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
@@ -176,8 +177,9 @@ int log_set(const char *spec, char **errp)
 
 char *log_list(void)
 {
-	char *text = xasprintf("                 console    syslog    file\n"
-			       "                 -------    ------    ------\n");
+	char *text =
+		xasprintf("                 console    syslog    file\n"
+			  "                 -------    ------    ------\n");
 
 	for (struct log_module *m = modules; m; m = m->next) {
 		char *more;
@@ -187,11 +189,11 @@ char *log_list(void)
 			seen |= !strcasecmp(n->name, m->name);
 		if (seen)
 			continue;
-		more = xasprintf(
-			"%s%-16s  %4s       %4s       %4s\n", text, m->name,
-			level_names[atomic_load(&m->threshold[0])],
-			level_names[atomic_load(&m->threshold[1])],
-			level_names[atomic_load(&m->threshold[2])]);
+		more = xasprintf("%s%-16s  %4s       %4s       %4s\n", text,
+				 m->name,
+				 level_names[atomic_load(&m->threshold[0])],
+				 level_names[atomic_load(&m->threshold[1])],
+				 level_names[atomic_load(&m->threshold[2])]);
 		free(text);
 		text = more;
 	}

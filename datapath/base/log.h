@@ -49,20 +49,20 @@ struct log_limit {
 	_Atomic uint32_t suppressed;
 };
 
-#define LOG_MODULE(NAME)                                                     \
-	static struct log_module this_log_module = { .name = #NAME };        \
-	__attribute__((constructor)) static void log_module_init_##NAME(void) \
-	{                                                                    \
-		log_register(&this_log_module);                              \
-	}                                                                    \
+#define LOG_MODULE(NAME)                                                       \
+	static struct log_module this_log_module = { .name = #NAME };          \
+	__attribute__((constructor)) static void log_module_init_##NAME(void)  \
+	{                                                                      \
+		log_register(&this_log_module);                                \
+	}                                                                      \
 	_Static_assert(1, "")
 
-#define log_at(level, ...)                                             \
-	do {                                                           \
-		if (atomic_load_explicit(&this_log_module.max_level,   \
-					 memory_order_relaxed) >=      \
-		    (int)(level))                                      \
-			log_write(&this_log_module, level, __VA_ARGS__); \
+#define log_at(level, ...)                                                     \
+	do {                                                                   \
+		if (atomic_load_explicit(&this_log_module.max_level,           \
+					 memory_order_relaxed) >=              \
+		    (int)(level))                                              \
+			log_write(&this_log_module, level, __VA_ARGS__);       \
 	} while (0)
 
 #define log_emer(...) log_at(LOG_LEVEL_EMER, __VA_ARGS__)
@@ -72,14 +72,14 @@ struct log_limit {
 #define log_dbg(...)  log_at(LOG_LEVEL_DBG, __VA_ARGS__)
 
 /* At most five messages a second from this place in the code. */
-#define log_limited(level, ...)                                            \
-	do {                                                               \
-		static struct log_limit limit__;                           \
-		if (atomic_load_explicit(&this_log_module.max_level,       \
-					 memory_order_relaxed) >=          \
-			    (int)(level) &&                                \
-		    log_limit_pass(&this_log_module, level, &limit__))     \
-			log_write(&this_log_module, level, __VA_ARGS__);   \
+#define log_limited(level, ...)                                                \
+	do {                                                                   \
+		static struct log_limit limit__;                               \
+		if (atomic_load_explicit(&this_log_module.max_level,           \
+					 memory_order_relaxed) >=              \
+			    (int)(level) &&                                    \
+		    log_limit_pass(&this_log_module, level, &limit__))         \
+			log_write(&this_log_module, level, __VA_ARGS__);       \
 	} while (0)
 
 #define log_err_limited(...)  log_limited(LOG_LEVEL_ERR, __VA_ARGS__)

@@ -6,19 +6,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CACHE_LINE     64
-#define CACHE_ALIGNED  __attribute__((aligned(CACHE_LINE)))
+#define CACHE_LINE	  64
+#define CACHE_ALIGNED	  __attribute__((aligned(CACHE_LINE)))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
-#define MUST_CHECK     __attribute__((warn_unused_result))
+#define MUST_CHECK	  __attribute__((warn_unused_result))
 
-#define likely(x)      __builtin_expect(!!(x), 1)
-#define unlikely(x)    __builtin_expect(!!(x), 0)
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)      ((a) < (b) ? (a) : (b))
-#define MAX(a, b)      ((a) > (b) ? (a) : (b))
+#define ARRAY_SIZE(a)	   (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)	   ((a) < (b) ? (a) : (b))
+#define MAX(a, b)	   ((a) > (b) ? (a) : (b))
 #define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
-#define CONTAINER_OF(ptr, type, member) \
+#define CONTAINER_OF(ptr, type, member)                                        \
 	((type *)((char *)(ptr)-offsetof(type, member)))
 
 /*

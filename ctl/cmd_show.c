@@ -1,0 +1,213 @@
+/*
+ * show: the configuration at a glance. Each table shows a few columns of its
+ * rows, and those that refer to another such table show its rows below.
+ */
+#include "ctl/cmd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/record.h"
+#include "ctl/value.h"
+
+#define MAX_COLUMNS 8
+
+static const struct show_table {
+	const char *table;
+	const char *name;  /* the column that is a row's name, or NULL */
+	const char *label; /* of the list of its rows, in JSON */
+	const char *columns[MAX_COLUMNS];
+} show_tables[] = {
+	{ "Open_vSwitch",
+	  NULL,
+	  "switch",
+	  { "manager_options", "bridges", "ovs_version" } },
+	{ "Bridge",
+	  "name",
+	  "bridges",
+	  { "controller", "fail_mode", "datapath_type", "ports" } },
+	{ "Port", "name", "ports", { "tag", "trunks", "interfaces" } },
+	{ "Interface", "name", "interfaces", { "type", "options", "error" } },
+	{ "Controller", "target", "controllers", { "is_connected" } },
+	{ "Manager", "target", "managers", { "is_connected" } },
+};
+
+static const struct show_table *find_table(const char *name)
+{
+	for (size_t i = 0; name && i < ARRAY_SIZE(show_tables); i++)
+		if (!strcmp(show_tables[i].table, name))
+			return &show_tables[i];
+	return NULL;
+}
+
+/* The columns to fetch of a table: those shown, and the name. */
+static void want_table(struct ctl *ctl, const struct show_table *t)
+{
+	const char *columns[MAX_COLUMNS + 2];
+	size_t n = 0;
+
+	while (n < MAX_COLUMNS && t->columns[n]) {
+		columns[n] = t->columns[n];
+		n++;
+	}
+	if (t->name)
+		columns[n++] = t->name;
+	columns[n] = NULL;
+	view_want(ctl->view, t->table, json_array(), columns);
+}
+
+void cmd_show_prefetch(struct ctl_command *cmd)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(show_tables); i++)
+		want_table(cmd->ctl, &show_tables[i]);
+}
+
+static void show_row(struct ctl_command *cmd, const struct show_table *t,
+		     struct view_row *row, int depth, json_t *into);
+
+static int compare_by_name(const void *a, const void *b)
+{
+	struct view_row *x = *(struct view_row *const *)a;
+	struct view_row *y = *(struct view_row *const *)b;
+	const char *column = find_table(x->table)->name;
+
+	return strcmp(view_get_string(x, column), view_get_string(y, column));
+}
+
+/* The rows that a column refers to, sorted by name. */
+static void show_references(struct ctl_command *cmd, const struct show_table *t,
+			    struct view_row *row, const char *column, int depth,
+			    json_t *into)
+{
+	json_t *uuids = view_get_set(row, column), *u;
+	struct view_row **rows;
+	size_t i, n = 0;
+
+	rows = xcalloc(json_array_size(uuids), sizeof(*rows));
+	json_array_foreach(uuids, i, u) {
+		struct view_row *r = view_by_uuid(
+			cmd->ctl->view, t->table,
+			json_string_value(json_array_get(u, 1)), NULL);
+
+		if (r)
+			rows[n++] = r;
+	}
+	if (n)
+		qsort(rows, n, sizeof(*rows), compare_by_name);
+	if (into)
+		json_object_set_new(into, t->label, json_array());
+	for (i = 0; i < n; i++)
+		show_row(cmd, t, rows[i], depth, into);
+	json_decref(uuids);
+	free(rows);
+}
+
+static json_t *plain_json(const json_t *value)
+{
+	json_t *elements = value_elements(value), *object, *pair;
+	size_t i;
+
+	if (!value_is_map(value)) {
+		if (json_is_array(value))
+			return elements;
+		json_decref(elements);
+		return json_incref((json_t *)value);
+	}
+	object = json_object();
+	json_array_foreach(elements, i, pair) {
+		const char *key = json_string_value(json_array_get(pair, 0));
+
+		if (key)
+			json_object_set(object, key, json_array_get(pair, 1));
+	}
+	json_decref(elements);
+	return object;
+}
+
+/* A column's value, unless it is the default and so says nothing. */
+static void show_value(struct ctl_command *cmd, struct view_row *row,
+		       const struct ovsdb_column *column, int depth,
+		       json_t *into)
+{
+	struct ovsdb_datum datum;
+	char *text;
+
+	record_datum(row, column, &datum);
+	if (!ovsdb_datum_is_default(&datum, &column->type)) {
+		if (into)
+			json_object_set_new(
+				into, column->name,
+				plain_json(view_get(row, column->name)));
+		text = record_text(&datum, &column->type, TABLE_DATA_STRING);
+		fprintf(cmd->out, "%*s%s: %s\n", depth * 4, "", column->name,
+			text);
+		free(text);
+	}
+	ovsdb_datum_destroy(&datum, &column->type);
+}
+
+static void show_columns(struct ctl_command *cmd, const struct show_table *t,
+			 struct view_row *row, int depth, json_t *into)
+{
+	const struct ovsdb_table_schema *table =
+		record_table(cmd->ctl, t->table);
+
+	for (size_t i = 0; i < MAX_COLUMNS && t->columns[i]; i++) {
+		const struct ovsdb_column *column =
+			record_column(table, t->columns[i], false);
+		const struct ovsdb_base_type *key = &column->type.key;
+		const struct show_table *target = NULL;
+
+		if (key->type == OVSDB_TYPE_UUID)
+			target = find_table(key->uuid.ref_table_name);
+		if (target)
+			show_references(cmd, target, row, column->name, depth,
+					into);
+		else
+			show_value(cmd, row, column, depth, into);
+	}
+}
+
+static void show_row(struct ctl_command *cmd, const struct show_table *t,
+		     struct view_row *row, int depth, json_t *into)
+{
+	json_t *object = into ? json_object() : NULL;
+	const struct ovsdb_table_schema *table =
+		record_table(cmd->ctl, t->table);
+	struct ovsdb_datum name;
+	char *text;
+
+	if (t->name) {
+		const struct ovsdb_column *column =
+			record_column(table, t->name, false);
+
+		record_datum(row, column, &name);
+		text = record_text(&name, &column->type, TABLE_DATA_STRING);
+		fprintf(cmd->out, "%*s%s %s\n", depth * 4, "", t->table, text);
+		free(text);
+		ovsdb_datum_destroy(&name, &column->type);
+		if (into)
+			json_object_set(object, t->name,
+					view_get(row, t->name));
+	} else {
+		fprintf(cmd->out, "%*s%s\n", depth * 4, "", row->uuid);
+		if (into)
+			json_object_set_new(object, "_uuid",
+					    json_string(row->uuid));
+	}
+	show_columns(cmd, t, row, depth + 1, object);
+	if (into)
+		json_array_append_new(json_object_get(into, t->label), object);
+}
+
+void cmd_show(struct ctl_command *cmd)
+{
+	bool json = cmd->ctl->options.style.format == TABLE_JSON;
+	json_t *top = json ? json_pack("{s:[]}", show_tables[0].label) : NULL;
+
+	show_row(cmd, &show_tables[0], view_root(cmd->ctl->view), 0, top);
+	if (json)
+		cmd->json = json_incref(json_array_get(
+			json_object_get(top, show_tables[0].label), 0));
+	json_decref(top);
+}

@@ -1,0 +1,50 @@
+/* All commands, in the groups that the help shows. */
+#include <string.h>
+
+#include "ctl/cmd.h"
+
+#define N_GROUPS 6
+
+static const struct ctl_command_group *all_groups(void)
+{
+	/* Filled at first use: sizes of other files' tables are no constants.
+	 */
+	static struct ctl_command_group groups[N_GROUPS];
+
+	if (!groups[0].n) {
+		const struct ctl_command_group list[N_GROUPS] = {
+			{ "Switch", switch_commands, n_switch_commands },
+			{ "Bridges", bridge_commands, n_bridge_commands },
+			{ "Ports, bonds and interfaces (a bond is one port of "
+			  "several interfaces)",
+			  port_commands, n_port_commands },
+			{ "Controllers, managers and SSL", remote_commands,
+			  n_remote_commands },
+			{ "Records of any table (TABLE and COLUMN may be cut "
+			  "short)",
+			  record_commands, n_record_commands },
+			{ "Conntrack zones and Auto-Attach", zone_commands,
+			  n_zone_commands },
+		};
+
+		memcpy(groups, list, sizeof(groups));
+	}
+	return groups;
+}
+
+const struct ctl_command_group *ctl_command_groups(size_t *n)
+{
+	*n = N_GROUPS;
+	return all_groups();
+}
+
+const struct ctl_command_class *ctl_find_command(const char *name)
+{
+	const struct ctl_command_group *groups = all_groups();
+
+	for (size_t g = 0; g < N_GROUPS; g++)
+		for (size_t i = 0; i < groups[g].n; i++)
+			if (!strcmp(groups[g].classes[i].name, name))
+				return &groups[g].classes[i];
+	return NULL;
+}

@@ -1,0 +1,88 @@
+/*
+ * Commands for the running vswd: passed to its control socket as they are, the
+ * answer printed as it comes. "capture" alone does more with it (capture.c).
+ */
+#include "ctl/daemon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/capture.h"
+#include "ctl/ctl.h"
+#include "ovsdb-lite/control_client.h"
+
+const struct daemon_command daemon_commands[] = {
+	{ "fdb/show", "BRIDGE", "print the learned and static addresses" },
+	{ "fdb/add", "BRIDGE PORT VLAN MAC", "add a static address" },
+	{ "fdb/del", "BRIDGE VLAN MAC", "delete an address" },
+	{ "fdb/flush", "[BRIDGE [port=PORT] [vlan=VLAN]]",
+	  "forget learned addresses" },
+	{ "fdb/stats-show", "BRIDGE", "print the address table's counters" },
+	{ "port/stats", "[PORT]...", "print the ports' counters" },
+	{ "drops", "[BRIDGE|PORT]", "print dropped packets by reason" },
+	{ "log/set", "SPEC...", "set log levels, e.g. fdb:dbg" },
+	{ "worker/show", "", "print the worker threads and their queues" },
+	{ "capture", "BRIDGE|PORT [FILTER...] [-w FILE|-] [-c COUNT]",
+	  "capture packets, printed or as pcapng" },
+	{ "list-commands", "", "print all commands that vswd knows" },
+};
+const size_t n_daemon_commands = ARRAY_SIZE(daemon_commands);
+
+bool daemon_has_command(const char *name)
+{
+	for (size_t i = 0; i < n_daemon_commands; i++)
+		if (!strcmp(daemon_commands[i].name, name))
+			return true;
+	/* No command of the database's has one. */
+	return strchr(name, '/') && *name != '/' && *name != '-';
+}
+
+int daemon_call(const struct ctl_options *options, int argc,
+		const char *const argv[], char **text, int *fd, size_t *n_more)
+{
+	char *path = xasprintf("%s/vswd.ctl", options->run_dir);
+	char *error = NULL;
+	int status;
+
+	status = control_call(path, argc, argv, options->timeout_s * 1000, text,
+			      fd, n_more, &error);
+	if (status == -EREMOTEIO) {
+		ctl_warn("%s: %s", argv[0], *text);
+		free(*text);
+	} else if (status == -ENOENT || status == -ECONNREFUSED) {
+		ctl_warn("vswd is not running: cannot connect to unix:%s (%s); "
+			 "start it with \"vswd\" or give --run-dir",
+			 path, strerror(-status));
+	} else if (status) {
+		ctl_warn("%s: %s", argv[0], error);
+	}
+	free(error);
+	free(path);
+	return status;
+}
+
+int daemon_run(const struct ctl_options *options, int argc, char **argv)
+{
+	const char **words;
+	char *text;
+	int status, n = 0;
+
+	if (!strcmp(argv[0], "capture"))
+		return capture_run(options, argc, argv);
+	words = xcalloc(argc + 2, sizeof(*words));
+	for (int i = 0; i < argc; i++)
+		words[n++] = argv[i];
+	if (options->format_given && options->style.format == TABLE_JSON)
+		words[n++] = "--format=json";
+	status = daemon_call(options, n, words, &text, NULL, NULL);
+	free(words);
+	if (status)
+		return EXIT_FAILURE;
+	fputs(text, stdout);
+	if (*text && text[strlen(text) - 1] != '\n')
+		putchar('\n');
+	free(text);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,10 @@
+/* Help texts, made from the tables of commands and options. */
+#ifndef CTL_HELP_H
+#define CTL_HELP_H
+
+/* Prints help on everything (NULL) or one command. Returns the exit status. */
+int help(const char *command);
+/* For completion: "[--option] ...,COMMAND,ARGS", one a line. */
+void help_list_commands(void);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * After the commit: waits for cur_cfg. With a --timeout that is all there is to
+ * do; without one, a daemon that is not there must not make us wait for ever,
+ * so its control socket is tried now and then.
+ */
+#include "ctl/reload.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/rpc.h"
+#include "ctl/value.h"
+#include "ctl/view.h"
+#include "ovsdb-lite/stream.h"
+
+/* How long vswd may take before it is looked for. */
+#define PROBE_MS 500
+
+static void note_update(struct reload *reload, const json_t *params)
+{
+	const json_t *table =
+		json_object_get(json_array_get(params, 1), "Open_vSwitch");
+	const json_t *row;
+	const char *uuid;
+
+	json_object_foreach((json_t *)table, uuid, row) {
+		const json_t *cfg =
+			json_object_get(json_object_get(row, "new"), "cur_cfg");
+
+		if (json_is_integer(cfg))
+			reload->cur_cfg = json_integer_value(cfg);
+	}
+}
+
+/* Whether a daemon listens at its control socket; ends the program if not. */
+static void look_for_daemon(const struct ctl *ctl)
+{
+	char *path = xasprintf("%s/vswd.ctl", ctl->options.run_dir);
+	char *error = NULL;
+	int fd = stream_connect_unix(path, &error);
+
+	if (fd < 0) {
+		const char *why = strrchr(error, ':');
+
+		ctl_fatal("the change is stored, but no vswd carries it out: "
+			  "nothing listens at %s (%s); start vswd, or give "
+			  "--no-wait",
+			  path, why ? why + 2 : error);
+	}
+	close(fd);
+	free(path);
+}
+
+static void check_iface(struct ctl *ctl, const struct ctl_new_iface *iface,
+			const json_t *row)
+{
+	const char *name = json_string_value(json_object_get(row, "name"));
+	const json_t *ofport = json_object_get(row, "ofport");
+	const json_t *error = json_object_get(row, "error");
+	char *member = NULL;
+
+	if (!name || !json_is_integer(ofport) ||
+	    json_integer_value(ofport) != -1)
+		return;
+	if (strcmp(name, iface->port))
+		member = xasprintf("interface %s of ", name);
+	ctl_warn("could not add %sport %s to %s: %s (it stays configured; "
+		 "\"vsw-ctl del-port %s %s\" removes it)",
+		 member ? member : "", iface->port, iface->bridge,
+		 json_is_string(error) ? json_string_value(error)
+				       : "vswd gave no reason",
+		 iface->bridge, iface->port);
+	free(member);
+	ctl->exit_status = EXIT_FAILURE;
+}
+
+static void check_ifaces(struct ctl *ctl)
+{
+	json_t *params = json_pack("[s]", "Open_vSwitch"), *result;
+	char *error = NULL;
+
+	for (size_t i = 0; i < ctl->n_new_ifaces; i++) {
+		const char *uuid = ctl->new_ifaces[i].row->uuid;
+
+		json_array_append_new(
+			params,
+			json_pack("{s:s, s:s, s:o, s:[s, s, s]}", "op",
+				  "select", "table", "Interface", "where",
+				  view_where("_uuid", "==", value_uuid(uuid)),
+				  "columns", "name", "ofport", "error"));
+	}
+	result = rpc_call(ctl->rpc, "transact", params, &error);
+	if (!result)
+		ctl_fatal_error(error);
+	for (size_t i = 0; i < ctl->n_new_ifaces; i++) {
+		const json_t *r = json_array_get(result, i);
+
+		check_iface(ctl, &ctl->new_ifaces[i],
+			    json_array_get(json_object_get(r, "rows"), 0));
+	}
+	json_decref(result);
+}
+
+void reload_wait(struct ctl *ctl, struct reload *reload)
+{
+	bool probe = !ctl->options.timeout_s &&
+		     !strncmp(ctl->options.db, "unix:", 5);
+
+	while (reload->cur_cfg < reload->next_cfg) {
+		json_t *update =
+			rpc_wait_update(ctl->rpc, probe ? PROBE_MS : -1);
+
+		if (update)
+			note_update(reload, update);
+		else
+			look_for_daemon(ctl);
+		json_decref(update);
+	}
+	if (ctl->n_new_ifaces)
+		check_ifaces(ctl);
+}

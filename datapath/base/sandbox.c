@@ -1,0 +1,194 @@
+#include "base/sandbox.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <seccomp.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+LOG_MODULE(sandbox);
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
+static atomic_bool filters_enabled;
+
+/* --- capabilities ----------------------------------------------------------
+ */
+
+static bool in_foreign_directory(const char *file)
+{
+	char *directory = xstrdup(file), *slash = strrchr(directory, '/');
+	struct stat st;
+	bool foreign;
+
+	if (slash)
+		slash[slash == directory] = '\0';
+	foreign = stat(slash ? directory : ".", &st) || st.st_uid != geteuid();
+	free(directory);
+	return foreign;
+}
+
+void sandbox_drop_capabilities(const char *file)
+{
+	static const int needed[] = { CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF,
+				      CAP_IPC_LOCK };
+	bool keep[CAP_LAST_CAP + 1] = { false };
+
+	if (SANITIZED)
+		return;
+	if (capng_get_caps_process()) {
+		log_warn("cannot read this process's capabilities");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		keep[needed[i]] =
+			capng_have_capability(CAPNG_PERMITTED, needed[i]);
+	keep[CAP_DAC_OVERRIDE] =
+		file && in_foreign_directory(file) &&
+		capng_have_capability(CAPNG_PERMITTED, CAP_DAC_OVERRIDE);
+	capng_clear(CAPNG_SELECT_CAPS);
+	for (int i = 0; i <= CAP_LAST_CAP; i++)
+		if (keep[i])
+			capng_update(CAPNG_ADD,
+				     CAPNG_EFFECTIVE | CAPNG_PERMITTED, i);
+	if (capng_apply(CAPNG_SELECT_CAPS) ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		log_warn("cannot give up capabilities: %s", strerror(errno));
+}
+
+/* --- system calls ----------------------------------------------------------
+ */
+
+/* What a worker, its libraries and the C library under them do. */
+static const int allowed[] = {
+	/* frames */
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(readv),
+	SCMP_SYS(writev),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(recvmmsg),
+	SCMP_SYS(sendto),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(sendmmsg),
+	SCMP_SYS(io_uring_enter),
+	/* waiting */
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_pwait2),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(futex),
+	SCMP_SYS(membarrier),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(restart_syscall),
+	/* memory, signals and the thread's end */
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(close),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(getcpu),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+};
+
+/* What nothing here has ever a reason for. */
+static const int deadly[] = {
+	SCMP_SYS(execve),
+	SCMP_SYS(execveat),
+	SCMP_SYS(fork),
+	SCMP_SYS(vfork),
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(bpf),
+	SCMP_SYS(mount),
+	SCMP_SYS(pivot_root),
+	SCMP_SYS(chroot),
+	SCMP_SYS(setuid),
+	SCMP_SYS(setresuid),
+	SCMP_SYS(setns),
+	SCMP_SYS(unshare),
+	SCMP_SYS(capset),
+	SCMP_SYS(open_by_handle_at),
+};
+
+void sandbox_enable_filters(void)
+{
+	atomic_store(&filters_enabled, !SANITIZED);
+}
+
+static int add_rules(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp no_code =
+		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	int error = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(allowed) && !error; i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	/* No memory that is code: argument 2 of both is the protection. */
+	if (!error)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap),
+					 1, no_code);
+	if (!error)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
+					 SCMP_SYS(mprotect), 1, no_code);
+	for (size_t i = 0; i < ARRAY_SIZE(deadly) && !error; i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS,
+					 deadly[i], 0);
+	return error;
+}
+
+void sandbox_enter_worker(void)
+{
+	scmp_filter_ctx filter;
+	int error;
+
+	if (!atomic_load(&filters_enabled))
+		return;
+	filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	error = filter ? add_rules(filter) : -ENOMEM;
+	if (!error)
+		error = seccomp_load(filter);
+	if (error)
+		log_warn("a worker runs without system call filter: %s",
+			 strerror(-error));
+	seccomp_release(filter);
+}

@@ -1,0 +1,33 @@
+/*
+ * Giving up what is not needed: capabilities of the whole process at its start,
+ * and system calls of the threads that touch strangers' frames.
+ *
+ * Built with a sanitizer both do nothing: its runtime needs more.
+ */
+#ifndef BASE_SANDBOX_H
+#define BASE_SANDBOX_H
+
+#include "base/util.h"
+
+/*
+ * The calling thread, and all that it starts later, keep of the capabilities
+ * they have only those to work with network devices (CAP_NET_ADMIN,
+ * CAP_NET_RAW, CAP_BPF) and to lock memory (CAP_IPC_LOCK); and nobody gains any
+ * by exec. Call before any thread is started. When `file` (may be NULL) is to
+ * be made and renamed in a directory of another user, CAP_DAC_OVERRIDE stays as
+ * well. Failing is logged, not fatal.
+ */
+void sandbox_drop_capabilities(const char *file);
+
+/* Has effect on threads that call sandbox_enter_worker() afterwards. */
+void sandbox_enable_filters(void);
+
+/*
+ * A worker, once, at its start: from here on it may move frames, sleep, wait
+ * and give memory back. Other system calls fail with EPERM; those that only an
+ * intruder would make end the process. Does nothing before
+ * sandbox_enable_filters().
+ */
+void sandbox_enter_worker(void);
+
+#endif

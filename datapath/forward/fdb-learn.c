@@ -1,0 +1,329 @@
+/*
+ * Learning: what workers do to the FDB.
+ *
+ * Double entries. Two workers may find a key unknown at the same time, and
+ * each enters it into a slot of its own (or the same two meet over a slot that
+ * a third one freed). Each therefore searches for the key once more after its
+ * entry is live, and as long as it finds several it removes all but one of
+ * them: a static one stays, else the first in the key's order of slots.
+ *
+ * Why one of the two finds both. Making live and reading a value are
+ * sequentially consistent. Say a went live before b in that order. The search
+ * of b's writer comes after b went live, so it finds a, unless that is gone
+ * already. Entries do not change their slots, and buckets in between have been
+ * marked as passed by before a went live. So once no writer is at work no key
+ * has two entries; and as everybody keeps the same one, two writers that
+ * see the same two do not remove both. (One that is kept may be aged or
+ * flushed in the same moment. Then the station is unknown until its next
+ * frame, as it may be after each flush.) In between, readers take the first
+ * that they meet: where the station was heard a moment ago.
+ *
+ * Limits. Room is taken before an entry is made (`entries` and the port's
+ * `learned`, by an atomic addition that is taken back when there was none) and
+ * given back after its end. So the limits hold at any time, and the counts are
+ * exact when no writer is at work.
+ *
+ * Giving way. Of a bounded sample of entries the one gives way whose port
+ * holds most, the oldest of that port; never one of a port that holds fewer
+ * than the newcomer's. So whatever one port sends, it takes nothing from
+ * another that holds no more than its fair share.
+ *
+ * Work per call is bounded but for the repetition of a compare-and-swap that
+ * failed because another writer's succeeded.
+ */
+#include "forward/fdb-table.h"
+
+#define SAMPLE_BUCKETS 16
+#define SAMPLE_STEP    0x9e3779b1u /* odd: samples start anywhere */
+#define MAX_TRIES      4
+
+#define relaxed memory_order_relaxed
+
+static void count(_Atomic(uint64_t) *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, relaxed);
+}
+
+static bool take_room(_Atomic(uint32_t) *used, uint32_t limit)
+{
+	/* Look first: a full table is read by all workers, not written. */
+	if (atomic_load_explicit(used, relaxed) >= limit)
+		return false;
+	if (atomic_fetch_add_explicit(used, 1, relaxed) < limit)
+		return true;
+	atomic_fetch_sub_explicit(used, 1, relaxed);
+	return false;
+}
+
+static void give_room_back(_Atomic(uint32_t) *used)
+{
+	atomic_fetch_sub_explicit(used, 1, relaxed);
+}
+
+static bool take_port_room(struct fdb *fdb, uint16_t port)
+{
+	struct fdb_port *p = &fdb->ports[port];
+	uint32_t limit = atomic_load_explicit(&p->limit, relaxed);
+
+	return take_room(&p->learned, limit ? limit : UINT32_MAX);
+}
+
+static void give_port_room_back(struct fdb *fdb, uint16_t port)
+{
+	give_room_back(&fdb->ports[port].learned);
+}
+
+void fdb_account_removed(struct fdb *fdb, uint64_t value)
+{
+	uint16_t port = fdb_value_port(value);
+
+	if (value & FDB_VALUE_STATIC) {
+		fdb->n_static--;
+		fdb->ports[port].n_static--;
+	} else {
+		give_room_back(&fdb->entries);
+		give_port_room_back(fdb, port);
+	}
+}
+
+bool fdb_remove_slot(struct fdb *fdb, struct fdb_slot *slot)
+{
+	uint64_t value = slot->value;
+
+	if (!fdb_free_slot(&fdb->table, slot))
+		return false;
+	fdb_account_removed(fdb, value);
+	fdb_tell_change(fdb, slot->key, 0, fdb_value_port(value));
+	return true;
+}
+
+/* True when it found one entry or none; false after it removed one. */
+static bool is_single(struct fdb *fdb, fdb_key key)
+{
+	struct fdb_slot keep, slot;
+	struct fdb_search search;
+	uint16_t kept_port;
+
+	fdb_search_start(&fdb->table, &search, key);
+	if (!fdb_search_next(&fdb->table, &search, &keep))
+		return true;
+	do {
+		if (!fdb_search_next(&fdb->table, &search, &slot))
+			return true;
+		/* Two static ones: the control thread is about to tidy up. */
+	} while (slot.value & keep.value & FDB_VALUE_STATIC);
+	if (slot.value & FDB_VALUE_STATIC) {
+		struct fdb_slot first = keep;
+
+		keep = slot;
+		slot = first;
+	}
+	kept_port = fdb_value_port(keep.value);
+	if (fdb_remove_slot(fdb, &slot) &&
+	    kept_port != fdb_value_port(slot.value))
+		fdb_tell_change(fdb, key, kept_port,
+				fdb_value_port(slot.value));
+	return false;
+}
+
+struct victim {
+	struct fdb_slot slot;
+	uint64_t rank; /* the highest gives way */
+	bool found;
+	uint64_t salt; /* another one each time */
+};
+
+/* Entries of the port, without the newcomer that has taken room already. */
+static uint32_t holds(const struct fdb *fdb, uint16_t owner, uint16_t newcomer)
+{
+	return atomic_load_explicit(&fdb->ports[owner].learned, relaxed) -
+	       (owner == newcomer && newcomer);
+}
+
+/*
+ * By what the port holds, then by age, then by chance: were it the first one of
+ * each sample, some parts of the table would be emptied and others fill up.
+ * Among ports that hold the same the newcomer's own gives way first.
+ */
+static uint64_t rank_entry(const struct fdb_slot *slot, uint64_t held,
+			   bool is_own, uint32_t age_s, uint64_t salt)
+{
+	uint64_t chance = (slot->key ^ salt) * 0x9e3779b97f4a7c15 >> 48;
+
+	return (held * 2 + is_own) << 42 |
+	       (uint64_t)MIN(age_s, (1u << 26) - 1) << 16 | chance;
+}
+
+static void consider_bucket(struct fdb *fdb, struct fdb_bucket *bucket,
+			    uint16_t port, struct victim *victim)
+{
+	uint32_t now = fdb_now(fdb), own = holds(fdb, port, port);
+
+	for (unsigned i = 0; i < FDB_BUCKET_SLOTS; i++) {
+		struct fdb_slot slot;
+		uint16_t owner;
+		uint64_t held, rank;
+
+		if (!fdb_read_slot(bucket, i, &slot) ||
+		    slot.value & FDB_VALUE_STATIC)
+			continue;
+		owner = fdb_value_port(slot.value);
+		held = holds(fdb, owner, port);
+		if (held < own)
+			continue;
+		rank = rank_entry(&slot, held, owner == port,
+				  now - fdb_value_tick(slot.value),
+				  victim->salt);
+		if (!victim->found || rank > victim->rank) {
+			victim->found = true;
+			victim->rank = rank;
+			victim->slot = slot;
+		}
+	}
+}
+
+/* An entry that gave way: what is left to do once its slot is taken. */
+static void account_evicted(struct fdb *fdb, const struct fdb_slot *old)
+{
+	give_port_room_back(fdb, fdb_value_port(old->value));
+	count(&fdb->evicted);
+	fdb_tell_change(fdb, old->key, 0, fdb_value_port(old->value));
+}
+
+/* Removes an entry somewhere; its room in `entries` is the caller's. */
+static bool evict_sampled(struct fdb *fdb, uint16_t port)
+{
+	const struct fdb_table *t = &fdb->table;
+
+	for (int try = 0; try < MAX_TRIES; try++) {
+		struct victim victim = { .found = false };
+		struct fdb_slot old;
+		uint64_t at;
+
+		at = atomic_fetch_add_explicit(&fdb->sample_cursor, SAMPLE_STEP,
+					       relaxed);
+		victim.salt = at;
+		for (unsigned n = 0; n < SAMPLE_BUCKETS; n++, at++)
+			consider_bucket(
+				fdb,
+				fdb_primary(t, at * sizeof(struct fdb_bucket)),
+				port, &victim);
+		if (!victim.found)
+			continue;
+		old = victim.slot;
+		if (!fdb_free_slot(t, &victim.slot))
+			continue;
+		account_evicted(fdb, &old);
+		return true;
+	}
+	return false;
+}
+
+bool fdb_claim_from(struct fdb *fdb, fdb_key key, uint16_t port,
+		    struct fdb_slot *slot)
+{
+	const struct fdb_table *t = &fdb->table;
+	uint64_t hash = fdb_hash(t, key);
+
+	for (int try = 0; try < MAX_TRIES; try++) {
+		struct victim victim = { .found = false, .salt = hash };
+
+		for (unsigned n = 0; n < FDB_PROBES; n++)
+			consider_bucket(fdb, fdb_probe(t, hash, n), port,
+					&victim);
+		if (!victim.found)
+			return false;
+		*slot = victim.slot;
+		if (!fdb_claim_live(t, slot, key))
+			continue;
+		account_evicted(fdb, &victim.slot);
+		give_room_back(&fdb->entries);
+		return true;
+	}
+	return false;
+}
+
+void fdb_settle(struct fdb *fdb, fdb_key key)
+{
+	while (!is_single(fdb, key))
+		;
+}
+
+enum fdb_learn_result fdb_insert(struct fdb *fdb, fdb_key key, uint16_t port,
+				 uint32_t tick)
+{
+	struct fdb_slot slot;
+
+	if (!take_port_room(fdb, port)) {
+		count(&fdb->refused);
+		return FDB_PORT_FULL;
+	}
+	if (!take_room(&fdb->entries, fdb->max_entries) &&
+	    !evict_sampled(fdb, port))
+		goto no_room;
+	if (!fdb_claim_free(&fdb->table, key, &slot) &&
+	    !fdb_claim_from(fdb, key, port, &slot)) {
+		give_room_back(&fdb->entries);
+		goto no_room;
+	}
+	fdb_publish_slot(&fdb->table, &slot,
+			 (uint64_t)tick << FDB_TICK_SHIFT | port);
+	count(&fdb->learned);
+	fdb_tell_change(fdb, key, port, 0);
+	fdb_settle(fdb, key);
+	return FDB_LEARNED;
+
+no_room:
+	give_port_room_back(fdb, port);
+	count(&fdb->refused);
+	return FDB_TABLE_FULL;
+}
+
+/* Whether the entry could be changed; if so *result is what was done. */
+static bool learn_known(struct fdb *fdb, struct fdb_slot *slot, uint16_t port,
+			enum fdb_learn_result *result)
+{
+	uint32_t now = fdb_now(fdb), tick = fdb_value_tick(slot->value);
+	uint64_t fields = (uint64_t)now << FDB_TICK_SHIFT | port;
+	uint16_t old_port = fdb_value_port(slot->value);
+
+	if (slot->value & FDB_VALUE_STATIC) {
+		*result = old_port == port ? FDB_REFRESHED : FDB_IS_STATIC;
+		return true;
+	}
+	if (old_port == port) {
+		*result = FDB_REFRESHED;
+		/* A worker that was preempted does not turn the clock back. */
+		return (int32_t)(now - tick) <= 0 ||
+		       fdb_update_slot(slot, fields);
+	}
+	if (!take_port_room(fdb, port)) {
+		count(&fdb->refused);
+		*result = FDB_PORT_FULL;
+		return true;
+	}
+	if (!fdb_update_slot(slot, fields)) {
+		give_port_room_back(fdb, port);
+		return false;
+	}
+	give_port_room_back(fdb, old_port);
+	count(&fdb->moved);
+	fdb_tell_change(fdb, slot->key, port, old_port);
+	*result = FDB_MOVED;
+	return true;
+}
+
+enum fdb_learn_result fdb_learn(struct fdb *fdb, fdb_key key, uint16_t port)
+{
+	enum fdb_learn_result result;
+	struct fdb_slot slot;
+
+	for (int try = 0; try < MAX_TRIES; try++) {
+		if (!fdb_find_slot(&fdb->table, key, &slot))
+			return fdb_insert(fdb, key, port, fdb_now(fdb));
+		if (learn_known(fdb, &slot, port, &result))
+			return result;
+	}
+	/* Others write this very entry all the time: it is known and new. */
+	return FDB_REFRESHED;
+}

@@ -1,0 +1,56 @@
+/*
+ * Learning and lookup (IEEE 802.1Q clauses 8.7 and 8.8): where each packet's
+ * sender is, and where its receiver was last heard.
+ */
+#include "forward/stage.h"
+
+/* Bridges with flood_vlans: neither learned from nor looked up. */
+static bool is_flood_vlan(const struct fwd_bridge *bridge,
+			  const struct item *item)
+{
+	return vlan_set_has(&bridge->flood_vlans, item->vlan.vid);
+}
+
+/* The sender is new, has moved, or has not been heard in this second. */
+static void learn(const struct fwd_port *in, const struct item *item)
+{
+	if (!in->learns)
+		return;
+	if (in->bridge->no_learn_vlans && is_flood_vlan(in->bridge, item))
+		return;
+	fdb_learn(in->bridge->fdb, item->src, in->number);
+}
+
+static void flood_some_vlans(struct stage *s)
+{
+	for (unsigned i = 0; i < s->n_items; i++)
+		if (is_flood_vlan(s->in->bridge, &s->items[i]))
+			s->items[i].out = NULL;
+}
+
+void lookup_burst(struct stage *s)
+{
+	const struct fwd_port *in = s->in;
+	const struct fwd_bridge *bridge = in->bridge;
+	struct fwd_port *const *by_number = bridge->by_number;
+	unsigned n_numbers = bridge->n_numbers;
+	const struct fdb *fdb = bridge->fdb;
+	uint16_t number = in->number;
+
+	for (struct item *item = s->items; item < s->items + s->n_items;
+	     item++) {
+		unsigned to;
+
+		if (unlikely(!fdb_is_fresh_in(fdb, item->src_bucket, item->src,
+					      number)))
+			learn(in, item);
+		to = fdb_lookup_in(fdb, item->dst_bucket, item->dst);
+		/*
+		 * FDB_NONE is the number of no port, and so is one that the
+		 * snapshot does not have; groups are not learned: they flood.
+		 */
+		item->out = likely(to < n_numbers) ? by_number[to] : NULL;
+	}
+	if (unlikely(bridge->no_learn_vlans))
+		flood_some_vlans(s);
+}

@@ -1,0 +1,244 @@
+/*
+ * Output: each packet to one port, or to all ports of its VLAN, with the tag
+ * that the port wants (IEEE 802.1Q clause 8.6.4 and 6.9.2).
+ *
+ * The burst is sorted by port, so that a port gets its packets in one piece.
+ * Packets of one flow keep their order: before a packet is flooded, all that
+ * came before it have been sent, and the other way round.
+ */
+#include "forward/stage.h"
+
+/* The tag that the packet has when it leaves by `out`. */
+static inline uint32_t wanted_tag(const struct fwd_port *out,
+				  const struct item *item)
+{
+	struct vlan_state vlan = item->vlan;
+
+	if (vlan.vid && vlan.vid != out->untagged_vid)
+		return TAG(vlan.prio | vlan.vid);
+	if (unlikely(out->priority_tags) &&
+	    (out->priority_tags == PRIORITY_TAGS_ALWAYS || vlan.prio >> 13))
+		return TAG(vlan.prio);
+	return 0;
+}
+
+static bool retag(struct item *item, uint32_t tag)
+{
+	struct packet *p = item->packet;
+
+	if (!tag)
+		packet_vlan_pop(p);
+	else if (item->vlan.tag)
+		packet_vlan_set(p, item->tpid, tag);
+	else if (!packet_vlan_push(p, item->tpid, tag))
+		return false;
+	item->vlan.tag = tag;
+	return true;
+}
+
+/* Puts the packet into the shape for `out`; false: it cannot be sent there. */
+static inline bool prepare(const struct pipeline *pl,
+			   const struct fwd_port *out, struct item *item)
+{
+	uint32_t tag = wanted_tag(out, item);
+
+	if (likely(tag == item->vlan.tag) || likely(retag(item, tag)))
+		return true;
+	port_drop(out->port, pl->thread, DROP_TOO_MANY_TAGS, 1);
+	return false;
+}
+
+static inline void send_to_port(struct pipeline *pl, const struct fwd_port *out,
+				struct packet *const packets[], unsigned n)
+{
+	if (unlikely(out->capture))
+		for (unsigned i = 0; i < n; i++)
+			capture_packet(out->capture, packets[i], CAPTURE_OUT);
+	if (unlikely(out->patch_peer))
+		pipeline_cross(pl, out, packets, n);
+	else
+		port_send(out->port, packets, n, pl->thread);
+}
+
+/* A known station whose port has left the VLAN since it was learned. */
+static inline bool is_member(const struct fwd_port *out,
+			     const struct item *item)
+{
+	return vlan_set_has(&out->vlans, item->vlan.vid);
+}
+
+/* Items [at, to) to the port of all of them: adds them to what is being sent.
+ */
+static inline unsigned take_row(struct pipeline *pl, struct stage *s,
+				const struct fwd_port *out, unsigned at,
+				unsigned to, unsigned n)
+{
+	for (; at < to; at++) {
+		struct item *item = &s->items[at];
+
+		if (likely(item->vlan.word == out->plain.word))
+			s->sending[n++] = item->packet;
+		else if (unlikely(!is_member(out, item)))
+			drop(pl, s->in, item->packet, DROP_VLAN_NOT_ALLOWED);
+		else if (likely(prepare(pl, out, item)))
+			s->sending[n++] = item->packet;
+	}
+	return n;
+}
+
+static void send_queue(struct pipeline *pl, struct stage *s,
+		       struct out_queue *q)
+{
+	const struct fwd_port *out = q->port;
+	unsigned n = 0;
+
+	for (unsigned i = q->first;; i = s->items[i].next) {
+		n = take_row(pl, s, out, i, i + s->items[i].run, n);
+		if (i == q->last)
+			break;
+	}
+	q->port = NULL;
+	if (likely(n))
+		send_to_port(pl, out, s->sending, n);
+}
+
+static void send_all_queues(struct pipeline *pl, struct stage *s)
+{
+	for (unsigned i = 0; i < s->n_busy; i++) {
+		struct out_queue *q = &s->queues[s->busy_queues[i]];
+
+		if (q->port)
+			send_queue(pl, s, q);
+	}
+	s->n_busy = 0;
+}
+
+/* A row of items for one port. */
+static void enqueue(struct pipeline *pl, struct stage *s, unsigned from,
+		    unsigned to)
+{
+	const struct fwd_port *out = s->items[from].out;
+	uint8_t at = out->slot;
+	struct out_queue *q = &s->queues[at];
+
+	s->items[from].run = to - from;
+	if (q->port == out) {
+		s->items[q->last].next = from;
+		q->last = from;
+		return;
+	}
+	if (unlikely(q->port))
+		send_queue(pl, s, q); /* another port has this place */
+	else
+		s->busy_queues[s->n_busy++] = at;
+	q->port = out;
+	q->first = q->last = from;
+}
+
+/* Items [from, to) to one port, those that are of its VLANs. */
+static void flood_port(struct pipeline *pl, struct stage *s,
+		       const struct fwd_port *out, unsigned from, unsigned to,
+		       bool reached[])
+{
+	unsigned n = 0;
+
+	for (unsigned i = from; i < to; i++) {
+		struct item *item = &s->items[i];
+
+		if (!vlan_set_has(&out->vlans, item->vlan.vid))
+			continue;
+		reached[i] = true;
+		if (prepare(pl, out, item))
+			s->sending[n++] = item->packet;
+	}
+	if (n)
+		send_to_port(pl, out, s->sending, n);
+}
+
+/* Items [from, to), all of them to be flooded. */
+static void flood(struct pipeline *pl, struct stage *s, unsigned from,
+		  unsigned to)
+{
+	const struct fwd_bridge *bridge = s->in->bridge;
+	bool reached[PACKET_BURST_MAX] = { false };
+
+	for (unsigned i = 0; i < bridge->n_ports; i++) {
+		const struct fwd_port *out = bridge->ports[i];
+
+		if (out != s->in && out->floods)
+			flood_port(pl, s, out, from, to, reached);
+	}
+	for (unsigned i = from; i < to; i++)
+		if (unlikely(!reached[i]))
+			drop(pl, s->in, s->items[i].packet,
+			     DROP_NO_DESTINATION);
+}
+
+/* Items [from, to) whose receivers are where they came from. */
+static void drop_row(struct pipeline *pl, struct stage *s, unsigned from,
+		     unsigned to)
+{
+	for (; from < to; from++)
+		drop(pl, s->in, s->items[from].packet, DROP_SAME_PORT);
+}
+
+static void capture_received(const struct stage *s)
+{
+	for (unsigned i = 0; i < s->n_items; i++)
+		if (s->items[i].out != s->in)
+			capture_packet(s->in->capture, s->items[i].packet,
+				       CAPTURE_IN);
+}
+
+/*
+ * The usual burst: all of it for one other port, and just as it is. Returns
+ * false, with nothing done, when this one is not.
+ */
+static inline bool send_plain_burst(struct pipeline *pl, struct stage *s)
+{
+	const struct fwd_port *out = s->items[0].out;
+	unsigned n = s->n_items;
+	uint64_t plain;
+
+	if (!out || out == s->in)
+		return false;
+	plain = out->plain.word;
+	for (unsigned i = 0; i < n; i++) {
+		const struct item *item = &s->items[i];
+
+		if (item->out != out || item->vlan.word != plain)
+			return false;
+		s->sending[i] = item->packet;
+	}
+	send_to_port(pl, out, s->sending, n);
+	return true;
+}
+
+void output_burst(struct pipeline *pl, struct stage *s)
+{
+	unsigned from = 0, to;
+
+	if (unlikely(!s->n_items))
+		return;
+	if (unlikely(s->in->capture))
+		capture_received(s);
+	if (send_plain_burst(pl, s))
+		return;
+	for (; from < s->n_items; from = to) {
+		const struct fwd_port *out = s->items[from].out;
+
+		/* Packets in a row for the same port stay together. */
+		to = from + 1;
+		while (to < s->n_items && s->items[to].out == out)
+			to++;
+		if (unlikely(out == s->in)) {
+			drop_row(pl, s, from, to);
+		} else if (likely(out)) {
+			enqueue(pl, s, from, to);
+		} else {
+			send_all_queues(pl, s);
+			flood(pl, s, from, to);
+		}
+	}
+	send_all_queues(pl, s);
+}

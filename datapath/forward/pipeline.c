@@ -1,0 +1,88 @@
+/*
+ * A packet's whole way, on one screen. Each step is a file of its name:
+ *
+ *	receive (port/)       a burst of borrowed frames from one queue
+ *	ingress.c             private header, well-formedness, VLAN, admission
+ *	lookup.c              learn the senders, look up the receivers
+ *	output.c              sort by port, tags, flood
+ *	port_send (port/)     MTU, offloads, transmit; or into the next bridge
+ *
+ * Every packet that does not leave ends in drop(), with a reason.
+ */
+#include "forward/pipeline.h"
+
+#include <stdlib.h>
+
+#include "forward/stage.h"
+
+struct pipeline *pipeline_create(unsigned thread)
+{
+	struct pipeline *pl = xcalloc(1, sizeof(*pl));
+
+	pl->thread = thread;
+	for (unsigned i = 0; i < PATCH_DEPTH_MAX; i++) {
+		pl->stages[i] = xcalloc_aligned(1, sizeof(struct stage));
+		pl->crossed[i] = xcalloc_aligned(PACKET_BURST_MAX,
+						 sizeof(struct packet));
+	}
+	return pl;
+}
+
+void pipeline_destroy(struct pipeline *pipeline)
+{
+	if (!pipeline)
+		return;
+	for (unsigned i = 0; i < PATCH_DEPTH_MAX; i++) {
+		free(pipeline->stages[i]);
+		free(pipeline->crossed[i]);
+	}
+	free(pipeline);
+}
+
+static void forward(struct pipeline *pl, const struct fwd_port *in,
+		    struct packet *packets, unsigned n)
+{
+	struct stage *s = pl->stages[pl->depth];
+
+	s->in = in;
+	ingress_burst(pl, s, packets, n);
+	lookup_burst(s);
+	output_burst(pl, s);
+}
+
+void pipeline_run(struct pipeline *pipeline, const struct fwd_port *in,
+		  struct packet *packets, unsigned n)
+{
+	pipeline->depth = 0;
+	forward(pipeline, in, packets, n);
+}
+
+static void count_sent(const struct fwd_port *out, unsigned thread,
+		       struct packet *const packets[], unsigned n)
+{
+	struct port_counters *c = out->port->counters[thread];
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += packets[i]->len;
+	counter_add(&c->tx_packets, n);
+	counter_add(&c->tx_bytes, bytes);
+}
+
+void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
+		    struct packet *const packets[], unsigned n)
+{
+	struct packet *views = pl->crossed[pl->depth];
+
+	if (pl->depth + 1 == PATCH_DEPTH_MAX) {
+		port_drop(out->port, pl->thread, DROP_PATCH_LOOP, n);
+		return;
+	}
+	count_sent(out, pl->thread, packets, n);
+	/* The other bridge may change tags: it gets views of its own. */
+	for (unsigned i = 0; i < n; i++)
+		packet_copy(&views[i], packets[i]);
+	pl->depth++;
+	forward(pl, out->patch_peer, views, n);
+	pl->depth--;
+}

@@ -1,0 +1,25 @@
+/*
+ * The pipeline: a burst's whole way from its port of arrival to the ports it
+ * leaves by. pipeline.c shows it on one screen.
+ */
+#ifndef FORWARD_PIPELINE_H
+#define FORWARD_PIPELINE_H
+
+#include "forward/snapshot.h"
+
+struct pipeline; /* one thread's scratch memory */
+
+/* thread: 0 for the control thread, 1 and up for workers. */
+struct pipeline *pipeline_create(unsigned thread);
+void pipeline_destroy(struct pipeline *pipeline);
+
+/*
+ * Forwards n packets (at most PACKET_BURST_MAX) that came in on port `in`:
+ * counts, admits, learns, looks up, sends. When it returns, all is sent or
+ * dropped and counted, and the packets' memory can be given back. `in` belongs
+ * to a snapshot that stays until the call returns.
+ */
+void pipeline_run(struct pipeline *pipeline, const struct fwd_port *in,
+		  struct packet *packets, unsigned n);
+
+#endif

@@ -1,0 +1,257 @@
+#include "forward/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct fwd_snapshot *fwd_snapshot_create(uint64_t generation)
+{
+	struct fwd_snapshot *s = xcalloc(1, sizeof(*s));
+
+	s->generation = generation;
+	return s;
+}
+
+static void bridge_destroy(struct fwd_bridge *bridge)
+{
+	for (unsigned i = 0; i < bridge->n_ports; i++)
+		free(bridge->ports[i]);
+	free(bridge->ports);
+	free(bridge->by_number);
+	free((char *)bridge->name);
+	free(bridge);
+}
+
+void fwd_snapshot_destroy(struct fwd_snapshot *snapshot)
+{
+	if (!snapshot)
+		return;
+	for (unsigned i = 0; i < snapshot->n_bridges; i++)
+		bridge_destroy(snapshot->bridges[i]);
+	free(snapshot->bridges);
+	free(snapshot->rxqs);
+	free(snapshot);
+}
+
+/* Grows a pointer array by one, doubling at powers of two. */
+static void *grow(void *array, unsigned n, size_t size)
+{
+	if (n & (n - 1))
+		return array;
+	return xrealloc(array, (n ? 2 * (size_t)n : 1) * size);
+}
+
+struct fwd_bridge *fwd_snapshot_add_bridge(struct fwd_snapshot *snapshot,
+					   const char *name, struct fdb *fdb)
+{
+	struct fwd_bridge *bridge = xcalloc(1, sizeof(*bridge));
+
+	bridge->name = xstrdup(name);
+	bridge->fdb = fdb;
+	snapshot->bridges = grow(snapshot->bridges, snapshot->n_bridges,
+				 sizeof(struct fwd_bridge *));
+	snapshot->bridges[snapshot->n_bridges++] = bridge;
+	return bridge;
+}
+
+static void vlan_set_assign(struct vlan_set *set, const struct vlan_set *from)
+{
+	if (from)
+		*set = *from;
+	else
+		memset(set, 0xff, sizeof(*set));
+	/* 4095 is reserved (IEEE 802.1Q table 9-2). */
+	set->bits[VLAN_N / 64 - 1] &= ~(1ull << 63);
+}
+
+/* Works the settings out to what the pipeline tests a packet against. */
+static void apply_vlan_config(struct fwd_port *p, const struct vlan_config *c)
+{
+	p->tpid = ETH_TYPE_VLAN;
+	p->priority_tags = c->priority_tags;
+	p->untagged_vid = VLAN_VID_NONE;
+	p->native_vid = VLAN_VID_NONE;
+	switch (c->mode) {
+	case VLAN_DOT1Q_TUNNEL:
+		p->is_tunnel = true;
+		p->tpid = c->qinq_tpid;
+		vlan_set_assign(&p->cvlans, c->cvlans);
+		/* Towards the customer the outer tag goes, as on access. */
+		/* fall through */
+	case VLAN_ACCESS:
+		vlan_set_add(&p->vlans, c->tag);
+		p->native_vid = c->tag;
+		p->untagged_vid = c->tag;
+		break;
+	case VLAN_TRUNK:
+		p->accepts_tagged = true;
+		vlan_set_assign(&p->vlans, c->trunks);
+		if (vlan_set_has(&p->vlans, 0))
+			p->native_vid = 0;
+		break;
+	case VLAN_NATIVE_UNTAGGED:
+		p->untagged_vid = c->tag;
+		/* fall through */
+	case VLAN_NATIVE_TAGGED:
+		p->accepts_tagged = true;
+		vlan_set_assign(&p->vlans, c->trunks);
+		/* VLAN 0 leaves untagged and would come back as native. */
+		vlan_set_remove(&p->vlans, 0);
+		vlan_set_add(&p->vlans, c->tag);
+		p->native_vid = c->tag;
+		break;
+	}
+}
+
+/* Untagged packets of the VLAN that leaves untagged need nothing done. */
+static void find_plain(struct fwd_port *p)
+{
+	p->plain.word = UINT64_MAX;
+	if (p->priority_tags == PRIORITY_TAGS_ALWAYS)
+		return;
+	if (p->untagged_vid != VLAN_VID_NONE)
+		p->plain = (struct vlan_state){ .vid = p->untagged_vid };
+	else if (vlan_set_has(&p->vlans, 0))
+		p->plain.word = 0;
+}
+
+static void index_number(struct fwd_bridge *bridge, struct fwd_port *p)
+{
+	unsigned n = p->number + 1u;
+
+	if (n > bridge->n_numbers) {
+		n = round_up_pow2(n);
+		bridge->by_number = xrealloc(bridge->by_number, n * sizeof(p));
+		memset(bridge->by_number + bridge->n_numbers, 0,
+		       (n - bridge->n_numbers) * sizeof(p));
+		bridge->n_numbers = n;
+	}
+	bridge->by_number[p->number] = p;
+}
+
+struct fwd_port *fwd_bridge_add_port(struct fwd_bridge *bridge,
+				     struct port *port, uint16_t number,
+				     const struct vlan_config *vlan)
+{
+	struct fwd_port *p = xcalloc(1, sizeof(*p));
+
+	p->port = port;
+	p->bridge = bridge;
+	p->number = number;
+	p->slot = bridge->n_ports;
+	p->learns = true;
+	p->floods = true;
+	apply_vlan_config(p, vlan);
+	find_plain(p);
+	bridge->ports = grow(bridge->ports, bridge->n_ports, sizeof(p));
+	bridge->ports[bridge->n_ports++] = p;
+	index_number(bridge, p);
+	return p;
+}
+
+void fwd_port_connect(struct fwd_port *a, struct fwd_port *b)
+{
+	a->patch_peer = b;
+	b->patch_peer = a;
+}
+
+static unsigned count_rxqs(const struct fwd_snapshot *s)
+{
+	unsigned n = 0;
+
+	for (unsigned b = 0; b < s->n_bridges; b++)
+		for (unsigned i = 0; i < s->bridges[b]->n_ports; i++)
+			n += s->bridges[b]->ports[i]->port->n_rxqs;
+	return n;
+}
+
+static int compare_rxqs(const void *a_, const void *b_)
+{
+	const struct fwd_rxq *a = a_, *b = b_;
+
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static const struct fwd_rxq *find_rxq(const struct fwd_snapshot *s, uint64_t id)
+{
+	const struct fwd_rxq key = { .id = id };
+
+	if (!s || !s->n_rxqs)
+		return NULL;
+	return bsearch(&key, s->rxqs, s->n_rxqs, sizeof(key), compare_rxqs);
+}
+
+static unsigned least_loaded(const unsigned load[], unsigned n)
+{
+	unsigned best = 0;
+
+	for (unsigned w = 1; w < n; w++)
+		if (load[w] < load[best])
+			best = w;
+	return best;
+}
+
+#define UNASSIGNED (~0u)
+
+/* A queue stays where it was, unless that worker has more than its share. */
+static void assign_workers(struct fwd_snapshot *s,
+			   const struct fwd_snapshot *previous, unsigned n)
+{
+	unsigned load[PORT_THREADS_MAX] = { 0 };
+	unsigned share = DIV_ROUND_UP(s->n_rxqs, n);
+
+	for (unsigned i = 0; i < s->n_rxqs; i++) {
+		struct fwd_rxq *q = &s->rxqs[i];
+		const struct fwd_rxq *before = find_rxq(previous, q->id);
+
+		q->worker = UNASSIGNED;
+		if (before && before->worker < n &&
+		    load[before->worker] < share) {
+			q->worker = before->worker;
+			load[q->worker]++;
+		}
+	}
+	for (unsigned i = 0; i < s->n_rxqs; i++) {
+		struct fwd_rxq *q = &s->rxqs[i];
+
+		if (q->worker == UNASSIGNED) {
+			q->worker = least_loaded(load, n);
+			load[q->worker]++;
+		}
+	}
+}
+
+void fwd_snapshot_finish(struct fwd_snapshot *snapshot,
+			 const struct fwd_snapshot *previous,
+			 unsigned n_workers)
+{
+	unsigned n = 0;
+
+	snapshot->n_rxqs = count_rxqs(snapshot);
+	snapshot->rxqs = xcalloc(snapshot->n_rxqs, sizeof(*snapshot->rxqs));
+	for (unsigned b = 0; b < snapshot->n_bridges; b++) {
+		const struct fwd_bridge *bridge = snapshot->bridges[b];
+
+		for (unsigned i = 0; i < bridge->n_ports; i++) {
+			struct fwd_port *p = bridge->ports[i];
+
+			for (unsigned q = 0; q < p->port->n_rxqs; q++) {
+				snapshot->rxqs[n++] = (struct fwd_rxq){
+					.id = p->port->serial << 16 | q,
+					.rxq = p->port->rxqs[q],
+					.in = p,
+				};
+			}
+		}
+	}
+	qsort(snapshot->rxqs, n, sizeof(*snapshot->rxqs), compare_rxqs);
+	assign_workers(snapshot, previous, n_workers);
+}
+
+struct fwd_bridge *fwd_snapshot_find_bridge(const struct fwd_snapshot *snapshot,
+					    const char *name)
+{
+	for (unsigned i = 0; i < snapshot->n_bridges; i++)
+		if (!strcmp(snapshot->bridges[i]->name, name))
+			return snapshot->bridges[i];
+	return NULL;
+}

@@ -1,0 +1,163 @@
+/*
+ * The forwarding snapshot: everything that a worker needs to know, immutable
+ * from its publication until every worker has let it go.
+ *
+ * The reconciler builds one from the database for each change: bridges, their
+ * ports with VLAN settings worked out to bitmaps, and which worker serves which
+ * receive queue. What lives longer than a snapshot (struct port, struct fdb,
+ * struct capture) is only pointed to.
+ *
+ * Building: control thread. Reading: workers, see worker_pool_publish().
+ */
+#ifndef FORWARD_SNAPSHOT_H
+#define FORWARD_SNAPSHOT_H
+
+#include "base/util.h"
+#include "forward/fdb.h"
+#include "packet/vlan.h"
+#include "port/port.h"
+
+struct capture;
+struct fwd_bridge;
+struct fwd_snapshot;
+
+/* Port:vlan_mode */
+enum vlan_mode {
+	VLAN_ACCESS,
+	VLAN_TRUNK,
+	VLAN_NATIVE_TAGGED,
+	VLAN_NATIVE_UNTAGGED,
+	VLAN_DOT1Q_TUNNEL,
+};
+
+/* Port:other_config:priority-tags */
+enum priority_tags {
+	PRIORITY_TAGS_NEVER,
+	PRIORITY_TAGS_IF_NONZERO,
+	PRIORITY_TAGS_ALWAYS,
+};
+
+struct vlan_set {
+	uint64_t bits[VLAN_N / 64];
+};
+
+static inline bool vlan_set_has(const struct vlan_set *set, uint16_t vid)
+{
+	return set->bits[vid >> 6] >> (vid & 63) & 1;
+}
+
+static inline void vlan_set_add(struct vlan_set *set, uint16_t vid)
+{
+	set->bits[vid >> 6] |= 1ull << (vid & 63);
+}
+
+static inline void vlan_set_remove(struct vlan_set *set, uint16_t vid)
+{
+	set->bits[vid >> 6] &= ~(1ull << (vid & 63));
+}
+
+/* What the database says of a port's VLANs. */
+struct vlan_config {
+	enum vlan_mode mode;
+	uint16_t tag;		       /* access, native, dot1q-tunnel */
+	const struct vlan_set *trunks; /* NULL: all */
+	const struct vlan_set *cvlans; /* dot1q-tunnel; NULL: all */
+	uint16_t qinq_tpid;	       /* ETH_TYPE_SVLAN or ETH_TYPE_VLAN */
+	enum priority_tags priority_tags;
+};
+
+/* A VLAN tag in a header as a number: 0 is none. */
+#define TAG(tci) ((uint32_t)(tci) | 0x10000)
+
+/* Which VLAN a packet belongs to, and what tag it bears. */
+struct vlan_state {
+	union {
+		struct {
+			uint32_t tag;  /* in the header now: TAG() */
+			uint16_t vid;  /* that it belongs to */
+			uint16_t prio; /* PCP and DEI, in their places */
+		};
+		uint64_t word; /* all of it, to compare at once */
+	};
+};
+
+#define VLAN_VID_NONE 0xffff /* no VLAN, where one may be named */
+
+/* A port of a bridge, as the pipeline sees it. */
+struct fwd_port {
+	struct port *port;
+	struct fwd_bridge *bridge;
+	struct fwd_port *patch_peer; /* a port of another bridge, or NULL */
+	struct capture *capture;     /* NULL: nobody is listening */
+	uint16_t number;       /* in the FDB; 1 and up, kept over snapshots */
+	uint16_t slot;	       /* place in bridge->ports */
+	uint16_t untagged_vid; /* leaves without a tag, or none */
+	uint16_t native_vid;   /* of untagged frames, or none */
+	/* What leaves just as it is, the usual case; word ~0: nothing does. */
+	struct vlan_state plain;
+	uint16_t tpid;	       /* of tags that it pushes */
+	bool accepts_tagged;   /* frames with a VLAN id */
+	bool is_tunnel;	       /* dot1q-tunnel: what comes in is payload */
+	uint8_t priority_tags; /* enum priority_tags */
+	bool learns;
+	bool floods;		/* takes part in flooding */
+	struct vlan_set vlans;	/* which it is a member of, both ways */
+	struct vlan_set cvlans; /* dot1q-tunnel: inner VLANs let in */
+	uint32_t ofport;	/* Interface:ofport, for people */
+};
+
+struct fwd_bridge {
+	const char *name; /* lives as long as the snapshot */
+	struct fdb *fdb;
+	bool forward_bpdu;
+	bool no_learn_vlans; /* flood_vlans has any */
+	struct vlan_set flood_vlans;
+	unsigned n_ports;
+	struct fwd_port **ports; /* by slot */
+	unsigned n_numbers;
+	struct fwd_port **by_number; /* NULL where no port has it */
+};
+
+/* A receive queue, its port, and the worker that serves it. */
+struct fwd_rxq {
+	uint64_t id; /* of this queue and no other, ever; the sort order */
+	struct port_rxq *rxq;
+	const struct fwd_port *in;
+	unsigned worker; /* from 0 */
+};
+
+struct fwd_snapshot {
+	uint64_t generation;
+	unsigned n_bridges;
+	struct fwd_bridge **bridges;
+	unsigned n_rxqs;
+	struct fwd_rxq *rxqs;
+};
+
+/* Control thread. */
+struct fwd_snapshot *fwd_snapshot_create(uint64_t generation);
+/* When no worker reads it any more. */
+void fwd_snapshot_destroy(struct fwd_snapshot *snapshot);
+
+/* name is copied. */
+struct fwd_bridge *fwd_snapshot_add_bridge(struct fwd_snapshot *snapshot,
+					   const char *name, struct fdb *fdb);
+/* number: 1 to FDB_PORT_MAX, unique in the bridge. */
+struct fwd_port *fwd_bridge_add_port(struct fwd_bridge *bridge,
+				     struct port *port, uint16_t number,
+				     const struct vlan_config *vlan);
+/* Joins two patch ports; both directions. */
+void fwd_port_connect(struct fwd_port *a, struct fwd_port *b);
+/*
+ * Gives each receive queue of each port a worker, spread evenly, and ends the
+ * building. Queues keep their worker from `previous` (may be NULL) where the
+ * balance allows it.
+ */
+void fwd_snapshot_finish(struct fwd_snapshot *snapshot,
+			 const struct fwd_snapshot *previous,
+			 unsigned n_workers);
+
+struct fwd_bridge *fwd_snapshot_find_bridge(const struct fwd_snapshot *snapshot,
+					    const char *name);
+
+#endif

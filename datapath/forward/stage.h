@@ -1,0 +1,75 @@
+/*
+ * What the steps of the pipeline hand to each other: the burst's packets that
+ * are still on their way, each with what was decided of it so far. Internal to
+ * forward/.
+ */
+#ifndef FORWARD_STAGE_H
+#define FORWARD_STAGE_H
+
+#include "forward/capture.h"
+#include "forward/snapshot.h"
+
+/* Bridges that a packet may cross by patch ports. */
+#define PATCH_DEPTH_MAX 8
+
+struct item {
+	struct packet *packet;
+	fdb_key src, dst;
+	const struct fdb_bucket *src_bucket, *dst_bucket;
+	const struct fwd_port *out; /* NULL: flood */
+	struct vlan_state vlan;
+	uint16_t tpid; /* of its tag, or of one that will be pushed */
+	/* In its output's queue: packets in a row, and where the next row is.
+	 */
+	uint16_t run, next;
+};
+
+/* Packets that wait to leave by one port: a list of rows of items. */
+struct out_queue {
+	const struct fwd_port *port; /* NULL: unused */
+	uint16_t first, last;	     /* the items where its rows begin */
+};
+
+#define N_OUT_QUEUES 256
+
+/* One bridge's turn; a patch port leads to the next. */
+struct stage {
+	const struct fwd_port *in;
+	unsigned n_items;
+	struct item items[PACKET_BURST_MAX];
+	struct packet *sending[PACKET_BURST_MAX];
+	/* A port's queue is found by its slot; one that is taken is sent first.
+	 */
+	struct out_queue queues[N_OUT_QUEUES];
+	uint8_t busy_queues[N_OUT_QUEUES];
+	unsigned n_busy;
+};
+
+struct pipeline {
+	unsigned thread;
+	unsigned depth;
+	struct stage *stages[PATCH_DEPTH_MAX];
+	/* Views of packets that crossed a patch port, one burst a level. */
+	struct packet *crossed[PATCH_DEPTH_MAX];
+};
+
+/* The steps, in order; each takes what the one before left in stage->items. */
+void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
+		   unsigned n);
+void lookup_burst(struct stage *s);
+void output_burst(struct pipeline *pl, struct stage *s);
+
+/* Into the next bridge; packets of `from` that go out by a patch port. */
+void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
+		    struct packet *const packets[], unsigned n);
+
+/* The end of a packet at the port it came in by. */
+static inline void drop(const struct pipeline *pl, const struct fwd_port *in,
+			const struct packet *p, enum drop_reason reason)
+{
+	port_drop(in->port, pl->thread, reason, 1);
+	if (unlikely(in->capture))
+		capture_drop(in->capture, p, CAPTURE_IN, reason);
+}
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * Why a packet ends here. Every packet that is not sent on ends with one of
+ * these, counted at the port named in the comment; a drop with no reason is a
+ * bug. The names are what `vsw-ctl drops` shows and docs/drops.md explains.
+ */
+#ifndef PACKET_DROP_H
+#define PACKET_DROP_H
+
+#define DROP_REASONS(X)                                                        \
+	/* at the port of arrival: the frame */                                \
+	X(RUNT, "runt", "shorter than an Ethernet header")                     \
+	X(GIANT, "giant", "longer than the port's MTU and its tags")           \
+	X(BAD_SOURCE, "bad-source", "source address is multicast or zero")     \
+	X(BAD_VLAN, "bad-vlan", "VLAN tag cut short, or VLAN 4095")            \
+	X(TOO_MANY_TAGS, "too-many-tags", "more VLAN tags than are parsed")    \
+	X(BAD_OFFLOAD, "bad-offload", "offload header contradicts the frame")  \
+	X(TRUNCATED, "truncated", "cut short by the device")                   \
+	/* at the port of arrival: the policy */                               \
+	X(LINK_LOCAL, "link-local", "reserved address 01:80:c2:00:00:0x")      \
+	X(VLAN_NOT_ALLOWED, "vlan-not-allowed", "VLAN is not on this port")    \
+	X(TAG_NOT_ALLOWED, "tag-not-allowed",                                  \
+	  "tagged frame on an access port")                                    \
+	X(UNTAGGED_NOT_ALLOWED, "untagged-not-allowed",                        \
+	  "untagged frame on a port that takes tagged ones only")              \
+	/* at the port of arrival: the decision */                             \
+	X(SAME_PORT, "same-port", "destination is behind the port of arrival") \
+	X(NO_DESTINATION, "no-destination", "no port to send or flood to")     \
+	X(PATCH_LOOP, "patch-loop", "crossed too many patch ports")            \
+	X(PORT_DISABLED, "port-disabled", "port takes no traffic now")         \
+	X(RX_OVERFLOW, "rx-overflow",                                          \
+	  "kernel's or guest's queue to us was full")                          \
+	/* at the port of departure */                                         \
+	X(TX_FULL, "tx-full", "device or guest does not take more now")        \
+	X(TX_DOWN, "tx-down", "device is down or gone")                        \
+	X(TX_TOO_BIG, "tx-too-big", "longer than the departure port's MTU")    \
+	X(TX_ERROR, "tx-error", "device refused the frame")                    \
+	X(TX_BUSY, "tx-busy", "queue was taken by another worker")             \
+	X(TX_OFFLOAD, "tx-offload", "could not be segmented or checksummed")
+
+enum drop_reason {
+#define X(id, name, help) DROP_##id,
+	DROP_REASONS(X)
+#undef X
+		N_DROP_REASONS
+};
+
+/* Name as in the table above; "unknown" for anything else. */
+const char *drop_reason_name(enum drop_reason reason);
+const char *drop_reason_help(enum drop_reason reason);
+
+#endif

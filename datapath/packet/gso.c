@@ -1,0 +1,198 @@
+/* The segmentation of gso.h: a template of headers, edited per segment. */
+#include "packet/gso.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#include "packet/csum.h"
+#include "packet/parse.h"
+
+#define TCP_HEADER_LEN	20u
+#define TCP_CSUM_OFFSET 16
+#define TCP_FLAGS	13 /* offset of the flags' byte */
+#define TCP_FIN		0x01
+#define TCP_PSH		0x08
+#define TCP_CWR		0x80
+#define UDP_HEADER_LEN	8u
+#define UDP_CSUM_OFFSET 6
+#define IPV6_HEADER_LEN 40
+
+static bool tcp_layout(const uint8_t *header, uint32_t n, struct gso_layout *l)
+{
+	unsigned len;
+
+	if (l->ip_proto != IPPROTO_TCP || l->l4 + TCP_HEADER_LEN > n)
+		return false;
+	len = (header[l->l4 + 12] >> 4) * 4;
+	if (len < TCP_HEADER_LEN || l->l4 + len > n)
+		return false;
+	l->payload = l->l4 + len;
+	l->csum_offset = TCP_CSUM_OFFSET;
+	return true;
+}
+
+static bool udp_layout(uint32_t n, struct gso_layout *l)
+{
+	if (l->ip_proto != IPPROTO_UDP || l->l4 + UDP_HEADER_LEN > n)
+		return false;
+	l->payload = l->l4 + UDP_HEADER_LEN;
+	l->csum_offset = UDP_CSUM_OFFSET;
+	return true;
+}
+
+bool gso_layout(const uint8_t *header, uint32_t n, enum packet_gso type,
+		struct gso_layout *l)
+{
+	struct flow_key key;
+
+	if (!flow_parse(header, n, &key) || !key.l4 ||
+	    key.fragment != FLOW_FRAG_NONE)
+		return false;
+	l->l3 = key.l3;
+	l->l4 = key.l4;
+	l->ip_version = key.ip_version;
+	l->ip_proto = key.ip_proto;
+	switch (type) {
+	case PACKET_GSO_TCP4:
+		return key.ip_version == 4 && tcp_layout(header, n, l);
+	case PACKET_GSO_TCP6:
+		return key.ip_version == 6 && tcp_layout(header, n, l);
+	case PACKET_GSO_UDP:
+		return udp_layout(n, l);
+	case PACKET_GSO_NONE:
+		break;
+	}
+	return false;
+}
+
+uint32_t packet_gso_header_len(const struct packet *p)
+{
+	uint32_t start = p->offload.csum_start, len;
+	uint8_t data_offset;
+
+	if (p->offload.gso == PACKET_GSO_UDP)
+		len = start + UDP_HEADER_LEN;
+	else if (packet_read(p, start + 12, &data_offset, 1) == 1)
+		len = start + (data_offset >> 4) * 4;
+	else
+		return 0;
+	return len <= p->len ? len : 0;
+}
+
+int gso_start(struct gso *g, const struct packet *p, bool finish_csum)
+{
+	uint32_t n = packet_read(p, 0, g->header,
+				 MIN(p->len, (uint32_t)GSO_HEADER_MAX));
+
+	if (!p->offload.gso_size ||
+	    !gso_layout(g->header, n, p->offload.gso, &g->layout) ||
+	    !gso_fits(&g->layout, p->len, p->offload.gso_size))
+		return -EINVAL;
+	cursor_init(&g->payload, p);
+	if (!cursor_skip(&g->payload, g->layout.payload))
+		return -EINVAL;
+	g->left = p->len - g->layout.payload;
+	g->size = p->offload.gso_size;
+	g->index = 0;
+	memset(&g->offload, 0, sizeof(g->offload));
+	g->offload.csum_needed = !finish_csum;
+	g->offload.csum_start = g->layout.l4;
+	g->offload.csum_offset = g->layout.csum_offset;
+	return 0;
+}
+
+/*
+ * Gives the segment its n bytes of payload, where they lie. On failure the
+ * cursor is where it was.
+ */
+static int borrow(struct gso *g, struct gso_scratch *s, struct packet *p,
+		  uint32_t n)
+{
+	struct packet_segment *pieces = &s->pieces[s->n_pieces];
+	unsigned max = GSO_PIECES - s->n_pieces, i = 0;
+	struct cursor c = g->payload;
+
+	for (; n; n -= pieces[i++].len) {
+		if (i == max)
+			return -ENOSPC;
+		pieces[i].len = cursor_take(&c, n, &pieces[i].data);
+		if (!pieces[i].len)
+			return -EINVAL;
+	}
+	p->segments = pieces;
+	p->n_segments = i;
+	s->n_pieces += i;
+	g->payload = c;
+	return 0;
+}
+
+static void edit_ip(const struct gso *g, uint8_t *ip, uint32_t ip_len)
+{
+	if (g->layout.ip_version == 6) {
+		store_be16(ip + 4, ip_len - IPV6_HEADER_LEN);
+		return;
+	}
+	store_be16(ip + 2, ip_len);
+	store_be16(ip + 4, load_be16(ip + 4) + g->index);
+	csum_ipv4_header(ip, g->layout.l4 - g->layout.l3);
+}
+
+/* What comes once only is in the first segment, or in the last. */
+static void edit_tcp(const struct gso *g, uint8_t *tcp, bool last)
+{
+	store_be32(tcp + 4, load_be32(tcp + 4) + g->index * g->size);
+	if (g->index)
+		tcp[TCP_FLAGS] &= ~TCP_CWR;
+	if (!last)
+		tcp[TCP_FLAGS] &= ~(TCP_FIN | TCP_PSH);
+}
+
+static void edit_csum(const struct gso *g, struct packet *p, uint8_t *header)
+{
+	const struct gso_layout *l = &g->layout;
+	uint8_t *field = header + l->l4 + l->csum_offset;
+	uint64_t (*pseudo)(const uint8_t *, uint8_t, uint32_t) =
+		l->ip_version == 4 ? csum_pseudo4 : csum_pseudo6;
+	uint16_t seed =
+		csum_fold(pseudo(header + l->l3, l->ip_proto, p->len - l->l4));
+
+	/* The rest is summed, now or later, with this in the field. */
+	memcpy(field, &seed, sizeof(seed));
+	if (!p->offload.csum_needed)
+		csum_store(field, csum_packet(p, l->l4));
+}
+
+int gso_next(struct gso *g, struct gso_scratch *s, struct packet **segmentp)
+{
+	uint32_t n = MIN(g->left, (uint32_t)g->size);
+	const struct gso_layout *l = &g->layout;
+	struct packet *p;
+	uint8_t *header;
+	int error;
+
+	if (!n)
+		return 0;
+	if (s->n_packets == GSO_BATCH)
+		return -ENOSPC;
+	p = &s->packets[s->n_packets];
+	packet_init(p, NULL, 0);
+	error = borrow(g, s, p, n);
+	if (error)
+		return error;
+	header = s->headers[s->n_packets++] + PACKET_HEADROOM;
+	memcpy(header, g->header, l->payload);
+	p->header = header;
+	p->header_len = l->payload;
+	p->len = l->payload + n;
+	p->offload = g->offload;
+	g->left -= n;
+	edit_ip(g, header + l->l3, p->len - l->l3);
+	if (l->ip_proto == IPPROTO_TCP)
+		edit_tcp(g, header + l->l4, !g->left);
+	else
+		store_be16(header + l->l4 + 4, p->len - l->l4);
+	edit_csum(g, p, header);
+	g->index++;
+	*segmentp = p;
+	return 1;
+}

@@ -1,0 +1,22 @@
+/*
+ * All kinds of ports. A kind defines `const struct port_class port_class_KIND`
+ * in a file of its own and has its line here; port.c makes the table of it.
+ */
+#ifndef PORT_CLASSES_H
+#define PORT_CLASSES_H
+
+#include "port/port.h"
+
+#define PORT_CLASSES(X)                                                        \
+	X(null)                                                                \
+	X(device)                                                              \
+	X(tap)                                                                 \
+	X(internal)                                                            \
+	X(patch)                                                               \
+	/* end */
+
+#define X(KIND) extern const struct port_class port_class_##KIND;
+PORT_CLASSES(X)
+#undef X
+
+#endif

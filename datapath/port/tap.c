@@ -1,0 +1,405 @@
+/*
+ * The tap kinds (Interface type "tap" and "internal"): a network device of the
+ * host that we make, with ourselves at the other end of its wire. It exists as
+ * long as the port is open, and is gone when the process is, however it ends.
+ *
+ * "internal" is the host's own port on a bridge; it differs in nothing else.
+ * As Open vSwitch does, the device is left down: whoever gives it an address
+ * sets it up.
+ *
+ * Every frame has a virtio-net header in front, so that large GSO frames pass
+ * whole (tun: TUN_F_*, IFF_VNET_HDR). A device with several queues spreads what
+ * the host sends over them by flow. What we send may be written to any of them
+ * at any time by any thread.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "packet/offload.h"
+#include "port/classes.h"
+#include "port/netdev.h"
+#include "port/rx_arena.h"
+
+LOG_MODULE(tap);
+
+/* Of Linux 6.2. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+#define QUEUES_MAX (PORT_THREADS_MAX - 1)
+#define PIECES_MAX 1024 /* of one frame; the kernel's limit */
+
+struct tap_queue {
+	struct port_rxq rxq; /* its fd is the queue's */
+};
+
+struct tap {
+	struct port up;
+	int ifindex;
+	uint32_t first_carrier_changes;
+	struct tap_queue queues[QUEUES_MAX];
+	struct port_rxq *rxqs[QUEUES_MAX];
+	struct port_txq txqs[PORT_THREADS_MAX], *txq_pointers[PORT_THREADS_MAX];
+};
+
+static struct tap *tap_of(const struct port *port)
+{
+	return CONTAINER_OF(port, struct tap, up);
+}
+
+/*
+ * Opens one queue; the first makes the device. TUNSETIFF attaches to a tap of
+ * that name that someone made persistent, so whoever calls has looked before.
+ */
+static int open_queue(const char *name, bool several, int *fdp)
+{
+	struct ifreq ifr = { 0 };
+	int header = VNET_HDR_LEN, fd, error;
+
+	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	strcpy(ifr.ifr_name, name);
+	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	if (several)
+		ifr.ifr_flags |= IFF_MULTI_QUEUE;
+	if (ioctl(fd, TUNSETIFF, &ifr) || ioctl(fd, TUNSETVNETHDRSZ, &header)) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	*fdp = fd;
+	return 0;
+}
+
+/* What the host may leave to us; older kernels know less. */
+static int set_offloads(int fd)
+{
+	const unsigned tso =
+		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+
+	if (!ioctl(fd, TUNSETOFFLOAD, tso | TUN_F_USO4 | TUN_F_USO6))
+		return OFFLOAD_ALL;
+	if (!ioctl(fd, TUNSETOFFLOAD, tso))
+		return OFFLOAD_ALL & ~OFFLOAD_USO;
+	return -errno;
+}
+
+static int check_name(const struct port_config *config, char **errp)
+{
+	const char *name = config->name;
+	struct netdev_info info;
+	int error;
+
+	if (!name[0] || strlen(name) >= IFNAMSIZ || strchr(name, '%') ||
+	    strchr(name, '/'))
+		return set_error(errp, -EINVAL,
+				 "\"%s\" cannot be the name of a network "
+				 "device: 1 to %d characters, no / and no %%",
+				 name, IFNAMSIZ - 1);
+	error = netdev_get(name, &info);
+	if (error == -ENODEV)
+		return 0;
+	if (error)
+		return netdev_open_error(name, error, errp);
+	return set_error(errp, -EEXIST,
+			 "could not create network device %s (File exists): "
+			 "the host has a device of that name; remove it (ip "
+			 "link del %s) or choose another name",
+			 name, name);
+}
+
+static int create_error(const char *name, int error, char **errp)
+{
+	const char *help = "";
+
+	if (error == -EPERM || error == -EACCES)
+		help = ": CAP_NET_ADMIN is needed";
+	else if (error == -ENOENT)
+		help = ": /dev/net/tun is missing (modprobe tun)";
+	else if (error == -EBUSY)
+		help = ": another process uses it";
+	return set_error(errp, error,
+			 "could not create network device %s (%s)%s", name,
+			 strerror(-error), help);
+}
+
+static void close_queues(struct tap *t)
+{
+	for (unsigned i = 0; i < t->up.n_rxqs; i++)
+		close(t->queues[i].rxq.fd);
+	t->up.n_rxqs = 0;
+}
+
+/* Opens n queues; the port's n_rxqs counts those that are open. */
+static int open_queues(struct tap *t, unsigned n)
+{
+	int error, offloads = 0;
+
+	while (t->up.n_rxqs < n) {
+		struct port_rxq *rxq = &t->queues[t->up.n_rxqs].rxq;
+
+		error = open_queue(t->up.name, n > 1, &rxq->fd);
+		if (error)
+			return error;
+		rxq->port = &t->up;
+		rxq->index = t->up.n_rxqs;
+		t->rxqs[t->up.n_rxqs++] = rxq;
+		if (rxq->index)
+			continue;
+		offloads = set_offloads(rxq->fd);
+		if (offloads < 0)
+			return offloads;
+	}
+	t->up.tx_offloads = offloads;
+	return 0;
+}
+
+static int apply(struct tap *t, const struct netdev_info *info,
+		 const struct port_config *config, char **errp)
+{
+	int error = 0;
+
+	if (config->mtu_request && config->mtu_request != info->mtu)
+		error = netdev_set_mtu(t->ifindex, config->mtu_request);
+	if (error)
+		return set_error(errp, error,
+				 "%s: cannot set the MTU to %u: %s", t->up.name,
+				 config->mtu_request, strerror(-error));
+	if (config->mac && config->mac != info->mac)
+		error = netdev_set_mac(t->ifindex, config->mac);
+	if (error)
+		return set_error(errp, error,
+				 "%s: cannot set the MAC address: %s",
+				 t->up.name, strerror(-error));
+	return 0;
+}
+
+static bool follow(struct tap *t, struct netdev_info *info)
+{
+	/* By number: someone may have given it another name. */
+	bool present = !netdev_get_by_ifindex(t->ifindex, info);
+
+	if (present && info->mtu)
+		atomic_store_explicit(&t->up.mtu, info->mtu,
+				      memory_order_relaxed);
+	atomic_store_explicit(&t->up.tx_enabled,
+			      present && info->flags & IFF_UP,
+			      memory_order_relaxed);
+	return present;
+}
+
+static void tap_close(struct port *port)
+{
+	struct tap *t = tap_of(port);
+
+	close_queues(t);
+	port_fini(port);
+	free(t);
+}
+
+static void set_up_senders(struct tap *t)
+{
+	struct port *port = &t->up;
+
+	for (unsigned i = 0; i < port->n_threads; i++) {
+		t->txqs[i].port = port;
+		t->txqs[i].index = i;
+		t->txq_pointers[i] = &t->txqs[i];
+	}
+	port->rxqs = t->rxqs;
+	port->txqs = t->txq_pointers;
+	port->n_txqs = port->n_threads;
+}
+
+static int open_as(const struct port_class *class,
+		   const struct port_config *config, struct port **portp,
+		   char **errp)
+{
+	unsigned n = MIN(MAX(config->n_rxqs, 1u), QUEUES_MAX);
+	struct netdev_info info;
+	int error = check_name(config, errp);
+	char *why = NULL;
+	struct tap *t;
+
+	if (error)
+		return error;
+	t = xcalloc_aligned(1, sizeof(*t));
+	port_init(&t->up, class, config);
+	set_up_senders(t);
+	error = open_queues(t, n);
+	if (!error)
+		error = netdev_get(config->name, &info);
+	if (error) {
+		tap_close(&t->up);
+		return create_error(config->name, error, errp);
+	}
+	t->ifindex = info.ifindex;
+	t->first_carrier_changes = info.carrier_changes;
+	if (apply(t, &info, config, &why))
+		log_warn("%s", why);
+	free(why);
+	follow(t, &info);
+	*portp = &t->up;
+	return 0;
+}
+
+static int tap_open(const struct port_config *config, struct port **portp,
+		    char **errp)
+{
+	return open_as(&port_class_tap, config, portp, errp);
+}
+
+static int internal_open(const struct port_config *config, struct port **portp,
+			 char **errp)
+{
+	return open_as(&port_class_internal, config, portp, errp);
+}
+
+static int tap_reconfigure(struct port *port, const struct port_config *config,
+			   char **errp)
+{
+	struct tap *t = tap_of(port);
+	struct netdev_info info;
+	int error;
+
+	if (MIN(MAX(config->n_rxqs, 1u), QUEUES_MAX) != port->n_rxqs ||
+	    config->n_threads != port->n_threads)
+		return -EOPNOTSUPP;
+	if (!follow(t, &info))
+		return netdev_open_error(port->name, -ENODEV, errp);
+	error = apply(t, &info, config, errp);
+	follow(t, &info);
+	return error;
+}
+
+static void tap_status(struct port *port, struct port_status *status)
+{
+	struct tap *t = tap_of(port);
+	struct netdev_info info;
+	struct netdev_link link;
+
+	status->present = follow(t, &info);
+	if (!status->present)
+		return;
+	netdev_get_link(info.name, &link);
+	status->admin_up = info.flags & IFF_UP;
+	status->link_up = info.flags & IFF_UP && info.carrier;
+	status->mac = info.mac;
+	status->mtu = info.mtu;
+	status->ifindex = info.ifindex;
+	status->link_resets = info.carrier_changes - t->first_carrier_changes;
+	status->speed_bps = link.speed_bps;
+	status->full_duplex = link.full_duplex;
+	memcpy(status->driver, link.driver, sizeof(status->driver));
+}
+
+/* One frame of n bytes with its header; false: dropped and counted. */
+static bool take_frame(struct port *port, struct packet *p, uint8_t *frame,
+		       ssize_t n, unsigned thread)
+{
+	if (n < VNET_HDR_LEN || n > VNET_HDR_LEN + PACKET_LEN_MAX) {
+		port_drop(port, thread, DROP_TRUNCATED, 1);
+		return false;
+	}
+	packet_init(p, frame, n - VNET_HDR_LEN);
+	if (offload_receive(p, frame - VNET_HDR_LEN,
+			    OFFLOAD_ALL | OFFLOAD_TRUSTED))
+		return true;
+	port_drop(port, thread, DROP_BAD_OFFLOAD, 1);
+	return false;
+}
+
+static unsigned tap_receive(struct port_rxq *rxq, struct packet *packets,
+			    unsigned max, unsigned thread)
+{
+	uint8_t *arena = rx_arena();
+	unsigned n = 0;
+
+	max = MIN(max, RX_ARENA_SLOTS);
+	for (unsigned i = 0; i < max; i++) {
+		uint8_t *frame = rx_arena_frame(arena, i);
+		ssize_t got = read(rxq->fd, frame - VNET_HDR_LEN,
+				   VNET_HDR_LEN + RX_ARENA_ROOM);
+
+		if (got < 0)
+			break;
+		n += take_frame(rxq->port, &packets[n], frame, got, thread);
+	}
+	return n;
+}
+
+static void tap_done(struct port_rxq *rxq)
+{
+}
+
+static enum drop_reason reason_of(int error)
+{
+	switch (error) {
+	case EAGAIN:
+	case ENOBUFS:
+	case ENOMEM:
+		return DROP_TX_FULL;
+	case EIO: /* the device is down */
+	case ENODEV:
+	case EBADFD: /* or gone */
+		return DROP_TX_DOWN;
+	default:
+		return DROP_TX_ERROR;
+	}
+}
+
+static bool send_one(struct port *port, int fd, const struct packet *p,
+		     unsigned thread)
+{
+	struct iovec iov[PIECES_MAX];
+	uint8_t vnet[VNET_HDR_LEN];
+	unsigned n = packet_iov(p, iov + 1, PIECES_MAX - 1);
+	enum drop_reason reason;
+
+	if (!n || !offload_send(p, vnet)) {
+		reason = DROP_TX_OFFLOAD;
+	} else {
+		iov[0].iov_base = vnet;
+		iov[0].iov_len = sizeof(vnet);
+		if (writev(fd, iov, n + 1) >= 0)
+			return true;
+		reason = reason_of(errno);
+	}
+	port_drop(port, thread, reason, 1);
+	return false;
+}
+
+static unsigned tap_send(struct port_txq *txq, struct packet *const packets[],
+			 unsigned n, unsigned thread, uint64_t *sent_bytes)
+{
+	struct tap *t = tap_of(txq->port);
+	int fd = t->rxqs[txq->index % t->up.n_rxqs]->fd;
+	unsigned sent = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!send_one(&t->up, fd, packets[i], thread))
+			continue;
+		sent++;
+		*sent_bytes += packets[i]->len;
+	}
+	return sent;
+}
+
+#define TAP_CLASS(TYPE, OPEN)                                                  \
+	{                                                                      \
+		.type = TYPE, .open = OPEN, .close = tap_close,                \
+		.reconfigure = tap_reconfigure, .status = tap_status,          \
+		.receive = tap_receive, .done = tap_done, .send = tap_send,    \
+	}
+
+const struct port_class port_class_tap = TAP_CLASS("tap", tap_open);
+const struct port_class port_class_internal =
+	TAP_CLASS("internal", internal_open);

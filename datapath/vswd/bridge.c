@@ -1,0 +1,187 @@
+/* Bridges: their FDB, port numbers and address. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "vswd/switch.h"
+
+LOG_MODULE(bridge);
+
+#define N_NUMBERS (FDB_PORT_MAX + 1)
+
+static void log_move(struct fdb_listener *listener, enum fdb_change change,
+		     uint64_t mac, uint16_t fid, uint16_t port,
+		     uint16_t old_port)
+{
+	struct bridge *b = CONTAINER_OF(listener, struct bridge, listener);
+	struct vport *from, *to;
+	char text[MAC_STRING_SIZE];
+
+	if (change != FDB_CHANGED_PORT)
+		return;
+	from = bridge_find_number(b, old_port);
+	to = bridge_find_number(b, port);
+	log_info_limited("bridge %s: %s in VLAN %u moved from %s to %s",
+			 b->name, mac_format(mac, text), fid,
+			 from ? from->interface->name : "a port that is gone",
+			 to ? to->interface->name : "a port that is gone");
+}
+
+static struct fdb *make_fdb(const struct cfg_bridge *config)
+{
+	const struct fdb_config c = {
+		.max_entries = config->mac_table_size,
+		.age_s = config->mac_age_s,
+	};
+
+	return fdb_create(&c);
+}
+
+struct bridge *bridge_create(const struct cfg_bridge *config)
+{
+	struct bridge *b = xcalloc(1, sizeof(*b));
+
+	b->name = xstrdup(config->name);
+	b->uuid = config->uuid;
+	b->numbers = xcalloc(N_NUMBERS / 64, sizeof(*b->numbers));
+	b->numbers[0] = 1; /* number 0 is FDB_NONE */
+	b->fdb = make_fdb(config);
+	b->listener.change = log_move;
+	fdb_add_listener(b->fdb, &b->listener);
+	b->dirty = true;
+	log_info("bridge %s: added", b->name);
+	return b;
+}
+
+void bridge_destroy(struct bridge *b)
+{
+	log_info("bridge %s: removed", b->name);
+	fdb_remove_listener(b->fdb, &b->listener);
+	fdb_destroy(b->fdb);
+	cfg_bridge_free(b->config);
+	free(b->vports);
+	free(b->by_number);
+	free(b->numbers);
+	free(b->name);
+	free(b);
+}
+
+/* The old table is still read by workers until the next snapshot. */
+static void resize_fdb(struct vswitch *vs, struct bridge *b, uint32_t size)
+{
+	struct fdb *old = b->fdb;
+
+	fdb_remove_listener(old, &b->listener);
+	b->fdb = fdb_resize(old, size);
+	fdb_add_listener(b->fdb, &b->listener);
+	vs->doomed_fdbs = xrealloc(vs->doomed_fdbs,
+				   (vs->n_doomed_fdbs + 1) * sizeof(old));
+	vs->doomed_fdbs[vs->n_doomed_fdbs++] = old;
+	vs->changed = true;
+	log_info("bridge %s: the MAC table holds %u addresses now", b->name,
+		 size);
+}
+
+static void flush_unlearnt(struct bridge *b, const struct cfg_bridge *config)
+{
+	for (unsigned vid = 0; vid < VLAN_N; vid++)
+		if (vlan_set_has(&config->flood_vlans, vid) &&
+		    !vlan_set_has(&b->config->flood_vlans, vid))
+			fdb_flush(b->fdb, 0, vid);
+}
+
+void bridge_configure(struct vswitch *vs, struct bridge *b,
+		      struct cfg_bridge *config)
+{
+	const struct cfg_bridge *old = b->config;
+
+	if (!uuid_equals(&b->uuid, &config->uuid))
+		b->dirty = true;
+	b->uuid = config->uuid;
+	if (!old) {
+		b->config = config;
+		vs->changed = true;
+		return;
+	}
+	if (config->mac_table_size != old->mac_table_size)
+		resize_fdb(vs, b, config->mac_table_size);
+	if (config->mac_age_s != old->mac_age_s)
+		fdb_set_age(b->fdb, config->mac_age_s);
+	if (memcmp(&config->flood_vlans, &old->flood_vlans,
+		   sizeof(old->flood_vlans))) {
+		flush_unlearnt(b, config);
+		vs->changed = true;
+	}
+	if (config->forward_bpdu != old->forward_bpdu)
+		vs->changed = true;
+	cfg_bridge_free(b->config);
+	b->config = config;
+}
+
+static void set_number(struct bridge *b, uint16_t number, struct vport *v)
+{
+	unsigned n = round_up_pow2(number + 1u);
+
+	if (number >= b->n_by_number) {
+		b->by_number = xrealloc(b->by_number, n * sizeof(v));
+		memset(b->by_number + b->n_by_number, 0,
+		       (n - b->n_by_number) * sizeof(v));
+		b->n_by_number = n;
+	}
+	b->by_number[number] = v;
+}
+
+uint16_t bridge_take_number(struct bridge *b, struct vport *v)
+{
+	for (unsigned i = 0; i < N_NUMBERS / 64; i++) {
+		unsigned bit;
+
+		if (b->numbers[i] == UINT64_MAX)
+			continue;
+		bit = __builtin_ctzll(~b->numbers[i]);
+		b->numbers[i] |= 1ull << bit;
+		set_number(b, i * 64 + bit, v);
+		return i * 64 + bit;
+	}
+	return 0;
+}
+
+void bridge_orphan_number(struct bridge *b, uint16_t number)
+{
+	set_number(b, number, NULL);
+}
+
+void bridge_free_number(struct bridge *b, uint16_t number)
+{
+	b->numbers[number / 64] &= ~(1ull << number % 64);
+}
+
+struct vport *bridge_find_number(const struct bridge *b, uint16_t number)
+{
+	return number < b->n_by_number ? b->by_number[number] : NULL;
+}
+
+struct vport *bridge_find_ofport(const struct bridge *b, uint16_t ofport)
+{
+	for (size_t i = 0; i < b->n_vports; i++)
+		if (b->vports[i]->ofport == ofport && b->vports[i]->port)
+			return b->vports[i];
+	return NULL;
+}
+
+struct bridge *vswitch_find_bridge(const struct vswitch *vs, const char *name)
+{
+	for (struct bridge *b = vs->bridges; b; b = b->next)
+		if (!strcmp(b->name, name))
+			return b;
+	return NULL;
+}
+
+void vswitch_tick(struct vswitch *vs, uint32_t now_s)
+{
+	vs->now_s = now_s;
+	for (struct bridge *b = vs->bridges; b; b = b->next) {
+		fdb_tick(b->fdb, now_s);
+		fdb_drain_changes(b->fdb);
+	}
+}

@@ -1,0 +1,85 @@
+/*
+ * The columns of the Open_vSwitch database that vswd reads, found once in the
+ * server's schema and then by index; and copies of rows, which tell whether a
+ * row has changed at the price of a pointer comparison a column.
+ *
+ * A column that the server's schema lacks, or has with another type, reads as
+ * empty. Control thread.
+ */
+#ifndef VSWD_COLUMNS_H
+#define VSWD_COLUMNS_H
+
+#include "ovsdb-lite/client.h"
+
+enum db_table { DB_SWITCH, DB_BRIDGE, DB_PORT, DB_INTERFACE, N_DB_TABLES };
+
+#define DB_COLUMNS(X)                                                          \
+	X(SWITCH, BRIDGES, "bridges", UUID, VOID)                              \
+	X(SWITCH, NEXT_CFG, "next_cfg", INTEGER, VOID)                         \
+	X(SWITCH, CUR_CFG, "cur_cfg", INTEGER, VOID)                           \
+	X(SWITCH, OTHER_CONFIG, "other_config", STRING, STRING)                \
+	X(BRIDGE, NAME, "name", STRING, VOID)                                  \
+	X(BRIDGE, PORTS, "ports", UUID, VOID)                                  \
+	X(BRIDGE, FLOOD_VLANS, "flood_vlans", INTEGER, VOID)                   \
+	X(BRIDGE, OTHER_CONFIG, "other_config", STRING, STRING)                \
+	X(PORT, NAME, "name", STRING, VOID)                                    \
+	X(PORT, INTERFACES, "interfaces", UUID, VOID)                          \
+	X(PORT, VLAN_MODE, "vlan_mode", STRING, VOID)                          \
+	X(PORT, TAG, "tag", INTEGER, VOID)                                     \
+	X(PORT, TRUNKS, "trunks", INTEGER, VOID)                               \
+	X(PORT, CVLANS, "cvlans", INTEGER, VOID)                               \
+	X(PORT, OTHER_CONFIG, "other_config", STRING, STRING)                  \
+	X(INTERFACE, NAME, "name", STRING, VOID)                               \
+	X(INTERFACE, TYPE, "type", STRING, VOID)                               \
+	X(INTERFACE, OPTIONS, "options", STRING, STRING)                       \
+	X(INTERFACE, MAC, "mac", STRING, VOID)                                 \
+	X(INTERFACE, MTU_REQUEST, "mtu_request", INTEGER, VOID)                \
+	X(INTERFACE, OFPORT_REQUEST, "ofport_request", INTEGER, VOID)          \
+	X(INTERFACE, OFPORT, "ofport", INTEGER, VOID)
+
+enum db_column {
+#define X(TABLE, ID, NAME, KEY, VALUE) DB_##TABLE##_##ID,
+	DB_COLUMNS(X)
+#undef X
+		N_DB_COLUMNS
+};
+
+struct db_columns; /* where the columns are in one schema */
+
+/* Tells the client what to replicate. */
+void db_columns_monitor(struct ovsdb_client *client);
+struct db_columns *db_columns_create(const struct ovsdb_schema *schema);
+void db_columns_destroy(struct db_columns *columns); /* accepts NULL */
+/* Made for this very schema? */
+bool db_columns_fit(const struct db_columns *columns,
+		    const struct ovsdb_schema *schema);
+
+const char *db_table_name(enum db_table table);
+
+/* A value; never NULL. Valid until the replica changes. */
+const struct ovsdb_datum *db_get(const struct db_columns *columns,
+				 const struct ovsdb_client_row *row,
+				 enum db_column column);
+/* The first (or only) element; fallback when there is none. */
+const char *db_get_string(const struct db_columns *columns,
+			  const struct ovsdb_client_row *row,
+			  enum db_column column, const char *fallback);
+int64_t db_get_integer(const struct db_columns *columns,
+		       const struct ovsdb_client_row *row,
+		       enum db_column column, int64_t fallback);
+
+/*
+ * A copy of a row's columns, those that people set: not ofport and cur_cfg,
+ * which are ours, and not the references to rows below a bridge, which are
+ * followed each time.
+ */
+struct db_row_copy;
+struct db_row_copy *db_row_copy(const struct db_columns *columns,
+				const struct ovsdb_client_row *row,
+				enum db_table table);
+void db_row_copy_free(struct db_row_copy *copy); /* accepts NULL */
+bool db_row_copy_equals(const struct db_columns *columns,
+			const struct db_row_copy *copy,
+			const struct ovsdb_client_row *row);
+
+#endif

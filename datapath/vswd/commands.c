@@ -1,0 +1,189 @@
+#include "vswd/commands.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "vswd/switch.h"
+
+/* --- what they share -------------------------------------------------------
+ */
+
+void text_add(struct text *text, const char *fmt, ...)
+{
+	va_list args;
+	char *more;
+	int n;
+
+	va_start(args, fmt);
+	n = vasprintf(&more, fmt, args);
+	va_end(args);
+	if (n < 0)
+		return;
+	text->s = xrealloc(text->s, text->n + n + 1);
+	memcpy(text->s + text->n, more, n + 1);
+	text->n += n;
+	free(more);
+}
+
+void command_reply_text(struct control_request *request, struct text *text)
+{
+	control_reply(request, text->s ? text->s : "");
+	free(text->s);
+}
+
+void command_reply_json(struct control_request *request, json_t *json)
+{
+	char *dump = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+	struct text text = { 0 };
+
+	text_add(&text, "%s\n", dump ? dump : "null");
+	free(dump);
+	json_decref(json);
+	command_reply_text(request, &text);
+}
+
+void command_fail(struct control_request *request, const char *fmt, ...)
+{
+	va_list args;
+	char *why;
+	int n;
+
+	va_start(args, fmt);
+	n = vasprintf(&why, fmt, args);
+	va_end(args);
+	control_reply_error(request, n < 0 ? "out of memory" : why);
+	if (n >= 0)
+		free(why);
+}
+
+struct bridge *command_bridge(struct control_request *request,
+			      struct vswitch *vs, const char *name)
+{
+	struct bridge *b = vswitch_find_bridge(vs, name);
+
+	if (!b)
+		control_reply_error(request, "no such bridge");
+	return b;
+}
+
+struct vport *command_port(struct control_request *request, struct bridge *b,
+			   const char *name)
+{
+	struct vport *v = NULL;
+	char *end;
+	long n;
+
+	for (size_t i = 0; i < b->n_vports && !v; i++)
+		if (!strcmp(b->vports[i]->interface->name, name))
+			v = b->vports[i];
+	n = strtol(name, &end, 10);
+	if (!v && !strcmp(name, "LOCAL"))
+		v = bridge_find_ofport(b, OFPORT_LOCAL);
+	if (!v && *name && !*end && n > 0 && n <= UINT16_MAX)
+		v = bridge_find_ofport(b, n);
+	if (!v)
+		control_reply_error(request, "no such port");
+	return v;
+}
+
+int command_vlan(struct control_request *request, const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (*text && !*end && n >= 0 && n < VLAN_N - 1)
+		return n;
+	command_fail(request, "bad VLAN \"%s\": it must be from 0 to %d", text,
+		     VLAN_N - 2);
+	return -1;
+}
+
+void ofport_format(uint16_t ofport, char *buf, size_t size)
+{
+	if (ofport == OFPORT_LOCAL)
+		snprintf(buf, size, "LOCAL");
+	else
+		snprintf(buf, size, "%u", ofport);
+}
+
+static int compare_vports(const void *a_, const void *b_)
+{
+	const struct vport *a = *(struct vport *const *)a_;
+	const struct vport *b = *(struct vport *const *)b_;
+	int order = strcmp(a->bridge->name, b->bridge->name);
+
+	return order ? order : (int)a->ofport - (int)b->ofport;
+}
+
+struct vport **command_sorted_vports(const struct vswitch *vs,
+				     const struct bridge *bridge, size_t *n)
+{
+	struct vport **list = xcalloc(vs->vports.n, sizeof(*list));
+	struct hmap_node *node;
+
+	*n = 0;
+	for (node = hmap_next(&vs->vports, NULL); node;
+	     node = hmap_next(&vs->vports, node)) {
+		struct vport *v = CONTAINER_OF(node, struct vport, node);
+
+		if (v->port && (!bridge || v->bridge == bridge))
+			list[(*n)++] = v;
+	}
+	qsort(list, *n, sizeof(*list), compare_vports);
+	return list;
+}
+
+/* --- the daemon's own ------------------------------------------------------
+ */
+
+static void cmd_exit(struct control_request *request, int argc,
+		     const char *const argv[], void *aux)
+{
+	/* The reply is on its way when the loop has turned once more. */
+	const struct timeval soon = { .tv_usec = 10000 };
+
+	control_reply(request, "");
+	event_base_loopexit(aux, &soon);
+}
+
+static void cmd_log_set(struct control_request *request, int argc,
+			const char *const argv[], void *aux)
+{
+	char *why = NULL;
+
+	for (int i = 1; i < argc; i++) {
+		if (log_set(argv[i], &why)) {
+			control_reply_error(request, why);
+			free(why);
+			return;
+		}
+	}
+	control_reply(request, "");
+}
+
+static void cmd_log_list(struct control_request *request, int argc,
+			 const char *const argv[], void *aux)
+{
+	struct text text = { 0 };
+	char *list = log_list();
+
+	text_add(&text, "%s", list);
+	free(list);
+	command_reply_text(request, &text);
+}
+
+void commands_register(struct control_server *server, struct vswitch *vs)
+{
+	control_register(server, "exit", "[--cleanup]", 0, 1, cmd_exit,
+			 vs->base);
+	control_register(server, "log/set", "{spec}...", 1, -1, cmd_log_set,
+			 NULL);
+	control_register(server, "log/list", "", 0, 0, cmd_log_list, NULL);
+	commands_register_fdb(server, vs);
+	commands_register_port(server, vs);
+	commands_register_worker(server, vs);
+	commands_register_capture(server, vs);
+}

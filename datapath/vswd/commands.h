@@ -1,0 +1,66 @@
+/*
+ * The commands of the control socket, as `ovs-appctl -t RUN-DIR/vswd.ctl` and
+ * vsw-ctl give them. Every one that shows something answers as text in Open
+ * vSwitch's layout, or as JSON to --format=json. Control thread.
+ */
+#ifndef VSWD_COMMANDS_H
+#define VSWD_COMMANDS_H
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "ovsdb-lite/control.h"
+
+struct bridge;
+struct vport;
+struct vswitch;
+
+/* All of them. vs must outlive the server. */
+void commands_register(struct control_server *server, struct vswitch *vs);
+
+/* commands_fdb.c: fdb/show, add, del, flush, stats-show */
+void commands_register_fdb(struct control_server *server, struct vswitch *vs);
+/* commands_port.c: bridge/show, port/stats, drops */
+void commands_register_port(struct control_server *server, struct vswitch *vs);
+/* commands_worker.c: worker/show, memory/show, coverage/show */
+void commands_register_worker(struct control_server *server,
+			      struct vswitch *vs);
+/* commands_capture.c: capture */
+void commands_register_capture(struct control_server *server,
+			       struct vswitch *vs);
+
+/* --- what they share -------------------------------------------------------
+ */
+
+/* A text that grows; the reply takes it. */
+struct text {
+	char *s;
+	size_t n;
+};
+void text_add(struct text *text, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void command_reply_text(struct control_request *request, struct text *text);
+/* Takes over the reference. */
+void command_reply_json(struct control_request *request, json_t *json);
+void command_fail(struct control_request *request, const char *fmt, ...)
+	PRINTF_LIKE(2, 3);
+
+/* The bridge, or NULL after the reply "no such bridge". */
+struct bridge *command_bridge(struct control_request *request,
+			      struct vswitch *vs, const char *name);
+/*
+ * A bridge's port by name or OpenFlow number ("LOCAL" as well), or NULL after
+ * the reply "no such port".
+ */
+struct vport *command_port(struct control_request *request,
+			   struct bridge *bridge, const char *name);
+/* A VLAN id, or -1 after the reply. */
+int command_vlan(struct control_request *request, const char *text);
+/* "LOCAL" or the number. */
+void ofport_format(uint16_t ofport, char *buf, size_t size);
+
+/* Open ports of a bridge, or of all with NULL, by bridge and number; freed by
+ * the caller. */
+struct vport **command_sorted_vports(const struct vswitch *vs,
+				     const struct bridge *bridge, size_t *n);
+
+#endif

@@ -1,0 +1,120 @@
+#include "vswd/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct cfg_port *cfg_port_ref(const struct cfg_port *port)
+{
+	struct cfg_port *p = (struct cfg_port *)port;
+
+	p->refs++;
+	return p;
+}
+
+static void interface_fini(struct cfg_interface *interface)
+{
+	for (size_t i = 0; i < interface->n_options; i++) {
+		free((char *)interface->options[i].key);
+		free((char *)interface->options[i].value);
+	}
+	free(interface->options);
+	free(interface->name);
+	free(interface->type);
+}
+
+void cfg_port_unref(struct cfg_port *port)
+{
+	if (!port || --port->refs)
+		return;
+	for (size_t i = 0; i < port->n_interfaces; i++)
+		interface_fini(&port->interfaces[i]);
+	free(port->interfaces);
+	free(port->trunks);
+	free(port->cvlans);
+	free(port->name);
+	free(port);
+}
+
+void cfg_bridge_free(struct cfg_bridge *bridge)
+{
+	for (size_t i = 0; i < bridge->n_ports; i++)
+		cfg_port_unref(bridge->ports[i]);
+	free(bridge->ports);
+	free(bridge->name);
+	free(bridge);
+}
+
+void cfg_switch_free(struct cfg_switch *config)
+{
+	if (!config)
+		return;
+	for (size_t i = 0; i < config->n_bridges; i++)
+		cfg_bridge_free(config->bridges[i]);
+	free(config->bridges);
+	free(config);
+}
+
+static bool set_equals(const struct vlan_set *a, const struct vlan_set *b)
+{
+	if (!a || !b)
+		return a == b;
+	return !memcmp(a, b, sizeof(*a));
+}
+
+bool cfg_vlan_equals(const struct cfg_port *a, const struct cfg_port *b)
+{
+	return a->vlan.mode == b->vlan.mode && a->vlan.tag == b->vlan.tag &&
+	       a->vlan.qinq_tpid == b->vlan.qinq_tpid &&
+	       a->vlan.priority_tags == b->vlan.priority_tags &&
+	       set_equals(a->trunks, b->trunks) &&
+	       set_equals(a->cvlans, b->cvlans);
+}
+
+/* Options come from a map, so both are in the order of their keys. */
+bool cfg_interface_same_device(const struct cfg_interface *a,
+			       const struct cfg_interface *b)
+{
+	if (strcmp(a->name, b->name) || strcmp(a->type, b->type) ||
+	    a->n_options != b->n_options)
+		return false;
+	for (size_t i = 0; i < a->n_options; i++)
+		if (strcmp(a->options[i].key, b->options[i].key) ||
+		    strcmp(a->options[i].value, b->options[i].value))
+			return false;
+	return true;
+}
+
+const char *cfg_interface_option(const struct cfg_interface *interface,
+				 const char *key)
+{
+	for (size_t i = 0; i < interface->n_options; i++)
+		if (!strcmp(interface->options[i].key, key))
+			return interface->options[i].value;
+	return NULL;
+}
+
+bool mac_from_string(const char *s, uint64_t *mac)
+{
+	unsigned b[6];
+	int end = 0;
+
+	*mac = 0;
+	if (strlen(s) != MAC_STRING_SIZE - 1 ||
+	    sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3],
+		   &b[4], &b[5], &end) != 6 ||
+	    end != MAC_STRING_SIZE - 1)
+		return false;
+	for (int i = 0; i < 6; i++)
+		*mac = *mac << 8 | b[i];
+	return true;
+}
+
+char *mac_format(uint64_t mac, char buf[MAC_STRING_SIZE])
+{
+	snprintf(buf, MAC_STRING_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x",
+		 (unsigned)(mac >> 40) & 0xff, (unsigned)(mac >> 32) & 0xff,
+		 (unsigned)(mac >> 24) & 0xff, (unsigned)(mac >> 16) & 0xff,
+		 (unsigned)(mac >> 8) & 0xff, (unsigned)mac & 0xff);
+	return buf;
+}

@@ -1,0 +1,90 @@
+/*
+ * What the database says the switch should be: a tree of plain values, checked,
+ * with defaults filled in, free of anything of OVSDB but the rows' names.
+ *
+ * config_read.c makes it and reconcile.c carries it out. A port's node is
+ * immutable and stays the same object as long as the port's rows have not
+ * changed: comparing two pointers tells whether there is anything to do.
+ *
+ * Everything here belongs to the control thread.
+ */
+#ifndef VSWD_CONFIG_H
+#define VSWD_CONFIG_H
+
+#include "forward/snapshot.h"
+#include "ovsdb-lite/uuid.h"
+#include "port/port.h"
+
+#define CONFIG_STATS_INTERVAL_MS     5000
+#define CONFIG_STATS_INTERVAL_MIN_MS 1000
+#define CONFIG_POLL_IDLE_US	     50
+#define CONFIG_POLL_IDLE_MAX_US	     1000000
+#define CONFIG_OFPORT_MAX	     65279 /* OpenFlow's last ordinary port */
+
+struct cfg_interface {
+	struct uuid uuid;
+	char *name;
+	char *type; /* as in the database, "" for a device */
+	struct port_option *options;
+	size_t n_options;
+	int64_t ofport;		 /* the column when the row was read; 0: none */
+	uint16_t ofport_request; /* 0: none */
+	uint64_t mac;		 /* 0: none */
+	uint32_t mtu_request;	 /* 0: none */
+};
+
+struct cfg_port {
+	unsigned refs;
+	struct uuid uuid;
+	char *name;
+	struct cfg_interface *interfaces;
+	size_t n_interfaces;
+	struct vlan_config vlan; /* its sets are the two below, or NULL */
+	struct vlan_set *trunks, *cvlans;
+	uint32_t mac_limit; /* other_config:mac-table-limit; 0: none */
+};
+
+struct cfg_bridge {
+	struct uuid uuid;
+	char *name;
+	struct cfg_port **ports; /* a reference each; in no order */
+	size_t n_ports;
+	uint32_t mac_age_s;
+	uint32_t mac_table_size;
+	bool forward_bpdu;
+	uint64_t hwaddr; /* other_config:hwaddr; 0: none */
+	struct vlan_set flood_vlans;
+	bool has_flood_vlans;
+};
+
+struct cfg_switch {
+	struct uuid uuid; /* of the row of table Open_vSwitch */
+	int64_t next_cfg, cur_cfg;
+	unsigned n_workers; /* 0: as many as suit the machine */
+	unsigned poll_idle_us;
+	unsigned stats_interval_ms;
+	struct cfg_bridge **bridges; /* sorted by name */
+	size_t n_bridges;
+};
+
+struct cfg_port *cfg_port_ref(const struct cfg_port *port);
+void cfg_port_unref(struct cfg_port *port); /* accepts NULL */
+void cfg_bridge_free(struct cfg_bridge *bridge);
+void cfg_switch_free(struct cfg_switch *config); /* accepts NULL */
+
+/* The same VLAN settings? Port limits are not looked at. */
+bool cfg_vlan_equals(const struct cfg_port *a, const struct cfg_port *b);
+/* The same name, type and options? */
+bool cfg_interface_same_device(const struct cfg_interface *a,
+			       const struct cfg_interface *b);
+
+/* Value of an option, or NULL. */
+const char *cfg_interface_option(const struct cfg_interface *interface,
+				 const char *key);
+
+/* "aa:bb:cc:dd:ee:ff" to 48 bits; false for anything else. */
+bool mac_from_string(const char *s, uint64_t *mac);
+#define MAC_STRING_SIZE 18
+char *mac_format(uint64_t mac, char buf[MAC_STRING_SIZE]);
+
+#endif

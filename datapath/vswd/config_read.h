@@ -1,0 +1,38 @@
+/*
+ * Rows of the database to nodes of the configuration tree. A value that makes
+ * no sense is logged with what would be right, and its default is used.
+ */
+#ifndef VSWD_CONFIG_READ_H
+#define VSWD_CONFIG_READ_H
+
+#include "vswd/columns.h"
+#include "vswd/config.h"
+
+/* One reference, the caller's. interfaces may hold fewer rows than Port does.
+ */
+struct cfg_port *config_read_port(
+	const struct db_columns *columns, const struct ovsdb_client_row *port,
+	const struct ovsdb_client_row *const interfaces[], size_t n_interfaces);
+
+/* Without its ports. */
+struct cfg_bridge *config_read_bridge(const struct db_columns *columns,
+				      const struct ovsdb_client_row *row);
+
+/* Without its bridges. */
+struct cfg_switch *config_read_switch(const struct db_columns *columns,
+				      const struct ovsdb_client_row *row);
+
+/*
+ * other_config:key as a number from min to max. Anything else is logged with
+ * the row's name `where`, and gives the fallback.
+ */
+int64_t config_map_integer(const struct ovsdb_datum *map, const char *where,
+			   const char *key, int64_t min, int64_t max,
+			   int64_t fallback);
+bool config_map_boolean(const struct ovsdb_datum *map, const char *where,
+			const char *key, bool fallback);
+
+/* VLAN ids from 0 to 4095 into the set; NULL when there is none. */
+struct vlan_set *config_vlan_set(const struct ovsdb_datum *datum);
+
+#endif

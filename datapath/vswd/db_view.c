@@ -1,0 +1,332 @@
+#include "vswd/db_view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "vswd/columns.h"
+#include "vswd/config_read.h"
+#include "ovsdb-lite/hmap.h"
+
+/* A port's node, and the rows that it was made of. */
+struct cached_port {
+	struct hmap_node node; /* by the uuid of the Port row */
+	struct cfg_port *config;
+	struct db_row_copy *port;
+	struct db_row_copy **interfaces; /* as many as config has */
+	unsigned generation;		 /* of the last reading that met it */
+};
+
+/* A bridge's settings are read anew only when its row has changed. */
+struct cached_bridge {
+	struct hmap_node node;
+	struct cfg_bridge *config; /* without ports */
+	struct db_row_copy *row;
+	unsigned generation;
+};
+
+struct db_view {
+	struct db_columns *columns;
+	struct hmap ports, bridges;
+	struct cfg_switch *config; /* without bridges */
+	struct db_row_copy *row;
+	unsigned generation;
+};
+
+struct db_view *db_view_create(void)
+{
+	struct db_view *view = xcalloc(1, sizeof(*view));
+
+	hmap_init(&view->ports);
+	hmap_init(&view->bridges);
+	return view;
+}
+
+/* --- ports -----------------------------------------------------------------
+ */
+
+static void forget_port(struct db_view *view, struct cached_port *cached)
+{
+	hmap_remove(&view->ports, &cached->node);
+	for (size_t i = 0; i < cached->config->n_interfaces; i++)
+		db_row_copy_free(cached->interfaces[i]);
+	free(cached->interfaces);
+	db_row_copy_free(cached->port);
+	cfg_port_unref(cached->config);
+	free(cached);
+}
+
+static struct cached_port *find_port(const struct db_view *view,
+				     const struct uuid *uuid)
+{
+	struct hmap_node *node = hmap_first(&view->ports, uuid_hash(uuid));
+
+	for (; node; node = hmap_same(node->next, node->hash)) {
+		struct cached_port *c =
+			CONTAINER_OF(node, struct cached_port, node);
+
+		if (uuid_equals(&c->config->uuid, uuid))
+			return c;
+	}
+	return NULL;
+}
+
+/* The interfaces of a port that are there, into rows[]; returns how many. */
+static size_t find_interfaces(const struct db_view *view,
+			      const struct ovsdb_client *client,
+			      const struct ovsdb_client_row *port,
+			      const struct ovsdb_client_row *rows[])
+{
+	const struct ovsdb_datum *refs =
+		db_get(view->columns, port, DB_PORT_INTERFACES);
+	size_t n = 0;
+
+	for (unsigned i = 0; i < refs->n; i++) {
+		rows[n] = ovsdb_client_find(client, db_table_name(DB_INTERFACE),
+					    &refs->keys[i].uuid);
+		if (rows[n])
+			n++;
+	}
+	return n;
+}
+
+static bool port_is_current(const struct db_view *view,
+			    const struct cached_port *cached,
+			    const struct ovsdb_client_row *port,
+			    const struct ovsdb_client_row *const rows[],
+			    size_t n)
+{
+	if (cached->config->n_interfaces != n ||
+	    !db_row_copy_equals(view->columns, cached->port, port))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!uuid_equals(&cached->config->interfaces[i].uuid,
+				 &rows[i]->uuid) ||
+		    !db_row_copy_equals(view->columns, cached->interfaces[i],
+					rows[i]))
+			return false;
+	return true;
+}
+
+static struct cached_port *remember_port(
+	struct db_view *view, const struct ovsdb_client_row *port,
+	const struct ovsdb_client_row *const rows[], size_t n)
+{
+	struct cached_port *cached = xcalloc(1, sizeof(*cached));
+
+	cached->config = config_read_port(view->columns, port, rows, n);
+	cached->port = db_row_copy(view->columns, port, DB_PORT);
+	cached->interfaces = xcalloc(n, sizeof(*cached->interfaces));
+	for (size_t i = 0; i < n; i++)
+		cached->interfaces[i] =
+			db_row_copy(view->columns, rows[i], DB_INTERFACE);
+	hmap_insert(&view->ports, &cached->node, uuid_hash(&port->uuid));
+	return cached;
+}
+
+static struct cfg_port *read_port(struct db_view *view,
+				  const struct ovsdb_client *client,
+				  const struct ovsdb_client_row *port)
+{
+	unsigned n_refs = db_get(view->columns, port, DB_PORT_INTERFACES)->n;
+	const struct ovsdb_client_row *few[8], **rows = few;
+	struct cached_port *cached = find_port(view, &port->uuid);
+	size_t n;
+
+	if (n_refs > ARRAY_SIZE(few))
+		rows = xcalloc(n_refs, sizeof(*rows));
+	n = find_interfaces(view, client, port, rows);
+	if (cached && !port_is_current(view, cached, port, rows, n)) {
+		forget_port(view, cached);
+		cached = NULL;
+	}
+	if (!cached)
+		cached = remember_port(view, port, rows, n);
+	cached->generation = view->generation;
+	if (rows != few)
+		free(rows);
+	return cfg_port_ref(cached->config);
+}
+
+/* --- bridges ---------------------------------------------------------------
+ */
+
+static void forget_bridge(struct db_view *view, struct cached_bridge *cached)
+{
+	hmap_remove(&view->bridges, &cached->node);
+	db_row_copy_free(cached->row);
+	cfg_bridge_free(cached->config);
+	free(cached);
+}
+
+static struct cached_bridge *find_bridge(const struct db_view *view,
+					 const struct uuid *uuid)
+{
+	struct hmap_node *node = hmap_first(&view->bridges, uuid_hash(uuid));
+
+	for (; node; node = hmap_same(node->next, node->hash)) {
+		struct cached_bridge *c =
+			CONTAINER_OF(node, struct cached_bridge, node);
+
+		if (uuid_equals(&c->config->uuid, uuid))
+			return c;
+	}
+	return NULL;
+}
+
+/* A copy of the bridge's settings, without ports. */
+static struct cfg_bridge *read_settings(struct db_view *view,
+					const struct ovsdb_client_row *row)
+{
+	struct cached_bridge *cached = find_bridge(view, &row->uuid);
+	struct cfg_bridge *bridge;
+
+	if (cached && !db_row_copy_equals(view->columns, cached->row, row)) {
+		forget_bridge(view, cached);
+		cached = NULL;
+	}
+	if (!cached) {
+		cached = xcalloc(1, sizeof(*cached));
+		cached->config = config_read_bridge(view->columns, row);
+		cached->row = db_row_copy(view->columns, row, DB_BRIDGE);
+		hmap_insert(&view->bridges, &cached->node,
+			    uuid_hash(&row->uuid));
+	}
+	cached->generation = view->generation;
+	bridge = xmalloc(sizeof(*bridge));
+	*bridge = *cached->config;
+	bridge->name = xstrdup(bridge->name);
+	return bridge;
+}
+
+static struct cfg_bridge *read_bridge(struct db_view *view,
+				      const struct ovsdb_client *client,
+				      const struct ovsdb_client_row *row)
+{
+	const struct ovsdb_datum *refs =
+		db_get(view->columns, row, DB_BRIDGE_PORTS);
+	struct cfg_bridge *bridge = read_settings(view, row);
+	const struct ovsdb_client_row *port;
+
+	bridge->ports = xcalloc(refs->n, sizeof(struct cfg_port *));
+	for (unsigned i = 0; i < refs->n; i++) {
+		port = ovsdb_client_find(client, db_table_name(DB_PORT),
+					 &refs->keys[i].uuid);
+		if (port)
+			bridge->ports[bridge->n_ports++] =
+				read_port(view, client, port);
+	}
+	return bridge;
+}
+
+static int compare_bridges(const void *a_, const void *b_)
+{
+	const struct cfg_bridge *const *a = a_, *const *b = b_;
+
+	return strcmp((*a)->name, (*b)->name);
+}
+
+/* --- the switch ------------------------------------------------------------
+ */
+
+static struct cfg_switch *read_switch(struct db_view *view,
+				      const struct ovsdb_client_row *row)
+{
+	struct cfg_switch *config;
+
+	if (view->config &&
+	    (!uuid_equals(&view->config->uuid, &row->uuid) ||
+	     !db_row_copy_equals(view->columns, view->row, row))) {
+		cfg_switch_free(view->config);
+		db_row_copy_free(view->row);
+		view->config = NULL;
+	}
+	if (!view->config) {
+		view->config = config_read_switch(view->columns, row);
+		view->row = db_row_copy(view->columns, row, DB_SWITCH);
+	}
+	config = xmalloc(sizeof(*config));
+	*config = *view->config;
+	config->next_cfg =
+		db_get_integer(view->columns, row, DB_SWITCH_NEXT_CFG, 0);
+	config->cur_cfg =
+		db_get_integer(view->columns, row, DB_SWITCH_CUR_CFG, 0);
+	return config;
+}
+
+/* Forgets what this reading has not met; all of it with `all`. */
+static void sweep(struct db_view *view, bool all)
+{
+	struct hmap_node *node, *next;
+
+	for (node = hmap_next(&view->ports, NULL); node; node = next) {
+		struct cached_port *c =
+			CONTAINER_OF(node, struct cached_port, node);
+
+		next = hmap_next(&view->ports, node);
+		if (all || c->generation != view->generation)
+			forget_port(view, c);
+	}
+	for (node = hmap_next(&view->bridges, NULL); node; node = next) {
+		struct cached_bridge *c =
+			CONTAINER_OF(node, struct cached_bridge, node);
+
+		next = hmap_next(&view->bridges, node);
+		if (all || c->generation != view->generation)
+			forget_bridge(view, c);
+	}
+}
+
+static void forget_all(struct db_view *view)
+{
+	sweep(view, true);
+	cfg_switch_free(view->config);
+	view->config = NULL;
+	db_row_copy_free(view->row);
+	view->row = NULL;
+	db_columns_destroy(view->columns);
+	view->columns = NULL;
+}
+
+void db_view_destroy(struct db_view *view)
+{
+	if (!view)
+		return;
+	forget_all(view);
+	hmap_destroy(&view->ports);
+	hmap_destroy(&view->bridges);
+	free(view);
+}
+
+struct cfg_switch *db_view_read(struct db_view *view,
+				const struct ovsdb_client *client)
+{
+	const struct ovsdb_schema *schema = ovsdb_client_schema(client);
+	const struct ovsdb_client_row *row, *bridge;
+	const struct ovsdb_datum *refs;
+	struct cfg_switch *config;
+
+	if (!schema)
+		return NULL;
+	if (!db_columns_fit(view->columns, schema)) {
+		forget_all(view);
+		view->columns = db_columns_create(schema);
+	}
+	row = ovsdb_client_next(client, db_table_name(DB_SWITCH), NULL);
+	if (!row)
+		return NULL;
+	view->generation++;
+	config = read_switch(view, row);
+	refs = db_get(view->columns, row, DB_SWITCH_BRIDGES);
+	config->bridges = xcalloc(refs->n, sizeof(struct cfg_bridge *));
+	for (unsigned i = 0; i < refs->n; i++) {
+		bridge = ovsdb_client_find(client, db_table_name(DB_BRIDGE),
+					   &refs->keys[i].uuid);
+		if (bridge)
+			config->bridges[config->n_bridges++] =
+				read_bridge(view, client, bridge);
+	}
+	qsort(config->bridges, config->n_bridges, sizeof(*config->bridges),
+	      compare_bridges);
+	sweep(view, false);
+	return config;
+}

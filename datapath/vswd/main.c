@@ -1,0 +1,45 @@
+/* vswd: the switch's daemon. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "vswd/options.h"
+#include "vswd/vswd.h"
+
+static int fail(const char *why)
+{
+	fprintf(stderr, "vswd: %s\n", why);
+	return EXIT_FAILURE;
+}
+
+int main(int argc, char *argv[])
+{
+	struct vswd_options options;
+	struct vswd *vswd = NULL;
+	char *why = NULL;
+	int status = EXIT_SUCCESS, error;
+
+	log_init("vswd");
+	error = vswd_options_parse(&options, argc, argv, &why);
+	if (!error && options.done)
+		goto out;
+	if (!error)
+		error = vswd_options_make_dirs(&options, &why);
+	if (!error)
+		error = daemon_start(&options.daemon, &why);
+	if (error) {
+		status = fail(why);
+		goto out;
+	}
+	vswd = vswd_start(&options, &why);
+	if (vswd)
+		vswd_run(vswd);
+	else
+		status = fail(why);
+	vswd_stop(vswd);
+	daemon_end();
+out:
+	vswd_options_free(&options);
+	free(why);
+	return status;
+}

@@ -1,0 +1,357 @@
+/*
+ * Makes the running switch what the configuration tree says.
+ *
+ * Deletions come before additions: what is no longer wanted, or must be opened
+ * anew, is taken from the workers by a snapshot without it and closed; only
+ * then is anything opened, since it may be the very device that was closed. A
+ * change that only adds, or only removes, costs one snapshot.
+ *
+ * Ports whose configuration has not changed are not touched: their node of the
+ * tree is the same object as before.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "vswd/switch.h"
+
+LOG_MODULE(bridge);
+
+struct vswitch *vswitch_create(struct event_base *base)
+{
+	struct vswitch *vs = xcalloc(1, sizeof(*vs));
+
+	vs->base = base;
+	hmap_init(&vs->vports);
+	return vs;
+}
+
+/* --- workers ---------------------------------------------------------------
+ */
+
+/* Ports are made for a number of threads: another number reopens them all. */
+static void stop_workers(struct vswitch *vs)
+{
+	struct hmap_node *node;
+
+	if (!vs->pool)
+		return;
+	for (node = hmap_next(&vs->vports, NULL); node;
+	     node = hmap_next(&vs->vports, node)) {
+		struct vport *v = CONTAINER_OF(node, struct vport, node);
+
+		if (v->port) {
+			vport_close(vs, v);
+			v->to_open = true;
+		}
+	}
+	vswitch_publish(vs);
+	worker_pool_destroy(vs->pool);
+	vs->pool = NULL;
+}
+
+static void configure_workers(struct vswitch *vs,
+			      const struct cfg_switch *config)
+{
+	unsigned n =
+		config->n_workers ? config->n_workers : worker_default_count();
+	char *why = NULL;
+
+	if (vs->pool && worker_pool_count(vs->pool) != n)
+		stop_workers(vs);
+	if (!vs->pool) {
+		vs->pool = worker_pool_create(n, &why);
+		if (!vs->pool && n > 1) {
+			log_err("%s; one is used", why);
+			vs->pool = worker_pool_create(1, &why);
+		}
+		if (!vs->pool) {
+			log_emer("%s", why);
+			abort();
+		}
+		free(why);
+		log_info("%u worker threads", worker_pool_count(vs->pool));
+	}
+	worker_pool_set_poll_idle(vs->pool, config->poll_idle_us);
+}
+
+/* --- what is wanted --------------------------------------------------------
+ */
+
+static void note_conflict(struct vswitch *vs, struct vport *v,
+			  const struct bridge *b)
+{
+	char *text = xasprintf("interface %s is already in bridge %s; it "
+			       "cannot be in bridge %s too",
+			       v->interface->name, v->bridge->name, b->name);
+
+	v->conflict_seen = true;
+	if (v->conflict && !strcmp(v->conflict, text)) {
+		free(text);
+		return;
+	}
+	log_warn("%s", text);
+	free(v->conflict);
+	v->conflict = text;
+	vport_mark_dirty(vs, v);
+}
+
+static void end_conflicts(struct vswitch *vs)
+{
+	struct hmap_node *node;
+
+	for (node = hmap_next(&vs->vports, NULL); node;
+	     node = hmap_next(&vs->vports, node)) {
+		struct vport *v = CONTAINER_OF(node, struct vport, node);
+
+		if (!v->conflict || v->conflict_seen)
+			continue;
+		free(v->conflict);
+		v->conflict = NULL;
+		vport_mark_dirty(vs, v);
+	}
+}
+
+/* Those that are there already: they come first, whoever else wants them. */
+static void keep_interface(struct vswitch *vs, struct bridge *b,
+			   const struct cfg_port *config, size_t i)
+{
+	const struct cfg_interface *interface = &config->interfaces[i];
+	struct vport *v = vswitch_find_vport(vs, interface->name);
+
+	if (!v || v->seen || v->bridge != b ||
+	    !uuid_equals(&v->interface->uuid, &interface->uuid) ||
+	    !uuid_equals(&v->config->uuid, &config->uuid))
+		return;
+	v->seen = true;
+	if (v->config != config)
+		vport_configure(vs, v, config, i);
+}
+
+static void add_interface(struct vswitch *vs, struct bridge *b,
+			  const struct cfg_port *config, size_t i)
+{
+	struct vport *v = vswitch_find_vport(vs, config->interfaces[i].name);
+
+	if (v && v->seen) {
+		if (v->bridge != b ||
+		    !uuid_equals(&v->config->uuid, &config->uuid))
+			note_conflict(vs, v, b);
+		return;
+	}
+	if (v)
+		vport_destroy(vs, v);
+	vport_create(vs, b, config, i);
+}
+
+static int compare_ports(const void *a_, const void *b_)
+{
+	const struct cfg_port *const *a = a_, *const *b = b_;
+
+	return strcmp((*a)->name, (*b)->name);
+}
+
+static void keep_ports(struct vswitch *vs, struct bridge *b,
+		       const struct cfg_bridge *config)
+{
+	for (size_t i = 0; i < config->n_ports; i++)
+		for (size_t k = 0; k < config->ports[i]->n_interfaces; k++)
+			keep_interface(vs, b, config->ports[i], k);
+}
+
+static void add_ports(struct vswitch *vs, struct bridge *b,
+		      struct cfg_bridge *config)
+{
+	/* By name, so that numbers do not depend on the rows' UUIDs. */
+	if (config->n_ports != b->n_vports)
+		qsort(config->ports, config->n_ports, sizeof(*config->ports),
+		      compare_ports);
+	for (size_t i = 0; i < config->n_ports; i++)
+		for (size_t k = 0; k < config->ports[i]->n_interfaces; k++)
+			add_interface(vs, b, config->ports[i], k);
+}
+
+/* The bridge of this row, made if it is new; bridges stay sorted. */
+static struct bridge *want_bridge(struct vswitch *vs,
+				  const struct cfg_bridge *config)
+{
+	struct bridge **p = &vs->bridges, *b;
+
+	while (*p && strcmp((*p)->name, config->name) < 0)
+		p = &(*p)->next;
+	if (!*p || strcmp((*p)->name, config->name)) {
+		b = bridge_create(config);
+		b->next = *p;
+		*p = b;
+	}
+	(*p)->seen = true;
+	return *p;
+}
+
+/* --- what is not -----------------------------------------------------------
+ */
+
+static void drop_unseen_vports(struct vswitch *vs)
+{
+	struct hmap_node *node, *next;
+
+	for (node = hmap_next(&vs->vports, NULL); node; node = next) {
+		struct vport *v = CONTAINER_OF(node, struct vport, node);
+
+		next = hmap_next(&vs->vports, node);
+		if (!v->seen)
+			vport_destroy(vs, v);
+	}
+}
+
+static void drop_unseen_bridges(struct vswitch *vs)
+{
+	struct bridge **p = &vs->bridges, *b;
+
+	while ((b = *p)) {
+		if (b->seen) {
+			p = &b->next;
+			continue;
+		}
+		*p = b->next;
+		b->next = vs->doomed_bridges;
+		vs->doomed_bridges = b;
+		vs->changed = true;
+	}
+}
+
+/* --- carrying out ----------------------------------------------------------
+ */
+
+static bool anything_to_open(const struct vswitch *vs)
+{
+	struct hmap_node *node;
+
+	for (node = hmap_next(&vs->vports, NULL); node;
+	     node = hmap_next(&vs->vports, node))
+		if (CONTAINER_OF(node, struct vport, node)->to_open)
+			return true;
+	return false;
+}
+
+/* The bridge's own port comes last: its address depends on the others'. */
+static void open_ports(struct vswitch *vs, struct bridge *b)
+{
+	struct vport *local = NULL;
+
+	for (size_t i = 0; i < b->n_vports; i++) {
+		struct vport *v = b->vports[i];
+
+		if (vport_is_local(v))
+			local = v;
+		else if (v->to_open)
+			vport_open(vs, v);
+	}
+	if (local && local->to_open)
+		vport_open(vs, local);
+	if (local)
+		vport_apply_mac(vs, local);
+}
+
+static void check_patches(struct vswitch *vs)
+{
+	struct hmap_node *node;
+
+	for (node = hmap_next(&vs->vports, NULL); node;
+	     node = hmap_next(&vs->vports, node))
+		vport_check_patch(vs, CONTAINER_OF(node, struct vport, node));
+}
+
+void vswitch_commit(struct vswitch *vs)
+{
+	if (vs->doomed_ports && anything_to_open(vs))
+		vswitch_publish(vs);
+	for (struct bridge *b = vs->bridges; b; b = b->next)
+		open_ports(vs, b);
+	/* A port whose new address or MTU took a new start. */
+	if (anything_to_open(vs)) {
+		vswitch_publish(vs);
+		for (struct bridge *b = vs->bridges; b; b = b->next)
+			open_ports(vs, b);
+	}
+	if (!vs->changed)
+		return;
+	for (struct bridge *b = vs->bridges; b; b = b->next)
+		bridge_assign_ofports(vs, b);
+	check_patches(vs);
+	vswitch_publish(vs);
+}
+
+static void forget_what_was_seen(struct vswitch *vs)
+{
+	struct hmap_node *node;
+
+	for (struct bridge *b = vs->bridges; b; b = b->next)
+		b->seen = false;
+	for (node = hmap_next(&vs->vports, NULL); node;
+	     node = hmap_next(&vs->vports, node)) {
+		struct vport *v = CONTAINER_OF(node, struct vport, node);
+
+		v->seen = false;
+		v->conflict_seen = false;
+	}
+}
+
+static void take_over(struct vswitch *vs, struct cfg_switch *config)
+{
+	struct bridge *b;
+
+	configure_workers(vs, config);
+	for (size_t i = 0; i < config->n_bridges; i++)
+		keep_ports(vs, want_bridge(vs, config->bridges[i]),
+			   config->bridges[i]);
+	drop_unseen_vports(vs);
+	for (size_t i = 0; i < config->n_bridges; i++) {
+		b = vswitch_find_bridge(vs, config->bridges[i]->name);
+		add_ports(vs, b, config->bridges[i]);
+		bridge_configure(vs, b, config->bridges[i]);
+	}
+	config->n_bridges = 0; /* they are the bridges' now */
+}
+
+void vswitch_reconcile(struct vswitch *vs, struct cfg_switch *config)
+{
+	forget_what_was_seen(vs);
+	if (config)
+		take_over(vs, config);
+	else
+		drop_unseen_vports(vs);
+	drop_unseen_bridges(vs);
+	end_conflicts(vs);
+	cfg_switch_free(vs->config);
+	vs->config = config;
+	if (vs->pool)
+		vswitch_commit(vs);
+}
+
+void vswitch_destroy(struct vswitch *vs)
+{
+	if (!vs)
+		return;
+	vswitch_reconcile(vs, NULL);
+	worker_pool_destroy(vs->pool);
+	hmap_destroy(&vs->vports);
+	free(vs);
+}
+
+/* --- the host's devices ----------------------------------------------------
+ */
+
+void vswitch_link_changed(struct vswitch *vs, const char *name)
+{
+	struct vport *v = vswitch_find_vport(vs, name);
+
+	if (!v)
+		return;
+	if (v->port) {
+		vport_update_status(vs, v);
+	} else if (v->wait_link) {
+		v->wait_link = false;
+		v->to_open = true;
+	}
+}

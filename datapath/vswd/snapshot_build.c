@@ -1,0 +1,149 @@
+/*
+ * From the running switch to the workers' snapshot: every port that is open,
+ * with what its row says of VLANs. Building and publishing are one step, after
+ * which whatever only the old snapshot had is closed and freed.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "vswd/capture_session.h"
+#include "vswd/switch.h"
+
+LOG_MODULE(bridge);
+
+struct building {
+	struct vswitch *vs;
+	struct fwd_snapshot *snapshot;
+	struct capture_node *captures;
+	/* patch ports, to be joined in the end */
+	struct vport **patches;
+	struct fwd_port **patch_ports;
+	size_t n_patches;
+};
+
+static void remember_patch(struct building *w, struct vport *v,
+			   struct fwd_port *p)
+{
+	size_t n = w->n_patches + 1;
+
+	w->patches = xrealloc(w->patches, n * sizeof(*w->patches));
+	w->patch_ports = xrealloc(w->patch_ports, n * sizeof(*w->patch_ports));
+	w->patches[n - 1] = v;
+	w->patch_ports[n - 1] = p;
+	w->n_patches = n;
+}
+
+static void add_port(struct building *w, struct fwd_bridge *fb, struct vport *v)
+{
+	struct fwd_port *p =
+		fwd_bridge_add_port(fb, v->port, v->number, &v->config->vlan);
+
+	p->ofport = v->ofport;
+	p->capture = (struct capture *)capture_sessions_attach(w->vs, v,
+							       &w->captures);
+	if (!strcmp(vport_type(v), "patch"))
+		remember_patch(w, v, p);
+}
+
+static void add_bridge(struct building *w, struct bridge *b)
+{
+	struct fwd_bridge *fb =
+		fwd_snapshot_add_bridge(w->snapshot, b->name, b->fdb);
+
+	if (b->config) {
+		fb->forward_bpdu = b->config->forward_bpdu;
+		fb->no_learn_vlans = b->config->has_flood_vlans;
+		fb->flood_vlans = b->config->flood_vlans;
+	}
+	for (size_t i = 0; i < b->n_vports; i++)
+		if (b->vports[i]->port)
+			add_port(w, fb, b->vports[i]);
+}
+
+static void join_patches(struct building *w)
+{
+	for (size_t i = 0; i < w->n_patches; i++) {
+		struct vport *peer = vport_patch_peer(w->vs, w->patches[i]);
+
+		for (size_t k = i + 1; peer && k < w->n_patches; k++)
+			if (w->patches[k] == peer)
+				fwd_port_connect(w->patch_ports[i],
+						 w->patch_ports[k]);
+	}
+	free(w->patches);
+	free(w->patch_ports);
+}
+
+static void free_doomed(struct vswitch *vs)
+{
+	struct doomed_port *d;
+	struct bridge *b;
+
+	while ((d = vs->doomed_ports)) {
+		vs->doomed_ports = d->next;
+		if (d->free_number) {
+			fdb_purge_port(d->bridge->fdb, d->number);
+			fdb_set_port_limit(d->bridge->fdb, d->number, 0);
+			bridge_free_number(d->bridge, d->number);
+		} else {
+			fdb_flush(d->bridge->fdb, d->number, -1);
+		}
+		port_close(d->port);
+		free(d);
+	}
+	for (size_t i = 0; i < vs->n_doomed_fdbs; i++)
+		fdb_destroy(vs->doomed_fdbs[i]);
+	free(vs->doomed_fdbs);
+	vs->doomed_fdbs = NULL;
+	vs->n_doomed_fdbs = 0;
+	while ((b = vs->doomed_bridges)) {
+		vs->doomed_bridges = b->next;
+		bridge_destroy(b);
+	}
+}
+
+/* Only now, when nothing is learned by the old VLAN settings any more. */
+static void flush_changed(struct vswitch *vs)
+{
+	struct hmap_node *node;
+
+	if (!vs->to_flush)
+		return;
+	vs->to_flush = false;
+	for (node = hmap_next(&vs->vports, NULL); node;
+	     node = hmap_next(&vs->vports, node)) {
+		struct vport *v = CONTAINER_OF(node, struct vport, node);
+		unsigned n;
+
+		if (!v->to_flush)
+			continue;
+		v->to_flush = false;
+		n = fdb_flush(v->bridge->fdb, v->number, -1);
+		log_info("bridge %s: port %s: VLAN settings changed; %u "
+			 "addresses flushed",
+			 v->bridge->name, v->config->name, n);
+	}
+}
+
+void vswitch_publish(struct vswitch *vs)
+{
+	struct fwd_snapshot *old = vs->snapshot;
+	struct capture_node *old_captures = vs->snapshot_captures;
+	struct building w = { .vs = vs };
+
+	w.snapshot = fwd_snapshot_create(++vs->generation);
+	for (struct bridge *b = vs->bridges; b; b = b->next)
+		add_bridge(&w, b);
+	join_patches(&w);
+	fwd_snapshot_finish(w.snapshot, old, worker_pool_count(vs->pool));
+	worker_pool_publish(vs->pool, w.snapshot);
+	vs->snapshot = w.snapshot;
+	vs->snapshot_captures = w.captures;
+	vs->changed = false;
+	fwd_snapshot_destroy(old);
+	capture_nodes_free(old_captures);
+	free_doomed(vs);
+	flush_changed(vs);
+	capture_sessions_reap(vs);
+}

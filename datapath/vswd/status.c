@@ -1,0 +1,211 @@
+/* Status columns of interfaces and bridges, and cur_cfg. */
+#include "vswd/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+static json_t *nothing(void)
+{
+	return json_pack("[s,[]]", "set");
+}
+
+static json_t *text_or_nothing(const char *text)
+{
+	json_t *json = text ? json_string(text) : NULL;
+
+	/* Not UTF-8: a device's name, say. */
+	return json ? json : nothing();
+}
+
+static json_t *number_or_nothing(uint64_t n)
+{
+	return n ? json_integer(n) : nothing();
+}
+
+static json_t *mac_or_nothing(uint64_t mac)
+{
+	char text[MAC_STRING_SIZE];
+
+	return mac ? json_string(mac_format(mac, text)) : nothing();
+}
+
+void status_update_row(json_t *operations, const char *table,
+		       const struct uuid *uuid, json_t *row)
+{
+	char text[UUID_LEN + 1];
+
+	if (json_object_size(row))
+		json_array_append_new(
+			operations,
+			json_pack("{s:s, s:s, s:[[s,s,[s,s]]], s:O}", "op",
+				  "update", "table", table, "where", "_uuid",
+				  "==", "uuid", uuid_format(uuid, text), "row",
+				  row));
+	json_decref(row);
+}
+
+/* Takes out what the schema does not have. */
+static void keep_known(json_t *row, const struct ovsdb_table_schema *table)
+{
+	const char *column;
+	json_t *value;
+	void *next;
+
+	json_object_foreach_safe(
+		row, next, column,
+		value) if (!table || !ovsdb_table_schema_column(table, column))
+		json_object_del(row, column);
+}
+
+/* The columns of `row` that `told` has not, or has otherwise. */
+static json_t *difference(const json_t *told, json_t *row)
+{
+	json_t *changed = json_object(), *value;
+	const char *column;
+
+	json_object_foreach(row, column, value)
+		if (!json_equal(json_object_get(told, column), value))
+			json_object_set(changed, column, value);
+	return changed;
+}
+
+static json_t *status_map(const struct vport *v)
+{
+	json_t *map = json_array();
+
+	if (v->status.driver[0])
+		json_array_append_new(map, json_pack("[s,s]", "driver_name",
+						     v->status.driver));
+	if (!strcmp(vport_type(v), "patch") && v->port)
+		json_array_append_new(
+			map,
+			json_pack("[s,s]", "peer",
+				  cfg_interface_option(v->interface, "peer")));
+	return json_pack("[s,o]", "map", map);
+}
+
+static const char *up_or_down(bool up)
+{
+	return up ? "up" : "down";
+}
+
+static json_t *interface_row(const struct vport *v)
+{
+	const struct port_status *s = &v->status;
+	const char *error = v->error ? v->error : v->conflict;
+	json_t *row = json_object();
+
+	json_object_set_new(row, "ofport",
+			    json_integer(v->port ? v->ofport : -1));
+	json_object_set_new(row, "error", text_or_nothing(error));
+	json_object_set_new(row, "mac_in_use", mac_or_nothing(s->mac));
+	json_object_set_new(row, "ifindex",
+			    v->port ? json_integer(s->ifindex) : nothing());
+	json_object_set_new(
+		row, "admin_state",
+		text_or_nothing(v->port ? up_or_down(s->admin_up) : NULL));
+	json_object_set_new(
+		row, "link_state",
+		text_or_nothing(v->port ? up_or_down(s->link_up) : NULL));
+	json_object_set_new(row, "link_resets",
+			    v->port ? json_integer(s->link_resets) : nothing());
+	json_object_set_new(row, "link_speed", number_or_nothing(s->speed_bps));
+	json_object_set_new(row, "duplex",
+			    text_or_nothing(!s->speed_bps    ? NULL
+					    : s->full_duplex ? "full"
+							     : "half"));
+	json_object_set_new(row, "mtu", number_or_nothing(s->mtu));
+	json_object_set_new(row, "status", status_map(v));
+	return row;
+}
+
+static void tell_interface(struct vport *v, const struct ovsdb_schema *schema,
+			   json_t *operations)
+{
+	json_t *row = interface_row(v);
+
+	keep_known(row, ovsdb_schema_table(schema, "Interface"));
+	status_update_row(operations, "Interface", &v->interface->uuid,
+			  difference(v->told, row));
+	json_decref(v->told);
+	v->told = row;
+}
+
+static void tell_bridge(struct bridge *b, const struct ovsdb_schema *schema,
+			json_t *operations)
+{
+	json_t *row = json_object();
+	char id[17];
+
+	b->dirty = false;
+	b->told_mac = b->mac;
+	snprintf(id, sizeof(id), "%016llx", (unsigned long long)b->mac);
+	json_object_set_new(row, "datapath_id", json_string(id));
+	json_object_set_new(row, "datapath_version",
+			    json_string("vsw " VSW_VERSION));
+	keep_known(row, ovsdb_schema_table(schema, "Bridge"));
+	status_update_row(operations, "Bridge", &b->uuid, row);
+}
+
+void status_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
+		    json_t *operations)
+{
+	struct vport *v;
+
+	for (struct bridge *b = vs->bridges; b; b = b->next)
+		if (b->dirty)
+			tell_bridge(b, schema, operations);
+	while ((v = vs->dirty)) {
+		vs->dirty = v->dirty_next;
+		v->dirty = false;
+		tell_interface(v, schema, operations);
+		if (v->port && !v->told_stats)
+			stats_collect_port(v, schema, operations);
+	}
+}
+
+void status_collect_cur_cfg(const struct vswitch *vs, json_t *operations)
+{
+	const struct cfg_switch *config = vs->config;
+
+	if (config && config->cur_cfg != config->next_cfg)
+		status_update_row(operations, "Open_vSwitch", &config->uuid,
+				  json_pack("{s:I}", "cur_cfg",
+					    (json_int_t)config->next_cfg));
+}
+
+void status_collect_switch(const struct vswitch *vs,
+			   const struct ovsdb_schema *schema,
+			   json_t *operations)
+{
+	json_t *row;
+
+	if (!vs->config)
+		return;
+	row = json_pack("{s:[s,[s,s,s,s,s]], s:[s,[s,s]], s:b}", "iface_types",
+			"set", "internal", "null", "patch", "system", "tap",
+			"datapath_types", "set", "netdev", "system",
+			"dpdk_initialized", 0);
+	keep_known(row, ovsdb_schema_table(schema, "Open_vSwitch"));
+	status_update_row(operations, "Open_vSwitch", &vs->config->uuid, row);
+}
+
+void status_forget(struct vswitch *vs)
+{
+	struct hmap_node *node;
+
+	for (struct bridge *b = vs->bridges; b; b = b->next)
+		b->dirty = true;
+	for (node = hmap_next(&vs->vports, NULL); node;
+	     node = hmap_next(&vs->vports, node)) {
+		struct vport *v = CONTAINER_OF(node, struct vport, node);
+
+		json_decref(v->told);
+		free(v->told_stats);
+		v->told = NULL;
+		v->told_stats = NULL;
+		vport_mark_dirty(vs, v);
+	}
+}

@@ -1,0 +1,175 @@
+/*
+ * The running switch: its bridges, their ports, the workers, and the snapshot
+ * that they work by.
+ *
+ * reconcile.c makes it what a configuration tree says; snapshot_build.c turns
+ * it into what the workers read; status.c and stats.c tell the database of it.
+ * Control thread.
+ */
+#ifndef VSWD_SWITCH_H
+#define VSWD_SWITCH_H
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "forward/snapshot.h"
+#include "vswd/config.h"
+#include "ovsdb-lite/hmap.h"
+#include "worker/worker.h"
+
+#define OFPORT_LOCAL 65534 /* OpenFlow's number for the bridge's own port */
+
+struct capture_session;
+
+/* One interface of the database, whether its port could be opened or not. */
+struct vport {
+	struct hmap_node node; /* in vswitch.vports, by the interface's name */
+	struct bridge *bridge;
+	struct cfg_port *config;	       /* a reference */
+	const struct cfg_interface *interface; /* in config */
+	struct port *port;		       /* NULL: not open */
+	char *error;	/* why not, or what is wrong with it; NULL: nothing */
+	char *conflict; /* another bridge that wants it; NULL: none */
+	bool conflict_seen;
+	bool to_open;	 /* at the next chance */
+	bool wait_link;	 /* its device is missing: open when it appears */
+	bool seen;	 /* by the reconciliation under way */
+	bool to_flush;	 /* its addresses, with the next snapshot */
+	uint16_t number; /* in the FDB; its own as long as it lives */
+	uint16_t ofport; /* 0: none yet */
+	uint64_t mac;	 /* that the port was given */
+	struct port_status status; /* last seen; zero while not open */
+
+	/* What the database has been told (status.c and stats.c). */
+	struct vport *dirty_next;
+	bool dirty;
+	json_t *told;
+	struct port_counters *told_stats;
+};
+
+struct bridge {
+	struct bridge *next;
+	char *name;
+	struct uuid uuid;
+	struct cfg_bridge *config;
+	struct fdb *fdb;
+	struct fdb_listener listener;
+	struct vport **vports; /* in no order */
+	size_t n_vports;
+	uint64_t *numbers; /* bit a number that is in use */
+	struct vport **by_number;
+	unsigned n_by_number;
+	uint64_t mac; /* of its own port */
+	bool seen;
+	bool dirty; /* the database is to be told */
+	uint64_t told_mac;
+};
+
+/* A port that no worker will see in the next snapshot. */
+struct doomed_port {
+	struct port *port;
+	struct bridge *bridge;
+	uint16_t number;
+	bool free_number;
+	struct doomed_port *next;
+};
+
+struct vswitch {
+	struct event_base *base; /* the control thread's loop */
+	struct worker_pool *pool;
+	struct fwd_snapshot *snapshot;
+	void *snapshot_captures; /* what hangs at its ports */
+	uint64_t generation;
+	struct bridge *bridges; /* sorted by name */
+	struct hmap vports;
+	struct vport *dirty;
+	struct cfg_switch *config; /* without bridges; NULL: none yet */
+
+	/* Gone with the next snapshot. */
+	struct doomed_port *doomed_ports;
+	struct bridge *doomed_bridges;
+	struct fdb **doomed_fdbs;
+	size_t n_doomed_fdbs;
+	bool changed;  /* the snapshot is not what it should be */
+	bool to_flush; /* some vport is */
+
+	struct capture_session *captures;
+	uint32_t now_s;
+};
+
+struct vswitch *vswitch_create(struct event_base *base);
+/* Closes everything. Accepts NULL. */
+void vswitch_destroy(struct vswitch *vs);
+
+/*
+ * Makes the switch what config says, which it takes over; NULL: nothing at all.
+ * What cannot be carried out gets its reason in vport.error. Returns when the
+ * workers have the new snapshot. All vports that the database should be told
+ * of are marked dirty.
+ */
+void vswitch_reconcile(struct vswitch *vs, struct cfg_switch *config);
+/* Opens what waits to be opened, and publishes if anything has changed. */
+void vswitch_commit(struct vswitch *vs);
+
+/* The host's device of this name appeared, changed or vanished. */
+void vswitch_link_changed(struct vswitch *vs, const char *name);
+
+/* Once a second: ages FDBs, logs stations that moved. */
+void vswitch_tick(struct vswitch *vs, uint32_t now_s);
+
+struct bridge *vswitch_find_bridge(const struct vswitch *vs, const char *name);
+struct vport *vswitch_find_vport(const struct vswitch *vs, const char *name);
+/* NULL when no port of the bridge has that number (or ofport). */
+struct vport *bridge_find_number(const struct bridge *bridge, uint16_t number);
+struct vport *bridge_find_ofport(const struct bridge *bridge, uint16_t ofport);
+
+bool vport_is_local(const struct vport *v);
+/* The type in effect: the bridge's own port is "internal" unless it says. */
+const char *vport_type(const struct vport *v);
+void vport_mark_dirty(struct vswitch *vs, struct vport *v);
+/* Takes fmt's text as the reason; NULL: nothing is wrong. */
+void vport_set_error(struct vport *v, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* --- between the files of the running switch ------------------------------ */
+
+/* bridge.c */
+struct bridge *bridge_create(const struct cfg_bridge *config);
+void bridge_destroy(struct bridge *bridge);
+/* Takes over the settings that need no snapshot, and notes those that do. */
+void bridge_configure(struct vswitch *vs, struct bridge *bridge,
+		      struct cfg_bridge *config);
+/*
+ * A number for the FDB: 0 when none is free. It is orphaned when its vport goes
+ * and freed when no worker can learn on it any more.
+ */
+uint16_t bridge_take_number(struct bridge *bridge, struct vport *v);
+void bridge_orphan_number(struct bridge *bridge, uint16_t number);
+void bridge_free_number(struct bridge *bridge, uint16_t number);
+/* ofport.c: gives every port of the bridge its OpenFlow number. */
+void bridge_assign_ofports(struct vswitch *vs, struct bridge *bridge);
+
+/* vport.c */
+struct vport *vport_create(struct vswitch *vs, struct bridge *bridge,
+			   const struct cfg_port *config, size_t i);
+/* Its port is doomed, if it has one. */
+void vport_destroy(struct vswitch *vs, struct vport *v);
+/* Tries to open it; says so in vport.error when that fails. */
+void vport_open(struct vswitch *vs, struct vport *v);
+/* Dooms the port; the vport stays. */
+void vport_close(struct vswitch *vs, struct vport *v);
+/* Another configuration of the same device. */
+void vport_configure(struct vswitch *vs, struct vport *v,
+		     const struct cfg_port *config, size_t i);
+/* Reads the port's status; what follows from a change is done. */
+void vport_update_status(struct vswitch *vs, struct vport *v);
+/* The bridge's own port takes the address that the bridge has now. */
+void vport_apply_mac(struct vswitch *vs, struct vport *v);
+/* Patch ports say whether they have their peer. */
+void vport_check_patch(struct vswitch *vs, struct vport *v);
+/* The port that v is joined to, NULL when v is no patch port or has none. */
+struct vport *vport_patch_peer(const struct vswitch *vs, const struct vport *v);
+
+/* snapshot_build.c: builds, publishes, and frees what only the old one had. */
+void vswitch_publish(struct vswitch *vs);
+
+#endif

@@ -1,0 +1,180 @@
+/*
+ * Frames of a stranger through the whole pipeline: two bridges joined by patch
+ * ports, ports of every VLAN mode, a receiver without offloads. What leaves
+ * must be readable to its last byte, and what does not must be counted.
+ *
+ * Input: records of { port, flags, length (2 bytes), frame }; flags: 1 an
+ * offload header of 12 bytes stands before the frame, 2 the frame lies in
+ * pieces of 16 bytes, 4 a tag lies beside it (4 bytes before the frame).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "forward/pipeline.h"
+#include "packet/offload.h"
+#include "port/null.h"
+
+#define PORTS	  9
+#define FRAME_MAX 4096
+
+struct lab {
+	struct fwd_snapshot *snapshot;
+	struct pipeline *pipeline;
+	struct port *ports[PORTS];
+	struct fwd_port *fwd[PORTS];
+	uint64_t sent;
+};
+
+static const struct vlan_config vlans[PORTS] = {
+	{ .mode = VLAN_TRUNK },
+	{ .mode = VLAN_ACCESS, .tag = 1 },
+	{ .mode = VLAN_NATIVE_UNTAGGED, .tag = 1 },
+	{ .mode = VLAN_NATIVE_TAGGED, .tag = 2 },
+	{ .mode = VLAN_DOT1Q_TUNNEL, .tag = 2, .qinq_tpid = ETH_TYPE_SVLAN },
+	{ .mode = VLAN_ACCESS,
+	  .tag = 2,
+	  .priority_tags = PRIORITY_TAGS_ALWAYS },
+	{ .mode = VLAN_TRUNK }, /* joined to the next */
+	{ .mode = VLAN_TRUNK },
+	{ .mode = VLAN_DOT1Q_TUNNEL, .tag = 1, .qinq_tpid = ETH_TYPE_VLAN },
+};
+
+static bool sink(struct packet *p, unsigned thread, void *lab_)
+{
+	static uint8_t bytes[PACKET_LEN_MAX];
+	struct lab *lab = lab_;
+
+	(void)thread;
+	if (packet_read(p, 0, bytes, sizeof(bytes)) != p->len)
+		abort();
+	lab->sent++;
+	return true;
+}
+
+static void open_lab(struct lab *lab)
+{
+	struct fdb_config config = { .max_entries = 64,
+				     .age_s = 300,
+				     .seed = 1 };
+	struct fwd_bridge *bridge = NULL;
+
+	lab->snapshot = fwd_snapshot_create(1);
+	lab->pipeline = pipeline_create(1);
+	for (unsigned i = 0; i < PORTS; i++) {
+		struct port_config port = { .name = "null",
+					    .type = "null",
+					    .n_threads = 2,
+					    .n_rxqs = 1 };
+
+		if (i == 0 || i == 7)
+			bridge = fwd_snapshot_add_bridge(lab->snapshot,
+							 i ? "br1" : "br0",
+							 fdb_create(&config));
+		if (port_open(&port, &lab->ports[i], NULL))
+			abort();
+		null_set_sink(lab->ports[i], sink, lab);
+		lab->fwd[i] = fwd_bridge_add_port(bridge, lab->ports[i], i + 1,
+						  &vlans[i]);
+	}
+	null_set_offloads(lab->ports[1], 0);
+	fwd_port_connect(lab->fwd[6], lab->fwd[7]);
+}
+
+/* Stations of the run before are forgotten: a run depends on its input only. */
+static void forget(struct lab *lab)
+{
+	for (unsigned i = 0; i < lab->snapshot->n_bridges; i++)
+		fdb_flush(lab->snapshot->bridges[i]->fdb, 0, -1);
+}
+
+static uint64_t all_drops(const struct lab *lab)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < PORTS; i++) {
+		struct port_counters total;
+
+		port_get_counters(lab->ports[i], &total);
+		for (int r = 0; r < N_DROP_REASONS; r++)
+			n += total.drops[r];
+	}
+	return n;
+}
+
+/* Forwards what the port has received; every packet leaves or is counted. */
+static void forward(struct lab *lab, unsigned in)
+{
+	static struct packet packets[PACKET_BURST_MAX];
+	struct port_rxq *rxq = lab->ports[in]->rxqs[0];
+	const struct port_class *class = lab->ports[in]->class;
+	uint64_t before = lab->sent + all_drops(lab);
+	unsigned n;
+
+	n = class->receive(rxq, packets, PACKET_BURST_MAX, 1);
+	if (!n && lab->sent + all_drops(lab) == before)
+		abort();
+	pipeline_run(lab->pipeline, lab->fwd[in], packets, n);
+	class->done(rxq);
+	if (lab->sent + all_drops(lab) < before + n)
+		abort();
+}
+
+/* Takes n bytes of the input; NULL when there are not so many. */
+static const uint8_t *take(const uint8_t **data, size_t *size, size_t n)
+{
+	const uint8_t *at = *data;
+
+	if (*size < n)
+		return NULL;
+	*data += n;
+	*size -= n;
+	return at;
+}
+
+static bool one_record(struct lab *lab, const uint8_t **data, size_t *size)
+{
+	const uint8_t *head = take(data, size, 4), *tag;
+	struct null_frame frame = { 0 };
+	unsigned in;
+
+	if (!head)
+		return false;
+	in = head[0] % PORTS;
+	if (in == 6 || in == 7)
+		in = 0; /* patch ports receive from each other only */
+	frame.len = MIN(load_be16(head + 2), FRAME_MAX);
+	if (head[1] & 1) {
+		frame.vnet = take(data, size, VNET_HDR_LEN);
+		if (!frame.vnet)
+			return false;
+	}
+	if (head[1] & 2)
+		frame.piece = 16;
+	if (head[1] & 4) {
+		tag = take(data, size, 4);
+		if (!tag)
+			return false;
+		frame.vlan_beside = true;
+		frame.vlan_tpid = load_be16(tag);
+		frame.vlan_tci = load_be16(tag + 2);
+	}
+	frame.len = MIN(frame.len, *size);
+	frame.data = take(data, size, frame.len);
+	if (null_inject_frame(lab->ports[in], &frame))
+		abort();
+	forward(lab, in);
+	return true;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct lab lab; /* opened once, for all runs */
+
+	if (!lab.pipeline)
+		open_lab(&lab);
+	forget(&lab);
+	while (one_record(&lab, &data, &size))
+		;
+	return 0;
+}

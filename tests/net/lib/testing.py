@@ -1,0 +1,46 @@
+"""How a scenario is declared: one function a claim, named by a sentence.
+
+    @test("an access port takes no tagged frame")
+    def _(lab): ...
+
+The function gets a Lab that is not started yet.
+"""
+import inspect
+import os
+
+TESTS = []
+
+
+class Test:
+    def __init__(self, claim, function, only, timeout, slow):
+        self.claim = claim
+        self.function = function
+        self.only = only
+        self.timeout = timeout
+        self.slow = slow
+        self.group = os.path.basename(
+            inspect.getsourcefile(function)).removeprefix(
+                "test_").removesuffix(".py")
+
+    @property
+    def name(self):
+        return f"{self.group}: {self.claim}"
+
+
+def test(claim, only=None, timeout=60, slow=False):
+    """
+    only: "vsw" where Open vSwitch has no such thing or differs by design.
+    slow: left out of --quick.
+    """
+    def register(function):
+        TESTS.append(Test(claim, function, only, timeout, slow))
+        return function
+    return register
+
+
+def equal(got, wanted, what):
+    assert got == wanted, f"{what}: {got!r}, expected {wanted!r}"
+
+
+def contains(text, part, what):
+    assert part in text, f"{what} has no {part!r}:\n{text}"

@@ -1,0 +1,162 @@
+"""A port survives its device: missing, coming, going, changing."""
+from lib.frame import frame, station
+from lib.netns import ip_batch, wait_until
+from lib.testing import contains, equal, test
+from lib.traffic import BackgroundPing
+
+
+def column(lab, interface, name):
+    return lab.switch.get("Interface", interface, name)
+
+
+def wait_for(lab, interface, name, wanted):
+    wait_until(lambda: column(lab, interface, name) == wanted,
+               lambda: f"{interface}:{name} is {wanted!r}, it is "
+                       f"{column(lab, interface, name)!r}")
+
+
+def delivers(lab, source, sink):
+    """A broadcast from one raw port reaches another, soon."""
+    def once():
+        lab.forget()
+        one = frame(src=station(1))
+        lab.send(source, one)
+        try:
+            lab.pump(lambda: one in lab.peers[sink].received, "", 0.2)
+        except AssertionError:
+            return False
+        return True
+    wait_until(once, f"{source} reaches {sink}")
+
+
+@test("a port whose device is missing says so and works once it is there")
+def _(lab):
+    lab.start().ports({"p1": {}})
+    result = lab.switch.ctl("add-port", "br0", "p2", check=False)
+    contains(result.stderr, "p2", "the message")
+    contains(str(column(lab, "p2", "error")), "p2", "Interface:error")
+    equal(column(lab, "p2", "ofport"), -1, "ofport")
+    lab.wire("p2")
+    wait_for(lab, "p2", "error", [])
+    wait_until(lambda: column(lab, "p2", "ofport") > 0, "p2 has an ofport")
+    lab.ports_known({"p2": {}})
+    delivers(lab, "p1", "p2")
+    delivers(lab, "p2", "p1")
+
+
+# Open vSwitch goes on listening to the device that is gone.
+@test("a device may vanish and come back, and others keep forwarding",
+      only="vsw")
+def _(lab):
+    lab.start()
+    a = lab.host("h1", "10.0.0.1/24")
+    lab.host("h2", "10.0.0.2/24")
+    lab.ports({"p1": {}, "p2": {}})
+    a.must_ping("10.0.0.2")
+    ping = BackgroundPing(lab, a, "10.0.0.2")
+    for _ in range(3):
+        lab.far_ns.ip("link", "del", "p2")
+        lab.peers["p2"].sock.close()
+        lab.peers["p2"].sock = None
+        wait_until(lambda: column(lab, "p2", "error") != [] or
+                   column(lab, "p2", "ofport") == -1 or
+                   column(lab, "p2", "link_state") != "up",
+                   "p2 is noticed as gone")
+        ping.more()
+        lab.wire("p2")
+        lab.listen("p2")
+        delivers(lab, "p1", "p2")
+        delivers(lab, "p2", "p1")
+        ping.more()
+    ping.stop()
+
+
+@test("link state and MTU follow the device")
+def _(lab):
+    lab.start().ports({"p1": {}, "p2": {}})
+    wait_for(lab, "p1", "link_state", "up")
+    wait_for(lab, "p1", "admin_state", "up")
+    lab.far_ns.ip("link", "set", "p1", "down")
+    wait_for(lab, "p1", "link_state", "down")
+    wait_for(lab, "p1", "admin_state", "up")
+    lab.far_ns.ip("link", "set", "p1", "up")
+    wait_for(lab, "p1", "link_state", "up")
+    delivers(lab, "p1", "p2")
+    for space in (lab.far_ns, lab.sw_ns):
+        space.ip("link", "set", "p1", "mtu", "9000")
+        space.ip("link", "set", "p2", "mtu", "9000")
+    wait_for(lab, "p1", "mtu", 9000)
+    wait_for(lab, "p2", "mtu", 9000)
+    lab.peers["p1"].received.clear()
+    sent = [frame(src=station(1), length=length) for length in (9000, 9014)]
+    lab.check([("p1", f) for f in sent], {"p2": sent})
+
+
+@test("link changes and vanished devices are logged and disturb no other",
+      only="vsw")
+def _(lab):
+    lab.start()
+    a = lab.host("h1", "10.0.0.1/24")
+    lab.host("h2", "10.0.0.2/24")
+    lab.ports({"p1": {}})
+    a.must_ping("10.0.0.2")
+    ping = BackgroundPing(lab, a, "10.0.0.2")
+    for _ in range(5):
+        lab.far_ns.ip("link", "set", "p1", "down")
+        wait_for(lab, "p1", "link_state", "down")
+        lab.far_ns.ip("link", "set", "p1", "up")
+        wait_for(lab, "p1", "link_state", "up")
+    lab.far_ns.ip("link", "del", "p1")
+    lab.peers.pop("p1").sock.close()
+    wait_until(lambda: column(lab, "p1", "error") != [], "p1 has an error")
+    ping.stop()
+    log = lab.switch.log_text()
+    contains(log, "p1", "the log")
+    assert any("p1" in line and "down" in line.lower()
+               for line in log.splitlines()), f"no link event in:\n{log}"
+
+
+@test("one device in two bridges: an error says so, the first keeps it",
+      only="vsw")
+def _(lab):
+    lab.start("br0", "br1", monitor=False)
+    a = lab.host("h1", "10.0.0.1/24")
+    lab.host("h2", "10.0.0.2/24")
+    a.must_ping("10.0.0.2")
+    equal(column(lab, "h1", "error"), [], "Interface:error")
+    port = lab.switch.ctl("get", "Port", "h1", "_uuid")
+    lab.switch.ctl("add", "Bridge", "br1", "ports", port, check=False)
+    wait_until(lambda: "h1" in str(column(lab, "h1", "error")),
+               "Interface:error names h1")
+    contains(column(lab, "h1", "error"), "br0", "Interface:error")
+    a.must_ping("10.0.0.2", count=3)
+    lab.switch.ctl("remove", "Bridge", "br1", "ports", port)
+    wait_for(lab, "h1", "error", [])
+    a.must_ping("10.0.0.2", count=3)
+
+
+@test("changing one port interrupts no other")
+def _(lab):
+    lab.start()
+    a = lab.host("h1", "10.0.0.1/24")
+    lab.host("h2", "10.0.0.2/24")
+    a.must_ping("10.0.0.2")
+    ping = BackgroundPing(lab, a, "10.0.0.2")
+    for i in range(5):
+        lab.ports({f"p{i}": {"tag": 10 + i}})
+        lab.switch.set("Port", f"p{i}", tag=20 + i)
+    lab.switch.add_bridge("br9")
+    for i in range(5):
+        lab.switch.ctl("del-port", f"p{i}")
+        lab.peers.pop(f"p{i}").sock.close()
+    lab.switch.ctl("del-br", "br9")
+    ping.stop(lost=0 if lab.options.switch == "vsw" else 1000)
+
+
+@test("an unknown interface type is named in the error", only="vsw")
+def _(lab):
+    lab.start(monitor=False)
+    result = lab.switch.ctl("add-port", "br0", "odd", "--", "set",
+                            "Interface", "odd", "type=nonsense", check=False)
+    error = str(column(lab, "odd", "error"))
+    contains(error + result.stderr, "nonsense", "the error")

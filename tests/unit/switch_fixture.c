@@ -1,0 +1,127 @@
+#include "tests/unit/switch_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct fixture *fixture_create(void)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+
+	f->snapshot = fwd_snapshot_create(1);
+	f->pipeline = pipeline_create(0);
+	return f;
+}
+
+void fixture_destroy(struct fixture *f)
+{
+	for (unsigned i = 0; i < f->snapshot->n_bridges; i++)
+		fdb_destroy(f->snapshot->bridges[i]->fdb);
+	fwd_snapshot_destroy(f->snapshot);
+	for (unsigned i = 0; i < f->n_ports; i++)
+		port_close(f->ports[i].port);
+	pipeline_destroy(f->pipeline);
+	free(f);
+}
+
+struct fwd_bridge *fixture_bridge(struct fixture *f, const char *name)
+{
+	struct fdb_config config = { .max_entries = FDB_SIZE_DEFAULT,
+				     .age_s = FDB_AGE_DEFAULT,
+				     .seed = 1 };
+
+	return fwd_snapshot_add_bridge(f->snapshot, name, fdb_create(&config));
+}
+
+static bool remember(struct packet *p, unsigned thread, void *port_)
+{
+	struct fixture_port *port = port_;
+
+	if (port->n_sent < FIXTURE_FRAMES) {
+		struct sent_frame *s = &port->sent[port->n_sent];
+
+		s->len = p->len;
+		packet_read(p, 0, s->data, sizeof(s->data));
+	}
+	port->n_sent++;
+	return true;
+}
+
+struct fixture_port *fixture_port(struct fixture *f, struct fwd_bridge *bridge,
+				  const struct vlan_config *vlan)
+{
+	static const struct vlan_config trunk = { .mode = VLAN_TRUNK };
+	struct port_config config = { .type = "null", .n_threads = 2 };
+	struct fixture_port *p = &f->ports[f->n_ports];
+	char name[16];
+
+	snprintf(name, sizeof(name), "p%u", f->n_ports);
+	config.name = name;
+	assert_int_equal(port_open(&config, &p->port, NULL), 0);
+	null_set_sink(p->port, remember, p);
+	p->fwd = fwd_bridge_add_port(bridge, p->port, bridge->n_ports + 1,
+				     vlan ? vlan : &trunk);
+	f->n_ports++;
+	return p;
+}
+
+void fixture_forget(struct fixture *f)
+{
+	for (unsigned i = 0; i < f->n_ports; i++)
+		f->ports[i].n_sent = 0;
+}
+
+void fixture_burst(struct fixture *f, struct fixture_port *in,
+		   const struct iovec frames[], unsigned n)
+{
+	struct packet *packets = xcalloc_aligned(n, sizeof(*packets));
+
+	for (unsigned i = 0; i < n; i++)
+		packet_init(&packets[i], frames[i].iov_base, frames[i].iov_len);
+	pipeline_run(f->pipeline, in->fwd, packets, n);
+	free(packets);
+}
+
+void fixture_frame(struct fixture *f, struct fixture_port *in, const void *data,
+		   uint32_t len)
+{
+	/* In memory of exactly its length, so that a sanitizer sees overruns.
+	 */
+	void *copy = xmalloc(len);
+	struct iovec frame = { copy, len };
+
+	memcpy(copy, data, len);
+	fixture_burst(f, in, &frame, 1);
+	free(copy);
+}
+
+uint64_t fixture_drops(const struct fixture_port *p, enum drop_reason reason)
+{
+	struct port_counters total;
+
+	port_get_counters(p->port, &total);
+	return total.drops[reason];
+}
+
+uint32_t make_frame(uint8_t *to, uint8_t dst, uint8_t src, const uint32_t *tags)
+{
+	static const uint8_t base[6] = { 0x02, 0, 0, 0, 0, 0 };
+	uint8_t *at = to + 12;
+
+	memcpy(to, base, 6);
+	memcpy(to + 6, base, 6);
+	to[5] = dst;
+	to[11] = src;
+	if (dst == 0xff)
+		memset(to, 0xff, 6);
+	for (; tags && *tags; tags++, at += 4)
+		store_be32(at, *tags);
+	store_be16(at, 0x88b5); /* for local experiments */
+	for (unsigned i = 0; i < 46; i++)
+		at[2 + i] = i;
+	return at + 2 + 46 - to;
+}

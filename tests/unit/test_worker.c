@@ -1,0 +1,187 @@
+/* Workers: traffic through threads while the configuration changes. */
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "port/null.h"
+#include "tests/unit/switch_fixture.h"
+#include "worker/worker.h"
+
+#define PORTS 6
+
+struct setup {
+	struct fdb *fdb;
+	struct port *ports[PORTS];
+	_Atomic unsigned sent[PORTS];
+	struct worker_pool *pool;
+	struct fwd_snapshot *snapshot;
+	uint64_t generation;
+};
+
+static bool count(struct packet *p, unsigned thread, void *counter)
+{
+	(void)p;
+	(void)thread;
+	atomic_fetch_add((_Atomic unsigned *)counter, 1);
+	return true;
+}
+
+static struct port *open_port(struct setup *s, unsigned i, unsigned n_workers)
+{
+	char name[8];
+	struct port_config config = { .name = name,
+				      .type = "null",
+				      .n_threads = n_workers + 1,
+				      .n_rxqs = 1 };
+	struct port *port;
+
+	snprintf(name, sizeof(name), "p%u", i);
+	assert_int_equal(port_open(&config, &port, NULL), 0);
+	null_set_sink(port, count, &s->sent[i]);
+	return port;
+}
+
+/* Publishes a bridge of the ports that are there, and frees the one before. */
+static void publish(struct setup *s)
+{
+	const struct vlan_config trunk = { .mode = VLAN_TRUNK };
+	struct fwd_snapshot *old = s->snapshot;
+	struct fwd_bridge *br;
+
+	s->snapshot = fwd_snapshot_create(++s->generation);
+	br = fwd_snapshot_add_bridge(s->snapshot, "br0", s->fdb);
+	for (unsigned i = 0; i < PORTS; i++)
+		if (s->ports[i])
+			fwd_bridge_add_port(br, s->ports[i], i + 1, &trunk);
+	fwd_snapshot_finish(s->snapshot, old, worker_pool_count(s->pool));
+	worker_pool_publish(s->pool, s->snapshot);
+	fwd_snapshot_destroy(old);
+}
+
+static struct setup *begin(unsigned n_workers)
+{
+	struct fdb_config config = { .max_entries = 1024, .age_s = 300 };
+	struct setup *s = xcalloc(1, sizeof(*s));
+
+	s->fdb = fdb_create(&config);
+	s->pool = worker_pool_create(n_workers, NULL);
+	assert_non_null(s->pool);
+	for (unsigned i = 0; i < PORTS; i++)
+		s->ports[i] = open_port(s, i, n_workers);
+	publish(s);
+	return s;
+}
+
+static void end(struct setup *s)
+{
+	worker_pool_destroy(s->pool);
+	fwd_snapshot_destroy(s->snapshot);
+	for (unsigned i = 0; i < PORTS; i++)
+		port_close(s->ports[i]);
+	fdb_destroy(s->fdb);
+	free(s);
+}
+
+static void inject(struct port *port, uint8_t dst, uint8_t src)
+{
+	uint8_t frame[128];
+	uint32_t len = make_frame(frame, dst, src, NULL);
+
+	while (null_inject(port, frame, len, NULL))
+		sched_yield();
+}
+
+/* Returns when the counter has reached n; the runner's time limit is its own.
+ */
+static void wait_for(_Atomic unsigned *counter, unsigned n)
+{
+	while (atomic_load(counter) < n)
+		sched_yield();
+}
+
+static void wakes_from_sleep(void **state)
+{
+	struct setup *s = begin(1);
+	struct worker_stats stats;
+
+	(void)state;
+	for (unsigned i = 1; i <= 5; i++) {
+		/* Asleep: it has gone to sleep once more than it was woken. */
+		do {
+			sched_yield();
+			worker_pool_get_stats(s->pool, 0, &stats);
+		} while (stats.sleeps < i);
+		inject(s->ports[0], 0xff, 1);
+		wait_for(&s->sent[5], i);
+	}
+	assert_int_equal(s->sent[0], 0);
+	for (unsigned i = 1; i < PORTS; i++)
+		wait_for(&s->sent[i], 5);
+	end(s);
+}
+
+static void several_workers_share_the_ports(void **state)
+{
+	struct setup *s = begin(3);
+	unsigned per_port = 500;
+	uint64_t packets = 0;
+
+	(void)state;
+	for (unsigned k = 0; k < per_port; k++)
+		for (unsigned i = 0; i < PORTS; i++)
+			inject(s->ports[i], 0xff, i + 1);
+	for (unsigned i = 0; i < PORTS; i++)
+		wait_for(&s->sent[i], per_port * (PORTS - 1));
+	for (unsigned w = 0; w < 3; w++) {
+		struct worker_stats stats;
+
+		worker_pool_get_stats(s->pool, w, &stats);
+		packets += stats.packets;
+	}
+	end(s);
+	/* Counted after a burst is forwarded: the last may be missing. */
+	assert_true(packets >= per_port * PORTS - 3 * PACKET_BURST_MAX);
+}
+
+static void ports_come_and_go_under_traffic(void **state)
+{
+	struct setup *s = begin(2);
+
+	(void)state;
+	for (unsigned round = 0; round < 200; round++) {
+		unsigned gone = 2 + round % (PORTS - 2);
+		struct port *port = s->ports[gone];
+
+		for (unsigned k = 0; k < 20; k++) {
+			inject(s->ports[0], 0xff, 1);
+			inject(s->ports[1], 1, 2);
+			inject(port, 0xff, gone + 1);
+		}
+		s->ports[gone] = NULL;
+		publish(s);
+		port_close(port);
+		fdb_purge_port(s->fdb, gone + 1);
+		s->ports[gone] = open_port(s, gone, 2);
+		publish(s);
+	}
+	/* Port 1 was there all the time: it has had every broadcast of 0. */
+	wait_for(&s->sent[1], 200 * 20);
+	end(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wakes_from_sleep),
+		cmocka_unit_test(several_workers_share_the_ports),
+		cmocka_unit_test(ports_come_and_go_under_traffic),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

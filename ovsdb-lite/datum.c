@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ovsdb-lite/datum-private.h"
+#include "ovsdb-lite/datum_private.h"
 #include "ovsdb-lite/hash.h"
 
 void ovsdb_datum_init_empty(struct ovsdb_datum *datum)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "ovsdb-lite/column.h"
-#include "ovsdb-lite/datum-private.h"
+#include "ovsdb-lite/datum_private.h"
 
 enum mutator { M_ADD, M_SUB, M_MUL, M_DIV, M_MOD, M_INSERT, M_DELETE };
 

@@ -7,7 +7,7 @@
 #include "ovsdb-lite/column.h"
 #include "ovsdb-lite/condition.h"
 #include "ovsdb-lite/mutation.h"
-#include "ovsdb-lite/row-values.h"
+#include "ovsdb-lite/row_values.h"
 #include "ovsdb-lite/tuple.h"
 
 /* --- members that several have ----------------------------------------- */

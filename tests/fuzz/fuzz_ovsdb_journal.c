@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ovsdb-lite/journal-private.h"
-#include "ovsdb-lite/log-file.h"
+#include "ovsdb-lite/journal_private.h"
+#include "ovsdb-lite/log_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* Records of a log file. */
-#include "ovsdb-lite/log-file.h"
+#include "ovsdb-lite/log_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

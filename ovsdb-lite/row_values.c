@@ -1,5 +1,5 @@
 /* A <row> as an operation gives it. */
-#include "ovsdb-lite/row-values.h"
+#include "ovsdb-lite/row_values.h"
 
 #include <stdlib.h>
 

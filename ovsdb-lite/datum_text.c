@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ovsdb-lite/datum-private.h"
+#include "ovsdb-lite/datum_private.h"
 #include "ovsdb-lite/schema.h"
 
 /* --- output ------------------------------------------------------------ */

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "ovsdb-lite/journal-private.h"
-#include "ovsdb-lite/log-file.h"
+#include "ovsdb-lite/journal_private.h"
+#include "ovsdb-lite/log_file.h"
 
 LOG_MODULE(journal);
 

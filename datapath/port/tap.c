@@ -17,6 +17,7 @@
 #include <linux/if_tun.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -158,12 +159,29 @@ static int open_queues(struct tap *t, unsigned n)
 	return 0;
 }
 
+/*
+ * Of a device that someone else has removed, a queue's descriptor is ready for
+ * ever. Something that is never ready takes its number until the port is
+ * closed.
+ */
+static void park(struct tap *t)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	for (unsigned i = 0; i < t->up.n_rxqs && fd >= 0; i++)
+		dup3(fd, t->queues[i].fd, O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+}
+
 static bool follow(struct tap *t, struct netdev_info *info)
 {
 	/* By number: someone may have given it another name. */
 	bool present = !netdev_get_by_ifindex(t->ifindex, info);
 
 	netdev_port_follow(&t->up, present, info);
+	if (!present)
+		park(t);
 	return present;
 }
 
@@ -311,7 +329,8 @@ static enum drop_reason reason_of(int error)
 		return DROP_TX_FULL;
 	case EIO: /* the device is down */
 	case ENODEV:
-	case EBADFD: /* or gone */
+	case EBADFD:   /* or gone */
+	case ENOTCONN: /* and parked */
 		return DROP_TX_DOWN;
 	default:
 		return DROP_TX_ERROR;

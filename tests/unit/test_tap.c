@@ -97,6 +97,7 @@ static void test_removed(void **state)
 	struct port *port = host_open("tap", "t0", 1);
 	struct packet p, *pointer = &p;
 	struct port_status status;
+	struct pollfd pfd = { port->rxqs[0]->fd, POLLIN, 0 };
 	uint64_t bytes = 0;
 
 	host_run("ip link del t0");

@@ -5,7 +5,7 @@
  *
  * "internal" is the host's own port on a bridge; it differs in nothing else.
  * As Open vSwitch does, the device is left down: whoever gives it an address
- * sets it up.
+ * sets it up. It may be put into another network namespace, and works there.
  *
  * Every frame has a virtio-net header in front, so that large GSO frames pass
  * whole (tun: TUN_F_*, IFF_VNET_HDR). A device with several queues spreads what
@@ -174,15 +174,42 @@ static void park(struct tap *t)
 		close(fd);
 }
 
-static bool follow(struct tap *t, struct netdev_info *info)
-{
-	/* By number: someone may have given it another name. */
-	bool present = !netdev_get_by_ifindex(t->ifindex, info);
+enum whereabouts {
+	TAP_GONE,
+	TAP_HERE,
+	/*
+	 * In another network namespace, where someone has put it to give it to
+	 * a container. It works on; we cannot see whether it is up.
+	 */
+	TAP_ELSEWHERE,
+};
 
-	netdev_port_follow(&t->up, present, info);
-	if (!present)
+/* Asks the device itself, then the kernel; info is filled if it is here. */
+static enum whereabouts find(const struct tap *t, struct netdev_info *info)
+{
+	struct ifreq ifr = { 0 };
+
+	if (ioctl(t->queues[0].fd, TUNGETIFF, &ifr))
+		return TAP_GONE;
+	/* By the name that it has now; the number alone may be another's. */
+	if (!netdev_get(ifr.ifr_name, info) && info->ifindex == t->ifindex)
+		return TAP_HERE;
+	return TAP_ELSEWHERE;
+}
+
+static enum whereabouts follow(struct tap *t, struct netdev_info *info)
+{
+	enum whereabouts where = find(t, info);
+
+	if (where == TAP_ELSEWHERE)
+		/* When it is down, the write says so. */
+		atomic_store_explicit(&t->up.tx_enabled, true,
+				      memory_order_relaxed);
+	else
+		netdev_port_follow(&t->up, where == TAP_HERE, info);
+	if (where == TAP_GONE)
 		park(t);
-	return present;
+	return where;
 }
 
 static void tap_close(struct port *port)
@@ -262,8 +289,14 @@ static int tap_reconfigure(struct port *port, const struct port_config *config,
 	if (netdev_port_n_rxqs(config, QUEUES_MAX) != port->n_rxqs ||
 	    config->n_threads != port->n_threads)
 		return -EOPNOTSUPP;
-	if (!follow(t, &info))
+	switch (follow(t, &info)) {
+	case TAP_GONE:
 		return netdev_open_error(port->name, -ENODEV, errp);
+	case TAP_ELSEWHERE:
+		return 0;
+	case TAP_HERE:
+		break;
+	}
 	error = netdev_port_apply(&info, config, errp);
 	follow(t, &info);
 	return error;
@@ -274,9 +307,16 @@ static void tap_status(struct port *port, struct port_status *status)
 	struct tap *t = tap_of(port);
 	struct netdev_info info;
 
-	status->present = follow(t, &info);
-	if (status->present)
+	switch (follow(t, &info)) {
+	case TAP_HERE:
 		netdev_port_status(&info, t->first_carrier_changes, status);
+		break;
+	case TAP_ELSEWHERE:
+		status->present = status->admin_up = status->link_up = true;
+		break;
+	case TAP_GONE:
+		break;
+	}
 }
 
 /* One frame of n bytes with its header; false: dropped and counted. */

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -105,11 +107,52 @@ static void test_removed(void **state)
 	assert_false(status.present || port->tx_enabled);
 	assert_int_equal(port->class->receive(port->rxqs[0], packets, 64, 0),
 			 0);
+	assert_int_equal(poll(&pfd, 1, 0), 0);
 	host_make_udp(frame, 60, 0);
 	packet_init(&p, frame, 60);
 	assert_int_equal(
 		port->class->send(port->txqs[0], &pointer, 1, 0, &bytes), 0);
 	assert_int_equal(host_drops(port, DROP_TX_DOWN), 1);
+	port_close(port);
+}
+
+/* The device is given to a container, and works there. */
+static void test_moved(void **state)
+{
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), wire, away;
+	struct port *port = host_open("internal", "t0", 1);
+	struct packet p, *pointer = &p;
+	struct port_status status;
+	uint64_t bytes = 0;
+
+	assert_false(unshare(CLONE_NEWNET));
+	away = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	assert_true(home >= 0 && away >= 0);
+	assert_false(setns(home, CLONE_NEWNET));
+	host_run("ip link set t0 netns /proc/%d/fd/%d", getpid(), away);
+	port_get_status(port, &status);
+	assert_true(status.present && port->tx_enabled);
+	assert_int_equal(status.ifindex, 0);
+	host_make_udp(frame, 60, 3);
+	packet_init(&p, frame, 60);
+	assert_int_equal(
+		port->class->send(port->txqs[0], &pointer, 1, 0, &bytes), 0);
+	assert_int_equal(host_drops(port, DROP_TX_DOWN), 1);
+
+	assert_false(setns(away, CLONE_NEWNET));
+	host_run("ip link set t0 up");
+	wire = host_wire("t0");
+	assert_false(setns(home, CLONE_NEWNET));
+	port_get_status(port, &status);
+	assert_int_equal(
+		port->class->send(port->txqs[0], &pointer, 1, 0, &bytes), 1);
+	do {
+		assert_true(host_receive(wire, &seen));
+	} while (seen.len != 60);
+	assert_memory_equal(seen.data, frame, 60);
+	close(wire);
+	close(home);
+	close(away);
 	port_close(port);
 }
 
@@ -263,6 +306,7 @@ int main(void)
 		cmocka_unit_test(test_life),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_removed),
+		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_two_queues),
 		cmocka_unit_test(test_block_by_filter),

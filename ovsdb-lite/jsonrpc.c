@@ -194,6 +194,8 @@ static void append_partial(struct jsonrpc *rpc, const char *data, size_t n)
 {
 	size_t need = rpc->n_partial + n;
 
+	if (!n)
+		return;
 	if (need > rpc->allocated) {
 		rpc->allocated = MAX(need, 2 * rpc->allocated);
 		rpc->partial = xrealloc(rpc->partial, rpc->allocated);

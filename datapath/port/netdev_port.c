@@ -27,8 +27,9 @@ void netdev_port_follow(struct port *port, bool present,
 	if (present && info->mtu)
 		atomic_store_explicit(&port->mtu, info->mtu,
 				      memory_order_relaxed);
+	/* Without a carrier the kernel would lose the packets silently. */
 	atomic_store_explicit(&port->tx_enabled,
-			      present && info->flags & IFF_UP,
+			      present && info->flags & IFF_UP && info->carrier,
 			      memory_order_relaxed);
 }
 

@@ -23,7 +23,11 @@ def tcp_gbps(lab, switch, seconds):
             *lab.inside("h1", "ss", "-Hltn", "src", switch.address(1))))
         out = run(*lab.inside("h0", "iperf3", "-J", "-t", str(seconds), "-c",
                               switch.address(1)))
-        return json.loads(out)["end"]["sum_received"]["bits_per_second"] / 1e9
+        result = json.loads(out)
+        if "error" in result:
+            raise RuntimeError("%s: iperf3: %s" % (switch.name,
+                                                   result["error"]))
+        return result["end"]["sum_received"]["bits_per_second"] / 1e9
     finally:
         server.terminate()
         server.wait()

@@ -142,14 +142,14 @@ static void vlan_matrix(void **state)
 		  TAGS(), TAGS(C(0xa00a)), TAGS(), TAGS(C(0xa00a)) },
 		{ "access, tagged", ACCESS10, TAGS(C(10)), DROP_TAG_NOT_ALLOWED,
 		  NOT, NOT, NOT, NOT },
-		{ "trunk, untagged", TRUNK, TAGS(), none, NOT, TAGS(), TAGS(),
-		  TAGS() },
+		{ "trunk, untagged: VLAN 0, which native ports do not have",
+		  TRUNK, TAGS(), none, NOT, TAGS(), NOT, NOT },
 		{ "trunk, tagged 10", TRUNK, TAGS(C(10)), none, TAGS(),
 		  TAGS(C(10)), TAGS(), TAGS(C(10)) },
 		{ "trunk, tagged 20 with PCP", TRUNK, TAGS(C(0x6014)), none,
 		  NOT, TAGS(C(0x6014)), TAGS(C(0x6014)), TAGS(C(0x6014)) },
 		{ "trunk, priority-tagged", TRUNK, TAGS(C(0x6000)), none, NOT,
-		  TAGS(), TAGS(), TAGS() },
+		  TAGS(), NOT, NOT },
 		{ "trunk of 10, untagged", TRUNK10, TAGS(),
 		  DROP_UNTAGGED_NOT_ALLOWED, NOT, NOT, NOT, NOT },
 		{ "trunk of 10, tagged 20", TRUNK10, TAGS(C(20)),
@@ -247,6 +247,16 @@ static void cvlans_filter_inner_tags(void **state)
 	inject(f, in, 0xff, 1, TAGS(C(11)));
 	assert_int_equal(out->n_sent, 1);
 	assert_int_equal(fixture_drops(in, DROP_VLAN_NOT_ALLOWED), 1);
+
+	/* The same the other way round, flooded and known. */
+	inject(f, out, 0xff, 2, TAGS(S(10), C(10)));
+	inject(f, out, 0xff, 2, TAGS(S(10), C(11)));
+	inject(f, out, 0xff, 2, TAGS(S(10)));
+	assert_int_equal(in->n_sent, 1);
+	assert_frame(&in->sent[0], 0xff, 2, TAGS(C(10)));
+	inject(f, out, 1, 2, TAGS(S(10), C(10)));
+	inject(f, out, 1, 2, TAGS(S(10), C(11)));
+	assert_int_equal(in->n_sent, 2);
 }
 
 /* A trunk after an access port: the view must be put right between them. */

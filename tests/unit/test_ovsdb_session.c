@@ -19,6 +19,7 @@
 
 #include "base/util.h"
 #include "ovsdb-lite/server.h"
+#include "ovsdb-lite/stream.h"
 
 #define MAX_UUIDS 16
 
@@ -183,9 +184,10 @@ static void run(struct fixture *f, const struct step *steps, size_t n)
 
 #define REQUEST(id, method, params)                                            \
 	"{\"id\":" #id ",\"method\":\"" method "\",\"params\":[" params "]}"
-#define TRANSACT(id, ops) REQUEST(id, "transact", "\"d\"," ops)
-#define OK(id, result)	  "{\"id\":" #id ",\"result\":" result ",\"error\":null}"
-#define FAIL(id, error)	  "{\"id\":" #id ",\"result\":null,\"error\":" error "}"
+#define TRANSACT(id, ops)	 REQUEST(id, "transact", "\"d\"," ops)
+#define TRANSACT_SERVER(id, ops) REQUEST(id, "transact", "\"_Server\"," ops)
+#define OK(id, result)		 "{\"id\":" #id ",\"result\":" result ",\"error\":null}"
+#define FAIL(id, error)		 "{\"id\":" #id ",\"result\":null,\"error\":" error "}"
 #define NOTE(method, params)                                                   \
 	"{\"id\":null,\"method\":\"" method "\",\"params\":[" params "]}"
 #define INSERT(row) "{\"op\":\"insert\",\"table\":\"t\",\"row\":" row "}"
@@ -412,15 +414,58 @@ static void test_server_database(void **state)
 
 	RUN(state,
 	    { REQUEST(1, "monitor_cond",
-		      "\"_Server\",1,{\"Database\":{\"columns\":[\"name\"]}}"),
-	      "A:" OK(1, "{\"Database\":{\"U1\":{\"initial\":{\"name\":\"d\"}}"
-			 ",\"U2\":{\"initial\":{\"name\":\"_Server\"}}}}") }, );
+		      "\"_Server\",1,{\"Database\":{\"columns\":[\"model\","
+		      "\"connected\"],\"where\":[[\"name\",\"==\",\"d\"]]}}"),
+	      "A:" OK(1, "{\"Database\":{\"U1\":{\"initial\":{\"model\":"
+			 "\"standalone\",\"connected\":true}}}}") },
+	    { TRANSACT_SERVER(2, "{\"op\":\"delete\",\"table\":\"Database\","
+				 "\"where\":[]}"),
+	      "A:" OK(2, "[{\"error\":\"not allowed\"}]") }, );
 	assert_int_equal(ovsdb_server_remove_db(f->server, "d", NULL), 0);
 	RUN(state,
-	    { REQUEST(2, "echo", ""),
+	    { REQUEST(3, "echo", ""),
 	      "A:" NOTE("update2",
 			"1,{\"Database\":{\"U1\":{\"delete\":null}}}")
-		      OK(2, "[]") }, );
+		      OK(3, "[]") }, );
+}
+
+/* A TCP connection to ourselves: the server's end and the other. */
+static void tcp_pair(int fds[2])
+{
+	int listener = stream_listen_tcp("0:127.0.0.1", NULL);
+	char *where = xasprintf("127.0.0.1:%u", stream_local_port(listener));
+
+	fds[0] = stream_connect_tcp(where, NULL);
+	assert_true(fds[0] >= 0);
+	while ((fds[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) < 0)
+		;
+	close(listener);
+	free(where);
+}
+
+/* A peer that is silent is asked, and if it is another machine's, dropped. */
+static void test_probes(void **state)
+{
+	struct fixture *f = *state;
+	int local[2], remote[2];
+	char buf[200] = "";
+
+	ovsdb_server_set_probe_interval(f->server, 10);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, local), 0);
+	tcp_pair(remote);
+	ovsdb_server_accept(f->server, local[1]);
+	ovsdb_server_accept(f->server, remote[1]);
+	assert_int_equal(ovsdb_server_n_sessions(f->server), 4);
+	while (ovsdb_server_n_sessions(f->server) == 4)
+		event_base_loop(f->base, EVLOOP_ONCE);
+	assert_int_equal(ovsdb_server_n_sessions(f->server), 3);
+	assert_true(read(remote[0], buf, sizeof(buf) - 1) > 0);
+	assert_string_equal(buf, "{\"id\":\"echo\",\"method\":\"echo\","
+				 "\"params\":[]}");
+	assert_true(read(local[0], buf, sizeof(buf) - 1) > 0);
+	close(local[0]);
+	close(remote[0]);
 }
 
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -439,6 +484,7 @@ int main(void)
 		WITH_SERVER(test_bad_peer),
 		WITH_SERVER(test_unasked_reply),
 		WITH_SERVER(test_server_database),
+		WITH_SERVER(test_probes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,9 +241,10 @@ static void end_one(struct remote *remote)
 {
 	struct remote **p;
 
-	for (p = &remote->server->remotes; *p != remote; p = &(*p)->next)
+	for (p = &remote->server->remotes; *p && *p != remote; p = &(*p)->next)
 		;
-	*p = remote->next;
+	if (*p)
+		*p = remote->next;
 	drop_sessions(remote);
 	stream_listener_destroy(remote->listener);
 	if (remote->unix_path)

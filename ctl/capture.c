@@ -42,17 +42,17 @@ static void on_interrupt(int signal_number)
 
 /* --- the command's own arguments ------------------------------------------ */
 
-static uint64_t parse_count(const char *option, const char *text)
+static uint32_t parse_count(const char *option, const char *text)
 {
 	char *end;
 	unsigned long long n;
 
 	errno = 0;
 	n = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || !n)
+	if (*text < '0' || *text > '9' || *end || errno || !n || n > UINT32_MAX)
 		ctl_fatal("capture: %s takes a number above 0, not \"%s\"",
 			  option, text);
-	return n;
+	return (uint32_t)n;
 }
 
 static void add_filter(struct capture *c, const char *word)
@@ -78,8 +78,7 @@ static void parse_arguments(struct capture *c, int argc, char **argv)
 		else if (option && word[1] == 'c')
 			c->max_packets = parse_count(word, argv[++i]);
 		else if (option)
-			c->snaplen = MIN(parse_count(word, argv[++i]),
-					 PCAPNG_MAX_BLOCK);
+			c->snaplen = parse_count(word, argv[++i]);
 		else if (!c->target)
 			c->target = word;
 		else

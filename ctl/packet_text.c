@@ -168,8 +168,10 @@ static void print_icmp(struct view *v, const struct ip *ip)
 	else if (!strncmp(name, "echo", 4))
 		fprintf(v->out, " %s id %u seq %u", name, be16(p + 4),
 			be16(p + 6));
-	else
+	else if (p[1])
 		fprintf(v->out, " %s code %u", name, p[1]);
+	else
+		fprintf(v->out, " %s", name);
 	if (ip->family == AF_INET6 && (p[0] == 135 || p[0] == 136) &&
 	    v->n >= 16) {
 		fputs(" target ", v->out);

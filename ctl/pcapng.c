@@ -295,6 +295,8 @@ int pcapng_feed(struct pcapng_reader *r, const void *data, size_t n,
 	bool go_on = true;
 	int error = 0;
 
+	if (!n)
+		return 0;
 	append(r, data, n);
 	while (go_on && !error) {
 		uint32_t type = 0;

@@ -23,10 +23,9 @@ struct rpc {
 	bool up;
 	char *why_closed;
 	int last_id;
-	/* the reply waited for: its id, and what came */
-	int wanted;
-	json_t *result, *error;
-	json_t *updates; /* array of params not yet handed out */
+	/* What came and was not yet handed out: one read may bring several. */
+	json_t *replies; /* [id, result, error] */
+	json_t *updates; /* params */
 };
 
 static void on_request(struct jsonrpc *conn, const char *method, json_t *params,
@@ -54,13 +53,8 @@ static void on_reply(struct jsonrpc *conn, json_t *id, json_t *result,
 {
 	struct rpc *rpc = aux;
 
-	if (json_integer_value(id) != rpc->wanted)
-		return;
-	rpc->wanted = 0;
-	if (json_is_null(error))
-		rpc->result = json_incref(result);
-	else
-		rpc->error = json_incref(error);
+	json_array_append_new(rpc->replies,
+			      json_pack("[O, O, O]", id, result, error));
 }
 
 static void on_connected(struct jsonrpc *conn, void *aux)
@@ -148,6 +142,7 @@ struct rpc *rpc_open(const struct ctl_options *options, char **errp)
 	int error;
 
 	rpc->base = event_base_new();
+	rpc->replies = json_array();
 	rpc->updates = json_array();
 	if (set_up_tls(rpc, options, errp)) {
 		rpc_close(rpc);
@@ -178,8 +173,7 @@ void rpc_close(struct rpc *rpc)
 		tls_destroy(rpc->tls);
 	}
 	json_decref(rpc->updates);
-	json_decref(rpc->result);
-	json_decref(rpc->error);
+	json_decref(rpc->replies);
 	free(rpc->why_closed);
 	free(rpc);
 }
@@ -200,18 +194,36 @@ int rpc_send(struct rpc *rpc, const char *method, json_t *params)
 	return rpc->last_id;
 }
 
+/* Takes the reply to a request out of those that came; NULL: not yet. */
+static json_t *take_reply(struct rpc *rpc, int id)
+{
+	json_t *reply = NULL, *r;
+	size_t i;
+
+	json_array_foreach(rpc->replies, i, r) {
+		if (json_integer_value(json_array_get(r, 0)) != id)
+			continue;
+		reply = json_incref(r);
+		json_array_remove(rpc->replies, i);
+		break;
+	}
+	return reply;
+}
+
 json_t *rpc_wait(struct rpc *rpc, int id, json_t **error)
 {
-	json_t *result;
+	json_t *reply, *result = NULL;
 
-	rpc->wanted = id;
-	while (rpc->wanted) {
+	while (!(reply = take_reply(rpc, id))) {
 		check_alive(rpc);
 		event_base_loop(rpc->base, EVLOOP_ONCE);
 	}
-	result = rpc->result;
-	*error = rpc->error;
-	rpc->result = rpc->error = NULL;
+	*error = NULL;
+	if (json_is_null(json_array_get(reply, 2)))
+		result = json_incref(json_array_get(reply, 1));
+	else
+		*error = json_incref(json_array_get(reply, 2));
+	json_decref(reply);
 	return result;
 }
 

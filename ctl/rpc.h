@@ -26,7 +26,7 @@ void rpc_close(struct rpc *rpc); /* accepts NULL */
  */
 int rpc_send(struct rpc *rpc, const char *method, json_t *params);
 /*
- * Waits for the reply to a request, dropping replies to earlier ones. Returns
+ * Waits for the reply to a request, each of which must be waited for. Returns
  * its result; or NULL with its error in *error. Both are new references.
  */
 json_t *rpc_wait(struct rpc *rpc, int id, json_t **error);

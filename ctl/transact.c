@@ -296,6 +296,17 @@ static void read_next_cfg(const json_t *result, struct reload *reload)
 	}
 }
 
+static bool only_init(const json_t *ops)
+{
+	const char *op = json_string_value(
+		json_object_get(json_array_get(ops, 1), "op"));
+	const char *table = json_string_value(
+		json_object_get(json_array_get(ops, 1), "table"));
+
+	return json_array_size(ops) == 2 && op && !strcmp(op, "insert") &&
+	       table && !strcmp(table, DATABASE);
+}
+
 enum commit_status transact_commit(struct ctl *ctl, struct reload *reload)
 {
 	json_t *ops = transact_operations(ctl), *params, *result, *error;
@@ -304,6 +315,9 @@ enum commit_status transact_commit(struct ctl *ctl, struct reload *reload)
 
 	if (!ops)
 		return COMMIT_UNCHANGED;
+	/* Setting up the database alone is nothing for vswd to carry out. */
+	if (only_init(ops))
+		reload = NULL;
 	if (reload)
 		add_next_cfg(ctl, ops);
 	json_array_append_new(ops, json_pack("{s:s, s:s}", "op", "comment",

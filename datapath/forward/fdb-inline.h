@@ -62,17 +62,23 @@ struct fdb_bucket {
 struct fdb_table {
 	struct fdb_bucket *buckets;
 	uint64_t offset_mask; /* (number of buckets - 1) * sizeof(bucket) */
-	uint64_t seed[2];
+	uint64_t seed[3];
 	_Atomic(uint64_t) fresh; /* tick and live bit; written every second */
 } CACHE_ALIGNED;
 
-/* The same key in the same table hashes alike; nobody outside knows how. */
+/*
+ * Seeded, since strangers choose addresses. A product folded on itself alone
+ * would leave some seeds with which addresses in a row, or that differ in
+ * their high bytes only, crowd in a part of the table; the second product's
+ * upper half spreads those as well as random ones (test_fdb_full.c).
+ */
 static inline uint64_t fdb_hash(const struct fdb_table *t, fdb_key key)
 {
 	unsigned __int128 product =
 		(unsigned __int128)(key ^ t->seed[0]) * t->seed[1];
+	uint64_t folded = (uint64_t)product ^ (uint64_t)(product >> 64);
 
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
+	return folded * t->seed[2] >> 26;
 }
 
 static inline struct fdb_bucket *fdb_primary(const struct fdb_table *t,

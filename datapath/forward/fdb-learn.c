@@ -34,6 +34,7 @@
 #include "forward/fdb-table.h"
 
 #define SAMPLE_BUCKETS 16
+#define SAMPLE_STEP    0x9e3779b1u /* odd: samples start anywhere */
 #define MAX_TRIES      4
 
 #define relaxed memory_order_relaxed
@@ -129,34 +130,50 @@ struct victim {
 	struct fdb_slot slot;
 	uint64_t rank; /* the highest gives way */
 	bool found;
+	uint64_t salt; /* another one each time */
 };
 
-/*
- * The newcomer's port has `holds` entries without it. Among ports that hold
- * the same its own gives way first.
- */
-static void consider_bucket(struct fdb *fdb, struct fdb_bucket *bucket,
-			    uint16_t port, uint32_t holds,
-			    struct victim *victim)
+/* Entries of the port, without the newcomer that has taken room already. */
+static uint32_t holds(const struct fdb *fdb, uint16_t owner, uint16_t newcomer)
 {
-	uint32_t now = fdb_now(fdb);
+	return atomic_load_explicit(&fdb->ports[owner].learned, relaxed) -
+	       (owner == newcomer && newcomer);
+}
+
+/*
+ * By what the port holds, then by age, then by chance: were it the first one of
+ * each sample, some parts of the table would be emptied and others fill up.
+ * Among ports that hold the same the newcomer's own gives way first.
+ */
+static uint64_t rank_entry(const struct fdb_slot *slot, uint64_t held,
+			   bool is_own, uint32_t age_s, uint64_t salt)
+{
+	uint64_t chance = (slot->key ^ salt) * 0x9e3779b97f4a7c15 >> 48;
+
+	return (held * 2 + is_own) << 42 |
+	       (uint64_t)MIN(age_s, (1u << 26) - 1) << 16 | chance;
+}
+
+static void consider_bucket(struct fdb *fdb, struct fdb_bucket *bucket,
+			    uint16_t port, struct victim *victim)
+{
+	uint32_t now = fdb_now(fdb), own = holds(fdb, port, port);
 
 	for (unsigned i = 0; i < FDB_BUCKET_SLOTS; i++) {
 		struct fdb_slot slot;
 		uint16_t owner;
-		uint64_t owns, rank;
+		uint64_t held, rank;
 
 		if (!fdb_read_slot(bucket, i, &slot) ||
 		    slot.value & FDB_VALUE_STATIC)
 			continue;
 		owner = fdb_value_port(slot.value);
-		owns = atomic_load_explicit(&fdb->ports[owner].learned,
-					    relaxed);
-		owns -= owner == port;
-		if (owns < holds)
+		held = holds(fdb, owner, port);
+		if (held < own)
 			continue;
-		rank = (owns * 2 + (owner == port)) << 32 |
-		       (now - fdb_value_tick(slot.value));
+		rank = rank_entry(&slot, held, owner == port,
+				  now - fdb_value_tick(slot.value),
+				  victim->salt);
 		if (!victim->found || rank > victim->rank) {
 			victim->found = true;
 			victim->rank = rank;
@@ -174,7 +191,7 @@ static void account_evicted(struct fdb *fdb, const struct fdb_slot *old)
 }
 
 /* Removes an entry somewhere; its room in `entries` is the caller's. */
-static bool evict_sampled(struct fdb *fdb, uint16_t port, uint32_t holds)
+static bool evict_sampled(struct fdb *fdb, uint16_t port)
 {
 	const struct fdb_table *t = &fdb->table;
 
@@ -183,13 +200,14 @@ static bool evict_sampled(struct fdb *fdb, uint16_t port, uint32_t holds)
 		struct fdb_slot old;
 		uint64_t at;
 
-		at = atomic_fetch_add_explicit(&fdb->sample_cursor,
-					       SAMPLE_BUCKETS, relaxed);
+		at = atomic_fetch_add_explicit(&fdb->sample_cursor, SAMPLE_STEP,
+					       relaxed);
+		victim.salt = at;
 		for (unsigned n = 0; n < SAMPLE_BUCKETS; n++, at++)
 			consider_bucket(
 				fdb,
 				fdb_primary(t, at * sizeof(struct fdb_bucket)),
-				port, holds, &victim);
+				port, &victim);
 		if (!victim.found)
 			continue;
 		old = victim.slot;
@@ -201,17 +219,17 @@ static bool evict_sampled(struct fdb *fdb, uint16_t port, uint32_t holds)
 	return false;
 }
 
-bool fdb_claim_from(struct fdb *fdb, fdb_key key, uint16_t port, uint32_t holds,
+bool fdb_claim_from(struct fdb *fdb, fdb_key key, uint16_t port,
 		    struct fdb_slot *slot)
 {
 	const struct fdb_table *t = &fdb->table;
 	uint64_t hash = fdb_hash(t, key);
 
 	for (int try = 0; try < MAX_TRIES; try++) {
-		struct victim victim = { .found = false };
+		struct victim victim = { .found = false, .salt = hash };
 
 		for (unsigned n = 0; n < FDB_PROBES; n++)
-			consider_bucket(fdb, fdb_probe(t, hash, n), port, holds,
+			consider_bucket(fdb, fdb_probe(t, hash, n), port,
 					&victim);
 		if (!victim.found)
 			return false;
@@ -235,18 +253,16 @@ enum fdb_learn_result fdb_insert(struct fdb *fdb, fdb_key key, uint16_t port,
 				 uint32_t tick)
 {
 	struct fdb_slot slot;
-	uint32_t holds;
 
 	if (!take_port_room(fdb, port)) {
 		count(&fdb->refused);
 		return FDB_PORT_FULL;
 	}
-	holds = atomic_load_explicit(&fdb->ports[port].learned, relaxed) - 1;
 	if (!take_room(&fdb->entries, fdb->max_entries) &&
-	    !evict_sampled(fdb, port, holds))
+	    !evict_sampled(fdb, port))
 		goto no_room;
 	if (!fdb_claim_free(&fdb->table, key, &slot) &&
-	    !fdb_claim_from(fdb, key, port, holds, &slot)) {
+	    !fdb_claim_from(fdb, key, port, &slot)) {
 		give_room_back(&fdb->entries);
 		goto no_room;
 	}

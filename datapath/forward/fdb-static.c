@@ -46,7 +46,7 @@ static int insert_static(struct fdb *fdb, fdb_key key, uint16_t port,
 	if (fdb->n_static >= n_slots / 4)
 		return -ENOSPC;
 	if (!fdb_claim_free(&fdb->table, key, slot) &&
-	    !fdb_claim_from(fdb, key, 0, 0, slot))
+	    !fdb_claim_from(fdb, key, 0, slot))
 		return -ENOSPC;
 	fdb_publish_slot(&fdb->table, slot, FDB_VALUE_STATIC | port);
 	fdb_tell_change(fdb, key, port, 0);

@@ -73,7 +73,7 @@ static inline uint64_t fdb_n_buckets(const struct fdb_table *t)
 static inline struct fdb_bucket *fdb_probe(const struct fdb_table *t,
 					   uint64_t hash, unsigned n)
 {
-	uint64_t step = (hash >> 32 | 1) * sizeof(struct fdb_bucket);
+	uint64_t step = (hash >> 20 | 1) * sizeof(struct fdb_bucket);
 
 	return fdb_primary(t, hash + n * step);
 }
@@ -123,9 +123,9 @@ enum fdb_learn_result fdb_insert(struct fdb *fdb, fdb_key key, uint16_t port,
 				 uint32_t tick);
 /*
  * Claims a slot for key from a learned entry that gives way to one of port,
- * which holds so many; port 0, 0: whichever. False when none does.
+ * for which room has been taken; port 0: to any. False when none does.
  */
-bool fdb_claim_from(struct fdb *fdb, fdb_key key, uint16_t port, uint32_t holds,
+bool fdb_claim_from(struct fdb *fdb, fdb_key key, uint16_t port,
 		    struct fdb_slot *slot);
 /* Removes all but one learned entry of key; after one was published. */
 void fdb_settle(struct fdb *fdb, fdb_key key);

@@ -70,6 +70,7 @@ static void seed_table(struct fdb_table *t, uint64_t seed)
 	if (seed) {
 		t->seed[0] = next_word(&seed);
 		t->seed[1] = next_word(&seed);
+		t->seed[2] = next_word(&seed);
 	} else if (getrandom(t->seed, sizeof(t->seed), 0) != sizeof(t->seed)) {
 		/* A known seed would let a stranger fill one bucket. */
 		fprintf(stderr, "no random numbers for the FDB: %s\n",
@@ -77,6 +78,7 @@ static void seed_table(struct fdb_table *t, uint64_t seed)
 		abort();
 	}
 	t->seed[1] |= 1;
+	t->seed[2] |= 1;
 }
 
 static struct fdb *create(const struct fdb_config *config, uint32_t n_static)

@@ -4,8 +4,8 @@
  *
  * One table a bridge, shared by all workers. Key and value are a 64-bit word
  * each; four entries fill a cache line, the bucket. A key has a primary bucket
- * and, for the rare case that it is full, a secondary one, both by a hash that
- * is seeded at random. Readers take no lock and write nothing. Writers claim
+ * and, for the rare case that it is full, seven more, by a hash that is seeded
+ * at random. Readers take no lock and write nothing. Writers claim
  * and change entries with compare-and-swap, so no thread ever waits for
  * another: a worker preempted in the middle of a write delays nobody.
  *
@@ -14,10 +14,15 @@
  *
  * A full table: the port that holds most gives way, an old entry of it first;
  * when nothing can give way, the station stays unknown and its frames flood.
+ * Nothing gives way that belongs to a port that holds fewer than the
+ * newcomer's.
  *
  * Changes (learned, moved, aged, flushed) are told to listeners through a ring
  * that the control thread drains; when it overflows, listeners are told to
  * read the whole table anew.
+ *
+ * How it is done: fdb-inline.h (slots, readers), fdb-table.c (writers),
+ * fdb-learn.c (double entries, limits), fdb-listen.c (the order of changes).
  */
 #ifndef FORWARD_FDB_H
 #define FORWARD_FDB_H
@@ -41,9 +46,10 @@ static inline fdb_key fdb_make_key(uint64_t mac, uint16_t fid)
 }
 
 struct fdb_config {
-	uint32_t max_entries; /* learned ones; static ones come on top */
-	uint32_t age_s;	      /* 0: never */
-	uint64_t seed;	      /* 0: random; a test gives its own */
+	/* Learned ones, 1 to FDB_SIZE_MAX; static ones come on top. */
+	uint32_t max_entries;
+	uint32_t age_s; /* 0: never */
+	uint64_t seed;	/* 0: random; a test gives its own */
 };
 
 /* What lookups return: the port, or FDB_NONE. */
@@ -63,22 +69,33 @@ enum fdb_learn_result {
 	FDB_MOVED,
 	FDB_IS_STATIC,	/* a static entry on another port: not moved */
 	FDB_PORT_FULL,	/* the port's own limit */
-	FDB_TABLE_FULL, /* and nothing could give way */
+	FDB_TABLE_FULL, /* and nothing could give way, or no room was near */
 };
 
-/* Control thread. */
+/* Control thread. Never NULL. */
 struct fdb *fdb_create(const struct fdb_config *config);
 void fdb_destroy(struct fdb *fdb); /* when no snapshot in force has it */
-/* A table of another size with the same content; then publish and destroy. */
+/*
+ * A table of another size with the same content, settings, listeners and
+ * counters; then publish it and destroy the old one. If it is smaller, entries
+ * give way as they do in a full table. What workers learn in the old table
+ * meanwhile is learned anew with the next frame; listeners are told
+ * FDB_RESYNC. Only the new table may be given a listener from then on.
+ */
 struct fdb *fdb_resize(const struct fdb *fdb, uint32_t max_entries);
 void fdb_set_age(struct fdb *fdb, uint32_t age_s);
-/* Most entries that the port may have learned; 0: no limit of its own. */
+/*
+ * Most entries that the port may have learned; 0: no limit of its own. Those
+ * that it has beyond a lower limit stay until they age. A port at its limit
+ * draws no other port's station to itself either.
+ */
 void fdb_set_port_limit(struct fdb *fdb, uint16_t port, uint32_t limit);
 
 /*
- * Time in seconds, of any epoch: called by the control thread at least once a
- * second. Ages what is over, a part of the table a call, so that the whole
- * table has passed within a tenth of the age time.
+ * Time in seconds, of any epoch but never back: called by the control thread at
+ * least once a second. Ages what is over, a part of the table a call, so that
+ * the whole table has passed within a tenth of the age time. An entry goes when
+ * it was last heard more than the age time ago.
  */
 void fdb_tick(struct fdb *fdb, uint32_t now_s);
 
@@ -106,32 +123,49 @@ static inline bool fdb_is_fresh(const struct fdb *fdb, fdb_key key,
 static inline bool fdb_is_fresh_in(const struct fdb *fdb,
 				   const struct fdb_bucket *bucket, fdb_key key,
 				   uint16_t port);
-/* Worker. Called when it is not fresh. Never waits. */
+/* Worker. Called when it is not fresh. port is not 0. Never waits. */
 enum fdb_learn_result fdb_learn(struct fdb *fdb, fdb_key key, uint16_t port);
 
-/* Control thread; workers may learn meanwhile. */
+/*
+ * Control thread; workers may learn meanwhile, here and below. Replaces what is
+ * known of key. -ENOSPC when static entries have filled their part of the
+ * table, which is a quarter of its slots, at least 256.
+ */
 int fdb_add_static(struct fdb *fdb, fdb_key key, uint16_t port);
 /* Removes static or learned. -ENOENT when it is not there. */
 int fdb_delete(struct fdb *fdb, fdb_key key);
 /* Learned entries of one port (or 0: any) and one fid (or -1: any). */
 unsigned fdb_flush(struct fdb *fdb, uint16_t port, int fid);
-/* The same, static ones too: a port that is gone. */
+/*
+ * The same, static ones too: a port that is gone; after the grace period of the
+ * snapshot that had it, or a worker may learn on it again.
+ */
 unsigned fdb_purge_port(struct fdb *fdb, uint16_t port);
 /* Calls back for each entry, in no order, until it returns false. */
 void fdb_for_each(const struct fdb *fdb,
 		  bool (*cb)(const struct fdb_entry *, void *aux), void *aux);
 
 struct fdb_stats {
+	/* entries: learned ones that are there now. */
 	uint32_t entries, static_entries, max_entries;
+	/* Since the start. refused: both kinds of full. */
 	uint64_t learned, moved, aged, evicted, refused, flushed;
 };
+/* Control thread. */
 void fdb_get_stats(const struct fdb *fdb, struct fdb_stats *stats);
+/* Any thread. Learned ones. */
 uint32_t fdb_port_entries(const struct fdb *fdb, uint16_t port);
 
 enum fdb_change { FDB_ADDED, FDB_CHANGED_PORT, FDB_REMOVED, FDB_RESYNC };
 
 struct fdb_listener {
-	/* port is the new one, old_port that before (0: none). */
+	/*
+	 * port is the new one (0: removed), old_port that before (0: none).
+	 * Changes that others have overtaken are left out, so what is told
+	 * last is so, but old_port need not be what was told before, and the
+	 * same may be told twice. FDB_RESYNC has no address: read the table
+	 * with fdb_for_each(). It comes first of all to a new listener.
+	 */
 	void (*change)(struct fdb_listener *, enum fdb_change, uint64_t mac,
 		       uint16_t fid, uint16_t port, uint16_t old_port);
 	struct fdb_listener *next;

@@ -94,6 +94,8 @@ static void apply_vlan_config(struct fwd_port *p, const struct vlan_config *c)
 	case VLAN_NATIVE_TAGGED:
 		p->accepts_tagged = true;
 		vlan_set_assign(&p->vlans, c->trunks);
+		/* VLAN 0 leaves untagged and would come back as native. */
+		vlan_set_remove(&p->vlans, 0);
 		vlan_set_add(&p->vlans, c->tag);
 		p->native_vid = c->tag;
 		break;

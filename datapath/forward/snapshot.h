@@ -51,6 +51,11 @@ static inline void vlan_set_add(struct vlan_set *set, uint16_t vid)
 	set->bits[vid >> 6] |= 1ull << (vid & 63);
 }
 
+static inline void vlan_set_remove(struct vlan_set *set, uint16_t vid)
+{
+	set->bits[vid >> 6] &= ~(1ull << (vid & 63));
+}
+
 /* What the database says of a port's VLANs. */
 struct vlan_config {
 	enum vlan_mode mode;

@@ -37,6 +37,7 @@ struct device {
 	int ifindex;
 	int lock_fd;
 	struct ingress_block block;
+	bool bypass; /* the queueing discipline, there being none */
 	uint64_t rx_overflows;
 	uint32_t first_carrier_changes;
 	struct device_queue queues[QUEUES_MAX];
@@ -47,6 +48,11 @@ struct device {
 static struct device *device_of(const struct port *port)
 {
 	return CONTAINER_OF(port, struct device, up);
+}
+
+static struct device_queue *queue_of(const struct port_rxq *rxq)
+{
+	return CONTAINER_OF(rxq, struct device_queue, rxq);
 }
 
 static int check_kind(const struct netdev_info *info, char **errp)
@@ -124,6 +130,21 @@ static int apply(struct device *d, const struct netdev_info *info,
 	return error;
 }
 
+/*
+ * A device without a queueing discipline (a veth end, most virtual ones) is
+ * sent to directly, which is cheaper; where there is one, it is asked to queue.
+ */
+static void follow_qdisc(struct device *d, const struct netdev_info *info)
+{
+	bool bypass = !strcmp(info->qdisc, "noqueue");
+
+	if (bypass == d->bypass)
+		return;
+	d->bypass = bypass;
+	for (unsigned i = 0; i < d->up.n_rxqs; i++)
+		packet_socket_set_bypass(&d->queues[i].socket, bypass);
+}
+
 /* Takes over what the device is like now; false when it is not ours (now). */
 static bool follow(struct device *d, struct netdev_info *info)
 {
@@ -133,8 +154,11 @@ static bool follow(struct device *d, struct netdev_info *info)
 	if (present && info->mtu)
 		atomic_store_explicit(&d->up.mtu, info->mtu,
 				      memory_order_relaxed);
+	if (present)
+		follow_qdisc(d, info);
+	/* Without a carrier the kernel would lose the packets silently. */
 	atomic_store_explicit(&d->up.tx_enabled,
-			      present && info->flags & IFF_UP,
+			      present && info->flags & IFF_UP && info->carrier,
 			      memory_order_relaxed);
 	return present;
 }
@@ -275,7 +299,7 @@ static void device_counters(struct port *port, struct port_counters *total)
 static unsigned device_receive(struct port_rxq *rxq, struct packet *packets,
 			       unsigned max, unsigned thread)
 {
-	struct device_queue *q = CONTAINER_OF(rxq, struct device_queue, rxq);
+	struct device_queue *q = queue_of(rxq);
 
 	return packet_socket_receive(&q->socket, rxq->port, packets, max,
 				     thread);
@@ -283,6 +307,17 @@ static unsigned device_receive(struct port_rxq *rxq, struct packet *packets,
 
 static void device_done(struct port_rxq *rxq)
 {
+	struct device_queue *q = queue_of(rxq);
+
+	packet_socket_done(&q->socket);
+}
+
+static bool device_arm(struct port_rxq *rxq)
+{
+	struct device_queue *q = queue_of(rxq);
+
+	packet_socket_arm(&q->socket);
+	return true;
 }
 
 static unsigned device_send(struct port_txq *txq,
@@ -305,5 +340,6 @@ const struct port_class port_class_device = {
 	.device_counters = device_counters,
 	.receive = device_receive,
 	.done = device_done,
+	.arm = device_arm,
 	.send = device_send,
 };

@@ -19,10 +19,13 @@ LOG_MODULE(device);
 
 /* Limits, not allocations: about 60 frames of 64 KiB each way. */
 #define SOCKET_BUFFER_BYTES (4 << 20)
+#define RING_BYTES	    (256 << 10) /* of all queues */
 
 #ifndef PACKET_FANOUT_FLAG_IGNORE_OUTGOING
 #define PACKET_FANOUT_FLAG_IGNORE_OUTGOING 0x4000
 #endif
+
+#define MESSAGES_MAX 16 /* received by one system call */
 
 union auxdata_room {
 	struct cmsghdr cmsg;
@@ -84,7 +87,7 @@ static int set_promiscuous(int fd, int ifindex)
 		       : 0;
 }
 
-static int open_one(struct packet_socket *s, int ifindex)
+static int open_one(struct packet_socket *s, int ifindex, size_t ring_bytes)
 {
 	int error;
 
@@ -99,7 +102,8 @@ static int open_one(struct packet_socket *s, int ifindex)
 	if (!error)
 		error = set_option(s->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING,
 				   1);
-	if (!error)
+	/* Without a ring it is slower, and works as well. */
+	if (!error && packet_ring_open(&s->ring, s->fd, ring_bytes))
 		error = set_option(s->fd, SOL_PACKET, PACKET_AUXDATA, 1);
 	if (!error)
 		error = bind_to(s->fd, ifindex);
@@ -131,9 +135,9 @@ int packet_sockets_open(struct packet_socket *sockets, unsigned n,
 	int error = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		sockets[i].fd = -1;
+		sockets[i] = (struct packet_socket){ .fd = -1 };
 	for (unsigned i = 0; i < n && !error; i++)
-		error = open_one(&sockets[i], ifindex);
+		error = open_one(&sockets[i], ifindex, RING_BYTES / n);
 	if (!error) {
 		what = "make promiscuous";
 		error = set_promiscuous(sockets[0].fd, ifindex);
@@ -155,6 +159,7 @@ int packet_sockets_open(struct packet_socket *sockets, unsigned n,
 
 void packet_socket_close(struct packet_socket *s)
 {
+	packet_ring_close(&s->ring);
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
@@ -189,45 +194,84 @@ static void take_vlan(struct packet *p, struct msghdr *msg)
 				      : ETH_P_8021Q;
 }
 
-unsigned packet_socket_receive(struct packet_socket *s, struct port *port,
-			       struct packet *packets, unsigned max,
-			       unsigned thread)
+static void prepare(struct mmsghdr *msg, struct iovec *iov, uint8_t *frame,
+		    union auxdata_room *aux)
 {
-	union auxdata_room aux[RX_ARENA_SLOTS];
-	struct mmsghdr msgs[RX_ARENA_SLOTS];
-	struct iovec iov[RX_ARENA_SLOTS];
+	iov->iov_base = frame - VNET_HDR_LEN;
+	iov->iov_len = VNET_HDR_LEN + PACKET_LEN_MAX;
+	msg->msg_hdr = (struct msghdr){ .msg_iov = iov,
+					.msg_iovlen = 1,
+					.msg_control = aux,
+					.msg_controllen = sizeof(*aux) };
+}
+
+/* One received frame; false: dropped and counted. */
+static bool take_message(struct port *port, struct packet *p,
+			 struct mmsghdr *msg, unsigned thread)
+{
+	const uint8_t *vnet = msg->msg_hdr.msg_iov->iov_base;
+
+	if (msg->msg_hdr.msg_flags & MSG_TRUNC || msg->msg_len < VNET_HDR_LEN) {
+		port_drop(port, thread, DROP_TRUNCATED, 1);
+		return false;
+	}
+	packet_init(p, vnet + VNET_HDR_LEN, msg->msg_len - VNET_HDR_LEN);
+	take_vlan(p, &msg->msg_hdr);
+	if (offload_receive(p, vnet, OFFLOAD_ALL | OFFLOAD_TRUSTED))
+		return true;
+	port_drop(port, thread, DROP_BAD_OFFLOAD, 1);
+	return false;
+}
+
+/* Without a ring. Few at once, for the reason of LONG_BYTES_MAX. */
+static unsigned receive_messages(struct packet_socket *s, struct port *port,
+				 struct packet *packets, unsigned max,
+				 unsigned thread)
+{
+	union auxdata_room aux[MESSAGES_MAX];
+	struct mmsghdr msgs[MESSAGES_MAX];
+	struct iovec iov[MESSAGES_MAX];
 	uint8_t *arena = rx_arena();
 	unsigned n = 0;
 	int got;
 
-	max = MIN(max, RX_ARENA_SLOTS);
-	for (unsigned i = 0; i < max; i++) {
-		iov[i].iov_base = rx_arena_frame(arena, i) - VNET_HDR_LEN;
-		iov[i].iov_len = VNET_HDR_LEN + PACKET_LEN_MAX;
-		msgs[i].msg_hdr = (struct msghdr){
-			.msg_iov = &iov[i],
-			.msg_iovlen = 1,
-			.msg_control = &aux[i],
-			.msg_controllen = sizeof(aux[i]),
-		};
-	}
-	got = recvmmsg(s->fd, msgs, max, 0, NULL);
-	for (int i = 0; i < got; i++) {
-		struct packet *p = &packets[n];
-		uint8_t *frame = rx_arena_frame(arena, i);
-
-		if (msgs[i].msg_hdr.msg_flags & MSG_TRUNC ||
-		    msgs[i].msg_len < VNET_HDR_LEN) {
-			port_drop(port, thread, DROP_TRUNCATED, 1);
-			continue;
-		}
-		packet_init(p, frame, msgs[i].msg_len - VNET_HDR_LEN);
-		take_vlan(p, &msgs[i].msg_hdr);
-		if (offload_receive(p, frame - VNET_HDR_LEN,
-				    OFFLOAD_ALL | OFFLOAD_TRUSTED))
-			n++;
-		else
-			port_drop(port, thread, DROP_BAD_OFFLOAD, 1);
-	}
+	max = MIN(max, MESSAGES_MAX);
+	for (unsigned i = 0; i < max; i++)
+		prepare(&msgs[i], &iov[i], rx_arena_frame(arena, i), &aux[i]);
+	got = recvmmsg(s->fd, msgs, max, MSG_DONTWAIT, NULL);
+	/* A kind of GSO that the header cannot tell of: the kernel drops it. */
+	if (got < 0 && errno == EINVAL)
+		port_drop(port, thread, DROP_BAD_OFFLOAD, 1);
+	for (int i = 0; i < got; i++)
+		n += take_message(port, &packets[n], &msgs[i], thread);
 	return n;
+}
+
+unsigned packet_socket_receive(struct packet_socket *s, struct port *port,
+			       struct packet *packets, unsigned max,
+			       unsigned thread)
+{
+	return s->ring.map ? packet_ring_receive(&s->ring, port, packets, max,
+						 thread)
+			   : receive_messages(s, port, packets, max, thread);
+}
+
+void packet_socket_done(struct packet_socket *s)
+{
+	if (s->ring.map)
+		packet_ring_done(&s->ring);
+}
+
+void packet_socket_arm(struct packet_socket *s)
+{
+	int error;
+	socklen_t length = sizeof(error);
+
+	if (s->ring.map)
+		getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+}
+
+void packet_socket_set_bypass(struct packet_socket *s, bool bypass)
+{
+	set_option(s->fd, SOL_PACKET, PACKET_QDISC_BYPASS, bypass);
 }

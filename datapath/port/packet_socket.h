@@ -8,10 +8,12 @@
 #ifndef PORT_PACKET_SOCKET_H
 #define PORT_PACKET_SOCKET_H
 
+#include "port/packet_ring.h"
 #include "port/port.h"
 
 struct packet_socket {
 	int fd;
+	struct packet_ring ring;
 };
 
 /*
@@ -26,10 +28,19 @@ void packet_socket_close(struct packet_socket *socket);
 /* What did not fit and was dropped since the last call. */
 uint32_t packet_socket_take_drops(struct packet_socket *socket);
 
+/* Whether to send past the device's queueing discipline. Control thread. */
+void packet_socket_set_bypass(struct packet_socket *socket, bool bypass);
+
 /* These are port_class.receive and .send for one socket. */
 unsigned packet_socket_receive(struct packet_socket *socket, struct port *port,
 			       struct packet *packets, unsigned max,
 			       unsigned thread);
+void packet_socket_done(struct packet_socket *socket);
+/*
+ * Before a sleep on fd: takes off an error of the socket (its device went down
+ * or away), which would keep fd ready and which only a system call sees.
+ */
+void packet_socket_arm(struct packet_socket *socket);
 unsigned packet_socket_send(struct packet_socket *socket, struct port *port,
 			    struct packet *const packets[], unsigned n,
 			    unsigned thread, uint64_t *sent_bytes);

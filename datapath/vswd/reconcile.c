@@ -342,29 +342,16 @@ void vswitch_destroy(struct vswitch *vs)
 /* --- the host's devices ----------------------------------------------------
  */
 
-static void look_at(struct vswitch *vs, struct vport *v)
-{
-	if (v->port)
-		vport_update_status(vs, v);
-	if (v->wait_link && !v->port) {
-		v->wait_link = false;
-		v->to_open = true;
-	}
-}
-
 void vswitch_link_changed(struct vswitch *vs, const char *name)
 {
 	struct vport *v = vswitch_find_vport(vs, name);
 
-	if (v)
-		look_at(vs, v);
-}
-
-void vswitch_links_resync(struct vswitch *vs)
-{
-	struct hmap_node *node;
-
-	for (node = hmap_next(&vs->vports, NULL); node;
-	     node = hmap_next(&vs->vports, node))
-		look_at(vs, CONTAINER_OF(node, struct vport, node));
+	if (!v)
+		return;
+	if (v->port) {
+		vport_update_status(vs, v);
+	} else if (v->wait_link) {
+		v->wait_link = false;
+		v->to_open = true;
+	}
 }

@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "vswd/capture_session.h"
 #include "vswd/switch.h"
+
+LOG_MODULE(bridge);
 
 struct building {
 	struct vswitch *vs;
@@ -100,6 +103,29 @@ static void free_doomed(struct vswitch *vs)
 	}
 }
 
+/* Only now, when nothing is learned by the old VLAN settings any more. */
+static void flush_changed(struct vswitch *vs)
+{
+	struct hmap_node *node;
+
+	if (!vs->to_flush)
+		return;
+	vs->to_flush = false;
+	for (node = hmap_next(&vs->vports, NULL); node;
+	     node = hmap_next(&vs->vports, node)) {
+		struct vport *v = CONTAINER_OF(node, struct vport, node);
+		unsigned n;
+
+		if (!v->to_flush)
+			continue;
+		v->to_flush = false;
+		n = fdb_flush(v->bridge->fdb, v->number, -1);
+		log_info("bridge %s: port %s: VLAN settings changed; %u "
+			 "addresses flushed",
+			 v->bridge->name, v->config->name, n);
+	}
+}
+
 void vswitch_publish(struct vswitch *vs)
 {
 	struct fwd_snapshot *old = vs->snapshot;
@@ -118,5 +144,6 @@ void vswitch_publish(struct vswitch *vs)
 	fwd_snapshot_destroy(old);
 	capture_nodes_free(old_captures);
 	free_doomed(vs);
+	flush_changed(vs);
 	capture_sessions_reap(vs);
 }

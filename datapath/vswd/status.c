@@ -203,7 +203,7 @@ void status_forget(struct vswitch *vs)
 		struct vport *v = CONTAINER_OF(node, struct vport, node);
 
 		json_decref(v->told);
-		json_decref(v->told_stats);
+		free(v->told_stats);
 		v->told = NULL;
 		v->told_stats = NULL;
 		vport_mark_dirty(vs, v);

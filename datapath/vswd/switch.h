@@ -34,6 +34,7 @@ struct vport {
 	bool to_open;	 /* at the next chance */
 	bool wait_link;	 /* its device is missing: open when it appears */
 	bool seen;	 /* by the reconciliation under way */
+	bool to_flush;	 /* its addresses, with the next snapshot */
 	uint16_t number; /* in the FDB; its own as long as it lives */
 	uint16_t ofport; /* 0: none yet */
 	uint64_t mac;	 /* that the port was given */
@@ -43,7 +44,7 @@ struct vport {
 	struct vport *dirty_next;
 	bool dirty;
 	json_t *told;
-	json_t *told_stats;
+	struct port_counters *told_stats;
 };
 
 struct bridge {
@@ -89,7 +90,8 @@ struct vswitch {
 	struct bridge *doomed_bridges;
 	struct fdb **doomed_fdbs;
 	size_t n_doomed_fdbs;
-	bool changed; /* the snapshot is not what it should be */
+	bool changed;  /* the snapshot is not what it should be */
+	bool to_flush; /* some vport is */
 
 	struct capture_session *captures;
 	uint32_t now_s;
@@ -109,10 +111,8 @@ void vswitch_reconcile(struct vswitch *vs, struct cfg_switch *config);
 /* Opens what waits to be opened, and publishes if anything has changed. */
 void vswitch_commit(struct vswitch *vs);
 
-/* A device appeared, changed or vanished: `name` is its name now. */
+/* The host's device of this name appeared, changed or vanished. */
 void vswitch_link_changed(struct vswitch *vs, const char *name);
-/* Netlink lost messages: everything is looked at anew. */
-void vswitch_links_resync(struct vswitch *vs);
 
 /* Once a second: ages FDBs, logs stations that moved. */
 void vswitch_tick(struct vswitch *vs, uint32_t now_s);

@@ -56,6 +56,11 @@ void vport_set_error(struct vport *v, const char *fmt, ...)
 /* --- what the port is asked to be ------------------------------------------
  */
 
+static bool is_host_device(const struct vport *v)
+{
+	return !vport_type(v)[0] || !strcmp(vport_type(v), "system");
+}
+
 /* Locally administered, and the same after every restart. */
 static uint64_t mac_of_uuid(const struct uuid *uuid)
 {
@@ -73,7 +78,7 @@ static uint64_t lowest_device_mac(const struct bridge *b)
 		const struct vport *v = b->vports[i];
 		uint64_t mac = v->status.mac;
 
-		if (!v->port || vport_type(v)[0] || !mac ||
+		if (!v->port || !is_host_device(v) || !mac ||
 		    mac_is_multicast(mac))
 			continue;
 		if (!lowest || mac < lowest)
@@ -196,7 +201,7 @@ void vport_destroy(struct vswitch *vs, struct vport *v)
 	remove_from_bridge(v->bridge, v);
 	hmap_remove(&vs->vports, &v->node);
 	json_decref(v->told);
-	json_decref(v->told_stats);
+	free(v->told_stats);
 	cfg_port_unref(v->config);
 	free(v->conflict);
 	free(v->error);
@@ -302,11 +307,10 @@ void vport_configure(struct vswitch *vs, struct vport *v,
 	v->interface = new;
 	vs->changed |= vlan_differs || differs || number_differs;
 	vport_mark_dirty(vs, v);
-	if (v->port && vlan_differs)
-		log_info("bridge %s: port %s: VLAN settings changed; %u "
-			 "addresses flushed",
-			 v->bridge->name, config->name,
-			 fdb_flush(v->bridge->fdb, v->number, -1));
+	if (v->port && vlan_differs) {
+		v->to_flush = true;
+		vs->to_flush = true;
+	}
 	if (old->mac_limit != config->mac_limit)
 		fdb_set_port_limit(v->bridge->fdb, v->number,
 				   config->mac_limit);
@@ -336,6 +340,19 @@ static void link_went_down(struct vport *v)
 		 v->bridge->name, v->interface->name, n);
 }
 
+/* A device of ours is made anew; one of the host's we wait for. */
+static void device_vanished(struct vswitch *vs, struct vport *v)
+{
+	bool host_s = is_host_device(v);
+
+	vport_close(vs, v);
+	v->wait_link = host_s;
+	v->to_open = !host_s;
+	vport_set_error(v, "network device %s is gone; %s", v->interface->name,
+			host_s ? "it is used again when it comes back"
+			       : "it is made anew");
+}
+
 void vport_update_status(struct vswitch *vs, struct vport *v)
 {
 	struct port_status now;
@@ -352,14 +369,8 @@ void vport_update_status(struct vswitch *vs, struct vport *v)
 		log_info("bridge %s: interface %s: link up", v->bridge->name,
 			 v->interface->name);
 	v->status = now;
-	if (now.present)
-		return;
-	vport_close(vs, v);
-	v->wait_link = true;
-	vport_set_error(v,
-			"network device %s is gone; it is used again when "
-			"it comes back",
-			v->interface->name);
+	if (!now.present)
+		device_vanished(vs, v);
 }
 
 /* --- patch ports -----------------------------------------------------------

@@ -12,10 +12,10 @@
 #include "base/sandbox.h"
 #include "ovsdb-lite/control.h"
 #include "ovsdb-lite/embed.h"
+#include "port/link_monitor.h"
 #include "vswd/capture_session.h"
 #include "vswd/commands.h"
 #include "vswd/db_link.h"
-#include "vswd/links.h"
 #include "vswd/options.h"
 #include "vswd/switch.h"
 
@@ -27,9 +27,9 @@ struct vswd {
 	struct vswitch *vs;
 	struct ovsdb_embed *embed;
 	struct db_link *db;
-	struct links *links;
+	struct link_monitor *links;
 	struct control_server *control;
-	struct event *sigterm, *sigint, *sighup, *tick;
+	struct event *sigterm, *sigint, *sighup, *tick, *link_event;
 	bool ready;
 };
 
@@ -94,15 +94,26 @@ static void worked_cb(struct db_link *db, void *aux)
 	daemon_ready();
 }
 
-static void link_cb(const char *name, void *aux)
+static void link_changed(enum link_event event, const struct netdev_info *info,
+			 void *aux)
 {
 	struct vswd *d = aux;
 
-	if (name)
-		vswitch_link_changed(d->vs, name);
-	else
-		vswitch_links_resync(d->vs);
+	vswitch_link_changed(d->vs, info->name);
 	db_link_schedule(d->db);
+}
+
+static void links_readable_cb(evutil_socket_t fd, short what, void *aux)
+{
+	struct vswd *d = aux;
+
+	link_monitor_run(d->links);
+}
+
+static void free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
 }
 
 /* --- life ------------------------------------------------------------------
@@ -155,6 +166,17 @@ static int start_control(struct vswd *d, char **errp)
 	return 0;
 }
 
+static int start_links(struct vswd *d, char **errp)
+{
+	int error = link_monitor_create(link_changed, d, &d->links, errp);
+
+	if (error)
+		return error;
+	d->link_event = event_new(d->base, link_monitor_fd(d->links),
+				  EV_READ | EV_PERSIST, links_readable_cb, d);
+	return event_add(d->link_event, NULL);
+}
+
 struct vswd *vswd_start(const struct vswd_options *options, char **errp)
 {
 	struct vswd *d = xcalloc(1, sizeof(*d));
@@ -182,8 +204,8 @@ struct vswd *vswd_start(const struct vswd_options *options, char **errp)
 	if (!error)
 		error = start_database(d, errp);
 	if (!error)
-		d->links = links_create(d->base, link_cb, d, errp);
-	if (error || !d->links) {
+		error = start_links(d, errp);
+	if (error) {
 		vswd_stop(d);
 		return NULL;
 	}
@@ -195,19 +217,15 @@ void vswd_run(struct vswd *d)
 	event_base_dispatch(d->base);
 }
 
-static void free_event(struct event *event)
-{
-	if (event)
-		event_free(event);
-}
-
 void vswd_stop(struct vswd *d)
 {
 	if (!d)
 		return;
 	capture_sessions_stop(d->vs);
 	control_server_destroy(d->control);
-	links_destroy(d->links);
+	free_event(d->link_event);
+	if (d->links)
+		link_monitor_destroy(d->links);
 	db_link_destroy(d->db);
 	vswitch_destroy(d->vs);
 	ovsdb_embed_stop(d->embed);

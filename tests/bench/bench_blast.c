@@ -34,6 +34,16 @@ static double now_s(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+static uint16_t ip_checksum(const uint8_t *h)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < 20; i += 2)
+		sum += load_be16(h + i);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~(sum + (sum >> 16));
+}
+
 static void make_frame(uint8_t *f, unsigned i, unsigned length,
 		       const uint8_t *dst)
 {
@@ -46,6 +56,7 @@ static void make_frame(uint8_t *f, unsigned i, unsigned length,
 	f[23] = 17;
 	store_be32(f + 26, 0x0a000001);
 	store_be32(f + 30, 0x0a000002);
+	store_be16(f + 24, ip_checksum(f + 14));
 	store_be16(f + 34, 1024 + i);
 	store_be16(f + 36, 9);
 	store_be16(f + 38, length - 34);

@@ -220,8 +220,7 @@ def _(lab):
     lab.switch.ctl("--no-wait", "set", "Port", "p2", "trunks=30")
     lab.switch.start()
     lab.peers["p2"].follow({"trunks": [30]})
-    wait_until(lambda: lab.switch.get("Interface", "p2", "ofport") != [],
-               "p2 is there")
+    lab.switch.sync()
     one = frame(src=A)
     lab.check([("p1", one)], {})
 

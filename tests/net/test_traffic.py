@@ -40,6 +40,8 @@ def _(lab):
 @test("large segments pass whole", only="vsw")
 def _(lab):
     a, b = two_hosts(lab)
+    lab.switch.set("Open_vSwitch", ".",
+                   other_config={"stats-update-interval": 1000})
     before = statistics(lab, "h2")
     tcp_transfer(a, b, "10.0.0.2")
     after = statistics(lab, "h2", until=before["tx_bytes"] + (8 << 20))

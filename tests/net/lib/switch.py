@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 from . import netns
 
@@ -140,6 +141,11 @@ class Switch:
     def set(self, table, record, **columns):
         self.ctl("set", table, record, *column_arguments(columns))
 
+    def sync(self):
+        """Returns when the switch works by all that the database says now."""
+        self.set("Open_vSwitch", ".",
+                 external_ids={"sync": f"{time.monotonic_ns()}"})
+
     def ofport(self, interface):
         return self.get("Interface", interface, "ofport")
 
@@ -203,7 +209,9 @@ class Vsw(Switch):
     def start(self, *extra):
         if self.options.db and self.server is None:
             self.start_server()
-        self.process = self.spawn("vswd.out", *self.argv(), *extra)
+        self.process = self.spawn("vswd.out", *self.argv(),
+                                  f"--log-file={self.log_file('vswd.log')}",
+                                  *extra)
         self.wait_for(self.path("vswd.ctl"), self.process, "vswd")
         self.wait_for(self.path("db.sock"), self.process, "the database")
 
@@ -230,16 +238,6 @@ class Vsw(Switch):
         if self.server is not None:
             self.end(self.server, "ovsdb-server")
             self.server = None
-
-    def drops(self, name=None):
-        """{(port, reason): count} of those that are not zero."""
-        out = self.vsw_ctl("drops", *([name] if name else []),
-                           "--format=json").stdout
-        return parse_drops(json.loads(out))
-
-
-def parse_drops(data):
-    raise NotImplementedError("drops --format=json")
 
 
 class Ovs(Switch):

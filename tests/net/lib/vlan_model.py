@@ -42,7 +42,8 @@ def ingress(columns, frame):
         if not carries_customer(columns, frame):
             return None
         service = columns.get("other_config", {}).get("qinq-ethtype")
-        return tag, 0, C_TAG if service == "802.1q" else S_TAG, frame
+        # the customer's priority is the frame's (802.1Q-2018 6.9.3)
+        return tag, pcp, C_TAG if service == "802.1q" else S_TAG, frame
     inner = frame.untagged() if tags else frame
     if mode == ACCESS:
         return None if vid else (tag, pcp, tpid, inner)

@@ -9,8 +9,7 @@
 #include "ovsdb-lite/mutation.h"
 #include "ovsdb-lite/tuple.h"
 
-/* --- members that several have
- * ----------------------------------------------------- */
+/* --- members that several have ----------------------------------------- */
 
 static struct ovsdb_table *parse_table(struct execution *x,
 				       struct parser *parser)
@@ -124,9 +123,7 @@ static json_t *parse_row(struct execution *x, struct row_values *values,
 	return NULL;
 }
 
-/* --- insert
- * ---------------------------------------------------------------------------
- */
+/* --- insert ------------------------------------------------------------ */
 
 static json_t *insert_uuid(struct execution *x, struct ovsdb_table *table,
 			   const json_t *name, const json_t *wanted,
@@ -195,9 +192,7 @@ static json_t *do_insert(struct execution *x, struct parser *parser,
 	return error;
 }
 
-/* --- select
- * ---------------------------------------------------------------------------
- */
+/* --- select ------------------------------------------------------------ */
 
 static json_t *select_rows(struct execution *x, const struct ovsdb_table *table,
 			   const json_t *where,
@@ -246,8 +241,7 @@ static json_t *do_select(struct execution *x, struct parser *parser,
 	return error;
 }
 
-/* --- update, mutate, delete
- * ------------------------------------------------------------- */
+/* --- update, mutate, delete -------------------------------------------- */
 
 static json_t *check_update(const struct row_values *values, const json_t *row,
 			    const struct parser *parser)
@@ -366,9 +360,7 @@ static json_t *do_delete(struct execution *x, struct parser *parser,
 	return NULL;
 }
 
-/* --- wait
- * -------------------------------------------------------------------------------
- */
+/* --- wait -------------------------------------------------------------- */
 
 static json_t *expected_rows(struct execution *x, struct tuple_set *set,
 			     const struct ovsdb_table *table,
@@ -477,9 +469,7 @@ static json_t *do_wait(struct execution *x, struct parser *parser,
 	return ovsdb_error("waiting", NULL);
 }
 
-/* --- the rest
- * ---------------------------------------------------------------------------
- */
+/* --- the rest ---------------------------------------------------------- */
 
 static json_t *do_commit(struct execution *x, struct parser *parser,
 			 json_t *result)

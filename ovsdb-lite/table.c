@@ -126,8 +126,7 @@ void row_destroy(struct ovsdb_row *row)
 	free(row);
 }
 
-/* --- indexes -----------------------------------------------------------------
- */
+/* --- indexes ----------------------------------------------------------- */
 
 uint32_t index_hash(const struct ovsdb_index *index,
 		    const struct ovsdb_datum *columns)

@@ -56,7 +56,8 @@ static void accepted(int fd, void *aux)
 		return;
 	}
 	session_start(session, rpc, remote->options.probe_ms);
-	log_info("%s: session with %s", remote->name, jsonrpc_name(rpc));
+	log_info_limited("%s: session with %s", remote->name,
+			 jsonrpc_name(rpc));
 	sessions_changed(remote);
 }
 

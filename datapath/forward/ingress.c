@@ -27,11 +27,6 @@ static inline uint64_t mac_at(const uint8_t *h)
 	return __builtin_bswap64(v) >> 16;
 }
 
-static inline bool is_vlan_type(uint16_t type)
-{
-	return type == ETH_TYPE_VLAN || type == ETH_TYPE_SVLAN;
-}
-
 /* Tags in a row, the outer one included, as far as they are in the header. */
 static unsigned count_tags(const struct packet *p)
 {

@@ -60,11 +60,26 @@ static inline void send_to_port(struct pipeline *pl, const struct fwd_port *out,
 		port_send(out->port, packets, n, pl->thread);
 }
 
-/* A known station whose port has left the VLAN since it was learned. */
+/* A dot1q-tunnel port's customer may be limited to some VLANs of its own. */
+static __attribute__((noinline)) bool lets_out(const struct fwd_port *out,
+					       const struct item *item)
+{
+	const struct packet *p = item->packet;
+	unsigned at = item->vlan.tag ? 16 : 12;
+
+	if (at + 2 + VLAN_TAG_LEN > p->header_len ||
+	    !is_vlan_type(load_be16(p->header + at)))
+		return vlan_set_has(&out->cvlans, 0);
+	return vlan_set_has(&out->cvlans,
+			    VLAN_VID(load_be16(p->header + at + 2)));
+}
+
+/* Whether a packet of this VLAN may leave by the port. */
 static inline bool is_member(const struct fwd_port *out,
 			     const struct item *item)
 {
-	return vlan_set_has(&out->vlans, item->vlan.vid);
+	return vlan_set_has(&out->vlans, item->vlan.vid) &&
+	       (likely(!out->is_tunnel) || lets_out(out, item));
 }
 
 /* Items [at, to) to the port of all of them: adds them to what is being sent.
@@ -145,7 +160,7 @@ static void flood_port(struct pipeline *pl, struct stage *s,
 	for (unsigned i = from; i < to; i++) {
 		struct item *item = &s->items[i];
 
-		if (!vlan_set_has(&out->vlans, item->vlan.vid))
+		if (!is_member(out, item))
 			continue;
 		reached[i] = true;
 		if (prepare(pl, out, item))

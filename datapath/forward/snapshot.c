@@ -106,7 +106,7 @@ static void apply_vlan_config(struct fwd_port *p, const struct vlan_config *c)
 static void find_plain(struct fwd_port *p)
 {
 	p->plain.word = UINT64_MAX;
-	if (p->priority_tags == PRIORITY_TAGS_ALWAYS)
+	if (p->is_tunnel || p->priority_tags == PRIORITY_TAGS_ALWAYS)
 		return;
 	if (p->untagged_vid != VLAN_VID_NONE)
 		p->plain = (struct vlan_state){ .vid = p->untagged_vid };

@@ -182,7 +182,8 @@ static void work_cb(evutil_socket_t fd, short what, void *aux)
 	}
 	tell(link);
 	arm_stats(link);
-	if (link->vs->config)
+	/* An empty database of others' is served as well as can be. */
+	if (link->vs->config || (link->connected && link->locked && !link->own))
 		link->worked(link, link->aux);
 }
 

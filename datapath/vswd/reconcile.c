@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/capture_session.h"
 #include "vswd/switch.h"
 
 LOG_MODULE(bridge);
@@ -335,6 +336,8 @@ void vswitch_destroy(struct vswitch *vs)
 		return;
 	vswitch_reconcile(vs, NULL);
 	worker_pool_destroy(vs->pool);
+	fwd_snapshot_destroy(vs->snapshot);
+	capture_nodes_free(vs->snapshot_captures);
 	hmap_destroy(&vs->vports);
 	free(vs);
 }
@@ -342,7 +345,7 @@ void vswitch_destroy(struct vswitch *vs)
 /* --- the host's devices ----------------------------------------------------
  */
 
-void vswitch_link_changed(struct vswitch *vs, const char *name)
+void vswitch_link_changed(struct vswitch *vs, const char *name, bool there)
 {
 	struct vport *v = vswitch_find_vport(vs, name);
 
@@ -350,7 +353,7 @@ void vswitch_link_changed(struct vswitch *vs, const char *name)
 		return;
 	if (v->port) {
 		vport_update_status(vs, v);
-	} else if (v->wait_link) {
+	} else if (there && v->wait_link) {
 		v->wait_link = false;
 		v->to_open = true;
 	}

@@ -111,8 +111,8 @@ void vswitch_reconcile(struct vswitch *vs, struct cfg_switch *config);
 /* Opens what waits to be opened, and publishes if anything has changed. */
 void vswitch_commit(struct vswitch *vs);
 
-/* The host's device of this name appeared, changed or vanished. */
-void vswitch_link_changed(struct vswitch *vs, const char *name);
+/* The host's device of this name appeared or changed, or is not there now. */
+void vswitch_link_changed(struct vswitch *vs, const char *name, bool there);
 
 /* Once a second: ages FDBs, logs stations that moved. */
 void vswitch_tick(struct vswitch *vs, uint32_t now_s);

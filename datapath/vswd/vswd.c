@@ -99,7 +99,7 @@ static void link_changed(enum link_event event, const struct netdev_info *info,
 {
 	struct vswd *d = aux;
 
-	vswitch_link_changed(d->vs, info->name);
+	vswitch_link_changed(d->vs, info->name, event != LINK_DELETED);
 	db_link_schedule(d->db);
 }
 

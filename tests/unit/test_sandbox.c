@@ -1,0 +1,114 @@
+/* What a worker may still do, each tried in a process of its own. */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/sandbox.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+/* The wait status of a child that has entered the sandbox and runs fn. */
+static int run(int (*fn)(void))
+{
+	int status;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (!child) {
+		sandbox_enable_filters();
+		sandbox_enter_worker();
+		_exit(fn());
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static int work(void)
+{
+	struct timespec now;
+	int fds[2] = { -1, -1 };
+	void *p = malloc(1 << 20);
+
+	if (!p || clock_gettime(CLOCK_MONOTONIC, &now))
+		return 1;
+	free(p);
+	/* Making descriptors is no worker's business. */
+	return pipe(fds) == -1 && errno == EPERM ? 0 : 2;
+}
+
+static int make_socket(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 0) == -1 && errno == EPERM ? 0 : 1;
+}
+
+static int execute(void)
+{
+	execl("/bin/true", "true", NULL);
+	return 0;
+}
+
+static int open_without(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	return fd >= 0 ? 0 : 1;
+}
+
+static void test_work_goes_on(void **state)
+{
+	assert_int_equal(run(work), 0);
+}
+
+static void test_refused(void **state)
+{
+	assert_int_equal(run(make_socket), 0);
+}
+
+static void test_deadly(void **state)
+{
+	int status = run(execute);
+
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+}
+
+/* Nothing happens to those that did not ask for it. */
+static void test_not_enabled(void **state)
+{
+	sandbox_enter_worker();
+	assert_int_equal(open_without(), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_not_enabled),
+#ifndef SANITIZED
+		cmocka_unit_test(test_work_goes_on),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_deadly),
+#endif
+	};
+
+#ifdef SANITIZED
+	(void)test_work_goes_on;
+	(void)test_refused;
+	(void)test_deadly;
+#endif
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

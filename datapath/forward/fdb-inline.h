@@ -107,6 +107,13 @@ fdb_prefetch(const struct fdb *fdb, fdb_key key)
 	return b;
 }
 
+static inline fdb_fresh fdb_fresh_on(const struct fdb *fdb, uint16_t port)
+{
+	const struct fdb_table *t = (const struct fdb_table *)(const void *)fdb;
+
+	return port | atomic_load_explicit(&t->fresh, memory_order_relaxed);
+}
+
 static inline bool fdb_is_passed(const struct fdb_bucket *b)
 {
 	return atomic_load_explicit(&b->value[0], memory_order_relaxed) &
@@ -151,12 +158,10 @@ static inline unsigned fdb_lookup_in(const struct fdb *fdb,
  */
 static inline bool fdb_is_fresh_in(const struct fdb *fdb,
 				   const struct fdb_bucket *b, fdb_key key,
-				   uint16_t port)
+				   fdb_fresh fresh)
 {
 	const struct fdb_table *t = (const struct fdb_table *)(const void *)fdb;
 	const uint64_t mask = FDB_VALUE_TICK | FDB_VALUE_LIVE | FDB_VALUE_PORT;
-	uint64_t want =
-		port | atomic_load_explicit(&t->fresh, memory_order_relaxed);
 
 #pragma GCC unroll 4
 	for (int i = 0; i < FDB_BUCKET_SLOTS; i++) {
@@ -165,13 +170,15 @@ static inline bool fdb_is_fresh_in(const struct fdb *fdb,
 			continue;
 		if (likely((atomic_load_explicit(&b->value[i],
 						 memory_order_relaxed) &
-			    mask) == want))
+			    mask) == fresh))
 			return true;
-		return fdb_value_is_fresh(t, fdb_find_value(t, key), port);
+		return fdb_value_is_fresh(t, fdb_find_value(t, key),
+					  fresh & FDB_VALUE_PORT);
 	}
 	if (likely(!fdb_is_passed(b)))
 		return false;
-	return fdb_value_is_fresh(t, fdb_find_value(t, key), port);
+	return fdb_value_is_fresh(t, fdb_find_value(t, key),
+				  fresh & FDB_VALUE_PORT);
 }
 
 static inline unsigned fdb_lookup(const struct fdb *fdb, fdb_key key)
@@ -182,7 +189,8 @@ static inline unsigned fdb_lookup(const struct fdb *fdb, fdb_key key)
 static inline bool fdb_is_fresh(const struct fdb *fdb, fdb_key key,
 				uint16_t port)
 {
-	return fdb_is_fresh_in(fdb, fdb_prefetch(fdb, key), key, port);
+	return fdb_is_fresh_in(fdb, fdb_prefetch(fdb, key), key,
+			       fdb_fresh_on(fdb, port));
 }
 
 #endif

@@ -116,13 +116,16 @@ static inline unsigned fdb_lookup_in(const struct fdb *fdb,
 				     fdb_key key);
 /*
  * Worker. True when key is known on port and its time is of this tick (or it
- * is static there): then there is nothing to learn. Inline, no write.
+ * is static there): then there is nothing to learn. Inline, no write. For a
+ * burst, fdb_fresh_on() says once what such an entry is like.
  */
+typedef uint64_t fdb_fresh;
+static inline fdb_fresh fdb_fresh_on(const struct fdb *fdb, uint16_t port);
 static inline bool fdb_is_fresh(const struct fdb *fdb, fdb_key key,
 				uint16_t port);
 static inline bool fdb_is_fresh_in(const struct fdb *fdb,
 				   const struct fdb_bucket *bucket, fdb_key key,
-				   uint16_t port);
+				   fdb_fresh fresh);
 /* Worker. Called when it is not fresh. port is not 0. Never waits. */
 enum fdb_learn_result fdb_learn(struct fdb *fdb, fdb_key key, uint16_t port);
 

@@ -97,6 +97,7 @@ struct admission {
 	bool takes_untagged;
 	uint16_t tpid;
 	struct vlan_state untagged;
+	fdb_key untagged_key; /* without an address */
 };
 
 static struct admission admission_of(const struct fwd_port *in)
@@ -111,26 +112,39 @@ static struct admission admission_of(const struct fwd_port *in)
 			!in->is_tunnel && in->native_vid != VLAN_VID_NONE,
 		.tpid = in->tpid,
 		.untagged = { .vid = in->native_vid },
+		.untagged_key = fdb_make_key(0, in->native_vid & VLAN_VID_MASK),
 	};
+}
+
+/* What is not just an untagged frame on a port that takes such. */
+static int classify_special(const struct admission *a, struct item *item,
+			    uint16_t type)
+{
+	if (a->in->is_tunnel)
+		return classify_tunnel(a->in, item);
+	if (eth_type_is_vlan(type))
+		return classify_tagged(a->in, item);
+	return DROP_UNTAGGED_NOT_ALLOWED;
 }
 
 /*
  * The VLAN that the packet belongs to. An untagged one has that of the port,
  * which is a member of it by construction (snapshot.c).
  */
-static inline int classify(const struct admission *a, struct item *item)
+static inline int classify(const struct admission *a, struct item *item,
+			   fdb_key *key)
 {
 	uint16_t type = load_be16(item->packet->header + 12);
+	int reason;
 
 	item->vlan.word = a->untagged.word;
 	item->tpid = a->tpid;
+	*key = a->untagged_key;
 	if (likely(a->takes_untagged && !eth_type_is_vlan(type)))
 		return -1;
-	if (a->in->is_tunnel)
-		return classify_tunnel(a->in, item);
-	if (eth_type_is_vlan(type))
-		return classify_tagged(a->in, item);
-	return DROP_UNTAGGED_NOT_ALLOWED;
+	reason = classify_special(a, item, type);
+	*key = fdb_make_key(0, item->vlan.vid);
+	return reason;
 }
 
 /* Tags come on top of the MTU, and what is cut up later may be longer. */
@@ -159,6 +173,7 @@ static inline int admit(const struct admission *a, struct item *item,
 {
 	struct packet *p = item->packet;
 	uint64_t dst, src;
+	fdb_key key;
 	int reason;
 
 	packet_pull_first(p);
@@ -176,11 +191,11 @@ static inline int admit(const struct admission *a, struct item *item,
 		if (reason >= 0)
 			return reason;
 	}
-	reason = classify(a, item);
+	reason = classify(a, item, &key);
 	if (unlikely(reason >= 0))
 		return reason;
-	item->src = fdb_make_key(src, item->vlan.vid);
-	item->dst = fdb_make_key(dst, item->vlan.vid);
+	item->src = key | src;
+	item->dst = key | dst;
 	return -1;
 }
 

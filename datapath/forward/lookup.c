@@ -35,14 +35,14 @@ void lookup_burst(struct stage *s)
 	struct fwd_port *const *by_number = bridge->by_number;
 	unsigned n_numbers = bridge->n_numbers;
 	const struct fdb *fdb = bridge->fdb;
-	uint16_t number = in->number;
+	const struct item *end = s->items + s->n_items;
+	fdb_fresh fresh = fdb_fresh_on(fdb, in->number);
 
-	for (struct item *item = s->items; item < s->items + s->n_items;
-	     item++) {
+	for (struct item *item = s->items; item < end; item++) {
 		unsigned to;
 
 		if (unlikely(!fdb_is_fresh_in(fdb, item->src_bucket, item->src,
-					      number)))
+					      fresh)))
 			learn(in, item);
 		to = fdb_lookup_in(fdb, item->dst_bucket, item->dst);
 		/*

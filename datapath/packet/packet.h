@@ -66,9 +66,9 @@ struct packet_offload {
 
 struct packet {
 	uint8_t *header;
-	const struct packet_segment *segments;
-	struct packet_segment segment; /* the usual case: one */
-	uint32_t len;		       /* of the frame, tags as they are now */
+	const struct packet_segment *segments; /* if one: of this packet: */
+	struct packet_segment segment;
+	uint32_t len; /* of the frame, tags as they are now */
 	/* The tag beside the frame, as some devices give it, until parsed. */
 	uint16_t vlan_beside_tci;
 	uint16_t vlan_beside_tpid;
@@ -127,9 +127,9 @@ static inline bool packet_pull(struct packet *p, uint32_t n)
 static inline bool packet_pull_first(struct packet *p)
 {
 	if (unlikely(p->state != PACKET_STATE_UNTOUCHED ||
-		     p->segments->len < PACKET_PULL))
+		     p->segment.len < PACKET_PULL))
 		return packet_pull(p, PACKET_PULL);
-	memcpy(p->header, p->segments->data, PACKET_PULL);
+	memcpy(p->header, p->segment.data, PACKET_PULL);
 	p->header_len = PACKET_PULL;
 	p->pulled = PACKET_PULL;
 	return true;

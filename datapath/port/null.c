@@ -195,7 +195,7 @@ static unsigned null_receive(struct port_rxq *rxq, struct packet *packets,
 		struct packet *p = &packets[n];
 
 		packet_init(p, e->data, e->len);
-		if (e->pieces) {
+		if (e->n_pieces > 1) {
 			p->segments = e->pieces;
 			p->n_segments = e->n_pieces;
 		}

@@ -247,8 +247,9 @@ int capture_run(const struct ctl_options *options, int argc, char **argv)
 	status = daemon_call(options, n, words, &text, &fd, &n_more);
 	if (status)
 		return EXIT_FAILURE;
-	fprintf(stderr, "%s%s", text,
-		*text && text[strlen(text) - 1] == '\n' ? "" : "\n");
+	if (*text)
+		fprintf(stderr, "%s%s", text,
+			text[strlen(text) - 1] == '\n' ? "" : "\n");
 	catch_interrupts();
 	reader = pcapng_reader_create();
 	if (!n_more || take_bytes(&c, reader, text + strlen(text) + 1, n_more))

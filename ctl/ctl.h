@@ -20,6 +20,7 @@
 #include "ovsdb-lite/schema.h"
 
 struct rpc;
+struct tables;
 struct view;
 struct view_row;
 
@@ -82,7 +83,7 @@ struct ctl {
 	size_t n_commands;
 	struct rpc *rpc;
 	struct view *view;
-	struct ovsdb_schema *schema; /* NULL until ctl_schema() */
+	struct tables *tables; /* NULL until ctl_tables() */
 	struct ovsdb_symbols *symbols;
 	struct ctl_new_iface *new_ifaces;
 	size_t n_new_ifaces;
@@ -102,8 +103,8 @@ PRINTF_LIKE(1, 2);
 void ctl_fatal_error(char *error) __attribute__((noreturn));
 void ctl_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/* The Open_vSwitch schema that the program carries, parsed when first asked. */
-const struct ovsdb_schema *ctl_schema(struct ctl *ctl);
+/* The tables of the Open_vSwitch schema that the program carries. */
+struct tables *ctl_tables(struct ctl *ctl);
 
 /* Whether a command's option is there, and its value (NULL: not there). */
 bool ctl_has_option(const struct ctl_command *cmd, const char *name);

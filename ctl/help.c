@@ -7,9 +7,28 @@
 
 #include "ctl/ctl.h"
 #include "ctl/daemon.h"
-#include "ctl/suggest.h"
+#include "ctl/tables.h"
 
-#define HELP_COLUMN 46
+#define HELP_COLUMN 36
+#define HELP_WIDTH  80
+
+/* Prints words, from column `at` on, in the space between the two above. */
+static void print_wrapped(int at, const char *text)
+{
+	printf("%*s", HELP_COLUMN - at, "");
+	for (at = HELP_COLUMN; *text;) {
+		int n = (int)strcspn(text, " ");
+
+		if (at > HELP_COLUMN && at + 1 + n > HELP_WIDTH) {
+			printf("\n%*s", HELP_COLUMN, "");
+			at = HELP_COLUMN;
+		}
+		at += printf("%s%.*s", at > HELP_COLUMN ? " " : "", n, text);
+		text += n;
+		text += strspn(text, " ");
+	}
+	putchar('\n');
+}
 
 /* "  add-port BRIDGE PORT      text", the text below when there is no room. */
 static void print_entry(const char *name, const char *args, const char *text)
@@ -20,7 +39,10 @@ static void print_entry(const char *name, const char *args, const char *text)
 		putchar('\n');
 		n = 0;
 	}
-	printf("%*s%s\n", HELP_COLUMN - n, "", text);
+	if (*text)
+		print_wrapped(n, text);
+	else
+		putchar('\n');
 }
 
 static void print_options(void)
@@ -29,8 +51,8 @@ static void print_options(void)
 	print_entry("--run-dir=DIR", "",
 		    "where vswd runs (default /run/vsw, or $VSW_RUNDIR)");
 	print_entry("--db=REMOTE", "",
-		    "database, unix:FILE, tcp:HOST:PORT or ssl:HOST:PORT");
-	print_entry("", "", "(default unix:DIR/db.sock)");
+		    "the database: unix:FILE (default unix:DIR/db.sock), "
+		    "tcp:HOST:PORT or ssl:HOST:PORT");
 	print_entry("-t, --timeout=SECS", "", "give up after so many seconds");
 	print_entry("--no-wait", "", "do not wait until vswd has the change");
 	print_entry("--dry-run", "", "change nothing");
@@ -57,10 +79,11 @@ static void print_overview(void)
 	fputs("vsw-ctl: shows and changes the configuration of vswd\n"
 	      "usage: vsw-ctl [OPTION]... [--] COMMAND [ARG]... [-- COMMAND "
 	      "[ARG]...]...\n"
-	      "Commands joined by \"--\" are one transaction: all or "
-	      "nothing. A command's own options\n"
-	      "stand before its name, e.g. \"-- --may-exist add-br br0\"; "
-	      "\"vsw-ctl help COMMAND\" lists them.\n",
+	      "Commands joined by \"--\" are one transaction: all or nothing. "
+	      "A command's own\n"
+	      "options stand before its name, e.g. \"-- --may-exist add-br "
+	      "br0\"; \"vsw-ctl help\n"
+	      "COMMAND\" lists them.\n",
 	      stdout);
 	groups = ctl_command_groups(&n);
 	for (size_t g = 0; g < n; g++) {
@@ -109,6 +132,22 @@ int help(const char *command)
 		return print_command(command);
 	print_overview();
 	return EXIT_SUCCESS;
+}
+
+void help_list_schema(struct tables *tables)
+{
+	for (size_t i = 0; i < tables_count(tables); i++) {
+		const struct ovsdb_table_schema *table;
+		char *error = NULL;
+
+		table = tables_get(tables, i, &error);
+		if (!table)
+			ctl_fatal_error(error);
+		printf("%s:", table->name);
+		for (size_t j = 0; j < table->n_columns; j++)
+			printf(" %s", table->columns[j].name);
+		putchar('\n');
+	}
 }
 
 void help_list_commands(void)

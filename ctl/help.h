@@ -2,9 +2,13 @@
 #ifndef CTL_HELP_H
 #define CTL_HELP_H
 
+struct tables;
+
 /* Prints help on everything (NULL) or one command. Returns the exit status. */
 int help(const char *command);
 /* For completion: "[--option] ...,COMMAND,ARGS", one a line. */
 void help_list_commands(void);
+/* The same: "TABLE: COLUMN COLUMN...", one table a line. */
+void help_list_schema(struct tables *tables);
 
 #endif

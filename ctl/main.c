@@ -82,6 +82,9 @@ static int run(struct ctl *ctl, int argc, char **argv)
 	case CTL_LIST_OPTIONS:
 		ctl_options_list();
 		return EXIT_SUCCESS;
+	case CTL_LIST_SCHEMA:
+		help_list_schema(ctl_tables(ctl));
+		return EXIT_SUCCESS;
 	case CTL_RUN:
 		break;
 	}

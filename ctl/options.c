@@ -42,7 +42,8 @@ enum option_id {
 	OPT_HELP,
 	OPT_VERSION,
 	OPT_COMMANDS,
-	OPT_OPTIONS
+	OPT_OPTIONS,
+	OPT_SCHEMA
 };
 
 static const struct option_spec {
@@ -74,6 +75,7 @@ static const struct option_spec {
 	{ "version", 'V', NO_ARG, OPT_VERSION },
 	{ "commands", 0, NO_ARG, OPT_COMMANDS },
 	{ "options", 0, NO_ARG, OPT_OPTIONS },
+	{ "schema", 0, NO_ARG, OPT_SCHEMA },
 	/* Taken so that scripts written for ovs-vsctl run. */
 	{ "no-syslog", 0, NO_ARG, OPT_IGNORED },
 	{ "syslog-method", 0, NEEDS_ARG, OPT_IGNORED },
@@ -100,15 +102,17 @@ void ctl_options_list(void)
 static int parse_number(const char *name, const char *arg, unsigned int *out,
 			char **errp)
 {
-	char *end;
-	unsigned long n;
+	unsigned long n = 0;
+	char *end = NULL;
 
 	errno = 0;
-	n = strtoul(arg, &end, 10);
-	if (!isdigit((unsigned char)*arg) || *end || errno || n > INT_MAX)
+	if (arg)
+		n = strtoul(arg, &end, 10);
+	if (!arg || !isdigit((unsigned char)*arg) || *end || errno ||
+	    n > INT_MAX)
 		return set_error(errp, -EINVAL,
 				 "--%s takes a whole number, not \"%s\"", name,
-				 arg);
+				 arg ? arg : "");
 	*out = n;
 	return 0;
 }
@@ -158,9 +162,57 @@ static int apply_style(struct ctl_options *o, const struct option_spec *spec,
 	}
 }
 
+/* Options that are asked for instead of running commands. */
+static bool apply_action(struct ctl_options *o, enum option_id id)
+{
+	switch (id) {
+	case OPT_HELP:
+		o->action = CTL_HELP;
+		return true;
+	case OPT_VERSION:
+		o->action = CTL_VERSION;
+		return true;
+	case OPT_COMMANDS:
+		o->action = CTL_LIST_COMMANDS;
+		return true;
+	case OPT_OPTIONS:
+		o->action = CTL_LIST_OPTIONS;
+		return true;
+	case OPT_SCHEMA:
+		o->action = CTL_LIST_SCHEMA;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool apply_tls(struct ctl_options *o, enum option_id id, const char *arg)
+{
+	switch (id) {
+	case OPT_PRIVATE_KEY:
+		o->private_key = arg;
+		return true;
+	case OPT_CERTIFICATE:
+		o->certificate = arg;
+		return true;
+	case OPT_CA_CERT:
+	case OPT_BOOTSTRAP_CA_CERT:
+		o->ca_cert = arg;
+		o->bootstrap = id == OPT_BOOTSTRAP_CA_CERT;
+		return true;
+	case OPT_PEER_CA_CERT:
+		o->peer_ca_cert = arg;
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int apply(struct ctl_options *o, const struct option_spec *spec,
 		 const char *arg, char **errp)
 {
+	if (apply_action(o, spec->id) || apply_tls(o, spec->id, arg))
+		return 0;
 	switch (spec->id) {
 	case OPT_DB:
 		o->db_given = true;
@@ -183,34 +235,8 @@ static int apply(struct ctl_options *o, const struct option_spec *spec,
 	case OPT_RETRY:
 		o->retry = true;
 		return 0;
-	case OPT_PRIVATE_KEY:
-		o->private_key = arg;
-		return 0;
-	case OPT_CERTIFICATE:
-		o->certificate = arg;
-		return 0;
-	case OPT_CA_CERT:
-	case OPT_BOOTSTRAP_CA_CERT:
-		o->ca_cert = arg;
-		o->bootstrap = spec->id == OPT_BOOTSTRAP_CA_CERT;
-		return 0;
-	case OPT_PEER_CA_CERT:
-		o->peer_ca_cert = arg;
-		return 0;
 	case OPT_VERBOSE:
 		return parse_verbose(arg, errp);
-	case OPT_HELP:
-		o->action = CTL_HELP;
-		return 0;
-	case OPT_VERSION:
-		o->action = CTL_VERSION;
-		return 0;
-	case OPT_COMMANDS:
-		o->action = CTL_LIST_COMMANDS;
-		return 0;
-	case OPT_OPTIONS:
-		o->action = CTL_LIST_OPTIONS;
-		return 0;
 	case OPT_IGNORED:
 		return 0;
 	default:

@@ -11,7 +11,8 @@ enum ctl_action {
 	CTL_HELP,
 	CTL_VERSION,
 	CTL_LIST_COMMANDS, /* for the shell's completion */
-	CTL_LIST_OPTIONS
+	CTL_LIST_OPTIONS,
+	CTL_LIST_SCHEMA
 };
 
 struct ctl_options {

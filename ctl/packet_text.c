@@ -148,6 +148,10 @@ static const char *icmp_name(int family, uint8_t type)
 		return "neighbour solicitation";
 	case 136 + 256:
 		return "neighbour advertisement";
+	case 130 + 256:
+		return "multicast query";
+	case 143 + 256:
+		return "multicast report";
 	default:
 		return NULL;
 	}

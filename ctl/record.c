@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ctl/suggest.h"
+#include "ctl/tables.h"
 #include "ctl/value.h"
 
 /* Every table has it, no schema lists it. */
@@ -39,9 +40,9 @@ static int match(const char *full, const char *typed)
 /* Collects matches of one name among many. */
 struct matcher {
 	const char *typed;
-	const void *found;
-	int level; /* of what is found */
-	int n;	   /* how many match as well */
+	size_t found; /* its position */
+	int level;    /* of what is found */
+	int n;	      /* how many match as well */
 	char *names;
 	struct suggestion suggestion;
 };
@@ -53,7 +54,7 @@ static void matcher_init(struct matcher *m, const char *typed)
 	suggestion_init(&m->suggestion, typed);
 }
 
-static void matcher_offer(struct matcher *m, const char *name, const void *what)
+static void matcher_offer(struct matcher *m, const char *name, size_t position)
 {
 	int level = match(name, m->typed);
 	char *names;
@@ -70,19 +71,20 @@ static void matcher_offer(struct matcher *m, const char *name, const void *what)
 	free(m->names);
 	m->names = names;
 	m->level = level;
-	m->found = what;
+	m->found = position;
 	m->n++;
 }
 
 const struct ovsdb_table_schema *record_table(struct ctl *ctl, const char *name)
 {
-	const struct ovsdb_schema *schema = ctl_schema(ctl);
+	struct tables *tables = ctl_tables(ctl);
+	const struct ovsdb_table_schema *table;
+	char hint[128], *error = NULL;
 	struct matcher m;
-	char hint[128];
 
 	matcher_init(&m, name);
-	for (size_t i = 0; i < schema->n_tables; i++)
-		matcher_offer(&m, schema->tables[i].name, &schema->tables[i]);
+	for (size_t i = 0; i < tables_count(tables); i++)
+		matcher_offer(&m, tables_name(tables, i), i);
 	if (m.n > 1)
 		ctl_fatal("more than one table name matches \"%s\": %s", name,
 			  m.names);
@@ -90,7 +92,10 @@ const struct ovsdb_table_schema *record_table(struct ctl *ctl, const char *name)
 		ctl_fatal("unknown table \"%s\"%s", name,
 			  suggestion_phrase(&m.suggestion, hint, sizeof(hint)));
 	free(m.names);
-	return m.found;
+	table = tables_get(tables, m.found, &error);
+	if (!table)
+		ctl_fatal_error(error);
+	return table;
 }
 
 const struct ovsdb_column *record_column(const struct ovsdb_table_schema *table,
@@ -101,9 +106,9 @@ const struct ovsdb_column *record_column(const struct ovsdb_table_schema *table,
 
 	matcher_init(&m, name);
 	for (size_t i = 0; i < table->n_columns; i++)
-		matcher_offer(&m, table->columns[i].name, &table->columns[i]);
+		matcher_offer(&m, table->columns[i].name, i);
 	if (any)
-		matcher_offer(&m, uuid_column.name, &uuid_column);
+		matcher_offer(&m, uuid_column.name, table->n_columns);
 	if (m.n > 1)
 		ctl_fatal("%s contains more than one column whose name matches "
 			  "\"%s\": %s",
@@ -114,7 +119,8 @@ const struct ovsdb_column *record_column(const struct ovsdb_table_schema *table,
 			  table->name, name,
 			  suggestion_phrase(&m.suggestion, hint, sizeof(hint)));
 	free(m.names);
-	return m.found;
+	return m.found < table->n_columns ? &table->columns[m.found]
+					  : &uuid_column;
 }
 
 /* --- records -------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include "ctl/reload.h"
 #include "ctl/rpc.h"
 #include "ctl/table.h"
+#include "ctl/tables.h"
 #include "ctl/transact.h"
 #include "ctl/view.h"
 
@@ -55,25 +56,19 @@ void ctl_fatal_error(char *error)
 	ctl_fatal("%s", error ? error : "unknown error");
 }
 
-const struct ovsdb_schema *ctl_schema(struct ctl *ctl)
+struct tables *ctl_tables(struct ctl *ctl)
 {
-	json_error_t json_error;
+	char *error = NULL;
 	const char *text;
-	json_t *json, *error;
 	size_t len;
 
-	if (ctl->schema)
-		return ctl->schema;
-	text = ovsdb_vswitch_schema(&len);
-	json = json_loadb(text, len, 0, &json_error);
-	if (!json)
-		ctl_fatal("the built-in schema is damaged: %s",
-			  json_error.text);
-	error = ovsdb_schema_from_json(&ctl->schema, json);
-	if (error)
-		ctl_fatal_error(ovsdb_error_to_string(error));
-	json_decref(json);
-	return ctl->schema;
+	if (!ctl->tables) {
+		text = ovsdb_vswitch_schema(&len);
+		ctl->tables = tables_create(text, len, &error);
+		if (!ctl->tables)
+			ctl_fatal_error(error);
+	}
+	return ctl->tables;
 }
 
 bool ctl_has_option(const struct ctl_command *cmd, const char *name)

@@ -27,18 +27,13 @@ static inline uint64_t mac_at(const uint8_t *h)
 	return __builtin_bswap64(v) >> 16;
 }
 
-static inline bool is_vlan_type(uint16_t type)
-{
-	return type == ETH_TYPE_VLAN || type == ETH_TYPE_SVLAN;
-}
-
 /* Tags in a row, the outer one included, as far as they are in the header. */
 static unsigned count_tags(const struct packet *p)
 {
 	unsigned n = 0, at = 12;
 
 	while (at + VLAN_TAG_LEN + 2 <= p->header_len &&
-	       is_vlan_type(load_be16(p->header + at))) {
+	       eth_type_is_vlan(load_be16(p->header + at))) {
 		at += VLAN_TAG_LEN;
 		n++;
 	}
@@ -57,7 +52,7 @@ static int classify_tagged(const struct fwd_port *in, struct item *item)
 	vid = VLAN_VID(tci);
 	if (unlikely(vid == VID_RESERVED))
 		return DROP_BAD_VLAN;
-	if (unlikely(is_vlan_type(load_be16(p->header + 16))) &&
+	if (unlikely(eth_type_is_vlan(load_be16(p->header + 16))) &&
 	    count_tags(p) > TAGS_MAX)
 		return DROP_TOO_MANY_TAGS;
 	if (unlikely(vid && !in->accepts_tagged))
@@ -82,7 +77,7 @@ static int classify_tunnel(const struct fwd_port *in, struct item *item)
 	const struct packet *p = item->packet;
 	uint16_t tci = 0;
 
-	if (is_vlan_type(load_be16(p->header + 12))) {
+	if (eth_type_is_vlan(load_be16(p->header + 12))) {
 		if (p->header_len < ETH_HEADER_LEN + VLAN_TAG_LEN)
 			return DROP_BAD_VLAN;
 		if (count_tags(p) >= TAGS_MAX)
@@ -98,7 +93,7 @@ static int classify_tunnel(const struct fwd_port *in, struct item *item)
 /* What does not depend on the packet. */
 struct admission {
 	const struct fwd_port *in;
-	uint32_t frame_max; /* longer is a giant, unless it is cut up later */
+	uint32_t frame_max; /* without tags */
 	bool takes_untagged;
 	uint16_t tpid;
 	struct vlan_state untagged;
@@ -111,7 +106,7 @@ static struct admission admission_of(const struct fwd_port *in)
 
 	return (struct admission){
 		.in = in,
-		.frame_max = mtu + ETH_HEADER_LEN + TAGS_MAX * VLAN_TAG_LEN,
+		.frame_max = mtu + ETH_HEADER_LEN,
 		.takes_untagged =
 			!in->is_tunnel && in->native_vid != VLAN_VID_NONE,
 		.tpid = in->tpid,
@@ -129,13 +124,20 @@ static inline int classify(const struct admission *a, struct item *item)
 
 	item->vlan.word = a->untagged.word;
 	item->tpid = a->tpid;
-	if (likely(a->takes_untagged && !is_vlan_type(type)))
+	if (likely(a->takes_untagged && !eth_type_is_vlan(type)))
 		return -1;
 	if (a->in->is_tunnel)
 		return classify_tunnel(a->in, item);
-	if (is_vlan_type(type))
+	if (eth_type_is_vlan(type))
 		return classify_tagged(a->in, item);
 	return DROP_UNTAGGED_NOT_ALLOWED;
+}
+
+/* Tags come on top of the MTU, and what is cut up later may be longer. */
+static bool is_giant(const struct admission *a, const struct packet *p)
+{
+	return p->offload.gso == PACKET_GSO_NONE &&
+	       p->len > a->frame_max + count_tags(p) * VLAN_TAG_LEN;
 }
 
 /* What has a multicast address: counted, and the reserved ones stopped. */
@@ -163,8 +165,7 @@ static inline int admit(const struct admission *a, struct item *item,
 	tally->bytes += p->len;
 	if (unlikely(p->header_len < ETH_HEADER_LEN))
 		return DROP_RUNT;
-	if (unlikely(p->len > a->frame_max) &&
-	    p->offload.gso == PACKET_GSO_NONE)
+	if (unlikely(p->len > a->frame_max) && is_giant(a, p))
 		return DROP_GIANT;
 	dst = mac_at(p->header);
 	src = mac_at(p->header + 6);

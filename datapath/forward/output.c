@@ -60,11 +60,26 @@ static inline void send_to_port(struct pipeline *pl, const struct fwd_port *out,
 		port_send(out->port, packets, n, pl->thread);
 }
 
-/* A known station whose port has left the VLAN since it was learned. */
+/* Whether the customer's VLAN, inside of ours, is one of a dot1q-tunnel's. */
+static bool carries_customer(const struct fwd_port *out,
+			     const struct item *item)
+{
+	const struct packet *p = item->packet;
+	unsigned at = item->vlan.tag ? 12 + VLAN_TAG_LEN : 12;
+	uint16_t tci = 0;
+
+	if (p->header_len >= at + VLAN_TAG_LEN &&
+	    eth_type_is_vlan(load_be16(p->header + at)))
+		tci = load_be16(p->header + at + 2);
+	return vlan_set_has(&out->cvlans, VLAN_VID(tci));
+}
+
+/* A known station's port may have left the VLAN since it was learned. */
 static inline bool is_member(const struct fwd_port *out,
 			     const struct item *item)
 {
-	return vlan_set_has(&out->vlans, item->vlan.vid);
+	return vlan_set_has(&out->vlans, item->vlan.vid) &&
+	       (likely(!out->filters_customers) || carries_customer(out, item));
 }
 
 /* Items [at, to) to the port of all of them: adds them to what is being sent.
@@ -145,7 +160,7 @@ static void flood_port(struct pipeline *pl, struct stage *s,
 	for (unsigned i = from; i < to; i++) {
 		struct item *item = &s->items[i];
 
-		if (!vlan_set_has(&out->vlans, item->vlan.vid))
+		if (!is_member(out, item))
 			continue;
 		reached[i] = true;
 		if (prepare(pl, out, item))

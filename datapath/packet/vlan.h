@@ -14,6 +14,12 @@
 #define VLAN_VID_MASK  0x0fff
 #define VLAN_N	       4096
 
+/* Host byte order. */
+static inline bool eth_type_is_vlan(uint16_t type)
+{
+	return type == ETH_TYPE_VLAN || type == ETH_TYPE_SVLAN;
+}
+
 /*
  * The private header must hold the two addresses (a pull of 14 or more). False
  * when there is no room for one more tag.

@@ -76,8 +76,9 @@ class Vsw(Switch):
 
     def start(self):
         self.process = self.daemon(BUILD + "/vswd", "--run-dir", self.dir)
-        wait_until("vswd to listen",
-                   lambda: os.path.exists(self.dir + "/vswd.ctl"))
+        wait_until("vswd to listen", lambda: all(
+            os.path.exists(self.dir + sock)
+            for sock in ("/db.sock", "/vswd.ctl")))
         self.ctl("add-br", "br-vsw")
 
     def ctl(self, *args):
@@ -113,7 +114,9 @@ class Ovs(Switch):
                     "--remote=p" + self.sock, env=env)
         wait_until("ovsdb-server to listen",
                    lambda: os.path.exists(self.dir + "/db.sock"))
-        run("ovs-vsctl", "--db=" + self.sock, "--no-wait", "init")
+        # Without it, large TCP frames lose their checksums on the way.
+        run("ovs-vsctl", "--db=" + self.sock, "--no-wait", "init", "--", "set",
+            "open_vswitch", ".", "other_config:userspace-tso-enable=true")
         self.process = self.daemon("ovs-vswitchd", self.sock, env=env)
         self.ctl("add-br", "br-ovs", "--", "set", "bridge", "br-ovs",
                  "datapath_type=netdev")

@@ -23,7 +23,11 @@ def tcp_gbps(lab, switch, seconds):
             *lab.inside("h1", "ss", "-Hltn", "src", switch.address(1))))
         out = run(*lab.inside("h0", "iperf3", "-J", "-t", str(seconds), "-c",
                               switch.address(1)))
-        return json.loads(out)["end"]["sum_received"]["bits_per_second"] / 1e9
+        result = json.loads(out)
+        if "error" in result:
+            raise RuntimeError("%s: iperf3: %s" % (switch.name,
+                                                   result["error"]))
+        return result["end"]["sum_received"]["bits_per_second"] / 1e9
     finally:
         server.terminate()
         server.wait()
@@ -32,8 +36,8 @@ def tcp_gbps(lab, switch, seconds):
 def small_mpps(lab, switch, seconds):
     """64-byte frames received, in millions a second, under a full blast."""
     blast = subprocess.Popen(
-        lab.inside("h0", BUILD + "/bench/bench_blast", switch.device(0),
-                   lab.mac(1, switch), str(seconds + 1)),
+        lab.inside("h0", BUILD + "/bench/bench_blast", "-t",
+                   str(seconds + 1), switch.device(0), lab.mac(1, switch)),
         stdout=subprocess.DEVNULL)
     time.sleep(0.5)  # past the start: the window is inside the blast
     t0, n0 = time.monotonic(), lab.rx_packets(1, switch)

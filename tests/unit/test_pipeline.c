@@ -247,6 +247,16 @@ static void cvlans_filter_inner_tags(void **state)
 	inject(f, in, 0xff, 1, TAGS(C(11)));
 	assert_int_equal(out->n_sent, 1);
 	assert_int_equal(fixture_drops(in, DROP_VLAN_NOT_ALLOWED), 1);
+
+	/* The same the other way round, flooded and known. */
+	inject(f, out, 0xff, 2, TAGS(S(10), C(10)));
+	inject(f, out, 0xff, 2, TAGS(S(10), C(11)));
+	inject(f, out, 0xff, 2, TAGS(S(10)));
+	assert_int_equal(in->n_sent, 1);
+	assert_frame(&in->sent[0], 0xff, 2, TAGS(C(10)));
+	inject(f, out, 1, 2, TAGS(S(10), C(10)));
+	inject(f, out, 1, 2, TAGS(S(10), C(11)));
+	assert_int_equal(in->n_sent, 2);
 }
 
 /* A trunk after an access port: the view must be put right between them. */
@@ -352,7 +362,7 @@ static void bad_frames_have_reasons(void **state)
 	make_frame(frame, 2, 1, NULL);
 	fixture_frame(f, in, frame, 13);
 	assert_int_equal(fixture_drops(in, DROP_RUNT), 1);
-	fixture_frame(f, in, frame, 1500 + 14 + 16 + 1);
+	fixture_frame(f, in, frame, 1500 + 14 + 1);
 	assert_int_equal(fixture_drops(in, DROP_GIANT), 1);
 	make_frame(frame, 2, 0, NULL);
 	memset(frame + 6, 0, 6);

@@ -1,0 +1,141 @@
+# shellcheck shell=bash disable=SC2207
+# Completion of vsw-ctl for bash: options, commands, bridges, ports, tables,
+# columns and records. What the program knows by itself it is asked for; names
+# come from the database, with a limit of one second.
+
+_vsw_ctl_ask() {
+	"${_vsw_ctl[@]}" --timeout=1 "$@" 2>/dev/null
+}
+
+# The arguments that the command takes, e.g. "BRIDGE PORT [COLUMN...]".
+_vsw_ctl_usage() {
+	"${_vsw_ctl[0]}" --commands 2>/dev/null |
+		awk -F, -v command="$1" '$2 == command { print $3; exit }'
+}
+
+# All options: the global ones, and those of commands.
+_vsw_ctl_options() {
+	"${_vsw_ctl[0]}" --options 2>/dev/null | sed 's/ARG$//'
+	"${_vsw_ctl[0]}" --commands 2>/dev/null | cut -d, -f1 | tr ' ' '\n'
+}
+
+# The full name of a table that was typed in any of its forms.
+_vsw_ctl_columns() {
+	"${_vsw_ctl[0]}" --schema 2>/dev/null |
+		awk -v typed="$1" '{
+			name = $1; sub(/:$/, "", name)
+			a = tolower(name); b = tolower(typed)
+			gsub(/-/, "_", b)
+			if (index(a, b) == 1) {
+				$1 = ""
+				print
+				exit
+			}
+		}'
+}
+
+_vsw_ctl_ports() {
+	local bridge
+
+	for bridge in $(_vsw_ctl_ask list-br); do
+		_vsw_ctl_ask list-ports "$bridge"
+	done
+}
+
+# Candidates for one word of a command's usage.
+_vsw_ctl_candidates() {
+	local kind=$1 table=$2
+
+	case $kind in
+	*BRIDGE\|PORT*)
+		_vsw_ctl_ask list-br
+		_vsw_ctl_ports
+		;;
+	*BRIDGE* | *PARENT*) _vsw_ctl_ask list-br ;;
+	*PORT* | *BOND*) _vsw_ctl_ports ;;
+	*IFACE*) _vsw_ctl_ask --bare --columns=name list Interface ;;
+	*TABLE*) "${_vsw_ctl[0]}" --schema 2>/dev/null | cut -d: -f1 ;;
+	*RECORD*)
+		_vsw_ctl_ask --bare --columns=name list "$table" ||
+			_vsw_ctl_ask --bare --columns=_uuid list "$table"
+		;;
+	*COLUMN*=*) _vsw_ctl_columns "$table" | tr ' ' '\n' |
+		sed -n 's/..*/&=/p' ;;
+	*COLUMN*) _vsw_ctl_columns "$table" ;;
+	*standalone*) echo standalone secure ;;
+	esac
+}
+
+_vsw_ctl_complete() {
+	local cur=${COMP_WORDS[COMP_CWORD]} start=1 i name='' first='' position=0
+	local -a _vsw_ctl=("${COMP_WORDS[0]}") kinds
+	local kind table=''
+
+	COMPREPLY=()
+	# Where the database is: needed to ask for names.
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--db | --run-dir)
+			# bash splits words at '='
+			if [[ ${COMP_WORDS[i + 1]} == = ]]; then
+				_vsw_ctl+=("${COMP_WORDS[i]}=${COMP_WORDS[i + 2]}")
+			else
+				_vsw_ctl+=("${COMP_WORDS[i]}=${COMP_WORDS[i + 1]}")
+			fi
+			;;
+		--) start=$((i + 1)) ;;
+		esac
+	done
+	# The command of this part of the line, and how far it has come.
+	for ((i = start; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		=) ((i++)) ;;
+		-t | -f | -d | -p | -c | -C | --db | --run-dir | --timeout | \
+			--format | --data)
+			[[ -z $name && ${COMP_WORDS[i + 1]} != = ]] && ((i++))
+			;;
+		-*) ;;
+		*)
+			if [[ -z $name ]]; then
+				name=${COMP_WORDS[i]}
+			else
+				[[ -z $first ]] && first=${COMP_WORDS[i]}
+				((position++))
+			fi
+			;;
+		esac
+	done
+	if [[ -z $name ]]; then
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W "$(_vsw_ctl_options)" -- "$cur"))
+			[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+		else
+			COMPREPLY=($(compgen -W "help $("${_vsw_ctl[0]}" \
+				--commands 2>/dev/null | cut -d, -f2)" -- "$cur"))
+		fi
+		return
+	fi
+	if [[ $name == help ]]; then
+		COMPREPLY=($(compgen -W "$("${_vsw_ctl[0]}" --commands \
+			2>/dev/null | cut -d, -f2)" -- "$cur"))
+		return
+	fi
+	read -ra kinds <<<"$(_vsw_ctl_usage "$name")"
+	((${#kinds[@]})) || return
+	# "[COLUMN...]...": the last word goes on for ever.
+	((position < ${#kinds[@]})) || position=$((${#kinds[@]} - 1))
+	kind=${kinds[position]}
+	case $name in
+	add-port | add-bond) table=Port ;;
+	*) table=$first ;;
+	esac
+	if [[ $kind == *FILE* || ${COMP_WORDS[COMP_CWORD - 1]} == -w ]]; then
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return
+	fi
+	COMPREPLY=($(compgen -W "$(_vsw_ctl_candidates "$kind" "$table") --" \
+		-- "$cur"))
+	[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null
+}
+
+complete -F _vsw_ctl_complete vsw-ctl

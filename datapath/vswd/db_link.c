@@ -48,12 +48,22 @@ static void told_cb(struct ovsdb_client *client, json_t *result,
 {
 	struct db_link *link = aux;
 
-	link->inserting = false;
 	if (!error)
 		return;
 	log_warn_limited("telling the database failed: %s", error);
 	link->told_switch = false;
 	status_forget(link->vs);
+}
+
+/* A client may have been first: then it has just told us of its row. */
+static void row_made_cb(struct ovsdb_client *client, json_t *result,
+			const char *error, void *aux)
+{
+	struct db_link *link = aux;
+
+	link->inserting = false;
+	if (error)
+		log_info("making the row of table Open_vSwitch: %s", error);
 }
 
 static void stats_told_cb(struct ovsdb_client *client, json_t *result,
@@ -148,7 +158,11 @@ static void make_row(struct db_link *link, const struct uuid *uuid)
 		json_array_append_new(
 			operations, json_pack("{s:s, s:s, s:o}", "op", "insert",
 					      "table", DATABASE, "row", row));
-	link->inserting = send_operations(link, operations, told_cb);
+	if (uuid)
+		send_operations(link, operations, told_cb);
+	else
+		link->inserting =
+			send_operations(link, operations, row_made_cb);
 	free(type);
 	free(version);
 }

@@ -340,6 +340,18 @@ static void link_went_down(struct vport *v)
 		 v->bridge->name, v->interface->name, n);
 }
 
+static bool same_status(const struct port_status *a,
+			const struct port_status *b)
+{
+	return a->present == b->present && a->admin_up == b->admin_up &&
+	       a->link_up == b->link_up && a->mac == b->mac &&
+	       a->mtu == b->mtu && a->ifindex == b->ifindex &&
+	       a->link_resets == b->link_resets &&
+	       a->speed_bps == b->speed_bps &&
+	       a->full_duplex == b->full_duplex &&
+	       !strcmp(a->driver, b->driver);
+}
+
 /* A device of ours is made anew; one of the host's we wait for. */
 static void device_vanished(struct vswitch *vs, struct vport *v)
 {
@@ -360,7 +372,7 @@ void vport_update_status(struct vswitch *vs, struct vport *v)
 	if (!v->port)
 		return;
 	port_get_status(v->port, &now);
-	if (!memcmp(&now, &v->status, sizeof(now)))
+	if (same_status(&now, &v->status))
 		return;
 	vport_mark_dirty(vs, v);
 	if (v->status.link_up && !now.link_up)

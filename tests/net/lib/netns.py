@@ -45,11 +45,15 @@ def describe_failure(argv, result):
 
 def run(argv, check=True, timeout=60, **kwargs):
     """Runs a command to its end; output as text in the result."""
-    result = subprocess.run([str(a) for a in argv], text=True,
-                            stdin=kwargs.pop("stdin", subprocess.DEVNULL)
-                            if "input" not in kwargs else None,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            timeout=timeout, **kwargs)
+    argv = [str(a) for a in argv]
+    try:
+        result = subprocess.run(argv, text=True, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, timeout=timeout,
+                                **kwargs)
+    except subprocess.TimeoutExpired as error:
+        raise CommandFailed(f"{' '.join(argv)}: not done within {timeout} s"
+                            ) from error
     if check and result.returncode != 0:
         raise CommandFailed(describe_failure(argv, result))
     return result

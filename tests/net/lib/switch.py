@@ -114,7 +114,7 @@ class Switch:
 
     # What the tests say to the switch.
 
-    def ctl(self, *args, check=True, timeout=30):
+    def ctl(self, *args, check=True, timeout=20):
         """ovs-vsctl's grammar; the output without its last newline."""
         result = netns.run(self.ctl_argv() + list(args), check=check,
                            timeout=timeout)

@@ -93,7 +93,7 @@ static int classify_tunnel(const struct fwd_port *in, struct item *item)
 /* What does not depend on the packet. */
 struct admission {
 	const struct fwd_port *in;
-	uint32_t frame_max; /* longer is a giant, unless it is cut up later */
+	uint32_t frame_max; /* without tags */
 	bool takes_untagged;
 	uint16_t tpid;
 	struct vlan_state untagged;
@@ -106,7 +106,7 @@ static struct admission admission_of(const struct fwd_port *in)
 
 	return (struct admission){
 		.in = in,
-		.frame_max = mtu + ETH_HEADER_LEN + TAGS_MAX * VLAN_TAG_LEN,
+		.frame_max = mtu + ETH_HEADER_LEN,
 		.takes_untagged =
 			!in->is_tunnel && in->native_vid != VLAN_VID_NONE,
 		.tpid = in->tpid,
@@ -131,6 +131,13 @@ static inline int classify(const struct admission *a, struct item *item)
 	if (is_vlan_type(type))
 		return classify_tagged(a->in, item);
 	return DROP_UNTAGGED_NOT_ALLOWED;
+}
+
+/* Tags come on top of the MTU, and what is cut up later may be longer. */
+static bool is_giant(const struct admission *a, const struct packet *p)
+{
+	return p->offload.gso == PACKET_GSO_NONE &&
+	       p->len > a->frame_max + count_tags(p) * VLAN_TAG_LEN;
 }
 
 /* What has a multicast address: counted, and the reserved ones stopped. */
@@ -158,8 +165,7 @@ static inline int admit(const struct admission *a, struct item *item,
 	tally->bytes += p->len;
 	if (unlikely(p->header_len < ETH_HEADER_LEN))
 		return DROP_RUNT;
-	if (unlikely(p->len > a->frame_max) &&
-	    p->offload.gso == PACKET_GSO_NONE)
+	if (unlikely(p->len > a->frame_max) && is_giant(a, p))
 		return DROP_GIANT;
 	dst = mac_at(p->header);
 	src = mac_at(p->header + 6);

@@ -20,7 +20,7 @@
 #include "port/classes.h"
 #include "port/device_lock.h"
 #include "port/ingress_block.h"
-#include "port/netdev.h"
+#include "port/netdev_port.h"
 #include "port/packet_socket.h"
 
 LOG_MODULE(device);
@@ -106,30 +106,6 @@ static void block_host(struct device *d)
 			 d->up.name, strerror(-error));
 }
 
-/* MTU and MAC as the database wants them; what cannot be is logged. */
-static int apply(struct device *d, const struct netdev_info *info,
-		 const struct port_config *config, char **errp)
-{
-	int error = 0;
-
-	if (config->mtu_request && config->mtu_request != info->mtu) {
-		error = netdev_set_mtu(d->ifindex, config->mtu_request);
-		if (error)
-			set_error(errp, error,
-				  "%s: cannot set the MTU to %u: %s",
-				  d->up.name, config->mtu_request,
-				  strerror(-error));
-	}
-	if (!error && config->mac && config->mac != info->mac) {
-		error = netdev_set_mac(d->ifindex, config->mac);
-		if (error)
-			set_error(errp, error,
-				  "%s: cannot set the MAC address: %s",
-				  d->up.name, strerror(-error));
-	}
-	return error;
-}
-
 /*
  * A device without a queueing discipline (a veth end, most virtual ones) is
  * sent to directly, which is cheaper; where there is one, it is asked to queue.
@@ -151,15 +127,9 @@ static bool follow(struct device *d, struct netdev_info *info)
 	bool present =
 		!netdev_get(d->up.name, info) && info->ifindex == d->ifindex;
 
-	if (present && info->mtu)
-		atomic_store_explicit(&d->up.mtu, info->mtu,
-				      memory_order_relaxed);
 	if (present)
 		follow_qdisc(d, info);
-	/* Without a carrier the kernel would lose the packets silently. */
-	atomic_store_explicit(&d->up.tx_enabled,
-			      present && info->flags & IFF_UP && info->carrier,
-			      memory_order_relaxed);
+	netdev_port_follow(&d->up, present, info);
 	return present;
 }
 
@@ -231,7 +201,7 @@ static int device_open(const struct port_config *config, struct port **portp,
 	error = take_lock(d, errp);
 	if (!error) {
 		block_host(d);
-		d->up.n_rxqs = MIN(MAX(config->n_rxqs, 1u), QUEUES_MAX);
+		d->up.n_rxqs = netdev_port_n_rxqs(config, QUEUES_MAX);
 		error = open_sockets(d, errp);
 	}
 	if (error) {
@@ -240,7 +210,7 @@ static int device_open(const struct port_config *config, struct port **portp,
 		return error;
 	}
 	set_up_queues(d);
-	if (apply(d, &info, config, &why))
+	if (netdev_port_apply(&info, config, &why))
 		log_warn("%s", why);
 	free(why);
 	follow(d, &info);
@@ -255,12 +225,12 @@ static int device_reconfigure(struct port *port,
 	struct netdev_info info;
 	int error;
 
-	if (MIN(MAX(config->n_rxqs, 1u), QUEUES_MAX) != port->n_rxqs ||
+	if (netdev_port_n_rxqs(config, QUEUES_MAX) != port->n_rxqs ||
 	    config->n_threads != port->n_threads)
 		return -EOPNOTSUPP;
 	if (!follow(d, &info))
 		return netdev_open_error(port->name, -ENODEV, errp);
-	error = apply(d, &info, config, errp);
+	error = netdev_port_apply(&info, config, errp);
 	follow(d, &info);
 	return error;
 }
@@ -269,21 +239,10 @@ static void device_status(struct port *port, struct port_status *status)
 {
 	struct device *d = device_of(port);
 	struct netdev_info info;
-	struct netdev_link link;
 
 	status->present = follow(d, &info);
-	if (!status->present)
-		return;
-	netdev_get_link(port->name, &link);
-	status->admin_up = info.flags & IFF_UP;
-	status->link_up = info.flags & IFF_UP && info.carrier;
-	status->mac = info.mac;
-	status->mtu = info.mtu;
-	status->ifindex = info.ifindex;
-	status->link_resets = info.carrier_changes - d->first_carrier_changes;
-	status->speed_bps = link.speed_bps;
-	status->full_duplex = link.full_duplex;
-	memcpy(status->driver, link.driver, sizeof(status->driver));
+	if (status->present)
+		netdev_port_status(&info, d->first_carrier_changes, status);
 }
 
 static void device_counters(struct port *port, struct port_counters *total)

@@ -15,12 +15,6 @@
 #define BLOCK_BYTES   (64 << 10) /* what the kernel allocates at once */
 #define SLOTS_A_BLOCK (BLOCK_BYTES / SLOT_BYTES)
 
-/*
- * Longer frames of a burst: about what stays in a core's second-level cache
- * together with the copies that sending makes.
- */
-#define LONG_BYTES_MAX (256 << 10)
-
 /* All rings: the first ports get large ones, then small ones, then none. */
 #define ALL_LARGE_BYTES (32 << 20)
 #define ALL_RINGS_BYTES (64 << 20)
@@ -179,7 +173,8 @@ unsigned packet_ring_receive(struct packet_ring *r, struct port *port,
 	unsigned n = 0;
 
 	max = MIN(max, r->n_slots / 2);
-	while (n < max && lf.n < RX_ARENA_SLOTS && lf.bytes < LONG_BYTES_MAX &&
+	while (n < max && lf.n < RX_ARENA_SLOTS &&
+	       lf.bytes < RX_ARENA_BURST_BYTES &&
 	       slot_status(slot_at(r, r->next)) & TP_STATUS_USER) {
 		n += take_slot(r, port, &packets[n], &lf, thread);
 		r->next = r->next + 1 == r->n_slots ? 0 : r->next + 1;

@@ -223,7 +223,7 @@ static bool take_message(struct port *port, struct packet *p,
 	return false;
 }
 
-/* Without a ring. Few at once, for the reason of LONG_BYTES_MAX. */
+/* Without a ring. Few at once, for the reason of RX_ARENA_BURST_BYTES. */
 static unsigned receive_messages(struct packet_socket *s, struct port *port,
 				 struct packet *packets, unsigned max,
 				 unsigned thread)

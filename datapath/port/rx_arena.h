@@ -17,6 +17,11 @@
 #define RX_ARENA_HEADROOM 64 /* in front of the frame, its end for vnet */
 #define RX_ARENA_ROOM	  (PACKET_LEN_MAX + 1) /* one more: was cut short */
 #define RX_ARENA_STRIDE	  (1091 * CACHE_LINE)
+/*
+ * A burst ends when it has this much: about what stays in a core's second-level
+ * cache together with the copies that sending makes.
+ */
+#define RX_ARENA_BURST_BYTES (256 << 10)
 
 _Static_assert(RX_ARENA_STRIDE >= RX_ARENA_HEADROOM + RX_ARENA_ROOM, "fits");
 

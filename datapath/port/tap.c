@@ -5,7 +5,7 @@
  *
  * "internal" is the host's own port on a bridge; it differs in nothing else.
  * As Open vSwitch does, the device is left down: whoever gives it an address
- * sets it up.
+ * sets it up. It may be put into another network namespace, and works there.
  *
  * Every frame has a virtio-net header in front, so that large GSO frames pass
  * whole (tun: TUN_F_*, IFF_VNET_HDR). A device with several queues spreads what
@@ -17,12 +17,13 @@
 #include <linux/if_tun.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "packet/offload.h"
 #include "port/classes.h"
-#include "port/netdev.h"
+#include "port/netdev_port.h"
 #include "port/rx_arena.h"
 
 LOG_MODULE(tap);
@@ -36,15 +37,11 @@ LOG_MODULE(tap);
 #define QUEUES_MAX (PORT_THREADS_MAX - 1)
 #define PIECES_MAX 1024 /* of one frame; the kernel's limit */
 
-struct tap_queue {
-	struct port_rxq rxq; /* its fd is the queue's */
-};
-
 struct tap {
 	struct port up;
 	int ifindex;
 	uint32_t first_carrier_changes;
-	struct tap_queue queues[QUEUES_MAX];
+	struct port_rxq queues[QUEUES_MAX]; /* fd: the queue of the tap */
 	struct port_rxq *rxqs[QUEUES_MAX];
 	struct port_txq txqs[PORT_THREADS_MAX], *txq_pointers[PORT_THREADS_MAX];
 };
@@ -134,7 +131,7 @@ static int create_error(const char *name, int error, char **errp)
 static void close_queues(struct tap *t)
 {
 	for (unsigned i = 0; i < t->up.n_rxqs; i++)
-		close(t->queues[i].rxq.fd);
+		close(t->queues[i].fd);
 	t->up.n_rxqs = 0;
 }
 
@@ -144,7 +141,7 @@ static int open_queues(struct tap *t, unsigned n)
 	int error, offloads = 0;
 
 	while (t->up.n_rxqs < n) {
-		struct port_rxq *rxq = &t->queues[t->up.n_rxqs].rxq;
+		struct port_rxq *rxq = &t->queues[t->up.n_rxqs];
 
 		error = open_queue(t->up.name, n > 1, &rxq->fd);
 		if (error)
@@ -162,38 +159,57 @@ static int open_queues(struct tap *t, unsigned n)
 	return 0;
 }
 
-static int apply(struct tap *t, const struct netdev_info *info,
-		 const struct port_config *config, char **errp)
+/*
+ * Of a device that someone else has removed, a queue's descriptor is ready for
+ * ever. Something that is never ready takes its number until the port is
+ * closed.
+ */
+static void park(struct tap *t)
 {
-	int error = 0;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (config->mtu_request && config->mtu_request != info->mtu)
-		error = netdev_set_mtu(t->ifindex, config->mtu_request);
-	if (error)
-		return set_error(errp, error,
-				 "%s: cannot set the MTU to %u: %s", t->up.name,
-				 config->mtu_request, strerror(-error));
-	if (config->mac && config->mac != info->mac)
-		error = netdev_set_mac(t->ifindex, config->mac);
-	if (error)
-		return set_error(errp, error,
-				 "%s: cannot set the MAC address: %s",
-				 t->up.name, strerror(-error));
-	return 0;
+	for (unsigned i = 0; i < t->up.n_rxqs && fd >= 0; i++)
+		dup3(fd, t->queues[i].fd, O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
 }
 
-static bool follow(struct tap *t, struct netdev_info *info)
-{
-	/* By number: someone may have given it another name. */
-	bool present = !netdev_get_by_ifindex(t->ifindex, info);
+enum whereabouts {
+	TAP_GONE,
+	TAP_HERE,
+	/*
+	 * In another network namespace, where someone has put it to give it to
+	 * a container. It works on; we cannot see whether it is up.
+	 */
+	TAP_ELSEWHERE,
+};
 
-	if (present && info->mtu)
-		atomic_store_explicit(&t->up.mtu, info->mtu,
+/* Asks the device itself, then the kernel; info is filled if it is here. */
+static enum whereabouts find(const struct tap *t, struct netdev_info *info)
+{
+	struct ifreq ifr = { 0 };
+
+	if (ioctl(t->queues[0].fd, TUNGETIFF, &ifr))
+		return TAP_GONE;
+	/* By the name that it has now; the number alone may be another's. */
+	if (!netdev_get(ifr.ifr_name, info) && info->ifindex == t->ifindex)
+		return TAP_HERE;
+	return TAP_ELSEWHERE;
+}
+
+static enum whereabouts follow(struct tap *t, struct netdev_info *info)
+{
+	enum whereabouts where = find(t, info);
+
+	if (where == TAP_ELSEWHERE)
+		/* When it is down, the write says so. */
+		atomic_store_explicit(&t->up.tx_enabled, true,
 				      memory_order_relaxed);
-	atomic_store_explicit(&t->up.tx_enabled,
-			      present && info->flags & IFF_UP,
-			      memory_order_relaxed);
-	return present;
+	else
+		netdev_port_follow(&t->up, where == TAP_HERE, info);
+	if (where == TAP_GONE)
+		park(t);
+	return where;
 }
 
 static void tap_close(struct port *port)
@@ -223,7 +239,7 @@ static int open_as(const struct port_class *class,
 		   const struct port_config *config, struct port **portp,
 		   char **errp)
 {
-	unsigned n = MIN(MAX(config->n_rxqs, 1u), QUEUES_MAX);
+	unsigned n = netdev_port_n_rxqs(config, QUEUES_MAX);
 	struct netdev_info info;
 	int error = check_name(config, errp);
 	char *why = NULL;
@@ -243,7 +259,7 @@ static int open_as(const struct port_class *class,
 	}
 	t->ifindex = info.ifindex;
 	t->first_carrier_changes = info.carrier_changes;
-	if (apply(t, &info, config, &why))
+	if (netdev_port_apply(&info, config, &why))
 		log_warn("%s", why);
 	free(why);
 	follow(t, &info);
@@ -270,12 +286,18 @@ static int tap_reconfigure(struct port *port, const struct port_config *config,
 	struct netdev_info info;
 	int error;
 
-	if (MIN(MAX(config->n_rxqs, 1u), QUEUES_MAX) != port->n_rxqs ||
+	if (netdev_port_n_rxqs(config, QUEUES_MAX) != port->n_rxqs ||
 	    config->n_threads != port->n_threads)
 		return -EOPNOTSUPP;
-	if (!follow(t, &info))
+	switch (follow(t, &info)) {
+	case TAP_GONE:
 		return netdev_open_error(port->name, -ENODEV, errp);
-	error = apply(t, &info, config, errp);
+	case TAP_ELSEWHERE:
+		return 0;
+	case TAP_HERE:
+		break;
+	}
+	error = netdev_port_apply(&info, config, errp);
 	follow(t, &info);
 	return error;
 }
@@ -284,21 +306,17 @@ static void tap_status(struct port *port, struct port_status *status)
 {
 	struct tap *t = tap_of(port);
 	struct netdev_info info;
-	struct netdev_link link;
 
-	status->present = follow(t, &info);
-	if (!status->present)
-		return;
-	netdev_get_link(info.name, &link);
-	status->admin_up = info.flags & IFF_UP;
-	status->link_up = info.flags & IFF_UP && info.carrier;
-	status->mac = info.mac;
-	status->mtu = info.mtu;
-	status->ifindex = info.ifindex;
-	status->link_resets = info.carrier_changes - t->first_carrier_changes;
-	status->speed_bps = link.speed_bps;
-	status->full_duplex = link.full_duplex;
-	memcpy(status->driver, link.driver, sizeof(status->driver));
+	switch (follow(t, &info)) {
+	case TAP_HERE:
+		netdev_port_status(&info, t->first_carrier_changes, status);
+		break;
+	case TAP_ELSEWHERE:
+		status->present = status->admin_up = status->link_up = true;
+		break;
+	case TAP_GONE:
+		break;
+	}
 }
 
 /* One frame of n bytes with its header; false: dropped and counted. */
@@ -321,16 +339,18 @@ static unsigned tap_receive(struct port_rxq *rxq, struct packet *packets,
 			    unsigned max, unsigned thread)
 {
 	uint8_t *arena = rx_arena();
+	size_t bytes = 0;
 	unsigned n = 0;
 
 	max = MIN(max, RX_ARENA_SLOTS);
-	for (unsigned i = 0; i < max; i++) {
+	for (unsigned i = 0; i < max && bytes < RX_ARENA_BURST_BYTES; i++) {
 		uint8_t *frame = rx_arena_frame(arena, i);
 		ssize_t got = read(rxq->fd, frame - VNET_HDR_LEN,
 				   VNET_HDR_LEN + RX_ARENA_ROOM);
 
 		if (got < 0)
 			break;
+		bytes += got;
 		n += take_frame(rxq->port, &packets[n], frame, got, thread);
 	}
 	return n;
@@ -349,7 +369,8 @@ static enum drop_reason reason_of(int error)
 		return DROP_TX_FULL;
 	case EIO: /* the device is down */
 	case ENODEV:
-	case EBADFD: /* or gone */
+	case EBADFD:   /* or gone */
+	case ENOTCONN: /* and parked */
 		return DROP_TX_DOWN;
 	default:
 		return DROP_TX_ERROR;

@@ -1,0 +1,34 @@
+/*
+ * What the kinds of ports that stand on a network device (device.c, tap.c) do
+ * alike: setting it as the database wants, and following it. Control thread.
+ */
+#ifndef PORT_NETDEV_PORT_H
+#define PORT_NETDEV_PORT_H
+
+#include "port/netdev.h"
+#include "port/port.h"
+
+/*
+ * Sets MTU and MAC where the configuration names others than info. 0 or -errno
+ * with a message; info stays as it was.
+ */
+int netdev_port_apply(const struct netdev_info *info,
+		      const struct port_config *config, char **errp);
+
+/* Takes over the MTU, and whether the device can send (it is up). */
+void netdev_port_follow(struct port *port, bool present,
+			const struct netdev_info *info);
+
+/* What the database shows; asks for speed and driver. */
+void netdev_port_status(const struct netdev_info *info,
+			uint32_t first_carrier_changes,
+			struct port_status *status);
+
+/* As many receive queues as a port opens for a configuration: 1 to max. */
+static inline unsigned netdev_port_n_rxqs(const struct port_config *config,
+					  unsigned max)
+{
+	return MIN(MAX(config->n_rxqs, 1u), max);
+}
+
+#endif

@@ -102,15 +102,17 @@ void ctl_options_list(void)
 static int parse_number(const char *name, const char *arg, unsigned int *out,
 			char **errp)
 {
-	char *end;
-	unsigned long n;
+	unsigned long n = 0;
+	char *end = NULL;
 
 	errno = 0;
-	n = strtoul(arg, &end, 10);
-	if (!isdigit((unsigned char)*arg) || *end || errno || n > INT_MAX)
+	if (arg)
+		n = strtoul(arg, &end, 10);
+	if (!arg || !isdigit((unsigned char)*arg) || *end || errno ||
+	    n > INT_MAX)
 		return set_error(errp, -EINVAL,
 				 "--%s takes a whole number, not \"%s\"", name,
-				 arg);
+				 arg ? arg : "");
 	*out = n;
 	return 0;
 }

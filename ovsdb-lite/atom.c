@@ -17,10 +17,7 @@ struct ovsdb_string {
 	char text[];
 };
 
-static struct {
-	struct ovsdb_string string;
-	char nul;
-} empty_string;
+static struct ovsdb_string empty_string = { .text = "" };
 
 void ovsdb_atom_init_string(union ovsdb_atom *atom, const char *text)
 {
@@ -28,7 +25,7 @@ void ovsdb_atom_init_string(union ovsdb_atom *atom, const char *text)
 	struct ovsdb_string *string;
 
 	if (!length) {
-		atom->string = &empty_string.string;
+		atom->string = &empty_string;
 		return;
 	}
 	string = xmalloc(sizeof(*string) + length + 1);
@@ -43,7 +40,7 @@ void ovsdb_atom_init_default(union ovsdb_atom *atom,
 {
 	memset(atom, 0, sizeof(*atom));
 	if (type == OVSDB_TYPE_STRING)
-		atom->string = &empty_string.string;
+		atom->string = &empty_string;
 }
 
 void ovsdb_atom_clone(union ovsdb_atom *dst, const union ovsdb_atom *src,
@@ -120,8 +117,7 @@ uint32_t ovsdb_atom_hash(const union ovsdb_atom *atom,
 	}
 }
 
-/* --- JSON ------------------------------------------------------------------
- */
+/* --- JSON -------------------------------------------------------------- */
 
 /* 1.0 is an integer too: JSON has one kind of number only. */
 static json_t *integer_from_json(int64_t *integer, const json_t *json)
@@ -250,8 +246,7 @@ json_t *ovsdb_atom_to_json(const union ovsdb_atom *atom,
 	}
 }
 
-/* --- constraints -----------------------------------------------------------
- */
+/* --- constraints ------------------------------------------------------- */
 
 static unsigned int utf8_length(const char *s)
 {

@@ -1,5 +1,6 @@
 /*
- * The client's connection: see client.h. The replica itself is replica.c.
+ * The client's connection: see client.h. The replica itself is replica.c,
+ * the transactions under way are client_txn.c.
  *
  * A connection goes through these states: connecting, asking for the schema,
  * asking for the content, up. Any error on the way closes it, and the next try
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "ovsdb-lite/client_txn.h"
 #include "ovsdb-lite/jsonrpc.h"
 #include "ovsdb-lite/replica.h"
 
@@ -42,13 +44,6 @@ static const struct {
 #define ID_AWARE   "aware"
 #define ID_ECHO	   "echo"
 
-struct transaction {
-	json_int_t id;
-	ovsdb_client_done *done;
-	void *aux;
-	struct transaction *next;
-};
-
 struct ovsdb_client {
 	struct event_base *base;
 	char *remotes; /* as given: one or more, with commas between */
@@ -76,8 +71,7 @@ struct ovsdb_client {
 	char *lock;
 	bool lock_held;
 
-	json_int_t next_id;
-	struct transaction *transactions, **last_transaction;
+	struct client_txns txns;
 };
 
 static bool is_unknown_method(const json_t *error)
@@ -87,19 +81,6 @@ static bool is_unknown_method(const json_t *error)
 	if (!s)
 		s = json_string_value(json_object_get(error, "error"));
 	return s && !strcmp(s, "unknown method");
-}
-
-/* An "error" of a reply as text; the caller frees it. */
-static char *error_text(const json_t *error)
-{
-	const char *s = json_string_value(error);
-	const char *tag = json_string_value(json_object_get(error, "error"));
-	const char *details =
-		json_string_value(json_object_get(error, "details"));
-
-	if (tag && details)
-		return xasprintf("%s: %s", tag, details);
-	return xstrdup(tag ? tag : s ? s : "unknown error");
 }
 
 /* --- up and down -----------------------------------------------------------
@@ -112,27 +93,6 @@ static void set_lock_held(struct ovsdb_client *c, bool held)
 	c->lock_held = held;
 	if (c->ops->lock)
 		c->ops->lock(c, held, c->aux);
-}
-
-/* Takes the first transaction out of the list, and tells its maker. */
-static void finish_transaction(struct ovsdb_client *c, struct transaction **p,
-			       json_t *result, const char *error)
-{
-	struct transaction *t = *p;
-
-	*p = t->next;
-	if (!*p)
-		c->last_transaction = p;
-	if (t->done)
-		t->done(c, result, error, t->aux);
-	free(t);
-}
-
-static void fail_transactions(struct ovsdb_client *c, const char *why)
-{
-	/* Those that are made in done() are refused: the state is down. */
-	while (c->transactions)
-		finish_transaction(c, &c->transactions, NULL, why);
 }
 
 static void went_down(struct ovsdb_client *c, const char *why)
@@ -148,7 +108,8 @@ static void went_down(struct ovsdb_client *c, const char *why)
 	c->backoff_ms = MIN(2 * c->backoff_ms, strncmp(c->remote, "unix:", 5)
 						       ? MAX_BACKOFF_MS
 						       : MAX_BACKOFF_LOCAL);
-	fail_transactions(c, "the connection to the database was lost");
+	client_txns_fail(&c->txns, c,
+			 "the connection to the database was lost");
 	set_lock_held(c, false);
 	if (c->told_down)
 		return;
@@ -281,37 +242,6 @@ static void got_update(struct ovsdb_client *c, json_t *params)
 /* --- messages --------------------------------------------------------------
  */
 
-/* The first error in a transaction's result, as text, or NULL. */
-static char *result_error(const json_t *result)
-{
-	json_t *element, *error;
-	size_t i;
-
-	if (!json_is_array(result))
-		return xstrdup("the reply is malformed");
-	json_array_foreach((json_t *)result, i, element) {
-		error = json_object_get(element, "error");
-		if (error && !json_is_null(error))
-			return error_text(element);
-	}
-	return NULL;
-}
-
-static void got_transaction(struct ovsdb_client *c, json_int_t id,
-			    json_t *result, json_t *error)
-{
-	struct transaction **p = &c->transactions;
-	char *why;
-
-	while (*p && (*p)->id != id)
-		p = &(*p)->next;
-	if (!*p)
-		return;
-	why = json_is_null(error) ? result_error(result) : error_text(error);
-	finish_transaction(c, p, why ? NULL : result, why);
-	free(why);
-}
-
 static void reply_cb(struct jsonrpc *rpc, json_t *id, json_t *result,
 		     json_t *error, void *aux)
 {
@@ -320,7 +250,8 @@ static void reply_cb(struct jsonrpc *rpc, json_t *id, json_t *result,
 	char *why;
 
 	if (json_is_integer(id)) {
-		got_transaction(c, json_integer_value(id), result, error);
+		client_txns_reply(&c->txns, c, json_integer_value(id), result,
+				  error);
 		return;
 	}
 	if (!what || !strcmp(what, ID_ECHO) || !strcmp(what, ID_AWARE))
@@ -330,7 +261,7 @@ static void reply_cb(struct jsonrpc *rpc, json_t *id, json_t *result,
 		c->monitor++;
 		send_monitor(c);
 	} else if (!json_is_null(error)) {
-		why = error_text(error);
+		why = client_error_text(error);
 		jsonrpc_fail(rpc, why);
 		free(why);
 	} else if (!strcmp(what, ID_SCHEMA) && c->state == STATE_SCHEMA) {
@@ -468,7 +399,6 @@ struct ovsdb_client *ovsdb_client_create(struct event_base *base,
 	c->ops = c_ops;
 	c->aux = aux;
 	c->backoff_ms = MIN_BACKOFF_MS;
-	c->last_transaction = &c->transactions;
 	set_last_id(c, NULL);
 	c->reconnect = event_new(base, -1, 0, connect_cb, c);
 	c->probe = event_new(base, -1, EV_PERSIST, probe_cb, c);
@@ -494,7 +424,7 @@ void ovsdb_client_destroy(struct ovsdb_client *c)
 	jsonrpc_close(c->rpc);
 	c->rpc = NULL;
 	c->state = STATE_DOWN;
-	fail_transactions(c, "the client ends");
+	client_txns_fail(&c->txns, c, "the client ends");
 	event_free(c->reconnect);
 	event_free(c->probe);
 	replica_destroy(c->replica);
@@ -565,20 +495,14 @@ const struct ovsdb_datum *ovsdb_client_column(const struct ovsdb_client_row *r,
 int ovsdb_client_transact(struct ovsdb_client *c, json_t *operations,
 			  ovsdb_client_done *done, void *aux)
 {
-	struct transaction *t;
+	json_int_t id;
 
 	if (c->state != STATE_UP) {
 		json_decref(operations);
 		return -ENOTCONN;
 	}
-	t = xcalloc(1, sizeof(*t));
-	t->id = c->next_id++;
-	t->done = done;
-	t->aux = aux;
-	*c->last_transaction = t;
-	c->last_transaction = &t->next;
+	id = client_txns_add(&c->txns, done, aux);
 	json_array_insert_new(operations, 0, json_string(c->database));
-	jsonrpc_send_request(c->rpc, "transact", operations,
-			     json_integer(t->id));
+	jsonrpc_send_request(c->rpc, "transact", operations, json_integer(id));
 	return 0;
 }

@@ -27,12 +27,13 @@ struct ovsdb_client_row {
 
 struct ovsdb_client_ops {
 	/*
-	 * The replica has changed: after the first dump, after every update, and
-	 * after a reconnection that changed anything. Everything in one server
-	 * transaction arrives in one call.
+	 * The replica has changed: after the first dump, after every update,
+	 * and after a reconnection that changed anything. Everything in one
+	 * server transaction arrives in one call.
 	 */
 	void (*changed)(struct ovsdb_client *, void *aux);
-	/* Up, or down and why; the replica keeps its last content while down. */
+	/* Up, or down and why; the replica keeps its last content while down.
+	 */
 	void (*connection)(struct ovsdb_client *, bool up, const char *why,
 			   void *aux);
 	/* The lock asked for was gained or lost. */
@@ -60,15 +61,15 @@ void ovsdb_client_set_lock(struct ovsdb_client *client, const char *lock);
 const struct ovsdb_schema *ovsdb_client_schema(const struct ovsdb_client *);
 
 /* Iterates over a table of the replica: NULL starts, NULL ends. */
-const struct ovsdb_client_row *
-ovsdb_client_next(const struct ovsdb_client *client, const char *table,
-		  const struct ovsdb_client_row *row);
-const struct ovsdb_client_row *
-ovsdb_client_find(const struct ovsdb_client *client, const char *table,
-		  const struct uuid *uuid);
+const struct ovsdb_client_row *ovsdb_client_next(
+	const struct ovsdb_client *client, const char *table,
+	const struct ovsdb_client_row *row);
+const struct ovsdb_client_row *ovsdb_client_find(
+	const struct ovsdb_client *client, const char *table,
+	const struct uuid *uuid);
 /* NULL when the column is not replicated. */
-const struct ovsdb_datum *
-ovsdb_client_column(const struct ovsdb_client_row *row, const char *column);
+const struct ovsdb_datum *ovsdb_client_column(
+	const struct ovsdb_client_row *row, const char *column);
 
 /*
  * Sends a transaction: operations is the array of operations without the

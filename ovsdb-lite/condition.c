@@ -44,8 +44,7 @@ struct ovsdb_condition {
 	struct clause clauses[];
 };
 
-/* --- parsing
- * --------------------------------------------------------------------- */
+/* --- parsing ----------------------------------------------------------- */
 
 static bool is_ordered(const struct ovsdb_type *type)
 {
@@ -187,8 +186,7 @@ json_t *ovsdb_condition_to_json(const struct ovsdb_condition *condition)
 	return json;
 }
 
-/* --- evaluating
- * ------------------------------------------------------------------- */
+/* --- evaluating -------------------------------------------------------- */
 
 /* An optional column without a value is neither below nor above anything. */
 static bool ordered(const struct clause *c, const struct ovsdb_datum *datum)
@@ -253,8 +251,7 @@ bool ovsdb_condition_any(const struct ovsdb_condition *condition,
 	return !condition->n;
 }
 
-/* --- finding
- * ---------------------------------------------------------------------- */
+/* --- finding ----------------------------------------------------------- */
 
 struct found {
 	struct ovsdb_row **rows;

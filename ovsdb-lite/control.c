@@ -419,12 +419,15 @@ struct control_server *control_server_create(struct event_base *base,
 
 void control_server_destroy(struct control_server *server)
 {
+	struct connection *conn, *next;
 	struct command *c;
 
 	if (!server)
 		return;
-	while (server->connections)
-		connection_destroy(server->connections);
+	for (conn = server->connections; conn; conn = next) {
+		next = conn->next;
+		connection_destroy(conn);
+	}
 	stream_listener_destroy(server->listener);
 	unlink(server->path);
 	while ((c = server->commands)) {

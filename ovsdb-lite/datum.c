@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ovsdb-lite/datum-private.h"
+#include "ovsdb-lite/datum_private.h"
 #include "ovsdb-lite/hash.h"
 
 void ovsdb_datum_init_empty(struct ovsdb_datum *datum)
@@ -90,8 +90,7 @@ void ovsdb_datum_swap(struct ovsdb_datum *a, struct ovsdb_datum *b)
 	*b = tmp;
 }
 
-/* --- comparing and finding -------------------------------------------------
- */
+/* --- comparing and finding --------------------------------------------- */
 
 static int compare_atoms(const union ovsdb_atom *a, const union ovsdb_atom *b,
 			 unsigned int n, enum ovsdb_atomic_type type)
@@ -243,8 +242,7 @@ bool ovsdb_datum_excludes_all(const struct ovsdb_datum *a,
 	return true;
 }
 
-/* --- changing one element ---------------------------------------------------
- */
+/* --- changing one element ---------------------------------------------- */
 
 /* The array for this datum alone, with room for `capacity` atoms. */
 static union ovsdb_atom *own(const union ovsdb_atom *atoms, unsigned int n,

@@ -33,7 +33,7 @@ struct ovsdb_datum {
 	const union ovsdb_atom *values; /* NULL when n is 0 or not a map */
 };
 
-/* --- atoms ---------------------------------------------------------------- */
+/* --- atoms ------------------------------------------------------------- */
 
 /* 0, 0.0, false, "", or the zero UUID. */
 void ovsdb_atom_init_default(union ovsdb_atom *atom,
@@ -85,7 +85,7 @@ char *ovsdb_atom_to_string(const union ovsdb_atom *atom,
 json_t *ovsdb_atom_check(const union ovsdb_atom *atom,
 			 const struct ovsdb_base_type *base) MUST_CHECK;
 
-/* --- datums: life --------------------------------------------------------- */
+/* --- datums: life ------------------------------------------------------ */
 
 void ovsdb_datum_init_empty(struct ovsdb_datum *datum);
 /* The default of RFC 7047 section 5.2.1: empty, or one default atom. */
@@ -98,7 +98,7 @@ void ovsdb_datum_destroy(struct ovsdb_datum *datum,
 			 const struct ovsdb_type *type);
 void ovsdb_datum_swap(struct ovsdb_datum *a, struct ovsdb_datum *b);
 
-/* --- datums: comparing and finding ---------------------------------------- */
+/* --- datums: comparing and finding ------------------------------------- */
 
 /* A total order; clones compare in O(1). */
 int ovsdb_datum_compare(const struct ovsdb_datum *a,
@@ -132,8 +132,7 @@ bool ovsdb_datum_excludes_all(const struct ovsdb_datum *a,
 			      const struct ovsdb_datum *b,
 			      const struct ovsdb_type *type);
 
-/* --- datums: changing ------------------------------------------------------
- */
+/* --- datums: changing -------------------------------------------------- */
 
 /*
  * Puts in one element, cloning the atoms (value NULL for a set). Returns false
@@ -179,8 +178,7 @@ json_t *ovsdb_datum_apply_diff(struct ovsdb_datum *a,
 			       const struct ovsdb_datum *diff,
 			       const struct ovsdb_type *type) MUST_CHECK;
 
-/* --- datums: texts ----------------------------------------------------------
- */
+/* --- datums: texts ----------------------------------------------------- */
 
 /*
  * Parses a <value> and checks it against type. An RFC error object, with
@@ -215,8 +213,7 @@ char *ovsdb_datum_to_string(const struct ovsdb_datum *datum,
 json_t *ovsdb_datum_check(const struct ovsdb_datum *datum,
 			  const struct ovsdb_type *type) MUST_CHECK;
 
-/* --- symbols ----------------------------------------------------------------
- */
+/* --- symbols ----------------------------------------------------------- */
 
 /*
  * The rows that a transaction (or a command line) names before they are there:

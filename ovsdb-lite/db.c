@@ -16,7 +16,7 @@ struct ovsdb_db *ovsdb_db_create(struct ovsdb_schema *schema,
 	hmap_init(&db->weak_links);
 	db->tables = xcalloc(schema->n_tables, sizeof(*db->tables));
 	for (size_t i = 0; i < schema->n_tables; i++)
-		table_init(&db->tables[i], db, &schema->tables[i]);
+		ovsdb_table_init(&db->tables[i], db, &schema->tables[i]);
 	return db;
 }
 
@@ -29,7 +29,7 @@ void ovsdb_db_destroy(struct ovsdb_db *db)
 		free(db->loading);
 	}
 	for (size_t i = 0; i < db->schema->n_tables; i++)
-		table_destroy(&db->tables[i]);
+		ovsdb_table_destroy(&db->tables[i]);
 	free(db->tables);
 	hmap_destroy(&db->weak_links);
 	ovsdb_schema_destroy(db->schema);

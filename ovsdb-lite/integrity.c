@@ -20,8 +20,7 @@
 
 #define BITS_PER_LONG (8 * sizeof(unsigned long))
 
-/* --- what changed
- * ----------------------------------------------------------------- */
+/* --- what changed ------------------------------------------------------ */
 
 static bool find_changes(struct ovsdb_entry *entry)
 {
@@ -63,8 +62,7 @@ bool txn_find_changes(struct txn *txn)
 	return any;
 }
 
-/* --- tables and indexes
- * ------------------------------------------------------------------- */
+/* --- tables and indexes ------------------------------------------------ */
 
 static json_t *check_max_rows(const struct txn *txn)
 {

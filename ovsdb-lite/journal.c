@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "ovsdb-lite/journal-private.h"
-#include "ovsdb-lite/lock-file.h"
-#include "ovsdb-lite/log-file.h"
+#include "ovsdb-lite/journal_private.h"
+#include "ovsdb-lite/lock_file.h"
+#include "ovsdb-lite/log_file.h"
 
 LOG_MODULE(journal);
 
@@ -35,8 +35,7 @@ struct ovsdb_journal {
 	bool end_unknown;
 };
 
-/* --- appending
- * ------------------------------------------------------------------ */
+/* --- appending --------------------------------------------------------- */
 
 static int take_off(struct ovsdb_journal *journal)
 {
@@ -107,8 +106,7 @@ int ovsdb_journal_compact(struct ovsdb_journal *journal, char **errp)
 	return 0;
 }
 
-/* --- opening
- * -------------------------------------------------------------------- */
+/* --- opening ----------------------------------------------------------- */
 
 int ovsdb_journal_create(const char *path, const struct ovsdb_schema *schema,
 			 char **errp)

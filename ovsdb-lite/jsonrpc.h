@@ -17,7 +17,7 @@
 /* What a stranger may make us hold: beyond these the connection is closed. */
 #define JSONRPC_MAX_MESSAGE (64u << 20) /* bytes of one incoming message */
 #define JSONRPC_MAX_DEPTH   512		/* nested arrays and objects */
-#define JSONRPC_MAX_VALUES  (8u << 20)	/* values in one incoming message */
+#define JSONRPC_MAX_VALUES  (4u << 20)	/* values in one incoming message */
 #define JSONRPC_MAX_BACKLOG (64u << 20) /* bytes that the peer did not read */
 
 struct jsonrpc;

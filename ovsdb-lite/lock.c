@@ -130,8 +130,12 @@ int ovsdb_unlock(struct ovsdb_locks *locks, struct ovsdb_lock_owner *owner,
 
 void ovsdb_unlock_all(struct ovsdb_locks *locks, struct ovsdb_lock_owner *owner)
 {
-	while (owner->waiters)
-		remove_waiter(locks, owner->waiters);
+	struct ovsdb_lock_waiter *w, *next;
+
+	for (w = owner->waiters; w; w = next) {
+		next = w->owner_next;
+		remove_waiter(locks, w);
+	}
 }
 
 bool ovsdb_lock_held(const struct ovsdb_lock_owner *owner, const char *name)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -154,8 +155,11 @@ static int start_child(struct program *p, char **errp)
 
 static int start(struct program *p, char **errp)
 {
-	int error = daemon_start(&p->options.daemon, errp);
+	int error;
 
+	/* /run is empty after a boot; if this fails, what needs it says so. */
+	mkdir(options_run_dir(), 0755);
+	error = daemon_start(&p->options.daemon, errp);
 	if (error)
 		return error;
 	/* Not before the fork, which an event base does not survive. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "ovsdb-lite/column.h"
-#include "ovsdb-lite/datum-private.h"
+#include "ovsdb-lite/datum_private.h"
 
 enum mutator { M_ADD, M_SUB, M_MUL, M_DIV, M_MOD, M_INSERT, M_DELETE };
 
@@ -28,8 +28,7 @@ struct ovsdb_mutations {
 	struct mutation mutations[];
 };
 
-/* --- parsing
- * --------------------------------------------------------------------- */
+/* --- parsing ----------------------------------------------------------- */
 
 static json_t *mismatch(const struct mutation *m, const json_t *json)
 {
@@ -143,8 +142,7 @@ void ovsdb_mutations_destroy(struct ovsdb_mutations *mutations)
 	free(mutations);
 }
 
-/* --- arithmetic
- * ------------------------------------------------------------------- */
+/* --- arithmetic -------------------------------------------------------- */
 
 static json_t *out_of_range(enum mutator mutator)
 {
@@ -233,8 +231,7 @@ static json_t *apply_number(const struct mutation *m, struct ovsdb_datum *datum)
 			   mutator_names[m->mutator]);
 }
 
-/* --- applying
- * --------------------------------------------------------------------- */
+/* --- applying ---------------------------------------------------------- */
 
 static json_t *apply(const struct mutation *m, struct ovsdb_datum *datum)
 {

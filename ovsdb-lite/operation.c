@@ -7,10 +7,10 @@
 #include "ovsdb-lite/column.h"
 #include "ovsdb-lite/condition.h"
 #include "ovsdb-lite/mutation.h"
+#include "ovsdb-lite/row_values.h"
 #include "ovsdb-lite/tuple.h"
 
-/* --- members that several have
- * ----------------------------------------------------- */
+/* --- members that several have ----------------------------------------- */
 
 static struct ovsdb_table *parse_table(struct execution *x,
 				       struct parser *parser)
@@ -47,86 +47,7 @@ static json_t *find_rows(struct execution *x, const struct ovsdb_table *table,
 	return NULL;
 }
 
-/*
- * A <row> that was read: a datum a column of the table, the default where the
- * row has none; which it had; and the values of _uuid and _version.
- */
-struct row_values {
-	const struct ovsdb_table *table;
-	struct ovsdb_datum *columns;
-	bool *seen;
-	struct ovsdb_datum pseudo[2];
-};
-
-static void values_init(struct row_values *values,
-			const struct ovsdb_table *table)
-{
-	size_t n = table->schema->n_columns;
-
-	*values = (struct row_values){ .table = table };
-	values->columns = xcalloc(n, sizeof(*values->columns));
-	values->seen = xcalloc(n, sizeof(*values->seen));
-	for (size_t i = 0; i < n; i++)
-		ovsdb_datum_clone(&values->columns[i], &table->defaults[i]);
-	ovsdb_datum_init_default(&values->pseudo[0], &ovsdb_column_uuid.type);
-	ovsdb_datum_init_default(&values->pseudo[1], &ovsdb_column_uuid.type);
-}
-
-static void values_destroy(struct row_values *values)
-{
-	const struct ovsdb_table_schema *schema = values->table->schema;
-
-	for (size_t i = 0; i < schema->n_columns; i++)
-		ovsdb_datum_destroy(&values->columns[i],
-				    &schema->columns[i].type);
-	ovsdb_datum_destroy(&values->pseudo[0], &ovsdb_column_uuid.type);
-	ovsdb_datum_destroy(&values->pseudo[1], &ovsdb_column_uuid.type);
-	free(values->columns);
-	free(values->seen);
-}
-
-static struct ovsdb_datum *values_column(struct row_values *values,
-					 const struct ovsdb_column *column)
-{
-	if (ovsdb_column_is_pseudo(column))
-		return &values->pseudo[column == &ovsdb_column_version];
-	return &values->columns[column->index];
-}
-
-static json_t *parse_row(struct execution *x, struct row_values *values,
-			 const json_t *json)
-{
-	const struct ovsdb_table_schema *schema = values->table->schema;
-	const char *name;
-	json_t *member;
-
-	if (!json_is_object(json))
-		return ovsdb_syntax_error(json, NULL, "a row is an object");
-	json_object_foreach((json_t *)json, name, member) {
-		const struct ovsdb_column *column =
-			ovsdb_column_find(schema, name);
-		struct ovsdb_datum datum;
-		json_t *error;
-
-		if (!column)
-			return ovsdb_syntax_error(json, "unknown column",
-						  "table %s has no column %s",
-						  schema->name, name);
-		error = ovsdb_datum_from_json(&datum, &column->type, member,
-					      x->symbols);
-		if (error)
-			return error;
-		ovsdb_datum_swap(values_column(values, column), &datum);
-		ovsdb_datum_destroy(&datum, &column->type);
-		if (!ovsdb_column_is_pseudo(column))
-			values->seen[column->index] = true;
-	}
-	return NULL;
-}
-
-/* --- insert
- * ---------------------------------------------------------------------------
- */
+/* --- insert ------------------------------------------------------------ */
 
 static json_t *insert_uuid(struct execution *x, struct ovsdb_table *table,
 			   const json_t *name, const json_t *wanted,
@@ -178,10 +99,10 @@ static json_t *do_insert(struct execution *x, struct parser *parser,
 
 	if (error)
 		return error;
-	values_init(&values, table);
+	row_values_init(&values, table);
 	error = insert_uuid(x, table, name, wanted, &uuid);
 	if (!error)
-		error = parse_row(x, &values, json);
+		error = row_values_parse(&values, json, x->symbols);
 	if (!error) {
 		row = txn_insert(x->txn, table, &uuid);
 		for (size_t i = 0; i < table->schema->n_columns; i++)
@@ -191,13 +112,11 @@ static json_t *do_insert(struct execution *x, struct parser *parser,
 		json_object_set_new(result, "uuid",
 				    ovsdb_atom_to_json(&atom, OVSDB_TYPE_UUID));
 	}
-	values_destroy(&values);
+	row_values_destroy(&values);
 	return error;
 }
 
-/* --- select
- * ---------------------------------------------------------------------------
- */
+/* --- select ------------------------------------------------------------ */
 
 static json_t *select_rows(struct execution *x, const struct ovsdb_table *table,
 			   const json_t *where,
@@ -246,8 +165,7 @@ static json_t *do_select(struct execution *x, struct parser *parser,
 	return error;
 }
 
-/* --- update, mutate, delete
- * ------------------------------------------------------------- */
+/* --- update, mutate, delete -------------------------------------------- */
 
 static json_t *check_update(const struct row_values *values, const json_t *row,
 			    const struct parser *parser)
@@ -297,8 +215,8 @@ static json_t *do_update(struct execution *x, struct parser *parser,
 
 	if (error)
 		return error;
-	values_init(&values, table);
-	error = parse_row(x, &values, json);
+	row_values_init(&values, table);
+	error = row_values_parse(&values, json, x->symbols);
 	if (!error)
 		error = check_update(&values, json, parser);
 	if (!error)
@@ -309,7 +227,7 @@ static json_t *do_update(struct execution *x, struct parser *parser,
 		json_object_set_new(result, "count",
 				    json_integer((json_int_t)n));
 	free(rows);
-	values_destroy(&values);
+	row_values_destroy(&values);
 	return error;
 }
 
@@ -366,9 +284,7 @@ static json_t *do_delete(struct execution *x, struct parser *parser,
 	return NULL;
 }
 
-/* --- wait
- * -------------------------------------------------------------------------------
- */
+/* --- wait -------------------------------------------------------------- */
 
 static json_t *expected_rows(struct execution *x, struct tuple_set *set,
 			     const struct ovsdb_table *table,
@@ -382,13 +298,14 @@ static json_t *expected_rows(struct execution *x, struct tuple_set *set,
 	json_array_foreach((json_t *)rows, i, row) {
 		struct row_values values;
 
-		values_init(&values, table);
-		error = parse_row(x, &values, row);
+		row_values_init(&values, table);
+		error = row_values_parse(&values, row, x->symbols);
 		for (size_t j = 0; !error && j < columns->n; j++)
 			ovsdb_datum_clone(
 				&tuple[j],
-				values_column(&values, columns->columns[j]));
-		values_destroy(&values);
+				row_values_column(&values,
+						  columns->columns[j]));
+		row_values_destroy(&values);
 		if (error)
 			break;
 		tuple_set_add(set, tuple);
@@ -477,9 +394,7 @@ static json_t *do_wait(struct execution *x, struct parser *parser,
 	return ovsdb_error("waiting", NULL);
 }
 
-/* --- the rest
- * ---------------------------------------------------------------------------
- */
+/* --- the rest ---------------------------------------------------------- */
 
 static json_t *do_commit(struct execution *x, struct parser *parser,
 			 json_t *result)

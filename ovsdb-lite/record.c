@@ -7,6 +7,8 @@
  * We write what changed of a row that was there as a difference, so that one
  * port more on a bridge of a thousand is a record of one UUID. As in
  * ovsdb-server, a column whose old value is its default is written in full.
+ * A difference may have more elements than the column may; ovsdb-tool refuses
+ * that, so such a record has full values instead.
  */
 #include "ovsdb-lite/txn.h"
 
@@ -17,32 +19,40 @@
 
 #define BITS_PER_LONG (8 * sizeof(unsigned long))
 
-/* --- writing
- * -------------------------------------------------------------------- */
+/* --- writing ----------------------------------------------------------- */
 
-static json_t *column_to_record(const struct ovsdb_entry *entry,
+struct writer {
+	bool diffs;    /* full values otherwise */
+	bool too_long; /* a difference was longer than its column may be */
+};
+
+static json_t *column_to_record(struct writer *writer,
+				const struct ovsdb_entry *entry,
 				const struct ovsdb_column *column)
 {
 	const struct ovsdb_datum *new = &entry->row->columns[column->index];
+	const struct ovsdb_type *type = &column->type;
 	const struct ovsdb_datum *old;
 	struct ovsdb_datum diff;
 	json_t *json;
 
 	if (!entry->old)
-		return ovsdb_datum_is_default(new, &column->type)
+		return ovsdb_datum_is_default(new, type)
 			       ? NULL
-			       : ovsdb_datum_to_json(new, &column->type);
+			       : ovsdb_datum_to_json(new, type);
 	old = &entry->old->columns[column->index];
-	if (ovsdb_datum_is_default(old, &column->type))
-		return ovsdb_datum_to_json(new, &column->type);
-	ovsdb_datum_diff(&diff, old, new, &column->type);
-	json = ovsdb_datum_to_json(&diff, &column->type);
-	ovsdb_datum_destroy(&diff, &column->type);
+	if (!writer->diffs || ovsdb_datum_is_default(old, type))
+		return ovsdb_datum_to_json(new, type);
+	ovsdb_datum_diff(&diff, old, new, type);
+	writer->too_long |= diff.n > type->max;
+	json = ovsdb_datum_to_json(&diff, type);
+	ovsdb_datum_destroy(&diff, type);
 	return json;
 }
 
 /* NULL when no column of the file changed. */
-static json_t *row_to_record(const struct ovsdb_entry *entry)
+static json_t *row_to_record(struct writer *writer,
+			     const struct ovsdb_entry *entry)
 {
 	const struct ovsdb_table_schema *schema = entry->table->schema;
 	json_t *json;
@@ -58,7 +68,7 @@ static json_t *row_to_record(const struct ovsdb_entry *entry)
 		    !(entry->changed[i / BITS_PER_LONG] >> i % BITS_PER_LONG &
 		      1))
 			continue;
-		value = column_to_record(entry, column);
+		value = column_to_record(writer, entry, column);
 		if (value)
 			json_object_set_new_nocheck(json, column->name, value);
 	}
@@ -90,24 +100,39 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-json_t *txn_to_record(const struct txn *txn)
+static json_t *rows_to_record(struct writer *writer, const struct txn *txn)
 {
 	json_t *record = json_object();
 
 	for (size_t i = 0; i < txn->n; i++) {
 		const struct ovsdb_entry *entry = txn->entries[i];
-		json_t *row = entry->changed ? row_to_record(entry) : NULL;
+		json_t *row =
+			entry->changed ? row_to_record(writer, entry) : NULL;
 
 		if (row)
 			put_row(record, entry->table->schema, &entry->uuid,
 				row);
+	}
+	return record;
+}
+
+json_t *txn_to_record(const struct txn *txn)
+{
+	struct writer writer = { .diffs = true };
+	json_t *record = rows_to_record(&writer, txn);
+
+	if (writer.too_long) {
+		writer.diffs = false;
+		json_decref(record);
+		record = rows_to_record(&writer, txn);
 	}
 	if (!json_object_size(record)) {
 		json_decref(record);
 		return NULL;
 	}
 	json_object_set_new(record, "_date", json_integer(now_ms()));
-	json_object_set_new(record, "_is_diff", json_true());
+	if (writer.diffs)
+		json_object_set_new(record, "_is_diff", json_true());
 	if (txn->comment)
 		json_object_set_new(record, "_comment",
 				    json_string(txn->comment));
@@ -150,8 +175,7 @@ json_t *ovsdb_db_snapshot(const struct ovsdb_db *db)
 	return record;
 }
 
-/* --- reading
- * -------------------------------------------------------------------- */
+/* --- reading ----------------------------------------------------------- */
 
 /* Takes the RFC error and makes a message of it. */
 static int bad_record(char **errp, const struct ovsdb_table *table,

@@ -6,8 +6,7 @@
 
 #include <stdlib.h>
 
-/* --- walking differences
- * ------------------------------------------------------------ */
+/* --- walking differences ----------------------------------------------- */
 
 static int compare_at(const struct ovsdb_datum *a, unsigned int i,
 		      const struct ovsdb_datum *b, unsigned int j,
@@ -74,8 +73,7 @@ json_t *refs_walk(struct txn *txn, struct ovsdb_entry *entry,
 	return error;
 }
 
-/* --- strong references
- * --------------------------------------------------------------- */
+/* --- strong references ------------------------------------------------- */
 
 static void may_be_orphan(struct txn *txn, struct ovsdb_entry *entry)
 {

@@ -56,7 +56,8 @@ static void accepted(int fd, void *aux)
 		return;
 	}
 	session_start(session, rpc, remote->options.probe_ms);
-	log_info("%s: session with %s", remote->name, jsonrpc_name(rpc));
+	log_info_limited("%s: session with %s", remote->name,
+			 jsonrpc_name(rpc));
 	sessions_changed(remote);
 }
 
@@ -236,19 +237,15 @@ static void drop_sessions(struct remote *remote)
 	}
 }
 
-void remote_destroy(struct remote *remote)
+/* Ends it alone, not those that come from it. */
+static void end_one(struct remote *remote)
 {
-	struct remote **p, *r, *next;
+	struct remote **p;
 
-	for (p = &remote->server->remotes; *p != remote; p = &(*p)->next)
+	for (p = &remote->server->remotes; *p && *p != remote; p = &(*p)->next)
 		;
-	*p = remote->next;
-	if (remote->kind == REMOTE_DB)
-		for (r = remote->server->remotes; r; r = next) {
-			next = r->next;
-			if (r->owner == remote)
-				remote_destroy(r);
-		}
+	if (*p)
+		*p = remote->next;
 	drop_sessions(remote);
 	stream_listener_destroy(remote->listener);
 	if (remote->unix_path)
@@ -261,13 +258,25 @@ void remote_destroy(struct remote *remote)
 	free(remote);
 }
 
+void remote_destroy(struct remote *remote)
+{
+	struct remote *r, *next;
+
+	for (r = remote->server->remotes; r; r = next) {
+		next = r->next;
+		if (r->owner == remote)
+			end_one(r);
+	}
+	end_one(remote);
+}
+
 void remote_destroy_all(struct ovsdb_server *server)
 {
-	while (server->remotes) {
-		struct remote *r = server->remotes;
+	struct remote *r, *next;
 
-		/* An owner takes those with it that come from it. */
-		remote_destroy(r->owner ? r->owner : r);
+	for (r = server->remotes; r; r = next) {
+		next = r->next;
+		end_one(r);
 	}
 }
 

@@ -34,8 +34,7 @@ bool ovsdb_is_version(const char *s)
 	return !*s;
 }
 
-/* --- columns ----------------------------------------------------------------
- */
+/* --- columns ----------------------------------------------------------- */
 
 static bool refers_strongly(const struct ovsdb_type *type)
 {
@@ -134,8 +133,7 @@ const struct ovsdb_column *ovsdb_table_schema_column(
 	return NULL;
 }
 
-/* --- indexes -----------------------------------------------------------------
- */
+/* --- indexes ----------------------------------------------------------- */
 
 static bool has_column(const struct ovsdb_index *index,
 		       const struct ovsdb_column *column)
@@ -207,8 +205,7 @@ static json_t *index_to_json(const struct ovsdb_index *index)
 	return json;
 }
 
-/* --- tables ------------------------------------------------------------------
- */
+/* --- tables ------------------------------------------------------------ */
 
 static void table_destroy(struct ovsdb_table_schema *table)
 {
@@ -296,8 +293,7 @@ json_t *ovsdb_table_schema_to_json(const struct ovsdb_table_schema *table,
 	return json;
 }
 
-/* --- the whole
- * ---------------------------------------------------------------- */
+/* --- the whole --------------------------------------------------------- */
 
 static int compare_tables(const void *a, const void *b)
 {

@@ -334,6 +334,8 @@ static void refuse_one(struct stream_listener *l)
 	log_warn_limited("no more file descriptors: a connection was refused; "
 			 "raise the limit of open files");
 	if (l->reserve < 0)
+		l->reserve = open_reserve(); /* one may be free again */
+	if (l->reserve < 0)
 		return;
 	close(l->reserve);
 	fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void table_init(struct ovsdb_table *table, struct ovsdb_db *db,
-		const struct ovsdb_table_schema *schema)
+void ovsdb_table_init(struct ovsdb_table *table, struct ovsdb_db *db,
+		      const struct ovsdb_table_schema *schema)
 {
 	*table = (struct ovsdb_table){ .schema = schema, .db = db };
 	hmap_init(&table->entries);
@@ -37,7 +37,7 @@ static void entry_free(struct ovsdb_entry *entry)
 	free(entry);
 }
 
-void table_destroy(struct ovsdb_table *table)
+void ovsdb_table_destroy(struct ovsdb_table *table)
 {
 	struct hmap_node *node, *next;
 
@@ -126,8 +126,7 @@ void row_destroy(struct ovsdb_row *row)
 	free(row);
 }
 
-/* --- indexes -----------------------------------------------------------------
- */
+/* --- indexes ----------------------------------------------------------- */
 
 uint32_t index_hash(const struct ovsdb_index *index,
 		    const struct ovsdb_datum *columns)

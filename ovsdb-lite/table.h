@@ -64,9 +64,9 @@ struct ovsdb_db {
 	struct txn *loading;	/* while records are replayed */
 };
 
-void table_init(struct ovsdb_table *table, struct ovsdb_db *db,
-		const struct ovsdb_table_schema *schema);
-void table_destroy(struct ovsdb_table *table);
+void ovsdb_table_init(struct ovsdb_table *table, struct ovsdb_db *db,
+		      const struct ovsdb_table_schema *schema);
+void ovsdb_table_destroy(struct ovsdb_table *table);
 
 /* NULL when there is none; its row may be NULL. */
 struct ovsdb_entry *table_find_entry(const struct ovsdb_table *table,

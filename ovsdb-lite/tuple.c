@@ -125,8 +125,7 @@ bool tuple_set_equals(const struct tuple_set *a, const struct tuple_set *b)
 	return true;
 }
 
-/* --- sorting
- * ----------------------------------------------------------------------- */
+/* --- sorting ----------------------------------------------------------- */
 
 struct order {
 	const struct tuple_set *set;

@@ -62,14 +62,19 @@ void txn_delete(struct txn *txn, struct ovsdb_entry *entry)
 
 void txn_add_comment(struct txn *txn, const char *text)
 {
-	char *old = txn->comment;
+	size_t len = strlen(text), need = txn->comment_len + len + 2;
 
-	txn->comment = old ? xasprintf("%s\n%s", old, text) : xstrdup(text);
-	free(old);
+	if (need > txn->comment_size) {
+		txn->comment_size = need * 2;
+		txn->comment = xrealloc(txn->comment, txn->comment_size);
+	}
+	if (txn->comment_len)
+		txn->comment[txn->comment_len++] = '\n';
+	memcpy(txn->comment + txn->comment_len, text, len + 1);
+	txn->comment_len += len;
 }
 
-/* --- ends
- * ----------------------------------------------------------------------- */
+/* --- ends -------------------------------------------------------------- */
 
 static void forget(struct txn *txn)
 {

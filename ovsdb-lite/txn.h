@@ -15,6 +15,7 @@ struct txn {
 	size_t n_orphans, allocated_orphans;
 	size_t n_deleted; /* rows, so far */
 	char *comment;	  /* lines of "comment" operations, or NULL */
+	size_t comment_len, comment_size;
 };
 
 void txn_begin(struct txn *txn, struct ovsdb_db *db);
@@ -44,8 +45,7 @@ void txn_add_comment(struct txn *txn, const char *text);
  */
 json_t *txn_commit_loaded(struct txn *txn) MUST_CHECK;
 
-/* --- integrity.c
- * ---------------------------------------------------------------- */
+/* --- integrity.c ------------------------------------------------------- */
 
 /* Finds what really changed: sets each entry's `changed`. False: nothing. */
 bool txn_find_changes(struct txn *txn);
@@ -54,8 +54,7 @@ json_t *txn_check(struct txn *txn) MUST_CHECK;
 /* Counts the weak references of what was committed; cannot fail. */
 void txn_link_weak_refs(struct txn *txn);
 
-/* --- record.c
- * ------------------------------------------------------------------- */
+/* --- record.c ---------------------------------------------------------- */
 
 /* The journal's record: NULL when no column of the file changed. */
 json_t *txn_to_record(const struct txn *txn);

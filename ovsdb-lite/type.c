@@ -60,20 +60,31 @@ static void enum_type(struct ovsdb_type *type, enum ovsdb_atomic_type atomic)
 	type->max = UINT_MAX;
 }
 
+/* Shares nothing with src, whose counted strings are another thread's perhaps.
+ */
+static struct ovsdb_datum *clone_enum(const struct ovsdb_base_type *src)
+{
+	struct ovsdb_datum *copy = xcalloc(1, sizeof(*copy));
+	struct ovsdb_type type;
+
+	enum_type(&type, src->type);
+	for (unsigned int i = 0; i < src->enumeration->n; i++) {
+		union ovsdb_atom atom = src->enumeration->keys[i];
+
+		if (src->type == OVSDB_TYPE_STRING)
+			ovsdb_atom_init_string(&atom, ovsdb_atom_string(&atom));
+		ovsdb_datum_insert(copy, &atom, NULL, false, &type);
+		ovsdb_atom_destroy(&atom, src->type);
+	}
+	return copy;
+}
+
 void ovsdb_base_type_clone(struct ovsdb_base_type *dst,
 			   const struct ovsdb_base_type *src)
 {
 	*dst = *src;
-	if (src->enumeration) {
-		/* A copy of its own: another thread may use the clone. */
-		struct ovsdb_type type;
-
-		enum_type(&type, src->type);
-		dst->enumeration = xmalloc(sizeof(*dst->enumeration));
-		ovsdb_datum_init_empty(dst->enumeration);
-		ovsdb_datum_union(dst->enumeration, src->enumeration, &type,
-				  false);
-	}
+	if (src->enumeration)
+		dst->enumeration = clone_enum(src);
 	if (src->type == OVSDB_TYPE_UUID && src->uuid.ref_table_name)
 		dst->uuid.ref_table_name = xstrdup(src->uuid.ref_table_name);
 }

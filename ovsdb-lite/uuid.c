@@ -5,6 +5,8 @@
 #include <sys/types.h>
 #include <sys/random.h>
 
+#include "ovsdb-lite/hash.h"
+
 /* Random bytes are fetched for many UUIDs at a time. */
 static __thread struct {
 	struct uuid pool[64];
@@ -86,4 +88,9 @@ char *uuid_format(const struct uuid *uuid, char buf[UUID_LEN + 1])
 	}
 	*p = '\0';
 	return buf;
+}
+
+uint32_t uuid_hash(const struct uuid *uuid)
+{
+	return hash_add(hash_add(0, uuid->hi), uuid->lo);
 }

@@ -48,13 +48,7 @@ static inline int uuid_compare(const struct uuid *a, const struct uuid *b)
 	return 0;
 }
 
-/* Clients choose UUIDs: mixes all bits, not those of one word only. */
-static inline uint32_t uuid_hash(const struct uuid *u)
-{
-	uint64_t h = u->hi * 0x9e3779b97f4a7c15ull ^ u->lo;
-
-	h = (h ^ h >> 32) * 0xd6e8feb86659fd93ull;
-	return (uint32_t)(h ^ h >> 32);
-}
+/* Seeded, since clients may choose UUIDs: another value in each process. */
+uint32_t uuid_hash(const struct uuid *uuid);
 
 #endif

@@ -93,8 +93,12 @@ uint64_t fdb_find_value(const struct fdb_table *t, fdb_key key);
 bool fdb_value_is_fresh(const struct fdb_table *t, uint64_t value,
 			uint16_t port);
 
-static inline const struct fdb_bucket *fdb_prefetch(const struct fdb *fdb,
-						    fdb_key key)
+/*
+ * Always inline: gcc takes a function that does nothing but prefetch for one
+ * without effect, and leaves out calls of it that it has not inlined early.
+ */
+__attribute__((always_inline)) static inline const struct fdb_bucket *
+fdb_prefetch(const struct fdb *fdb, fdb_key key)
 {
 	const struct fdb_table *t = (const struct fdb_table *)(const void *)fdb;
 	const struct fdb_bucket *b = fdb_primary(t, fdb_hash(t, key));

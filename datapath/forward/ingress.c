@@ -33,7 +33,7 @@ static unsigned count_tags(const struct packet *p)
 	unsigned n = 0, at = 12;
 
 	while (at + VLAN_TAG_LEN + 2 <= p->header_len &&
-	       is_vlan_type(load_be16(p->header + at))) {
+	       eth_type_is_vlan(load_be16(p->header + at))) {
 		at += VLAN_TAG_LEN;
 		n++;
 	}
@@ -52,7 +52,7 @@ static int classify_tagged(const struct fwd_port *in, struct item *item)
 	vid = VLAN_VID(tci);
 	if (unlikely(vid == VID_RESERVED))
 		return DROP_BAD_VLAN;
-	if (unlikely(is_vlan_type(load_be16(p->header + 16))) &&
+	if (unlikely(eth_type_is_vlan(load_be16(p->header + 16))) &&
 	    count_tags(p) > TAGS_MAX)
 		return DROP_TOO_MANY_TAGS;
 	if (unlikely(vid && !in->accepts_tagged))
@@ -77,7 +77,7 @@ static int classify_tunnel(const struct fwd_port *in, struct item *item)
 	const struct packet *p = item->packet;
 	uint16_t tci = 0;
 
-	if (is_vlan_type(load_be16(p->header + 12))) {
+	if (eth_type_is_vlan(load_be16(p->header + 12))) {
 		if (p->header_len < ETH_HEADER_LEN + VLAN_TAG_LEN)
 			return DROP_BAD_VLAN;
 		if (count_tags(p) >= TAGS_MAX)
@@ -124,11 +124,11 @@ static inline int classify(const struct admission *a, struct item *item)
 
 	item->vlan.word = a->untagged.word;
 	item->tpid = a->tpid;
-	if (likely(a->takes_untagged && !is_vlan_type(type)))
+	if (likely(a->takes_untagged && !eth_type_is_vlan(type)))
 		return -1;
 	if (a->in->is_tunnel)
 		return classify_tunnel(a->in, item);
-	if (is_vlan_type(type))
+	if (eth_type_is_vlan(type))
 		return classify_tagged(a->in, item);
 	return DROP_UNTAGGED_NOT_ALLOWED;
 }

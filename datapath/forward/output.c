@@ -60,26 +60,26 @@ static inline void send_to_port(struct pipeline *pl, const struct fwd_port *out,
 		port_send(out->port, packets, n, pl->thread);
 }
 
-/* A dot1q-tunnel port's customer may be limited to some VLANs of its own. */
-static __attribute__((noinline)) bool lets_out(const struct fwd_port *out,
-					       const struct item *item)
+/* Whether the customer's VLAN, inside of ours, is one of a dot1q-tunnel's. */
+static bool carries_customer(const struct fwd_port *out,
+			     const struct item *item)
 {
 	const struct packet *p = item->packet;
-	unsigned at = item->vlan.tag ? 16 : 12;
+	unsigned at = item->vlan.tag ? 12 + VLAN_TAG_LEN : 12;
+	uint16_t tci = 0;
 
-	if (at + 2 + VLAN_TAG_LEN > p->header_len ||
-	    !is_vlan_type(load_be16(p->header + at)))
-		return vlan_set_has(&out->cvlans, 0);
-	return vlan_set_has(&out->cvlans,
-			    VLAN_VID(load_be16(p->header + at + 2)));
+	if (p->header_len >= at + VLAN_TAG_LEN &&
+	    eth_type_is_vlan(load_be16(p->header + at)))
+		tci = load_be16(p->header + at + 2);
+	return vlan_set_has(&out->cvlans, VLAN_VID(tci));
 }
 
-/* Whether a packet of this VLAN may leave by the port. */
+/* A known station's port may have left the VLAN since it was learned. */
 static inline bool is_member(const struct fwd_port *out,
 			     const struct item *item)
 {
 	return vlan_set_has(&out->vlans, item->vlan.vid) &&
-	       (likely(!out->is_tunnel) || lets_out(out, item));
+	       (likely(!out->filters_customers) || carries_customer(out, item));
 }
 
 /* Items [at, to) to the port of all of them: adds them to what is being sent.

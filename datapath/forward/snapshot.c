@@ -75,6 +75,7 @@ static void apply_vlan_config(struct fwd_port *p, const struct vlan_config *c)
 		p->is_tunnel = true;
 		p->tpid = c->qinq_tpid;
 		vlan_set_assign(&p->cvlans, c->cvlans);
+		p->filters_customers = c->cvlans != NULL;
 		/* Towards the customer the outer tag goes, as on access. */
 		/* fall through */
 	case VLAN_ACCESS:
@@ -106,7 +107,7 @@ static void apply_vlan_config(struct fwd_port *p, const struct vlan_config *c)
 static void find_plain(struct fwd_port *p)
 {
 	p->plain.word = UINT64_MAX;
-	if (p->is_tunnel || p->priority_tags == PRIORITY_TAGS_ALWAYS)
+	if (p->priority_tags == PRIORITY_TAGS_ALWAYS || p->filters_customers)
 		return;
 	if (p->untagged_vid != VLAN_VID_NONE)
 		p->plain = (struct vlan_state){ .vid = p->untagged_vid };

@@ -95,14 +95,15 @@ struct fwd_port {
 	uint16_t native_vid;   /* of untagged frames, or none */
 	/* What leaves just as it is, the usual case; word ~0: nothing does. */
 	struct vlan_state plain;
-	uint16_t tpid;	       /* of tags that it pushes */
-	bool accepts_tagged;   /* frames with a VLAN id */
-	bool is_tunnel;	       /* dot1q-tunnel: what comes in is payload */
-	uint8_t priority_tags; /* enum priority_tags */
+	uint16_t tpid;		/* of tags that it pushes */
+	bool accepts_tagged;	/* frames with a VLAN id */
+	bool is_tunnel;		/* dot1q-tunnel: what comes in is payload */
+	bool filters_customers; /* dot1q-tunnel: by cvlans, both ways */
+	uint8_t priority_tags;	/* enum priority_tags */
 	bool learns;
 	bool floods;		/* takes part in flooding */
 	struct vlan_set vlans;	/* which it is a member of, both ways */
-	struct vlan_set cvlans; /* dot1q-tunnel: inner VLANs let in */
+	struct vlan_set cvlans; /* dot1q-tunnel: inner VLANs let through */
 	uint32_t ofport;	/* Interface:ofport, for people */
 };
 

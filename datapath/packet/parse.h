@@ -57,11 +57,6 @@ static inline bool flow_parse_packet(const struct packet *p,
 	return flow_parse(p->header, p->header_len, key);
 }
 
-static inline bool eth_type_is_vlan(uint16_t type)
-{
-	return type == ETH_TYPE_VLAN || type == ETH_TYPE_SVLAN;
-}
-
 /*
  * Bytes in front of the network header: addresses, up to max tags, type. Only
  * the private header is looked at; a pull of PACKET_PULL is enough.

@@ -14,7 +14,8 @@
 #define VLAN_VID_MASK  0x0fff
 #define VLAN_N	       4096
 
-static inline bool is_vlan_type(uint16_t type)
+/* Host byte order. */
+static inline bool eth_type_is_vlan(uint16_t type)
 {
 	return type == ETH_TYPE_VLAN || type == ETH_TYPE_SVLAN;
 }

@@ -78,6 +78,16 @@ static void delete_at(struct link_monitor *m, size_t at)
 	m->callback(LINK_DELETED, &gone, m->arg);
 }
 
+static bool same(const struct netdev_info *a, const struct netdev_info *b)
+{
+	return !strcmp(a->name, b->name) && !strcmp(a->kind, b->kind) &&
+	       !strcmp(a->qdisc, b->qdisc) && a->ifindex == b->ifindex &&
+	       a->master == b->master && a->flags == b->flags &&
+	       a->arp_type == b->arp_type && a->carrier == b->carrier &&
+	       a->mtu == b->mtu && a->carrier_changes == b->carrier_changes &&
+	       a->mac == b->mac;
+}
+
 static void take_new(struct link_monitor *m, const struct netdev_info *info)
 {
 	size_t at = place_of(m, info->ifindex);
@@ -92,7 +102,7 @@ static void take_new(struct link_monitor *m, const struct netdev_info *info)
 	if (strcmp(link->info.name, info->name)) {
 		delete_at(m, at);
 		insert(m, at, info);
-	} else if (memcmp(&link->info, info, sizeof(*info))) {
+	} else if (!same(&link->info, info)) {
 		link->info = *info;
 		m->callback(LINK_CHANGED, info, m->arg);
 	}

@@ -223,7 +223,7 @@ void netdev_get_link(const char *name, struct netdev_link *link)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || strlen(name) >= IFNAMSIZ)
 		goto out;
-	strcpy(ifr.ifr_name, name);
+	memcpy(ifr.ifr_name, name, strlen(name) + 1);
 	ifr.ifr_data = (void *)&drvinfo;
 	if (!ioctl(fd, SIOCETHTOOL, &ifr))
 		memcpy(link->driver, drvinfo.driver, sizeof(link->driver) - 1);

@@ -15,7 +15,7 @@
 int netdev_port_apply(const struct netdev_info *info,
 		      const struct port_config *config, char **errp);
 
-/* Takes over the MTU, and whether the device can send (it is up). */
+/* Takes over the MTU, and whether the device can send. */
 void netdev_port_follow(struct port *port, bool present,
 			const struct netdev_info *info);
 

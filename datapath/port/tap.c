@@ -63,7 +63,7 @@ static int open_queue(const char *name, bool several, int *fdp)
 	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	strcpy(ifr.ifr_name, name);
+	memcpy(ifr.ifr_name, name, strlen(name) + 1);
 	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
 	if (several)
 		ifr.ifr_flags |= IFF_MULTI_QUEUE;

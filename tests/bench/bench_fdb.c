@@ -4,14 +4,16 @@
  * destinations are prefetched, then each source is found fresh and each
  * destination looked up.
  *
- * Prints a line of JSON for each number of addresses:
+ * Prints a line of JSON for each number of addresses; numbers in the arguments
+ * replace the built-in ones:
  *
  *	{"addresses":1000,"lookups_per_s":...,"learns_per_s":...}
  *
  * lookups_per_s counts frames, each with its fdb_is_fresh() and its
  * fdb_lookup(); learns_per_s counts addresses entered into an empty table.
- * Both are the median of windows of about WINDOW_MS; numbers in the arguments
- * replace the built-in ones.
+ * Both are the median of N_WINDOWS windows of WINDOW_MS, in which the numbers
+ * of addresses take turns, so that they can be compared on a machine whose
+ * speed drifts. Time is that which the thread had its core.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,7 @@
 #include "forward/fdb.h"
 
 #define BURST	  32
+#define N_BURSTS  16 /* made up at a time, while the clock stands */
 #define N_WINDOWS 31
 #define WINDOW_MS 50
 
@@ -60,7 +63,7 @@ static double now_s(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
@@ -77,9 +80,9 @@ static double median(double *rates, unsigned n)
 	return rates[n / 2];
 }
 
-static void make_burst(struct frame *frames, uint32_t n)
+static void make_frames(struct frame *frames, uint32_t n)
 {
-	for (int i = 0; i < BURST; i++) {
+	for (int i = 0; i < N_BURSTS * BURST; i++) {
 		uint32_t from = random_below(n), to = random_below(n);
 
 		frames[i] =
@@ -105,111 +108,133 @@ static unsigned forward_burst(const struct fdb *fdb, const struct frame *frames)
 	return right;
 }
 
-static double measure_lookups(const struct fdb *fdb, uint32_t n)
+/* One number of addresses. */
+struct subject {
+	struct fdb *fdb;
+	uint32_t n;
+	uint32_t *order; /* in which they are learned */
+	double lookups_per_s[N_WINDOWS], learns_per_s[N_WINDOWS];
+};
+
+static double measure_lookups(const struct subject *s)
 {
-	double rates[N_WINDOWS];
+	struct frame frames[N_BURSTS * BURST];
+	uint64_t done = 0, right = 0;
+	double spent = 0;
 
-	for (int w = 0; w < N_WINDOWS; w++) {
-		struct frame burst[BURST];
-		uint64_t frames = 0, right = 0;
-		double spent = 0;
+	while (spent < WINDOW_MS / 1e3) {
+		double start;
 
-		/* The clock stands while a burst is made up. */
-		while (spent < WINDOW_MS / 1e3) {
-			double start;
-
-			make_burst(burst, n);
-			start = now_s();
-			right += forward_burst(fdb, burst);
-			spent += now_s() - start;
-			frames += BURST;
-		}
-		if (right != frames) {
-			fprintf(stderr, "%ju of %ju frames went wrong\n",
-				(uintmax_t)(frames - right), (uintmax_t)frames);
-			exit(1);
-		}
-		rates[w] = frames / spent;
+		make_frames(frames, s->n);
+		start = now_s();
+		for (int i = 0; i < N_BURSTS; i++)
+			right += forward_burst(s->fdb, frames + i * BURST);
+		spent += now_s() - start;
+		done += N_BURSTS * BURST;
 	}
-	return median(rates, N_WINDOWS);
+	if (right != done) {
+		fprintf(stderr, "%ju of %ju frames went wrong\n",
+			(uintmax_t)(done - right), (uintmax_t)done);
+		exit(1);
+	}
+	return done / spent;
 }
 
-static void learn_all(struct fdb *fdb, const uint32_t *order, uint32_t n)
+static void learn_all(const struct subject *s)
 {
-	for (uint32_t i = 0; i < n; i += BURST) {
-		uint32_t end = MIN(i + BURST, n);
+	for (uint32_t i = 0; i < s->n; i += BURST) {
+		uint32_t end = MIN(i + BURST, s->n);
 
 		for (uint32_t j = i; j < end; j++)
-			fdb_prefetch(fdb, station_key(order[j]));
+			fdb_prefetch(s->fdb, station_key(s->order[j]));
 		for (uint32_t j = i; j < end; j++)
-			fdb_learn(fdb, station_key(order[j]),
-				  station_port(order[j]));
+			fdb_learn(s->fdb, station_key(s->order[j]),
+				  station_port(s->order[j]));
 	}
 }
 
-static double measure_learns(struct fdb *fdb, const uint32_t *order, uint32_t n)
+/* Leaves all of them learned. */
+static double measure_learns(const struct subject *s)
 {
-	double rates[N_WINDOWS];
+	uint64_t learned = 0;
+	double spent = 0;
 
-	for (int w = 0; w < N_WINDOWS; w++) {
-		double spent = 0;
-		uint64_t learned = 0;
+	while (spent < WINDOW_MS / 1e3) {
+		double start;
 
-		do {
-			double start;
-
-			fdb_flush(fdb, 0, -1);
-			start = now_s();
-			learn_all(fdb, order, n);
-			spent += now_s() - start;
-			learned += n;
-		} while (spent < WINDOW_MS / 1e3);
-		rates[w] = learned / spent;
+		fdb_flush(s->fdb, 0, -1);
+		start = now_s();
+		learn_all(s);
+		spent += now_s() - start;
+		learned += s->n;
 	}
-	return median(rates, N_WINDOWS);
+	return learned / spent;
 }
 
-static void bench(uint32_t n)
+static void set_up(struct subject *s, uint32_t n)
 {
 	struct fdb_config config = { .max_entries = n, .age_s = 300 };
-	struct fdb *fdb = fdb_create(&config);
-	uint32_t *order = xmalloc(n * sizeof(*order));
-	double lookups, learns;
-	struct fdb_stats stats;
 
+	s->n = n;
+	s->fdb = fdb_create(&config);
+	s->order = xmalloc(n * sizeof(*s->order));
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t j = random_below(i + 1);
 
-		order[i] = order[j];
-		order[j] = i;
+		s->order[i] = s->order[j];
+		s->order[j] = i;
 	}
-	learns = measure_learns(fdb, order, n);
-	fdb_get_stats(fdb, &stats);
-	if (stats.entries != n || stats.refused || stats.evicted)
-		fprintf(stderr, "%u of %u entered\n", stats.entries, n);
-	lookups = measure_lookups(fdb, n);
-	printf("{\"addresses\":%u,\"lookups_per_s\":%.0f,\"learns_per_s\":"
-	       "%.0f}\n",
-	       n, lookups, learns);
-	fflush(stdout);
-	free(order);
-	fdb_destroy(fdb);
+}
+
+static void report(struct subject *s)
+{
+	struct fdb_stats stats;
+
+	fdb_get_stats(s->fdb, &stats);
+	if (stats.entries != s->n || stats.refused || stats.evicted)
+		fprintf(stderr, "%u of %u addresses entered\n", stats.entries,
+			s->n);
+	printf("{\"addresses\":%u,\"lookups_per_s\":%.0f,"
+	       "\"learns_per_s\":%.0f}\n",
+	       s->n, median(s->lookups_per_s, N_WINDOWS),
+	       median(s->learns_per_s, N_WINDOWS));
+	free(s->order);
+	fdb_destroy(s->fdb);
+}
+
+static void bench(const uint32_t *sizes, int n)
+{
+	struct subject *subjects = xcalloc(n, sizeof(*subjects));
+
+	for (int i = 0; i < n; i++)
+		set_up(&subjects[i], sizes[i]);
+	for (int w = 0; w < N_WINDOWS; w++)
+		for (int i = 0; i < n; i++) {
+			struct subject *s = &subjects[i];
+
+			s->learns_per_s[w] = measure_learns(s);
+			s->lookups_per_s[w] = measure_lookups(s);
+		}
+	for (int i = 0; i < n; i++)
+		report(&subjects[i]);
+	free(subjects);
 }
 
 int main(int argc, char **argv)
 {
-	static const uint32_t sizes[] = { 1000, 100000, 1000000 };
+	uint32_t sizes[16] = { 1000, 100000, 1000000 };
+	int n = argc > 1 ? argc - 1 : 3;
 
 	for (int i = 1; i < argc; i++) {
-		long n = strtol(argv[i], NULL, 10);
+		long size = strtol(argv[i], NULL, 10);
 
-		if (n < 1 || n > FDB_SIZE_MAX) {
-			fprintf(stderr, "usage: %s [ADDRESSES]...\n", argv[0]);
+		if (argc > 17 || size < 1 || size > FDB_SIZE_MAX) {
+			fprintf(stderr, "usage: %s [ADDRESSES]... (up to 16)\n",
+				argv[0]);
 			return 2;
 		}
-		bench(n);
+		sizes[i - 1] = size;
 	}
-	for (unsigned i = 0; argc == 1 && i < ARRAY_SIZE(sizes); i++)
-		bench(sizes[i]);
+	bench(sizes, n);
 	return 0;
 }

@@ -16,7 +16,7 @@
 #include "ovsdb-lite/server.h"
 
 #define INPUT_LIMIT 60000
-#define N_CLIENTS 2
+#define N_CLIENTS   2
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

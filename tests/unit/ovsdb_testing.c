@@ -38,7 +38,7 @@ const char small_schema[] =
 	"          'max':1}}}},"
 	" 'C':{'isRoot':true,'maxRows':2,'columns':{"
 	"  'must':{'type':{'key':{'type':'uuid','refTable':'A',"
-	"          'refType':'weak'},'min':1,'max':'unlimited'}}}}}}";
+	"          'refType':'weak'},'min':1,'max':1}}}}}}";
 
 json_t *parse_json(const char *text)
 {

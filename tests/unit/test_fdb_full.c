@@ -47,12 +47,12 @@ static void test_flood(void **state)
 		learn_many(fdb, port * 1000, 200, port);
 	fdb_tick(fdb, 10);
 	fdb_tick(fdb, 20); /* the others' are old, the flood is new */
-	learn_many(fdb, 1000000, 500000, 9);
+	learn_many(fdb, 1000000, 200000, 9);
 	for (uint16_t port = 1; port <= 8; port++)
 		assert_int_equal(still_there(fdb, port * 1000, 200, port), 200);
 	assert_int_equal(stats_of(fdb).entries, 4096);
 	assert_int_equal(stats_of(fdb).refused, 0);
-	assert_int_equal(stats_of(fdb).evicted, 500000 + 1600 - 4096);
+	assert_int_equal(stats_of(fdb).evicted, 200000 + 1600 - 4096);
 	/* A late one still gets its place, at the flooding port's cost. */
 	learn_many(fdb, 50000, 300, 10);
 	assert_int_equal(still_there(fdb, 50000, 300, 10), 300);
@@ -193,15 +193,13 @@ static void test_patterns(void **state)
 						mirrored };
 
 	for (unsigned p = 0; p < ARRAY_SIZE(patterns); p++)
-		for (uint64_t seed = 1; seed <= 32; seed++)
-			check_pattern(patterns[p], seed, 1u << 16);
+		for (uint64_t seed = 1; seed <= 8; seed++)
+			check_pattern(patterns[p], seed, 1u << 15);
 }
 
 static void test_million(void **state)
 {
 	check_pattern(sequential, 1, FDB_SIZE_MAX);
-	check_pattern(spread_bits, 2, FDB_SIZE_MAX);
-	check_pattern(mirrored, 3, FDB_SIZE_MAX);
 }
 
 int main(void)

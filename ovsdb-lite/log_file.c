@@ -1,5 +1,5 @@
 /* Records of a log file. */
-#include "ovsdb-lite/log-file.h"
+#include "ovsdb-lite/log_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,8 +27,7 @@ LOG_MODULE(journal);
  */
 #define MAX_TRIES 256
 
-/* --- one record
- * --------------------------------------------------------------- */
+/* --- one record -------------------------------------------------------- */
 
 static void sha1_text(const char *bytes, size_t n, char text[SHA1_LEN + 1])
 {
@@ -128,8 +127,7 @@ enum log_result log_read(struct log_reader *reader, json_t **json,
 	return LOG_RECORD;
 }
 
-/* --- writing
- * -------------------------------------------------------------------- */
+/* --- writing ----------------------------------------------------------- */
 
 char *log_format(const json_t *json, size_t *size)
 {

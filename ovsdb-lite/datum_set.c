@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "ovsdb-lite/datum-private.h"
+#include "ovsdb-lite/datum_private.h"
 
 void datum_builder_init(struct datum_builder *builder, unsigned int capacity,
 			const struct ovsdb_type *type)

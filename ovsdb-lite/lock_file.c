@@ -1,5 +1,5 @@
 /* Locking a database. */
-#include "ovsdb-lite/lock-file.h"
+#include "ovsdb-lite/lock_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

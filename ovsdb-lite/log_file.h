@@ -9,8 +9,7 @@
 
 #include "base/util.h"
 
-/* --- reading ----------------------------------------------------------------
- */
+/* --- reading ----------------------------------------------------------- */
 
 struct log_reader {
 	const char *bytes;
@@ -33,8 +32,7 @@ enum log_result {
 enum log_result log_read(struct log_reader *reader, json_t **json,
 			 const char **why);
 
-/* --- writing ----------------------------------------------------------------
- */
+/* --- writing ----------------------------------------------------------- */
 
 /* The record's bytes, newly allocated; *size is their number. */
 char *log_format(const json_t *json, size_t *size);

@@ -9,8 +9,7 @@
 
 #include "ovsdb-lite/hash.h"
 
-/* --- weak references
- * ------------------------------------------------------------------- */
+/* --- weak references --------------------------------------------------- */
 
 static bool dangles(const struct txn *txn, const struct ovsdb_base_type *base,
 		    const union ovsdb_atom *atom)

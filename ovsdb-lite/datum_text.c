@@ -11,11 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ovsdb-lite/datum-private.h"
+#include "ovsdb-lite/datum_private.h"
 #include "ovsdb-lite/schema.h"
 
-/* --- output ------------------------------------------------------------------
- */
+/* --- output ------------------------------------------------------------ */
 
 /* Would a bare s be read back as the string s? */
 static bool string_needs_quotes(const char *s)
@@ -108,8 +107,7 @@ char *ovsdb_datum_to_string(const struct ovsdb_datum *datum,
 	return text;
 }
 
-/* --- input: atoms
- * --------------------------------------------------------------- */
+/* --- input: atoms ------------------------------------------------------ */
 
 static int parse_integer(int64_t *integer, const char *s, char **errp)
 {
@@ -227,8 +225,7 @@ int ovsdb_atom_from_string(union ovsdb_atom *atom,
 	return -EINVAL;
 }
 
-/* --- input: datums
- * --------------------------------------------------------------- */
+/* --- input: datums ----------------------------------------------------- */
 
 static const char *skip_spaces(const char *p)
 {

@@ -11,13 +11,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "ovsdb-lite/journal-private.h"
-#include "ovsdb-lite/log-file.h"
+#include "ovsdb-lite/journal_private.h"
+#include "ovsdb-lite/log_file.h"
 
 LOG_MODULE(journal);
 
-/* --- content
- * ---------------------------------------------------------------------- */
+/* --- content ----------------------------------------------------------- */
 
 /* Does the column's new type allow the value? */
 static bool allowed(const struct ovsdb_column *column, const json_t *value)
@@ -97,8 +96,7 @@ json_t *journal_convert(const struct ovsdb_db *db,
 	return record;
 }
 
-/* --- schemas
- * ----------------------------------------------------------------------- */
+/* --- schemas ----------------------------------------------------------- */
 
 static bool same_tables(const struct ovsdb_schema *a,
 			const struct ovsdb_schema *b)
@@ -133,8 +131,7 @@ static int compare_versions(const char *a, const char *b)
 	return 0;
 }
 
-/* --- the file
- * ------------------------------------------------------------------------ */
+/* --- the file ---------------------------------------------------------- */
 
 /* Gives the old file a second name. */
 static int back_up(const char *path, const struct ovsdb_schema *old,

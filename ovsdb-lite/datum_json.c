@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ovsdb-lite/datum-private.h"
+#include "ovsdb-lite/datum_private.h"
 
 struct pair {
 	union ovsdb_atom key, value;

@@ -1,0 +1,36 @@
+/* A connection's inside, for jsonrpc.c and jsonrpc_open.c only. */
+#ifndef OVSDB_LITE_JSONRPC_PRIVATE_H
+#define OVSDB_LITE_JSONRPC_PRIVATE_H
+
+#include "ovsdb-lite/json_scan.h"
+#include "ovsdb-lite/jsonrpc.h"
+
+struct jsonrpc {
+	const struct jsonrpc_ops *ops;
+	void *aux;
+	struct bufferevent *bev;
+	struct event *later; /* runs what must not run where it came up */
+	struct tls *tls;
+	char *name;
+	char *why;	 /* it failed; closed() is to be called */
+	bool up_pending; /* connected() is to be called */
+	bool is_client;
+	bool is_local;
+	bool closed;	   /* freed when the outermost callback returns */
+	unsigned int busy; /* callbacks of ours on the stack */
+	uint64_t received;
+
+	struct json_scan scan;
+	char *partial; /* the beginning of a message whose end is to come */
+	size_t n_partial, allocated;
+};
+
+/*
+ * A connection over bev, which it takes over, as it does the name. TLS, being a
+ * client and being local are the caller's to set.
+ */
+struct jsonrpc *jsonrpc_create(struct event_base *base, struct bufferevent *bev,
+			       char *name, const struct jsonrpc_ops *ops,
+			       void *aux);
+
+#endif

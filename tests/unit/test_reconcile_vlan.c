@@ -142,6 +142,7 @@ static void test_bridge_options(void **state)
 	db_set_row(&f, "Bridge", "br0", OTHER("mac-aging-time", "0"));
 	assert_int_equal(b->config->mac_age_s, FDB_AGE_DEFAULT);
 
+	fb = fwd_snapshot_find_bridge(f.vs->snapshot, "br0");
 	assert_false(fb->forward_bpdu);
 	db_set_row(&f, "Bridge", "br0", OTHER("forward-bpdu", "true"));
 	fb = fwd_snapshot_find_bridge(f.vs->snapshot, "br0");

@@ -13,20 +13,25 @@
 #define IOV_MAX_ 1024 /* pieces of all of them; the kernel's limit for one */
 
 struct batch {
+	int fd; /* the socket that all of it goes to */
 	unsigned n, n_iov;
 	struct mmsghdr msgs[BATCH];
 	uint8_t vnet[BATCH][VNET_HDR_LEN];
 	struct iovec iov[IOV_MAX_];
 };
 
-/* Adds a frame. -ENOSPC: there is no room left, -EINVAL: can't be sent. */
-static int add(struct batch *b, const struct packet *p)
+/*
+ * Adds a frame for a socket. -ENOSPC: there is no room left, or the others are
+ * for another socket; -EINVAL: can't be sent.
+ */
+static int add(struct batch *b, const struct packet *p, int fd)
 {
 	struct iovec *iov = &b->iov[b->n_iov];
 	unsigned n;
 
-	if (b->n == BATCH || b->n_iov + 2 > IOV_MAX_)
+	if (b->n == BATCH || b->n_iov + 2 > IOV_MAX_ || (b->n && fd != b->fd))
 		return -ENOSPC;
+	b->fd = fd;
 	n = packet_iov(p, iov + 1, IOV_MAX_ - b->n_iov - 1);
 	if (!n)
 		return b->n ? -ENOSPC : -EINVAL;
@@ -60,13 +65,13 @@ static enum drop_reason reason_of(int error)
 	}
 }
 
-static unsigned flush(struct packet_socket *s, struct port *port,
-		      struct batch *b, unsigned thread, uint64_t *bytes)
+static unsigned flush(struct port *port, struct batch *b, unsigned thread,
+		      uint64_t *bytes)
 {
 	unsigned done = 0, sent = 0;
 
 	while (done < b->n) {
-		int n = sendmmsg(s->fd, b->msgs + done, b->n - done,
+		int n = sendmmsg(b->fd, b->msgs + done, b->n - done,
 				 MSG_DONTWAIT);
 
 		if (n > 0) {
@@ -96,14 +101,16 @@ unsigned packet_socket_send(struct packet_socket *s, struct port *port,
 
 	b.n = b.n_iov = 0;
 	for (unsigned i = 0; i < n; i++) {
-		int error = add(&b, packets[i]);
+		const struct packet *p = packets[i];
+		int fd = p->offload.gso ? s->segments_fd : s->fd;
+		int error = add(&b, p, fd);
 
 		if (error == -ENOSPC) {
-			sent += flush(s, port, &b, thread, sent_bytes);
-			error = add(&b, packets[i]);
+			sent += flush(port, &b, thread, sent_bytes);
+			error = add(&b, p, fd);
 		}
 		if (error)
 			port_drop(port, thread, DROP_TX_OFFLOAD, 1);
 	}
-	return sent + flush(s, port, &b, thread, sent_bytes);
+	return sent + flush(port, &b, thread, sent_bytes);
 }

@@ -64,11 +64,12 @@ static int let_in(int fd)
 	return set_option(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
 }
 
-static int bind_to(int fd, int ifindex)
+/* With protocol 0 it sends only. */
+static int bind_to(int fd, int ifindex, uint16_t protocol)
 {
 	struct sockaddr_ll address = {
 		.sll_family = AF_PACKET,
-		.sll_protocol = __builtin_bswap16(ETH_P_ALL),
+		.sll_protocol = __builtin_bswap16(protocol),
 		.sll_ifindex = ifindex,
 	};
 
@@ -87,18 +88,36 @@ static int set_promiscuous(int fd, int ifindex)
 		       : 0;
 }
 
+/* A socket that neither receives nor sends yet. -errno on failure. */
+static int open_unbound(void)
+{
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	set_buffers(fd);
+	error = set_option(fd, SOL_PACKET, PACKET_VNET_HDR, 1);
+	if (!error)
+		return fd;
+	close(fd);
+	return error;
+}
+
 static int open_one(struct packet_socket *s, int ifindex, size_t ring_bytes)
 {
 	int error;
 
-	/* Protocol 0: it receives nothing before it is bound. */
-	s->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	s->segments_fd = open_unbound();
+	if (s->segments_fd < 0)
+		return s->segments_fd;
+	error = bind_to(s->segments_fd, ifindex, 0);
+	if (error)
+		return error;
+	s->fd = open_unbound();
 	if (s->fd < 0)
-		return -errno;
-	set_buffers(s->fd);
+		return s->fd;
 	error = keep_out(s->fd);
-	if (!error)
-		error = set_option(s->fd, SOL_PACKET, PACKET_VNET_HDR, 1);
 	if (!error)
 		error = set_option(s->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING,
 				   1);
@@ -106,7 +125,7 @@ static int open_one(struct packet_socket *s, int ifindex, size_t ring_bytes)
 	if (!error && packet_ring_open(&s->ring, s->fd, ring_bytes))
 		error = set_option(s->fd, SOL_PACKET, PACKET_AUXDATA, 1);
 	if (!error)
-		error = bind_to(s->fd, ifindex);
+		error = bind_to(s->fd, ifindex, ETH_P_ALL);
 	return error;
 }
 
@@ -135,7 +154,10 @@ int packet_sockets_open(struct packet_socket *sockets, unsigned n,
 	int error = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		sockets[i] = (struct packet_socket){ .fd = -1 };
+		sockets[i] = (struct packet_socket){
+			.fd = -1,
+			.segments_fd = -1,
+		};
 	for (unsigned i = 0; i < n && !error; i++)
 		error = open_one(&sockets[i], ifindex, RING_BYTES / n);
 	if (!error) {
@@ -162,7 +184,9 @@ void packet_socket_close(struct packet_socket *s)
 	packet_ring_close(&s->ring);
 	if (s->fd >= 0)
 		close(s->fd);
-	s->fd = -1;
+	if (s->segments_fd >= 0)
+		close(s->segments_fd);
+	s->fd = s->segments_fd = -1;
 }
 
 uint32_t packet_socket_take_drops(struct packet_socket *s)

@@ -13,6 +13,12 @@
 
 struct packet_socket {
 	int fd;
+	/*
+	 * For sending large segments. It never bypasses the queueing
+	 * discipline: past that one, the kernel drops what the device cannot
+	 * segment itself, instead of doing it.
+	 */
+	int segments_fd;
 	struct packet_ring ring;
 };
 
@@ -28,7 +34,10 @@ void packet_socket_close(struct packet_socket *socket);
 /* What did not fit and was dropped since the last call. */
 uint32_t packet_socket_take_drops(struct packet_socket *socket);
 
-/* Whether to send past the device's queueing discipline. Control thread. */
+/*
+ * Whether to send past the device's queueing discipline all but large segments.
+ * Control thread.
+ */
 void packet_socket_set_bypass(struct packet_socket *socket, bool bypass);
 
 /* These are port_class.receive and .send for one socket. */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "forward/pipeline.h"
 #include "worker/thread.h"
 
@@ -294,6 +295,7 @@ void *worker_main(void *worker_)
 	struct worker *w = worker_;
 	unsigned rounds = 0;
 
+	sandbox_enter_worker();
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		renew(w);
 		if (!w->n_active) {

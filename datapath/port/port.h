@@ -49,9 +49,9 @@ struct port_counters {
 /* Adds without a locked instruction: the thread is the only writer. */
 static inline void counter_add(_Atomic uint64_t *c, uint64_t n)
 {
-	atomic_store_explicit(
-		c, atomic_load_explicit(c, memory_order_relaxed) + n,
-		memory_order_relaxed);
+	atomic_store_explicit(c,
+			      atomic_load_explicit(c, memory_order_relaxed) + n,
+			      memory_order_relaxed);
 }
 
 struct port_option {
@@ -139,10 +139,10 @@ struct port_class {
 	bool (*arm)(struct port_rxq *rxq);
 
 	/*
-	 * Worker or control thread. Sends n packets (each within the MTU and the
-	 * offloads that the port said it takes), counts what it could not send
-	 * in the thread's counters by reason, and returns how many were sent;
-	 * sent_bytes adds their lengths.
+	 * Worker or control thread. Sends n packets (each within the MTU and
+	 * the offloads that the port said it takes), counts what it could not
+	 * send in the thread's counters by reason, and returns how many were
+	 * sent; sent_bytes adds their lengths.
 	 */
 	unsigned (*send)(struct port_txq *txq, struct packet *const packets[],
 			 unsigned n, unsigned thread, uint64_t *sent_bytes);
@@ -155,10 +155,10 @@ struct port {
 	uint64_t serial; /* never given twice while the process runs */
 	unsigned n_rxqs, n_txqs;
 	struct port_rxq **rxqs;
-	struct port_txq **txqs; /* thread t sends on txqs[t % n_txqs] */
-	bool tx_shared;		/* n_txqs < n_threads: take turns */
+	struct port_txq **txqs;	      /* thread t sends on txqs[t % n_txqs] */
+	bool tx_shared;		      /* n_txqs < n_threads: take turns */
 	_Atomic uint32_t tx_offloads; /* enum port_offload; may change */
-	_Atomic uint32_t mtu;	/* of the payload, without header and tags */
+	_Atomic uint32_t mtu;	 /* of the payload, without header and tags */
 	_Atomic bool tx_enabled; /* false: packets to it drop as TX_DOWN */
 	unsigned n_threads;
 	struct port_counters *counters[PORT_THREADS_MAX];

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "ctl/ctl.h"
+#include "ctl/tls_module.h"
 #include "ovsdb-lite/jsonrpc.h"
 #include "ovsdb-lite/tls.h"
 
@@ -96,6 +97,8 @@ static int set_up_tls(struct rpc *rpc, const struct ctl_options *o, char **errp)
 				 "%s: --private-key, --certificate and "
 				 "--ca-cert are needed for an ssl: database",
 				 o->db);
+	if (tls_module_load(errp))
+		return -EINVAL;
 	rpc->tls = tls_create(&files, errp);
 	if (!rpc->tls)
 		return -EINVAL;

@@ -121,8 +121,12 @@ static int try_connect(struct rpc *rpc, const char *remote, char **errp)
 /* Says what to do about a database that does not answer. */
 static void explain(const struct ctl_options *o, char **errp)
 {
-	char *colon = strrchr(*errp, ':');
-	char *why = xstrdup(colon ? colon + 2 : *errp);
+	/* The system's reason comes last, after ": ". */
+	char *colon = *errp, *next, *why;
+
+	while ((next = strstr(colon, ": ")))
+		colon = next + 2;
+	why = xstrdup(colon);
 
 	if (strncmp(o->db, "unix:", 5))
 		set_error(errp, 0, "cannot connect to %s (%s); check --db",

@@ -100,7 +100,9 @@ static void cmd_show(struct control_request *request, int argc,
 	if (!b)
 		return;
 	fdb_for_each(b->fdb, collect_cb, &list);
-	qsort(list.entries, list.n, sizeof(*list.entries), compare_entries);
+	if (list.n)
+		qsort(list.entries, list.n, sizeof(*list.entries),
+		      compare_entries);
 	if (control_wants_json(request))
 		show_json(request, b, &list);
 	else

@@ -193,8 +193,8 @@ void client_sync_reply(struct jsonrpc *rpc, json_t *id, json_t *result,
 	}
 	if (!what || !strcmp(what, ID_ECHO) || !strcmp(what, ID_AWARE))
 		return;
-	if (!strcmp(what, ID_MONITOR) && is_unknown_method(error) &&
-	    c->monitor + 1 < ARRAY_SIZE(monitors)) {
+	if (!strcmp(what, ID_MONITOR) && c->state == STATE_MONITOR &&
+	    is_unknown_method(error) && c->monitor + 1 < ARRAY_SIZE(monitors)) {
 		c->monitor++;
 		send_monitor(c);
 	} else if (!json_is_null(error)) {

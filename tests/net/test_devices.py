@@ -1,4 +1,7 @@
 """A port survives its device: missing, coming, going, changing."""
+import json
+import time
+
 from lib.frame import frame, station
 from lib.netns import ip_batch, wait_until
 from lib.testing import contains, equal, test
@@ -69,6 +72,36 @@ def _(lab):
         delivers(lab, "p2", "p1")
         ping.more()
     ping.stop()
+
+
+def worker_rests(lab):
+    """No worker looks at its queues again and again with nothing there."""
+    def looks():
+        workers = json.loads(lab.switch.vsw_ctl("--format=json",
+                                                "worker/show").stdout)
+        return [(w["idle_polls"], w["sleeps"]) for w in workers]
+
+    def quiet():
+        before = looks()
+        time.sleep(0.3)
+        return looks() == before
+    wait_until(quiet, "the workers sleep")
+
+
+@test("workers sleep when a device is down or gone", only="vsw")
+def _(lab):
+    lab.start(monitor=False).ports({"p1": {}, "p2": {}})
+    worker_rests(lab)
+    lab.sw_ns.ip("link", "set", "p1", "down")
+    wait_for(lab, "p1", "admin_state", "down")
+    worker_rests(lab)
+    lab.sw_ns.ip("link", "set", "p1", "up")
+    wait_for(lab, "p1", "link_state", "up")
+    delivers(lab, "p1", "p2")
+    worker_rests(lab)
+    lab.far_ns.ip("link", "del", "p2")
+    wait_until(lambda: column(lab, "p2", "error") != [], "p2 is gone")
+    worker_rests(lab)
 
 
 @test("link state and MTU follow the device")

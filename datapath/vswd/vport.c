@@ -26,6 +26,13 @@ const char *vport_type(const struct vport *v)
 	return !type[0] && vport_is_local(v) ? "internal" : type;
 }
 
+bool vport_is_elsewhere(const struct vport *v)
+{
+	return v->port && v->status.present && !v->status.ifindex &&
+	       (!strcmp(vport_type(v), "internal") ||
+		!strcmp(vport_type(v), "tap"));
+}
+
 void vport_mark_dirty(struct vswitch *vs, struct vport *v)
 {
 	if (v->dirty)

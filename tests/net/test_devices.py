@@ -2,8 +2,9 @@
 import json
 import time
 
+from lib import netns
 from lib.frame import frame, station
-from lib.netns import ip_batch, wait_until
+from lib.netns import Namespace, ip_batch, wait_until
 from lib.testing import contains, equal, test
 from lib.traffic import BackgroundPing
 
@@ -101,6 +102,21 @@ def _(lab):
     worker_rests(lab)
     lab.far_ns.ip("link", "del", "p2")
     wait_until(lambda: column(lab, "p2", "error") != [], "p2 is gone")
+    worker_rests(lab)
+
+
+@test("a device that goes with another namespace is made anew", only="vsw")
+def _(lab):
+    lab.start(monitor=False)
+    lab.switch.ctl("add-port", "br0", "int1", "--", "set", "Interface", "int1",
+                   "type=internal")
+    away = Namespace(lab.prefix + "away")
+    lab.sw_ns.ip("link", "set", "int1", "netns", away.name)
+    wait_until(lambda: column(lab, "int1", "ifindex") in (0, []),
+               "int1 is seen to be elsewhere")
+    worker_rests(lab)
+    netns.run(["ip", "netns", "del", away.name])
+    wait_until(lambda: "int1" in lab.sw_ns.devices(), "int1 is made anew")
     worker_rests(lab)
 
 

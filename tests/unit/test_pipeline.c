@@ -451,6 +451,33 @@ static void patch_ports_join_bridges(void **state)
 	assert_int_equal(d->n_sent, 0);
 }
 
+static void vlan_4095_is_nobodys(void **state)
+{
+	static const enum vlan_mode modes[] = { VLAN_ACCESS, VLAN_DOT1Q_TUNNEL,
+						VLAN_NATIVE_TAGGED,
+						VLAN_NATIVE_UNTAGGED };
+	struct fixture *f = *state;
+	struct fwd_bridge *br = fixture_bridge(f, "br0");
+	struct fixture_port *p[4];
+
+	for (int i = 0; i < 4; i++) {
+		const struct vlan_config c = { .mode = modes[i],
+					       .tag = 4095,
+					       .qinq_tpid = ETH_TYPE_SVLAN };
+
+		p[i] = fixture_port(f, br, &c);
+	}
+	for (int i = 0; i < 4; i++)
+		inject(f, p[i], 0xff, 1 + i, NULL);
+	inject(f, p[1], 0xff, 2, TAGS(C(7)));
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(p[i]->n_sent, 0);
+	assert_int_equal(fixture_drops(p[0], DROP_BAD_VLAN), 1);
+	assert_int_equal(fixture_drops(p[1], DROP_BAD_VLAN), 2);
+	assert_int_equal(fixture_drops(p[2], DROP_UNTAGGED_NOT_ALLOWED), 1);
+	assert_int_equal(fixture_drops(p[3], DROP_UNTAGGED_NOT_ALLOWED), 1);
+}
+
 static void patch_loop_ends(void **state)
 {
 	struct fixture *f = *state;
@@ -486,6 +513,7 @@ int main(void)
 		T(alone_on_a_bridge),
 		T(flood_vlans_do_not_learn),
 		T(patch_ports_join_bridges),
+		T(vlan_4095_is_nobodys),
 		T(patch_loop_ends),
 	};
 

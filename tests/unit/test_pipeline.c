@@ -497,6 +497,60 @@ static void patch_loop_ends(void **state)
 	assert_true(loops >= 1);
 }
 
+/* Without an end to it, one broadcast would make 10^9 copies and more. */
+static void patch_links_side_by_side_end(void **state)
+{
+	struct fixture *f = *state;
+	struct fwd_bridge *br0 = fixture_bridge(f, "br0");
+	struct fwd_bridge *br1 = fixture_bridge(f, "br1");
+	struct fixture_port *in = fixture_port(f, br0, NULL);
+	uint64_t loops = 0, crossed = 0;
+
+	for (int i = 0; i < 20; i++)
+		fwd_port_connect(fixture_port(f, br0, NULL)->fwd,
+				 fixture_port(f, br1, NULL)->fwd);
+	inject(f, in, 0xff, 1, NULL);
+	for (unsigned i = 1; i < f->n_ports; i++) {
+		struct port_counters c;
+
+		port_get_counters(f->ports[i].port, &c);
+		loops += c.drops[DROP_PATCH_LOOP];
+		crossed += c.tx_packets;
+	}
+	assert_true(loops >= 1);
+	assert_int_equal(crossed, 4096);
+}
+
+static void patch_ports_count_groups(void **state)
+{
+	struct fixture *f = *state;
+	struct fwd_bridge *br0 = fixture_bridge(f, "br0");
+	struct fwd_bridge *br1 = fixture_bridge(f, "br1");
+	struct fixture_port *in = fixture_port(f, br0, NULL);
+	struct fixture_port *a = fixture_port(f, br0, NULL);
+	struct fixture_port *b = fixture_port(f, br1, NULL);
+	struct port_counters tx, rx;
+	uint8_t frame[128];
+	uint32_t len = make_frame(frame, 9, 1, NULL);
+
+	fixture_port(f, br1, NULL);
+	fwd_port_connect(a->fwd, b->fwd);
+	inject(f, in, 0xff, 1, NULL);
+	inject(f, in, 7, 1, NULL);
+	frame[0] |= 1;
+	fixture_frame(f, in, frame, len);
+	fixture_frame(f, in, frame, len);
+	port_get_counters(a->port, &tx);
+	port_get_counters(b->port, &rx);
+	assert_int_equal(tx.tx_packets, 4);
+	assert_int_equal(tx.tx_broadcast, 1);
+	assert_int_equal(tx.tx_multicast, 2);
+	assert_int_equal(rx.rx_packets, 4);
+	assert_int_equal(rx.rx_bytes, tx.tx_bytes);
+	assert_int_equal(rx.rx_broadcast, 1);
+	assert_int_equal(rx.rx_multicast, 2);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -515,6 +569,8 @@ int main(void)
 		T(patch_ports_join_bridges),
 		T(vlan_4095_is_nobodys),
 		T(patch_loop_ends),
+		T(patch_links_side_by_side_end),
+		T(patch_ports_count_groups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,9 +119,6 @@ static struct admission admission_of(const struct fwd_port *in)
 static int classify_special(const struct admission *a, struct item *item,
 			    uint16_t type)
 {
-	/* An access or dot1q-tunnel port whose tag is 4095 (snapshot.c). */
-	if (!a->in->accepts_tagged && a->in->native_vid == VLAN_VID_NONE)
-		return DROP_BAD_VLAN;
 	if (a->in->is_tunnel)
 		return classify_tunnel(a->in, item);
 	if (eth_type_is_vlan(type))

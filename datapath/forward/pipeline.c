@@ -54,7 +54,6 @@ void pipeline_run(struct pipeline *pipeline, const struct fwd_port *in,
 		  struct packet *packets, unsigned n)
 {
 	pipeline->depth = 0;
-	pipeline->copies_left = n * PATCH_COPIES_MAX;
 	forward(pipeline, in, packets, n);
 }
 
@@ -85,6 +84,8 @@ void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
 {
 	struct packet *views = pl->crossed[pl->depth];
 
+	if (!pl->depth)
+		pl->copies_left = n * PATCH_COPIES_MAX;
 	if (pl->depth + 1 == PATCH_DEPTH_MAX || n > pl->copies_left) {
 		port_drop(out->port, pl->thread, DROP_PATCH_LOOP, n);
 		return;

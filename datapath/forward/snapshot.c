@@ -67,8 +67,10 @@ static void vlan_set_assign(struct vlan_set *set, const struct vlan_set *from)
 static void refuse_reserved(struct fwd_port *p)
 {
 	vlan_set_remove(&p->vlans, VLAN_N - 1);
-	if (p->native_vid == VLAN_N - 1)
-		p->native_vid = VLAN_VID_NONE;
+	if (p->native_vid != VLAN_N - 1)
+		return;
+	p->native_vid = VLAN_VID_NONE;
+	p->is_tunnel = false;
 }
 
 /* Works the settings out to what the pipeline tests a packet against. */

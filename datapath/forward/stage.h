@@ -12,8 +12,9 @@
 /* Bridges that a packet may cross by patch ports. */
 #define PATCH_DEPTH_MAX 8
 /*
- * Copies of a packet that cross patch ports, on average over its burst: k links
- * side by side between two bridges make k - 1 of each one at each crossing.
+ * Copies that cross patch ports of each packet that leaves its first bridge by
+ * one: k links side by side between two bridges make k - 1 of each copy at each
+ * crossing.
  */
 #define PATCH_COPIES_MAX 4096
 

@@ -88,8 +88,13 @@ void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
 		pl->copies_left = n * PATCH_COPIES_MAX;
 	if (pl->depth + 1 == PATCH_DEPTH_MAX || n > pl->copies_left) {
 		port_drop(out->port, pl->thread, DROP_PATCH_LOOP, n);
+		for (unsigned i = 0; out->capture && i < n; i++)
+			capture_drop(out->capture, packets[i], CAPTURE_OUT,
+				     DROP_PATCH_LOOP);
 		return;
 	}
+	for (unsigned i = 0; out->capture && i < n; i++)
+		capture_packet(out->capture, packets[i], CAPTURE_OUT);
 	pl->copies_left -= n;
 	count_sent(out, pl->thread, packets, n);
 	/* The other bridge may change tags: it gets views of its own. */

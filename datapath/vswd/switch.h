@@ -32,7 +32,7 @@ struct vport {
 	char *conflict; /* another bridge that wants it; NULL: none */
 	bool conflict_seen;
 	bool to_open;	 /* at the next chance */
-	bool wait_link;	 /* its device is missing: open when it appears */
+	bool wait_link;	 /* its device is not to be had: try when it changes */
 	bool seen;	 /* by the reconciliation under way */
 	bool to_flush;	 /* its addresses, with the next snapshot */
 	uint16_t number; /* in the FDB; its own as long as it lives */

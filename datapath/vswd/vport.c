@@ -249,7 +249,8 @@ void vport_open(struct vswitch *vs, struct vport *v)
 	v->mac = wanted_mac(v);
 	fill_config(vs, v, &config);
 	error = port_open(&config, &v->port, &why);
-	v->wait_link = error == -ENODEV;
+	/* Missing, or a member of something else: netlink tells of either. */
+	v->wait_link = error == -ENODEV || error == -EBUSY;
 	if (error) {
 		v->port = NULL;
 		vport_set_error(v, "%s", why ? why : strerror(-error));

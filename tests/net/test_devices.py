@@ -48,6 +48,21 @@ def _(lab):
     delivers(lab, "p2", "p1")
 
 
+@test("a device that is let go by a bridge of the host is taken", only="vsw")
+def _(lab):
+    lab.start().ports({"p1": {}})
+    lab.wire("p2")
+    lab.sw_ns.ip("link", "add", "name", "kbr0", "type", "bridge")
+    lab.sw_ns.ip("link", "set", "p2", "master", "kbr0")
+    result = lab.switch.ctl("add-port", "br0", "p2", check=False)
+    contains(result.stderr, "nomaster", "the message")
+    lab.sw_ns.ip("link", "set", "p2", "nomaster")
+    wait_for(lab, "p2", "error", [])
+    lab.ports_known({"p2": {}})
+    delivers(lab, "p1", "p2")
+    delivers(lab, "p2", "p1")
+
+
 # Open vSwitch goes on listening to the device that is gone.
 @test("a device may vanish and come back, and others keep forwarding",
       only="vsw")

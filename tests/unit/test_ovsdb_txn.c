@@ -611,7 +611,7 @@ static void sessions(void **state)
 
 /* A store that refuses: then nothing has changed. */
 static int refuse(struct ovsdb_storage *storage, const json_t *record,
-		  char **errp)
+		  bool durable, char **errp)
 {
 	return set_error(errp, -28, "no space");
 }

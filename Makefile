@@ -86,6 +86,8 @@ $(DIR)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+# Its assembler reads the schema, which the compiler's -MMD does not see.
+$(DIR)/obj/ovsdb-lite/vswitch_schema.o: ovsdb-lite/vswitch.ovsschema
 
 LIBS_ALL := $(LIB_vswd) $(LIB_dp) $(LIB_ctl) $(LIB_ovsdb) $(LIB_base)
 link = $(Q)$(CC) $(ALL_LDFLAGS) $(1) -o $@ $(filter %.o,$^) \

@@ -137,26 +137,28 @@ static int read_whole(int fd, const char *path, char **bytes, size_t *size,
 {
 	struct stat st;
 	size_t done = 0;
+	char *buffer;
 
 	if (fstat(fd, &st))
 		return set_error(errp, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return set_error(errp, -EINVAL, "%s: not a regular file", path);
 	*size = (size_t)st.st_size;
-	*bytes = xmalloc(*size);
+	buffer = xmalloc(*size);
 	while (done < *size) {
-		ssize_t n = pread(fd, *bytes + done, *size - done, (off_t)done);
+		ssize_t n = pread(fd, buffer + done, *size - done, (off_t)done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			free(*bytes);
+			free(buffer);
 			return set_error(errp, n ? -errno : -EIO,
 					 "%s: cannot be read: %s", path,
 					 n ? strerror(errno) : "it shrank");
 		}
 		done += (size_t)n;
 	}
+	*bytes = buffer;
 	return 0;
 }
 

@@ -63,6 +63,16 @@ static void vlan_set_assign(struct vlan_set *set, const struct vlan_set *from)
 	set->bits[VLAN_N / 64 - 1] &= ~(1ull << 63);
 }
 
+/* 4095 belongs to nobody: such a port takes and gives nothing of it. */
+static void refuse_reserved(struct fwd_port *p)
+{
+	vlan_set_remove(&p->vlans, VLAN_N - 1);
+	if (p->native_vid != VLAN_N - 1)
+		return;
+	p->native_vid = VLAN_VID_NONE;
+	p->is_tunnel = false;
+}
+
 /* Works the settings out to what the pipeline tests a packet against. */
 static void apply_vlan_config(struct fwd_port *p, const struct vlan_config *c)
 {
@@ -101,6 +111,7 @@ static void apply_vlan_config(struct fwd_port *p, const struct vlan_config *c)
 		p->native_vid = c->tag;
 		break;
 	}
+	refuse_reserved(p);
 }
 
 /* Untagged packets of the VLAN that leaves untagged need nothing done. */

@@ -263,12 +263,24 @@ static void sleep_until_ready(struct worker *w)
 	activate_ready(w, events, n);
 }
 
-static void became_idle(struct worker *w, uint64_t now)
+/* Adds the time since it became busy, or since the last addition. */
+static void add_busy_time(struct worker *w, uint64_t now)
 {
+	if (w->busy_since_ns)
+		counter_add(&w->counters.busy_ns, now - w->busy_since_ns);
+}
+
+/* Every few rounds: whether others have become ready, and what time it is. */
+static void look_around(struct worker *w)
+{
+	uint64_t now;
+
+	look_for_ready(w);
 	if (!w->busy_since_ns)
 		return;
-	counter_add(&w->counters.busy_ns, now - w->busy_since_ns);
-	w->busy_since_ns = 0;
+	now = now_ns();
+	add_busy_time(w, now);
+	w->busy_since_ns = now;
 }
 
 /* Nothing is active: poll by epoll for the set time, then sleep. */
@@ -276,7 +288,8 @@ static void idle(struct worker *w)
 {
 	uint64_t start = now_ns(), limit;
 
-	became_idle(w, start);
+	add_busy_time(w, start);
+	w->busy_since_ns = 0;
 	limit = start + 1000ull * atomic_load_explicit(&w->pool->poll_idle_us,
 						       memory_order_relaxed);
 	do {
@@ -305,7 +318,7 @@ void *worker_main(void *worker_)
 		if (poll_active(w) && !w->busy_since_ns)
 			w->busy_since_ns = now_ns();
 		if (++rounds % ROUNDS_PER_LOOK == 0)
-			look_for_ready(w);
+			look_around(w);
 	}
 	return NULL;
 }

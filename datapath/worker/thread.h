@@ -37,7 +37,7 @@ struct worker {
 	unsigned n_queues; /* places, used or free */
 	unsigned *active;  /* places of the active ones */
 	unsigned n_active;
-	uint64_t busy_since_ns; /* 0: idle */
+	uint64_t busy_since_ns; /* not counted yet; 0: idle */
 	struct worker_counters counters;
 };
 

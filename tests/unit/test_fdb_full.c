@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "forward/fdb-table.h"
+#include "forward/fdb_table.h"
 
 #define MAC(n) (0x020000000000ull + (n))
 

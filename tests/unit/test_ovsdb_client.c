@@ -382,6 +382,7 @@ struct answer {
 	const char *method, *result, *error;
 	const char *then; /* a notification's params, sent after it */
 	const char *notification;
+	const char *id; /* a wrong one of the reply */
 };
 
 struct script {
@@ -412,7 +413,7 @@ static void script_request(struct jsonrpc *rpc, const char *method,
 				   json_string("unknown method"));
 		return;
 	}
-	jsonrpc_send_reply(rpc, json_incref(id),
+	jsonrpc_send_reply(rpc, a->id ? json_string(a->id) : json_incref(id),
 			   load(a->result ? a->result : "null"),
 			   load(a->error ? a->error : "null"));
 	if (a->then)
@@ -522,7 +523,7 @@ static void test_since(void **state)
 	run_script(answers, n_is_9, verify_one_row);
 }
 
-static bool twice_connected(struct script *s)
+static bool thrice_connected(struct script *s)
 {
 	return s->connections >= 3;
 }
@@ -549,7 +550,24 @@ static void test_nonsense(void **state)
 			{ .method = NULL },
 		};
 
-		run_script(answers, twice_connected, NULL);
+		run_script(answers, thrice_connected, NULL);
+	}
+}
+
+/* Replies to what has not been asked yet, in place of the one due. */
+static void test_wrong_replies(void **state)
+{
+	static const struct answer wrong[] = {
+		{ .id = "monitor", .error = "\"unknown method\"" },
+		{ .id = "monitor", .error = "\"no\"" },
+		{ .id = "lock", .error = "\"no\"" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct answer answers[] = { wrong[i], { .method = NULL } };
+
+		answers[0].method = "get_schema";
+		run_script(answers, thrice_connected, NULL);
 	}
 }
 
@@ -565,7 +583,7 @@ static void test_bad_schemas(void **state)
 			{ .method = NULL },
 		};
 
-		run_script(answers, twice_connected, NULL);
+		run_script(answers, thrice_connected, NULL);
 	}
 }
 
@@ -587,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_server_without_since),
 		cmocka_unit_test(test_since),
 		cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_wrong_replies),
 		cmocka_unit_test(test_bad_schemas),
 	};
 

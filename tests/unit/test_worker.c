@@ -126,6 +126,37 @@ static void wakes_from_sleep(void **state)
 	end(s);
 }
 
+/* Frames that never end: each one that is sent is injected again. */
+static bool send_back(struct packet *p, unsigned thread, void *port)
+{
+	uint8_t frame[128];
+	uint32_t len = make_frame(frame, 0xff, 1, NULL);
+
+	(void)p;
+	(void)thread;
+	(void)null_inject(port, frame, len, NULL);
+	return true;
+}
+
+static void busy_time_counts_while_busy(void **state)
+{
+	struct setup *s = begin(1);
+	struct worker_stats before, now;
+
+	(void)state;
+	null_set_sink(s->ports[1], send_back, s->ports[0]);
+	inject(s->ports[0], 0xff, 1);
+	wait_for(&s->sent[2], 1000);
+	worker_pool_get_stats(s->pool, 0, &before);
+	do {
+		sched_yield();
+		worker_pool_get_stats(s->pool, 0, &now);
+	} while (now.busy_ns == before.busy_ns);
+	/* It has not been idle meanwhile. */
+	assert_int_equal(now.sleeps, before.sleeps);
+	end(s);
+}
+
 static void several_workers_share_the_ports(void **state)
 {
 	struct setup *s = begin(3);
@@ -179,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wakes_from_sleep),
+		cmocka_unit_test(busy_time_counts_while_busy),
 		cmocka_unit_test(several_workers_share_the_ports),
 		cmocka_unit_test(ports_come_and_go_under_traffic),
 	};

@@ -31,7 +31,7 @@
  * Work per call is bounded but for the repetition of a compare-and-swap that
  * failed because another writer's succeeded.
  */
-#include "forward/fdb-table.h"
+#include "forward/fdb_table.h"
 
 #define SAMPLE_BUCKETS 16
 #define SAMPLE_STEP    0x9e3779b1u /* odd: samples start anywhere */

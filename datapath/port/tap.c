@@ -41,6 +41,8 @@ struct tap {
 	struct port up;
 	int ifindex;
 	uint32_t first_carrier_changes;
+	uint64_t rx_overflows;		    /* as the device said last, */
+	uint64_t rx_packets_asked;	    /* when so many had been received */
 	struct port_rxq queues[QUEUES_MAX]; /* fd: the queue of the tap */
 	struct port_rxq *rxqs[QUEUES_MAX];
 	struct port_txq txqs[PORT_THREADS_MAX], *txq_pointers[PORT_THREADS_MAX];
@@ -259,6 +261,7 @@ static int open_as(const struct port_class *class,
 	}
 	t->ifindex = info.ifindex;
 	t->first_carrier_changes = info.carrier_changes;
+	t->rx_packets_asked = UINT64_MAX;
 	if (netdev_port_apply(&info, config, &why))
 		log_warn("%s", why);
 	free(why);
@@ -317,6 +320,24 @@ static void tap_status(struct port *port, struct port_status *status)
 	case TAP_GONE:
 		break;
 	}
+}
+
+/*
+ * What the host sent while the queue to us was full, the device counts as
+ * dropped. Frames that we receive later come after every such one: where there
+ * were none, there is nothing to ask.
+ */
+static void tap_counters(struct port *port, struct port_counters *total)
+{
+	struct tap *t = tap_of(port);
+	struct netdev_info info;
+
+	if (t->rx_packets_asked != total->rx_packets &&
+	    find(t, &info) == TAP_HERE) {
+		t->rx_packets_asked = total->rx_packets;
+		t->rx_overflows = info.tx_dropped;
+	}
+	counter_add(&total->drops[DROP_RX_OVERFLOW], t->rx_overflows);
 }
 
 /* One frame of n bytes with its header; false: dropped and counted. */
@@ -418,7 +439,8 @@ static unsigned tap_send(struct port_txq *txq, struct packet *const packets[],
 	{                                                                      \
 		.type = TYPE, .open = OPEN, .close = tap_close,                \
 		.reconfigure = tap_reconfigure, .status = tap_status,          \
-		.receive = tap_receive, .done = tap_done, .send = tap_send,    \
+		.device_counters = tap_counters, .receive = tap_receive,       \
+		.done = tap_done, .send = tap_send,                            \
 	}
 
 const struct port_class port_class_tap = TAP_CLASS("tap", tap_open);

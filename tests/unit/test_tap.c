@@ -186,6 +186,31 @@ static void test_frames(void **state)
 	port_close(port);
 }
 
+/* What the host sends and we do not take in time is counted. */
+static void test_overflow(void **state)
+{
+	struct port *port = host_open("internal", "t0", 1);
+	unsigned n_sent = 3000, received = 0, n;
+	struct port_status status;
+	int wire;
+
+	host_run("ip link set t0 txqueuelen 100 up");
+	port_get_status(port, &status);
+	wire = host_wire("t0");
+	for (uint32_t i = 0; i < n_sent; i++) {
+		host_make_udp(frame, 60, i);
+		host_send(wire, NULL, frame, 60);
+	}
+	while ((n = port->class->receive(port->rxqs[0], packets, 64, 0))) {
+		received += n;
+		give_back(port);
+	}
+	assert_true(received < n_sent);
+	assert_int_equal(host_drops(port, DROP_RX_OVERFLOW), n_sent - received);
+	close(wire);
+	port_close(port);
+}
+
 static void test_two_queues(void **state)
 {
 	struct port *port = host_open("tap", "t0", 2);
@@ -308,6 +333,7 @@ int main(void)
 		cmocka_unit_test(test_removed),
 		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_overflow),
 		cmocka_unit_test(test_two_queues),
 		cmocka_unit_test(test_block_by_filter),
 	};

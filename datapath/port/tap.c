@@ -181,7 +181,8 @@ enum whereabouts {
 	TAP_HERE,
 	/*
 	 * In another network namespace, where someone has put it to give it to
-	 * a container. It works on; we cannot see whether it is up.
+	 * a container. It works on; we see neither whether it is up nor what
+	 * MTU it has there, so frames of any length pass.
 	 */
 	TAP_ELSEWHERE,
 };
@@ -203,12 +204,15 @@ static enum whereabouts follow(struct tap *t, struct netdev_info *info)
 {
 	enum whereabouts where = find(t, info);
 
-	if (where == TAP_ELSEWHERE)
+	if (where == TAP_ELSEWHERE) {
 		/* When it is down, the write says so. */
 		atomic_store_explicit(&t->up.tx_enabled, true,
 				      memory_order_relaxed);
-	else
+		atomic_store_explicit(&t->up.mtu, UINT16_MAX,
+				      memory_order_relaxed);
+	} else {
 		netdev_port_follow(&t->up, where == TAP_HERE, info);
+	}
 	if (where == TAP_GONE)
 		park(t);
 	return where;
@@ -316,6 +320,7 @@ static void tap_status(struct port *port, struct port_status *status)
 		break;
 	case TAP_ELSEWHERE:
 		status->present = status->admin_up = status->link_up = true;
+		status->mtu = 0;
 		break;
 	case TAP_GONE:
 		break;

@@ -150,6 +150,19 @@ static void test_moved(void **state)
 		assert_true(host_receive(wire, &seen));
 	} while (seen.len != 60);
 	assert_memory_equal(seen.data, frame, 60);
+
+	/* With whatever MTU it has there. */
+	assert_false(setns(away, CLONE_NEWNET));
+	host_run("ip link set t0 mtu 9000");
+	assert_false(setns(home, CLONE_NEWNET));
+	host_make_udp(frame, 9014, 4);
+	packet_init(&p, frame, 9014);
+	assert_true(packet_pull(&p, PACKET_PULL));
+	port_send(port, &pointer, 1, 0);
+	do {
+		assert_true(host_receive(wire, &seen));
+	} while (seen.len != 9014);
+	assert_int_equal(status.mtu, 0);
 	close(wire);
 	close(home);
 	close(away);

@@ -121,7 +121,8 @@ static void rebuild_active(struct worker *w)
 			w->active[w->n_active++] = i;
 }
 
-static void take_over(struct worker *w, const struct fwd_snapshot *s)
+static void take_over(struct worker *w, const struct fwd_snapshot *s,
+		      bool only_letting_go)
 {
 	unsigned *places = sorted_places(w), n_places = w->n_queues, at = 0;
 	bool *stayed = xcalloc(s ? s->n_rxqs : 0, sizeof(*stayed));
@@ -145,7 +146,7 @@ static void take_over(struct worker *w, const struct fwd_snapshot *s)
 		if (w->queues[i].id && !w->queues[i].seen)
 			forget_queue(w, i);
 	rebuild_active(w);
-	for (unsigned i = 0; s && i < s->n_rxqs; i++)
+	for (unsigned i = 0; s && !only_letting_go && i < s->n_rxqs; i++)
 		if (s->rxqs[i].worker == w->index && !stayed[i])
 			serve_queue(w, &s->rxqs[i]);
 	free(stayed);
@@ -170,7 +171,7 @@ static void renew(struct worker *w)
 	if (likely(generation == w->generation))
 		return;
 	w->generation = generation;
-	take_over(w, w->pool->snapshot);
+	take_over(w, w->pool->snapshot, w->pool->only_letting_go);
 	say_taken(w, generation);
 }
 

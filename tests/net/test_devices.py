@@ -57,6 +57,7 @@ def _(lab):
     result = lab.switch.ctl("add-port", "br0", "p2", check=False)
     contains(result.stderr, "nomaster", "the message")
     lab.sw_ns.ip("link", "set", "p2", "nomaster")
+    lab.sw_ns.ip("link", "del", "kbr0")
     wait_for(lab, "p2", "error", [])
     lab.ports_known({"p2": {}})
     delivers(lab, "p1", "p2")

@@ -206,12 +206,94 @@ static void ports_come_and_go_under_traffic(void **state)
 	end(s);
 }
 
+/* A port whose only queue tells when two workers receive from it at once. */
+struct shy_port {
+	struct port up;
+	struct port_rxq rxq, *rxqs[1];
+	_Atomic bool inside;
+	_Atomic unsigned calls, overlaps;
+};
+
+static unsigned shy_receive(struct port_rxq *rxq, struct packet *packets,
+			    unsigned max, unsigned thread)
+{
+	struct shy_port *p = CONTAINER_OF(rxq, struct shy_port, rxq);
+
+	(void)packets;
+	(void)max;
+	(void)thread;
+	if (atomic_exchange(&p->inside, true))
+		atomic_fetch_add(&p->overlaps, 1);
+	for (int i = 0; i < 20; i++)
+		sched_yield();
+	atomic_store(&p->inside, false);
+	atomic_fetch_add(&p->calls, 1);
+	return 0;
+}
+
+static const struct port_class shy_class = { .type = "shy",
+					     .receive = shy_receive };
+
+static void shy_init(struct shy_port *p)
+{
+	const struct port_config config = { .name = "shy",
+					    .n_threads = 3,
+					    .n_rxqs = 1 };
+
+	port_init(&p->up, &shy_class, &config);
+	p->rxq = (struct port_rxq){ .port = &p->up, .fd = -1 };
+	p->rxqs[0] = &p->rxq;
+	p->up.rxqs = p->rxqs;
+	p->up.n_rxqs = 1;
+}
+
+static struct fwd_snapshot *shy_snapshot(struct fdb *fdb, struct port *port,
+					 uint64_t generation)
+{
+	const struct vlan_config trunk = { .mode = VLAN_TRUNK };
+	struct fwd_snapshot *s = fwd_snapshot_create(generation);
+	struct fwd_bridge *br = fwd_snapshot_add_bridge(s, "br0", fdb);
+
+	fwd_bridge_add_port(br, port, 1, &trunk);
+	fwd_snapshot_finish(s, NULL, 2);
+	s->rxqs[0].worker = generation % 2;
+	return s;
+}
+
+static void a_queue_that_moves_has_one_worker(void **state)
+{
+	struct fdb_config config = { .max_entries = 16, .age_s = 300 };
+	struct fdb *fdb = fdb_create(&config);
+	struct worker_pool *pool = worker_pool_create(2, NULL);
+	struct shy_port *p = xcalloc_aligned(1, sizeof(*p));
+	struct fwd_snapshot *old = NULL;
+
+	(void)state;
+	shy_init(p);
+	for (uint64_t i = 1; i <= 300; i++) {
+		struct fwd_snapshot *s = shy_snapshot(fdb, &p->up, i);
+		unsigned calls = atomic_load(&p->calls);
+
+		worker_pool_publish(pool, s);
+		fwd_snapshot_destroy(old);
+		old = s;
+		wait_for(&p->calls, calls + 2);
+	}
+	worker_pool_destroy(pool);
+	fwd_snapshot_destroy(old);
+	assert_int_equal(p->overlaps, 0);
+	port_fini(&p->up);
+	free(p);
+	fdb_destroy(fdb);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wakes_from_sleep),
 		cmocka_unit_test(busy_time_counts_while_busy),
 		cmocka_unit_test(several_workers_share_the_ports),
+		cmocka_unit_test(a_queue_that_moves_has_one_worker),
 		cmocka_unit_test(ports_come_and_go_under_traffic),
 	};
 

@@ -18,9 +18,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/bufferevent_ssl.h>
 #include <fcntl.h>
-#include <openssl/err.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,11 +230,9 @@ static void read_cb(struct bufferevent *bev, void *aux)
 
 static void established(struct jsonrpc *rpc)
 {
-	struct ssl_st *ssl =
-		rpc->tls ? bufferevent_openssl_get_ssl(rpc->bev) : NULL;
 	char *why = NULL;
 
-	if (ssl && tls_established(rpc->tls, ssl, &why)) {
+	if (rpc->tls && tls_established(rpc->tls, rpc->bev, &why)) {
 		jsonrpc_fail(rpc, why);
 		free(why);
 	} else if (rpc->is_client && rpc->ops->connected) {
@@ -248,7 +244,6 @@ static void event_cb(struct bufferevent *bev, short what, void *aux)
 {
 	struct jsonrpc *rpc = aux;
 	int error = EVUTIL_SOCKET_ERROR();
-	unsigned long tls_error = 0;
 	char text[256];
 
 	rpc->busy++;
@@ -258,10 +253,7 @@ static void event_cb(struct bufferevent *bev, short what, void *aux)
 	} else if (what & BEV_EVENT_EOF) {
 		jsonrpc_fail(rpc, "the peer closed the connection");
 	} else {
-		if (rpc->tls)
-			tls_error = bufferevent_get_openssl_error(bev);
-		if (tls_error) {
-			ERR_error_string_n(tls_error, text, sizeof(text));
+		if (rpc->tls && tls_get_error(bev, text, sizeof(text))) {
 			jsonrpc_fail(rpc, text);
 		} else {
 			jsonrpc_fail(rpc, error ? strerror(error)

@@ -25,9 +25,15 @@ LOG_MODULE(worker);
 
 #define BURST		64 /* packets taken from a queue in one turn */
 #define EMPTY_POLLS_MAX 4
-#define ROUNDS_PER_LOOK 8 /* busy rounds between two looks at epoll */
-#define EVENTS		64
-#define WAKE_EVENT	UINT32_MAX
+/*
+ * Between two looks at epoll: so many rounds, or so many packets, whichever is
+ * first. A port that floods keeps the others waiting for a burst, not for many,
+ * and where bursts are small a look is not made for each packet.
+ */
+#define ROUNDS_PER_LOOK	 8
+#define PACKETS_PER_LOOK BURST
+#define EVENTS		 64
+#define WAKE_EVENT	 UINT32_MAX
 
 static uint64_t now_ns(void)
 {
@@ -307,7 +313,7 @@ static void idle(struct worker *w)
 void *worker_main(void *worker_)
 {
 	struct worker *w = worker_;
-	unsigned rounds = 0;
+	unsigned rounds = 0, packets = 0, n;
 
 	sandbox_enter_worker();
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
@@ -316,10 +322,14 @@ void *worker_main(void *worker_)
 			idle(w);
 			continue;
 		}
-		if (poll_active(w) && !w->busy_since_ns)
+		n = poll_active(w);
+		if (n && !w->busy_since_ns)
 			w->busy_since_ns = now_ns();
-		if (++rounds % ROUNDS_PER_LOOK == 0)
-			look_around(w);
+		packets += n;
+		if (++rounds < ROUNDS_PER_LOOK && packets < PACKETS_PER_LOOK)
+			continue;
+		look_around(w);
+		rounds = packets = 0;
 	}
 	return NULL;
 }

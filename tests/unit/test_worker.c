@@ -157,6 +157,55 @@ static void busy_time_counts_while_busy(void **state)
 	end(s);
 }
 
+struct patience {
+	struct port *quiet;
+	unsigned of_flood, injected_at, most; /* the worker's */
+	_Atomic unsigned rounds;
+};
+
+/*
+ * Counts the flood's frames. Now and then, when the quiet port's queue has long
+ * been empty, a frame comes in there; how much of the flood goes before it?
+ */
+static bool measure_patience(struct packet *p, unsigned thread, void *patience)
+{
+	struct patience *w = patience;
+	uint8_t frame[128];
+	uint32_t len = make_frame(frame, 0xff, 2, NULL);
+
+	(void)thread;
+	if (p->header[11] == 2) {
+		w->most = MAX(w->most, w->of_flood - w->injected_at);
+		w->injected_at = 0;
+		atomic_fetch_add(&w->rounds, 1);
+	} else if (++w->of_flood % 1000 == 0 && !w->injected_at) {
+		w->injected_at = w->of_flood;
+		(void)null_inject(w->quiet, frame, len, NULL);
+	}
+	return true;
+}
+
+static void a_flood_delays_others_by_a_burst(void **state)
+{
+	struct setup *s = begin(1);
+	struct patience w = { .quiet = s->ports[1] };
+	struct port *flood = s->ports[0];
+	uint8_t frame[128];
+	struct iovec frames = { frame, make_frame(frame, 0xff, 1, NULL) };
+
+	(void)state;
+	s->ports[0] = NULL;
+	publish(s);
+	null_set_sink(s->ports[2], measure_patience, &w);
+	null_set_replay(flood, &frames, 1);
+	s->ports[0] = flood;
+	publish(s);
+	wait_for(&w.rounds, 50);
+	end(s);
+	/* The rest of the burst under way, and one more. */
+	assert_in_range(w.most, 1, 128);
+}
+
 static void several_workers_share_the_ports(void **state)
 {
 	struct setup *s = begin(3);
@@ -292,6 +341,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wakes_from_sleep),
 		cmocka_unit_test(busy_time_counts_while_busy),
+		cmocka_unit_test(a_flood_delays_others_by_a_burst),
 		cmocka_unit_test(several_workers_share_the_ports),
 		cmocka_unit_test(a_queue_that_moves_has_one_worker),
 		cmocka_unit_test(ports_come_and_go_under_traffic),

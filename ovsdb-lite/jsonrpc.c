@@ -38,11 +38,24 @@ static const struct json_scan_limits limits = {
 	.values = JSONRPC_MAX_VALUES,
 };
 
+static void output_changed(struct evbuffer *out,
+			   const struct evbuffer_cb_info *info, void *aux)
+{
+	struct jsonrpc *rpc = aux;
+
+	jsonrpc_hold(rpc, info->n_added);
+	jsonrpc_let_go(rpc, info->n_deleted);
+}
+
 static void destroy(struct jsonrpc *rpc)
 {
 	event_free(rpc->later);
-	if (rpc->bev)
+	if (rpc->bev) {
+		evbuffer_remove_cb(bufferevent_get_output(rpc->bev),
+				   output_changed, rpc);
 		bufferevent_free(rpc->bev);
+	}
+	jsonrpc_let_go(rpc, rpc->held);
 	free(rpc->partial);
 	free(rpc->name);
 	free(rpc->why);
@@ -174,15 +187,21 @@ static void append_partial(struct jsonrpc *rpc, const char *data, size_t n)
 	if (!n)
 		return;
 	if (need > rpc->allocated) {
+		jsonrpc_let_go(rpc, rpc->allocated);
 		rpc->allocated = MAX(need, 2 * rpc->allocated);
+		jsonrpc_hold(rpc, rpc->allocated);
 		rpc->partial = xrealloc(rpc->partial, rpc->allocated);
 	}
 	memcpy(rpc->partial + rpc->n_partial, data, n);
 	rpc->n_partial = need;
+	if (!jsonrpc_may_hold(rpc))
+		jsonrpc_fail(rpc, "all connections hold too much unfinished "
+				  "business, this one more than its share");
 }
 
 static void drop_partial(struct jsonrpc *rpc)
 {
+	jsonrpc_let_go(rpc, rpc->allocated);
 	free(rpc->partial);
 	rpc->partial = NULL;
 	rpc->n_partial = rpc->allocated = 0;
@@ -205,7 +224,8 @@ static void feed(struct jsonrpc *rpc, const char *data, size_t n)
 			jsonrpc_fail(rpc, json_scan_strerror(status));
 			return;
 		}
-		if (status == JSON_SCAN_COMPLETE && rpc->n_partial) {
+		if (status == JSON_SCAN_COMPLETE && rpc->n_partial &&
+		    usable(rpc)) {
 			parse_message(rpc, rpc->partial, rpc->n_partial);
 			drop_partial(rpc);
 		}
@@ -276,6 +296,7 @@ struct jsonrpc *jsonrpc_create(struct event_base *base, struct bufferevent *bev,
 	rpc->later = event_new(base, -1, 0, later_cb, rpc);
 	bufferevent_set_max_single_read(bev, READ_SIZE);
 	bufferevent_setcb(bev, read_cb, NULL, event_cb, rpc);
+	evbuffer_add_cb(bufferevent_get_output(bev), output_changed, rpc);
 	bufferevent_enable(bev, EV_READ | EV_WRITE);
 	return rpc;
 }
@@ -288,7 +309,8 @@ static bool may_send(struct jsonrpc *rpc)
 	if (!usable(rpc))
 		return false;
 	out = bufferevent_get_output(rpc->bev);
-	if (evbuffer_get_length(out) <= JSONRPC_MAX_BACKLOG)
+	if (evbuffer_get_length(out) <= JSONRPC_MAX_BACKLOG &&
+	    jsonrpc_may_hold(rpc))
 		return true;
 	jsonrpc_fail(rpc, "the peer does not read what it is sent");
 	return false;

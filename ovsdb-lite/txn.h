@@ -19,7 +19,7 @@ struct txn {
 	 * so, by "commit" with "durable": false.
 	 */
 	bool relaxed;
-	char *comment;	  /* lines of "comment" operations, or NULL */
+	char *comment; /* lines of "comment" operations, or NULL */
 	size_t comment_len, comment_size;
 };
 

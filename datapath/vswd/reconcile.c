@@ -386,8 +386,9 @@ void vswitch_link_changed(struct vswitch *vs, const char *name, bool there)
 		return;
 	if (v->port) {
 		vport_update_status(vs, v);
-	} else if (there && v->wait_link) {
+	} else if (there ? v->wait_link : v->wait_gone) {
 		v->wait_link = false;
+		v->wait_gone = false;
 		v->to_open = true;
 	}
 }

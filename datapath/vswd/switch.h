@@ -33,6 +33,7 @@ struct vport {
 	bool conflict_seen;
 	bool to_open;	 /* at the next chance */
 	bool wait_link;	 /* its device is not to be had: try when it changes */
+	bool wait_gone;	 /* its name is taken: try when that is gone */
 	bool seen;	 /* by the reconciliation under way */
 	bool to_flush;	 /* its addresses, with the next snapshot */
 	uint16_t number; /* in the FDB; its own as long as it lives */

@@ -251,6 +251,7 @@ void vport_open(struct vswitch *vs, struct vport *v)
 	error = port_open(&config, &v->port, &why);
 	/* Missing, or a member of something else: netlink tells of either. */
 	v->wait_link = error == -ENODEV || error == -EBUSY;
+	v->wait_gone = error == -EEXIST;
 	if (error) {
 		v->port = NULL;
 		vport_set_error(v, "%s", why ? why : strerror(-error));

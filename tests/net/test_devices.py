@@ -57,10 +57,23 @@ def _(lab):
     result = lab.switch.ctl("add-port", "br0", "p2", check=False)
     contains(result.stderr, "nomaster", "the message")
     lab.sw_ns.ip("link", "set", "p2", "nomaster")
+    lab.sw_ns.ip("link", "del", "kbr0")
     wait_for(lab, "p2", "error", [])
     lab.ports_known({"p2": {}})
     delivers(lab, "p1", "p2")
     delivers(lab, "p2", "p1")
+
+
+@test("an internal port is made when the device that has its name goes",
+      only="vsw")
+def _(lab):
+    lab.start(monitor=False).wire("int1")
+    result = lab.switch.ctl("add-port", "br0", "int1", "--", "set",
+                            "Interface", "int1", "type=internal", check=False)
+    contains(result.stderr, "ip link del int1", "the message")
+    lab.sw_ns.ip("link", "del", "int1")
+    wait_for(lab, "int1", "error", [])
+    assert "int1" in lab.sw_ns.devices(), "int1 is not made"
 
 
 # Open vSwitch goes on listening to the device that is gone.

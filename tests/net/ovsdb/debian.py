@@ -6,8 +6,8 @@ import subprocess
 import sys
 import time
 
-from .lab import (Rpc, SCHEMA, TIMEOUT, check, contains, equal, insert_root, run,
-                  small_db, test, until)
+from .lab import (Rpc, SCHEMA, TIMEOUT, check, contains, equal, insert_root,
+                  ours_only, run, small_db, test, until)
 
 
 @test
@@ -47,13 +47,10 @@ def client_convert(lab):
     db = small_db(lab)
     server = lab.start(dbs=[db])
     lab.transact({"op": "insert", "table": "T", "row": {"n": 7}}, db="Small")
-    aware, unaware, info = Rpc(lab.sock), Rpc(lab.sock), Rpc(lab.sock)
-    for rpc in (aware, info):
-        rpc.result("set_db_change_aware", True)
+    aware, unaware = Rpc(lab.sock), Rpc(lab.sock)
+    aware.result("set_db_change_aware", True)
     for rpc in (aware, unaware):
         rpc.result("monitor", "Small", "m", {"T": {}})
-    info.result("monitor", "_Server", "i", {"Database": {
-        "columns": ["name", "schema"], "select": {"initial": False}}})
     wider = small_schema(lab, "1.1.0", n={"type": "integer"},
                          s={"type": "string"})
     equal(lab.client("needs-conversion", lab.remote, wider).strip(), "yes")
@@ -63,7 +60,6 @@ def client_convert(lab):
     equal((message["method"], message["params"]),
           ("monitor_canceled", ["m"]))
     equal(unaware.receive(), None, "the session of one who is not aware")
-    contains(json.dumps(info.receive()), "1.1.0")
     rows = {"op": "select", "table": "T", "where": [], "columns": ["n", "s"]}
     equal(lab.transact(rows, db="Small")[0]["rows"], [{"n": 7, "s": ""}])
     # What does not fit is refused, and all stays as it is.
@@ -76,6 +72,19 @@ def client_convert(lab):
     lab.start(dbs=[db])
     equal(sorted(r["n"] for r in lab.transact(rows, db="Small")[0]["rows"]),
           [7, 8])
+
+
+@test
+@ours_only
+def client_convert_is_told(lab):
+    """Whoever monitors _Server learns the new schema at once."""
+    lab.start(dbs=[small_db(lab)])
+    info = Rpc(lab.sock)
+    info.result("monitor", "_Server", "i", {"Database": {
+        "columns": ["name", "schema"], "select": {"initial": False}}})
+    lab.client("convert", lab.remote,
+               small_schema(lab, "1.1.0", n={"type": "integer"}))
+    contains(json.dumps(info.receive()), "1.1.0")
 
 
 @test

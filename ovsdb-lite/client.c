@@ -188,8 +188,8 @@ void ovsdb_client_destroy(struct ovsdb_client *c)
 	free(c);
 }
 
-void ovsdb_client_monitor(struct ovsdb_client *c, const char *table,
-			  const char *const columns[])
+static void monitor(struct ovsdb_client *c, const char *table,
+		    const char *const columns[], bool quiet)
 {
 	struct replica_wish *wish = xcalloc(1, sizeof(*wish));
 	size_t n = 0;
@@ -197,11 +197,24 @@ void ovsdb_client_monitor(struct ovsdb_client *c, const char *table,
 	while (columns[n])
 		n++;
 	wish->table = xstrdup(table);
+	wish->quiet = quiet;
 	wish->columns = xcalloc(n + 1, sizeof(*wish->columns));
 	for (size_t i = 0; i < n; i++)
 		wish->columns[i] = xstrdup(columns[i]);
 	wish->next = c->wishes;
 	c->wishes = wish;
+}
+
+void ovsdb_client_monitor(struct ovsdb_client *c, const char *table,
+			  const char *const columns[])
+{
+	monitor(c, table, columns, false);
+}
+
+void ovsdb_client_monitor_quietly(struct ovsdb_client *c, const char *table,
+				  const char *const columns[])
+{
+	monitor(c, table, columns, true);
 }
 
 void ovsdb_client_set_lock(struct ovsdb_client *c, const char *lock)

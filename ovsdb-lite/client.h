@@ -56,6 +56,10 @@ void ovsdb_client_destroy(struct ovsdb_client *client);
  */
 void ovsdb_client_monitor(struct ovsdb_client *client, const char *table,
 			  const char *const columns[]);
+/* The same for columns whose changes alone are no reason to call changed(). */
+void ovsdb_client_monitor_quietly(struct ovsdb_client *client,
+				  const char *table,
+				  const char *const columns[]);
 /* Keeps asking for the lock (RFC 7047 section 4.1.8). */
 void ovsdb_client_set_lock(struct ovsdb_client *client, const char *lock);
 

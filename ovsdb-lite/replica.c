@@ -23,6 +23,7 @@ struct table {
 	bool wanted;
 	/* By the schema's column index: place in a row's data, or -1. */
 	int *place;
+	bool *quiet; /* by column index, too */
 	unsigned int n_data;
 	struct hmap rows;
 	struct row *first, *last;
@@ -102,6 +103,8 @@ static void want_columns(struct table *t, const struct replica_wish *wish)
 				 wish->table, *name);
 		else if (t->place[c->index] < 0)
 			t->place[c->index] = t->n_data++;
+		if (c)
+			t->quiet[c->index] = wish->quiet;
 	}
 }
 
@@ -119,6 +122,7 @@ struct replica *replica_create(struct ovsdb_schema *schema,
 		t->schema = &schema->tables[i];
 		hmap_init(&t->rows);
 		t->place = xcalloc(t->schema->n_columns, sizeof(*t->place));
+		t->quiet = xcalloc(t->schema->n_columns, sizeof(*t->quiet));
 		memset(t->place, 0xff,
 		       t->schema->n_columns * sizeof(*t->place));
 	}
@@ -144,6 +148,7 @@ void replica_destroy(struct replica *r)
 			delete_row(t, t->first);
 		hmap_destroy(&t->rows);
 		free(t->place);
+		free(t->quiet);
 	}
 	free(r->tables);
 	ovsdb_schema_destroy(r->schema);
@@ -203,14 +208,15 @@ static int bad_value(char **errp, const struct ovsdb_column *c, json_t *error)
 }
 
 /* Gives a column a new value; takes it over. */
-static void set_column(struct row *row, const struct ovsdb_column *c,
-		       struct ovsdb_datum *value, bool *changed)
+static void set_column(const struct table *t, struct row *row,
+		       const struct ovsdb_column *c, struct ovsdb_datum *value,
+		       bool *changed)
 {
 	struct ovsdb_datum *d = row->pub.columns[c->index];
 
 	if (!ovsdb_datum_equals(d, value, &c->type)) {
 		ovsdb_datum_swap(d, value);
-		*changed = true;
+		*changed |= !t->quiet[c->index];
 	}
 	ovsdb_datum_destroy(value, &c->type);
 }
@@ -234,7 +240,7 @@ static int set_columns(const struct table *t, struct row *row,
 		error = ovsdb_datum_from_json(&value, &c->type, json, NULL);
 		if (error)
 			return bad_value(errp, c, error);
-		set_column(row, c, &value, changed);
+		set_column(t, row, c, &value, changed);
 	}
 	return 0;
 }
@@ -251,7 +257,7 @@ static void set_defaults(const struct table *t, struct row *row,
 		if (t->place[i] < 0 || json_object_get(values, c->name))
 			continue;
 		ovsdb_datum_init_default(&value, &c->type);
-		set_column(row, c, &value, changed);
+		set_column(t, row, c, &value, changed);
 	}
 }
 
@@ -275,7 +281,7 @@ static int apply_diffs(const struct table *t, struct row *row,
 		}
 		if (error)
 			return bad_value(errp, c, error);
-		*changed = true;
+		*changed |= !t->quiet[c->index];
 	}
 	return 0;
 }

@@ -18,6 +18,7 @@ struct replica;
 struct replica_wish {
 	char *table;
 	char **columns; /* NULL-terminated */
+	bool quiet;	/* a change of these alone is none to speak of */
 	struct replica_wish *next;
 };
 

@@ -40,18 +40,31 @@ const char *db_table_name(enum db_table table)
 	return table_names[table];
 }
 
+/* What vswd writes itself: hearing of it is no reason to reconcile again. */
+static bool is_ours(enum db_column column)
+{
+	return column == DB_SWITCH_CUR_CFG || column == DB_INTERFACE_OFPORT;
+}
+
+static void list_columns(enum db_table table, bool ours, const char *names[])
+{
+	size_t n = 0;
+
+	for (int c = 0; c < N_DB_COLUMNS; c++)
+		if (infos[c].table == table && is_ours(c) == ours)
+			names[n++] = infos[c].name;
+	names[n] = NULL;
+}
+
 void db_columns_monitor(struct ovsdb_client *client)
 {
 	const char *names[N_DB_COLUMNS + 1];
 
 	for (int t = 0; t < N_DB_TABLES; t++) {
-		size_t n = 0;
-
-		for (int c = 0; c < N_DB_COLUMNS; c++)
-			if (infos[c].table == (enum db_table)t)
-				names[n++] = infos[c].name;
-		names[n] = NULL;
+		list_columns(t, false, names);
 		ovsdb_client_monitor(client, table_names[t], names);
+		list_columns(t, true, names);
+		ovsdb_client_monitor_quietly(client, table_names[t], names);
 	}
 }
 
@@ -140,9 +153,9 @@ struct db_row_copy {
 
 static bool is_copied(enum db_column column, enum db_table table)
 {
-	return infos[column].table == table && column != DB_SWITCH_CUR_CFG &&
+	return infos[column].table == table && !is_ours(column) &&
 	       column != DB_SWITCH_NEXT_CFG && column != DB_SWITCH_BRIDGES &&
-	       column != DB_BRIDGE_PORTS && column != DB_INTERFACE_OFPORT;
+	       column != DB_BRIDGE_PORTS;
 }
 
 /* Only the atoms' types matter for the life of a datum. */

@@ -168,12 +168,14 @@ void status_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 
 void status_collect_cur_cfg(const struct vswitch *vs, json_t *operations)
 {
-	const struct cfg_switch *config = vs->config;
+	struct cfg_switch *config = vs->config;
 
-	if (config && config->cur_cfg != config->next_cfg)
-		status_update_row(operations, "Open_vSwitch", &config->uuid,
-				  json_pack("{s:I}", "cur_cfg",
-					    (json_int_t)config->next_cfg));
+	if (!config || config->cur_cfg == config->next_cfg)
+		return;
+	config->cur_cfg = config->next_cfg;
+	status_update_row(
+		operations, "Open_vSwitch", &config->uuid,
+		json_pack("{s:I}", "cur_cfg", (json_int_t)config->next_cfg));
 }
 
 void status_collect_switch(const struct vswitch *vs,
@@ -196,6 +198,8 @@ void status_forget(struct vswitch *vs)
 {
 	struct hmap_node *node;
 
+	if (vs->config)
+		vs->config->cur_cfg = ~vs->config->next_cfg;
 	for (struct bridge *b = vs->bridges; b; b = b->next)
 		b->dirty = true;
 	for (node = hmap_next(&vs->vports, NULL); node;

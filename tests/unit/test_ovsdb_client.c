@@ -253,6 +253,39 @@ static void test_many_rows(void **state)
 	assert_int_equal(client_fixture_n(client_fixture_first(f)), 999);
 }
 
+/* A second client, to which a change of n alone is none to speak of. */
+static void test_quiet_columns(void **state)
+{
+	static const char *const loud[] = { "name", NULL };
+	static const char *const quiet[] = { "n", NULL };
+	struct client_fixture *f = *state;
+	struct client_fixture other = { .base = f->base };
+	const struct ovsdb_client_row *row;
+	uint64_t version;
+
+	other.client = ovsdb_client_create(f->base, f->remote, "T",
+					   &client_fixture_ops, &other);
+	ovsdb_client_monitor(other.client, "Host", loud);
+	ovsdb_client_monitor_quietly(other.client, "Host", quiet);
+	RUN_UNTIL(f, other.changes);
+	transact(f, INSERT("{\"name\":\"a\",\"n\":1}"));
+	RUN_UNTIL(f, other.changes == 2);
+	row = client_fixture_first(&other);
+	version = row->version;
+	transact(f, UPDATE("{\"n\":2}"));
+	RUN_UNTIL(f, client_fixture_n(row) == 2);
+	assert_true(row->version != version);
+	assert_int_equal(other.changes, 2);
+	transact(f, UPDATE("{\"n\":3,\"name\":\"b\"}"));
+	RUN_UNTIL(f, client_fixture_n(row) == 3);
+	assert_int_equal(other.changes, 3);
+	version = row->version;
+	transact(f, INSERT("{\"name\":\"c\"}"));
+	RUN_UNTIL(f, other.changes == 4);
+	assert_int_equal(row->version, version); /* nothing came for it */
+	ovsdb_client_destroy(other.client);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -260,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_SERVER(test_updates),
 		WITH_SERVER(test_one_call_per_transaction),
+		WITH_SERVER(test_quiet_columns),
 		WITH_SERVER(test_failed_transactions),
 		WITH_SERVER(test_restart),
 		WITH_SERVER(test_reconnect_without_change),

@@ -12,7 +12,7 @@
  * also in other threads, and so not counted.
  */
 struct ovsdb_string {
-	uint32_t references; /* 0: immortal */
+	uint32_t references;
 	uint32_t length;
 	char text[];
 };
@@ -47,13 +47,13 @@ void ovsdb_atom_clone(union ovsdb_atom *dst, const union ovsdb_atom *src,
 		      enum ovsdb_atomic_type type)
 {
 	*dst = *src;
-	if (type == OVSDB_TYPE_STRING && dst->string->references)
+	if (type == OVSDB_TYPE_STRING && dst->string != &empty_string)
 		dst->string->references++;
 }
 
 void ovsdb_atom_destroy(union ovsdb_atom *atom, enum ovsdb_atomic_type type)
 {
-	if (type == OVSDB_TYPE_STRING && atom->string->references &&
+	if (type == OVSDB_TYPE_STRING && atom->string != &empty_string &&
 	    !--atom->string->references)
 		free(atom->string);
 }

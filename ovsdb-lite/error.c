@@ -34,6 +34,8 @@ static json_t *make_error(const char *tag, const char *fmt, va_list args)
 	json_t *error = json_object();
 	char *details;
 
+	if (!error)
+		abort(); /* out of memory; NULL would say success */
 	json_object_set_new(error, "error", json_string(tag));
 	if (fmt && vasprintf(&details, fmt, args) >= 0) {
 		json_object_set_new(error, "details", string_of(details));
@@ -69,7 +71,7 @@ json_t *ovsdb_syntax_error(const json_t *json, const char *tag, const char *fmt,
 			  JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
 	if (text) {
 		if (strlen(text) > MAX_SYNTAX)
-			strcpy(text + MAX_SYNTAX - 3, "...");
+			memcpy(text + MAX_SYNTAX - 3, "...", sizeof("..."));
 		json_object_set_new(error, "syntax", string_of(text));
 		free(text);
 	}

@@ -34,8 +34,7 @@ bool ovsdb_atomic_type_from_name(const char *name, enum ovsdb_atomic_type *type)
 void ovsdb_base_type_init(struct ovsdb_base_type *base,
 			  enum ovsdb_atomic_type type)
 {
-	memset(base, 0, sizeof(*base));
-	base->type = type;
+	*base = (struct ovsdb_base_type){ .type = type };
 	switch (type) {
 	case OVSDB_TYPE_INTEGER:
 		base->integer.min = INT64_MIN;
@@ -60,8 +59,7 @@ static void enum_type(struct ovsdb_type *type, enum ovsdb_atomic_type atomic)
 	type->max = UINT_MAX;
 }
 
-/* Shares nothing with src, whose counted strings are another thread's perhaps.
- */
+/* Shares nothing with src, whose strings may be another thread's to count. */
 static struct ovsdb_datum *clone_enum(const struct ovsdb_base_type *src)
 {
 	struct ovsdb_datum *copy = xcalloc(1, sizeof(*copy));
@@ -241,7 +239,7 @@ static json_t *parse_atomic_type(enum ovsdb_atomic_type *type,
 json_t *ovsdb_base_type_from_json(struct ovsdb_base_type *base,
 				  const json_t *json)
 {
-	enum ovsdb_atomic_type atomic;
+	enum ovsdb_atomic_type atomic = OVSDB_TYPE_VOID;
 	struct parser parser;
 	json_t *error, *type;
 

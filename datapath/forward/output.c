@@ -246,6 +246,15 @@ static void capture_received(const struct stage *s)
 				       CAPTURE_IN);
 }
 
+/* A member of the VLAN, with the tag that the port wants. */
+static inline bool leaves_as_it_is(const struct fwd_port *out,
+				   const struct item *item, uint64_t plain)
+{
+	if (likely(item->vlan.word == plain))
+		return true;
+	return wanted_tag(out, item) == item->vlan.tag && is_member(out, item);
+}
+
 /*
  * The usual burst: all of it for one other port, and just as it is. Returns
  * false, with nothing done, when this one is not.
@@ -262,7 +271,7 @@ static inline bool send_plain_burst(struct pipeline *pl, struct stage *s)
 	for (unsigned i = 0; i < n; i++) {
 		const struct item *item = &s->items[i];
 
-		if (item->out != out || item->vlan.word != plain)
+		if (item->out != out || !leaves_as_it_is(out, item, plain))
 			return false;
 		s->sending[i] = item->packet;
 	}

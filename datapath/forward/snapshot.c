@@ -183,6 +183,17 @@ static int compare_rxqs(const void *a_, const void *b_)
 	return a->id < b->id ? -1 : a->id > b->id;
 }
 
+static void sort_rxqs(struct fwd_snapshot *s)
+{
+	unsigned i = 1;
+
+	/* Ports come in the order of their making: mostly there is nothing. */
+	while (i < s->n_rxqs && s->rxqs[i - 1].id < s->rxqs[i].id)
+		i++;
+	if (i < s->n_rxqs)
+		qsort(s->rxqs, s->n_rxqs, sizeof(*s->rxqs), compare_rxqs);
+}
+
 static const struct fwd_rxq *find_rxq(const struct fwd_snapshot *s, uint64_t id)
 {
 	const struct fwd_rxq key = { .id = id };
@@ -255,7 +266,7 @@ void fwd_snapshot_finish(struct fwd_snapshot *snapshot,
 			}
 		}
 	}
-	qsort(snapshot->rxqs, n, sizeof(*snapshot->rxqs), compare_rxqs);
+	sort_rxqs(snapshot);
 	assign_workers(snapshot, previous, n_workers);
 }
 

@@ -84,7 +84,8 @@ struct vswitch {
 	struct bridge *bridges; /* sorted by name */
 	struct hmap vports;
 	struct vport *dirty;
-	struct cfg_switch *config; /* without bridges; NULL: none yet */
+	struct cfg_switch *config;   /* without bridges; NULL: none yet */
+	struct numbering *numbering; /* ofport.c's workspace, or NULL */
 
 	/* Gone with the next snapshot. */
 	struct doomed_port *doomed_ports;

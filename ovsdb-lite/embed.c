@@ -84,6 +84,11 @@ static int listen_all(struct ovsdb_server *server,
 	int error = ovsdb_server_add_remote(server, name, errp);
 
 	free(name);
+	/* "set-manager" asks for these. */
+	if (!error)
+		error = ovsdb_server_add_remote(
+			server, "db:Open_vSwitch,Open_vSwitch,manager_options",
+			errp);
 	for (size_t i = 0; !error && options->remotes && options->remotes[i];
 	     i++)
 		error = ovsdb_server_add_remote(server, options->remotes[i],

@@ -17,8 +17,10 @@ struct ovsdb_embed_options {
 	 */
 	const char *path;
 	const char *socket; /* where it listens, e.g. "/run/vsw/db.sock" */
-	/* More remotes (see ovsdb_server_add_remote()), NULL-terminated or
-	 * NULL. */
+	/*
+	 * More remotes, beside those that the database's own managers name (see
+	 * ovsdb_server_add_remote()), NULL-terminated or NULL.
+	 */
 	const char *const *remotes;
 };
 

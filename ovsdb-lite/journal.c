@@ -112,6 +112,26 @@ int ovsdb_journal_compact(struct ovsdb_journal *journal, char **errp)
 	return 0;
 }
 
+int journal_replace(struct ovsdb_journal *journal, struct ovsdb_db *db,
+		    const json_t *record, char **errp)
+{
+	json_t *schema = ovsdb_schema_to_json(ovsdb_db_schema(db));
+	uint64_t size;
+	int fd;
+
+	fd = log_write_file(journal->path, true, schema, record, &size, errp);
+	json_decref(schema);
+	if (fd < 0)
+		return fd;
+	close(journal->fd);
+	journal->fd = fd;
+	journal->size = journal->compacted_size = size;
+	journal->end_unknown = false;
+	journal->db = db;
+	ovsdb_db_set_storage(db, &journal->storage);
+	return 0;
+}
+
 /* --- opening ----------------------------------------------------------- */
 
 int ovsdb_journal_create(const char *path, const struct ovsdb_schema *schema,

@@ -51,6 +51,17 @@ int ovsdb_journal_open_as(struct ovsdb_journal **journal, struct ovsdb_db **db,
 			  char **errp);
 
 /*
+ * A database that is open, with another schema of its name: *new has what both
+ * have. -EINVAL with a message when a value does not fit into the new schema.
+ * journal, the old one's (NULL: in memory only), is the new one's from then on;
+ * the old one, unchanged, is for the caller to destroy.
+ */
+int ovsdb_journal_convert(struct ovsdb_journal *journal,
+			  const struct ovsdb_db *old,
+			  const struct ovsdb_schema *schema,
+			  struct ovsdb_db **new, char **errp);
+
+/*
  * Writes the database's present content to a new file and puts it in the old
  * one's place (fdatasync, rename, fsync of the directory), so that at any
  * moment one of the two is whole. Appending does this by itself when the file

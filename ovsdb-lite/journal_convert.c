@@ -30,14 +30,15 @@ static bool allowed(const struct ovsdb_column *column, const json_t *value)
 	if (!error)
 		return true;
 	text = ovsdb_error_to_string(error);
-	log_warn("conversion: a value of column %s is dropped: %s",
+	log_warn("conversion: a value of column %s does not fit: %s",
 		 column->name, text);
 	free(text);
 	return false;
 }
 
 static json_t *convert_row(const struct ovsdb_row *row,
-			   const struct ovsdb_table_schema *new)
+			   const struct ovsdb_table_schema *new,
+			   size_t *n_dropped)
 {
 	const struct ovsdb_table_schema *old = ovsdb_table_schema(row->table);
 	json_t *json = json_object();
@@ -54,13 +55,16 @@ static json_t *convert_row(const struct ovsdb_row *row,
 		value = ovsdb_datum_to_json(&row->columns[i], &from->type);
 		if (allowed(to, value))
 			json_object_set(json, to->name, value);
+		else
+			++*n_dropped;
 		json_decref(value);
 	}
 	return json;
 }
 
 static json_t *convert_table(const struct ovsdb_table *table,
-			     const struct ovsdb_table_schema *new)
+			     const struct ovsdb_table_schema *new,
+			     size_t *n_dropped)
 {
 	const struct ovsdb_row *row = NULL;
 	json_t *json = json_object();
@@ -68,15 +72,17 @@ static json_t *convert_table(const struct ovsdb_table *table,
 
 	while ((row = ovsdb_table_next(table, row)))
 		json_object_set_new(json, uuid_format(&row->uuid, buf),
-				    convert_row(row, new));
+				    convert_row(row, new, n_dropped));
 	return json;
 }
 
 json_t *journal_convert(const struct ovsdb_db *db,
-			const struct ovsdb_schema *schema)
+			const struct ovsdb_schema *schema, size_t *n_dropped)
 {
 	const struct ovsdb_schema *old = ovsdb_db_schema(db);
 	json_t *record = json_object();
+
+	*n_dropped = 0;
 
 	for (size_t i = 0; i < old->n_tables; i++) {
 		const char *name = old->tables[i].name;
@@ -85,8 +91,9 @@ json_t *journal_convert(const struct ovsdb_db *db,
 			ovsdb_schema_table(schema, name);
 
 		if (new)
-			json_object_set_new(record, name,
-					    convert_table(table, new));
+			json_object_set_new(
+				record, name,
+				convert_table(table, new, n_dropped));
 		else if (ovsdb_table_count(table))
 			log_warn("conversion: table %s went away with %zu rows",
 				 name, ovsdb_table_count(table));
@@ -158,23 +165,54 @@ static int back_up(const char *path, const struct ovsdb_schema *old,
 	return error;
 }
 
-/* The converted content must itself be whole. */
-static int check_converted(const char *path, const json_t *record,
-			   const struct ovsdb_schema *schema, char **errp)
+/* The converted content must itself be whole: *db is made of it. */
+static int make_db(const char *name, const json_t *record,
+		   const struct ovsdb_schema *schema, struct ovsdb_db **db,
+		   char **errp)
 {
-	struct ovsdb_db *db = ovsdb_db_create(ovsdb_schema_clone(schema), NULL);
 	char *why = NULL;
 	int error;
 
-	error = ovsdb_db_replay(db, record, &why);
+	*db = ovsdb_db_create(ovsdb_schema_clone(schema), NULL);
+	error = ovsdb_db_replay(*db, record, &why);
 	if (!error)
-		error = ovsdb_db_check(db, &why);
-	ovsdb_db_destroy(db);
-	if (error)
+		error = ovsdb_db_check(*db, &why);
+	if (error) {
+		ovsdb_db_destroy(*db);
+		*db = NULL;
 		set_error(errp, error,
 			  "%s: cannot be converted to the present schema: %s",
-			  path, why);
+			  name, why);
+	}
 	free(why);
+	return error;
+}
+
+int ovsdb_journal_convert(struct ovsdb_journal *journal,
+			  const struct ovsdb_db *old,
+			  const struct ovsdb_schema *schema,
+			  struct ovsdb_db **new, char **errp)
+{
+	size_t n_dropped;
+	json_t *record = journal_convert(old, schema, &n_dropped);
+	int error;
+
+	*new = NULL;
+	if (n_dropped)
+		error = set_error(
+			errp, -EINVAL,
+			"%s: %zu values do not fit into the new "
+			"schema, the log has them; nothing was changed",
+			schema->name, n_dropped);
+	else
+		error = make_db(schema->name, record, schema, new, errp);
+	if (!error && journal)
+		error = journal_replace(journal, *new, record, errp);
+	if (error) {
+		ovsdb_db_destroy(*new);
+		*new = NULL;
+	}
+	json_decref(record);
 	return error;
 }
 
@@ -182,12 +220,15 @@ static int convert_file(struct ovsdb_journal *journal, struct ovsdb_db **db,
 			const struct ovsdb_schema *schema, char **errp)
 {
 	const char *path = ovsdb_journal_path(journal);
-	json_t *record = journal_convert(*db, schema);
+	size_t n_dropped;
+	json_t *record = journal_convert(*db, schema, &n_dropped);
 	json_t *json = ovsdb_schema_to_json(schema);
+	struct ovsdb_db *new;
 	uint64_t size;
 	int error;
 
-	error = check_converted(path, record, schema, errp);
+	error = make_db(path, record, schema, &new, errp);
+	ovsdb_db_destroy(new);
 	if (!error)
 		error = back_up(path, ovsdb_db_schema(*db), errp);
 	if (!error) {

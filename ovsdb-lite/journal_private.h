@@ -20,10 +20,17 @@ int journal_read_db(const char *bytes, size_t size, const char *path,
 		    struct ovsdb_db **db, size_t *good, char **errp);
 
 /*
- * The content of db as a record for a database of `schema`: what that does not
- * allow is left out, with a log message. New reference.
+ * The content of db as a record for a database of `schema`: values that that
+ * does not allow are left out and counted, with a log message. New reference.
  */
 json_t *journal_convert(const struct ovsdb_db *db,
-			const struct ovsdb_schema *schema);
+			const struct ovsdb_schema *schema, size_t *n_dropped);
+
+/*
+ * Writes a new file of db, which has been made of this record, and appends to
+ * it from then on. 0; or -errno with a message, the old file in place.
+ */
+int journal_replace(struct ovsdb_journal *journal, struct ovsdb_db *db,
+		    const json_t *record, char **errp);
 
 #endif

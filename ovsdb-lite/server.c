@@ -68,6 +68,16 @@ struct ovsdb_server *ovsdb_server_create(struct event_base *base)
 	return server;
 }
 
+/* Nobody waits for it, watches it or has it any more. */
+static void drop_content(struct server_db *db)
+{
+	trigger_drop_db(db);
+	for (struct session *s = db->server->sessions; s; s = s->next)
+		session_drop_db(s, db);
+	ovsdb_db_remove_listener(db->db, &db->listener);
+	ovsdb_db_destroy(db->db);
+}
+
 static void db_destroy(struct server_db *db)
 {
 	struct ovsdb_server *server = db->server;
@@ -76,11 +86,7 @@ static void db_destroy(struct server_db *db)
 	for (p = &server->dbs; *p != db; p = &(*p)->next)
 		;
 	*p = db->next;
-	trigger_drop_db(db);
-	for (struct session *s = server->sessions; s; s = s->next)
-		session_drop_db(s, db);
-	ovsdb_db_remove_listener(db->db, &db->listener);
-	ovsdb_db_destroy(db->db);
+	drop_content(db);
 	ovsdb_journal_close(db->journal);
 	free(db);
 }
@@ -181,6 +187,35 @@ int ovsdb_server_remove_db(struct ovsdb_server *server, const char *name,
 	db_destroy(db);
 	server_info_update(server->info);
 	remote_db_changed(server, name);
+	return 0;
+}
+
+int ovsdb_server_convert(struct ovsdb_server *server, const char *name,
+			 const struct ovsdb_schema *schema, char **errp)
+{
+	struct server_db *db = server_find_db(server, name);
+	struct ovsdb_db *new;
+	int error;
+
+	if (!db || db->internal)
+		return set_error(errp, -EPERM,
+				 "%s: no database that can be converted", name);
+	if (strcmp(name, schema->name))
+		return set_error(errp, -EINVAL,
+				 "the schema is that of %s, not of %s",
+				 schema->name, name);
+	error = ovsdb_journal_convert(db->journal, db->db, schema, &new, errp);
+	if (error)
+		return error;
+	log_info("%s: converted from schema %s to %s", name,
+		 ovsdb_db_schema(db->db)->version,
+		 schema->version ? schema->version : "without a version");
+	drop_content(db);
+	db->db = new;
+	db->name = ovsdb_db_schema(new)->name;
+	ovsdb_db_add_listener(new, &db->listener);
+	server_info_update(server->info);
+	remote_db_changed(server, db->name);
 	return 0;
 }
 

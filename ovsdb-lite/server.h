@@ -48,6 +48,13 @@ int ovsdb_server_add_db(struct ovsdb_server *server, struct ovsdb_db *db,
 /* Ends the sessions' monitors on it. -ENOENT when it is not served. */
 int ovsdb_server_remove_db(struct ovsdb_server *server, const char *name,
 			   char **errp);
+/*
+ * Gives a database, which is served, another schema of its name (see
+ * ovsdb_journal_convert). Ends the sessions' monitors on it. 0, or -errno with
+ * a message and nothing changed.
+ */
+int ovsdb_server_convert(struct ovsdb_server *server, const char *name,
+			 const struct ovsdb_schema *schema, char **errp);
 /* NULL when it is not served; borrowed. */
 struct ovsdb_db *ovsdb_server_db(const struct ovsdb_server *server,
 				 const char *name);

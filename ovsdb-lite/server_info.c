@@ -55,16 +55,36 @@ void server_info_destroy(struct server_info *info)
 	free(info); /* the database is the server's */
 }
 
-static json_t *insert_op(const struct server_db *db)
+/* The caller frees it. */
+static char *schema_of(const struct server_db *db)
 {
 	json_t *schema = ovsdb_schema_to_json(ovsdb_db_schema(db->db));
 	char *text = json_dumps(schema, JSON_COMPACT);
+
+	json_decref(schema);
+	return text;
+}
+
+/* Changes nothing, and tells nobody, when the schema is what it was. */
+static json_t *update_op(const struct server_db *db)
+{
+	char *text = schema_of(db);
+	json_t *op = json_pack("{s:s, s:s, s:[[s,s,s]], s:{s:s}}", "op",
+			       "update", "table", "Database", "where", "name",
+			       "==", db->name, "row", "schema", text);
+
+	free(text);
+	return op;
+}
+
+static json_t *insert_op(const struct server_db *db)
+{
+	char *text = schema_of(db);
 	json_t *op = json_pack("{s:s, s:s, s:{s:s, s:s, s:b, s:b, s:s}}", "op",
 			       "insert", "table", "Database", "row", "name",
 			       db->name, "model", "standalone", "connected", 1,
 			       "leader", 1, "schema", text);
 
-	json_decref(schema);
 	free(text);
 	return op;
 }
@@ -108,8 +128,9 @@ void server_info_update(struct server_info *info)
 					       "where", "name", "==", name));
 	}
 	for (struct server_db *db = info->server->dbs; db; db = db->next)
-		if (!has_row(table, db->name))
-			json_array_append_new(ops, insert_op(db));
+		json_array_append_new(ops, has_row(table, db->name)
+						   ? update_op(db)
+						   : insert_op(db));
 	json_decref(ovsdb_db_transact(info->db, &session, ops, 0, &waiting,
 				      &timeout_ms, &error));
 	json_decref(error);

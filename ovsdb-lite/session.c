@@ -125,6 +125,32 @@ static void do_transact(struct session *session, const char *method,
 	trigger_transact(session, db, params, id);
 }
 
+static void do_convert(struct session *session, const char *method,
+		       json_t *params, json_t *id)
+{
+	struct server_db *db = session_params_db(session, method, params, id);
+	struct ovsdb_schema *schema;
+	char *why = NULL;
+	json_t *error;
+	int rc;
+
+	if (!db)
+		return;
+	error = ovsdb_schema_from_json(&schema, json_array_get(params, 1));
+	if (error) {
+		session_refuse(session, id, error);
+		return;
+	}
+	rc = ovsdb_server_convert(session->server, db->name, schema, &why);
+	ovsdb_schema_destroy(schema);
+	if (rc)
+		session_refuse(session, id,
+			       ovsdb_error("constraint violation", "%s", why));
+	else
+		session_reply(session, id, json_object());
+	free(why);
+}
+
 /* --- locks -----------------------------------------------------------------
  */
 
@@ -235,6 +261,7 @@ static const struct {
 	{ "get_schema", do_get_schema },
 	{ "get_server_id", do_get_server_id },
 	{ "set_db_change_aware", do_set_db_change_aware },
+	{ "convert", do_convert },
 };
 
 static void request_cb(struct jsonrpc *rpc, const char *method, json_t *params,

@@ -120,6 +120,18 @@ def _(lab):
     contains(rows, "p1", "the backup")
 
 
+@test("set-manager opens another way to the database", only="vsw")
+def _(lab):
+    lab.start(monitor=False)
+    path = lab.switch.path("manager.sock")
+    vsctl(lab, "set-manager", "punix:" + path)
+    wait_until(lambda: os.path.exists(path), "the manager's socket")
+    equal(netns.run(["ovs-vsctl", "--timeout=20", "--db=unix:" + path,
+                     "list-br"]).stdout, "br0\n", "list-br there")
+    vsctl(lab, "del-manager")
+    wait_until(lambda: not os.path.exists(path), "the socket to go")
+
+
 @test("ovsdb-tool reads the database file", only="vsw")
 def _(lab):
     lab.start().ports({"p1": {"tag": 10}})

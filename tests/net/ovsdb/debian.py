@@ -6,8 +6,8 @@ import subprocess
 import sys
 import time
 
-from .lab import (SCHEMA, TIMEOUT, check, contains, equal, insert_root, run,
-                  small_db, test, until)
+from .lab import (Rpc, SCHEMA, TIMEOUT, check, contains, equal, insert_root,
+                  ours_only, run, small_db, test, until)
 
 
 @test
@@ -31,6 +31,60 @@ def client_lists(lab):
     lab.client("needs-conversion", lab.remote, SCHEMA)
     equal(json.loads(lab.client("get-schema", lab.remote, "_Server"))["name"],
           "_Server")
+
+
+def small_schema(lab, version, **columns):
+    path = lab.path(f"small-{version}.ovsschema")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump({"name": "Small", "version": version, "tables": {
+            "T": {"columns": columns, "isRoot": True}}}, f)
+    return path
+
+
+@test
+def client_convert(lab):
+    """A database in use gets another schema; what is in it stays."""
+    db = small_db(lab)
+    server = lab.start(dbs=[db])
+    lab.transact({"op": "insert", "table": "T", "row": {"n": 7}}, db="Small")
+    aware, unaware = Rpc(lab.sock), Rpc(lab.sock)
+    aware.result("set_db_change_aware", True)
+    for rpc in (aware, unaware):
+        rpc.result("monitor", "Small", "m", {"T": {}})
+    wider = small_schema(lab, "1.1.0", n={"type": "integer"},
+                         s={"type": "string"})
+    equal(lab.client("needs-conversion", lab.remote, wider).strip(), "yes")
+    lab.client("convert", lab.remote, wider)
+    equal(lab.client("needs-conversion", lab.remote, wider).strip(), "no")
+    message = aware.receive()
+    equal((message["method"], message["params"]),
+          ("monitor_canceled", ["m"]))
+    equal(unaware.receive(), None, "the session of one who is not aware")
+    rows = {"op": "select", "table": "T", "where": [], "columns": ["n", "s"]}
+    equal(lab.transact(rows, db="Small")[0]["rows"], [{"n": 7, "s": ""}])
+    # What does not fit is refused, and all stays as it is.
+    other = small_schema(lab, "2.0.0", n={"type": "boolean"})
+    lab.client("convert", lab.remote, other, status=1)
+    equal(lab.transact(rows, db="Small")[0]["rows"], [{"n": 7, "s": ""}])
+    lab.transact({"op": "insert", "table": "T", "row": {"n": 8, "s": "x"}},
+                 db="Small")
+    lab.stop(server)
+    lab.start(dbs=[db])
+    equal(sorted(r["n"] for r in lab.transact(rows, db="Small")[0]["rows"]),
+          [7, 8])
+
+
+@test
+@ours_only
+def client_convert_is_told(lab):
+    """Whoever monitors _Server learns the new schema at once."""
+    lab.start(dbs=[small_db(lab)])
+    info = Rpc(lab.sock)
+    info.result("monitor", "_Server", "i", {"Database": {
+        "columns": ["name", "schema"], "select": {"initial": False}}})
+    lab.client("convert", lab.remote,
+               small_schema(lab, "1.1.0", n={"type": "integer"}))
+    contains(json.dumps(info.receive()), "1.1.0")
 
 
 @test

@@ -60,7 +60,7 @@ LIB_ctl    := $(DIR)/libctl.a
 LIB_unit   := $(DIR)/libunit.a
 
 PROGRAMS := $(if $(wildcard datapath/vswd/main.c),$(DIR)/vswd) \
-            $(if $(wildcard ctl/main.c),$(DIR)/vsw-ctl) \
+            $(if $(wildcard ctl/main.c),$(DIR)/vsw-ctl $(DIR)/vsw-tls.so) \
             $(if $(wildcard ovsdb-lite/main.c),$(DIR)/ovsdb-lite)
 UNIT     := $(patsubst tests/unit/%.c,$(DIR)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,$(DIR)/fuzzers/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -86,6 +86,8 @@ $(DIR)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+# Its assembler reads the schema, which the compiler's -MMD does not see.
+$(DIR)/obj/ovsdb-lite/vswitch_schema.o: ovsdb-lite/vswitch.ovsschema
 
 LIBS_ALL := $(LIB_vswd) $(LIB_dp) $(LIB_ctl) $(LIB_ovsdb) $(LIB_base)
 link = $(Q)$(CC) $(ALL_LDFLAGS) $(1) -o $@ $(filter %.o,$^) \
@@ -94,9 +96,20 @@ link = $(Q)$(CC) $(ALL_LDFLAGS) $(1) -o $@ $(filter %.o,$^) \
 $(DIR)/vswd: $(call obj,datapath/vswd/main.c) $(LIB_vswd) $(LIB_dp) $(LIB_ovsdb) $(LIB_base)
 	$(call say,LD,$@)
 	$(call link)
+# Neither OpenSSL nor all of libevent: what vsw-ctl loads it waits for each time.
+$(DIR)/vsw-ctl: LDLIBS = $(shell pkg-config --libs jansson libevent_core)
 $(DIR)/vsw-ctl: $(call obj,ctl/main.c) $(LIB_ctl) $(LIB_ovsdb) $(LIB_base)
 	$(call say,LD,$@)
-	$(call link)
+	$(call link,-Wl$(comma)-rpath$(comma)'$$ORIGIN:$$ORIGIN/../lib/vsw' \
+		$(TLS_NEEDS:%=-Wl$(comma)--export-dynamic-symbol=%))
+# TLS for vsw-ctl, loaded when needed (ctl/tls_module.c).
+comma := ,
+TLS_NEEDS := set_error xcalloc xstrdup
+$(call obj,ovsdb-lite/tls_openssl.c): ALL_CFLAGS += -fPIC
+$(DIR)/vsw-tls.so: $(call obj,ovsdb-lite/tls_openssl.c)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(filter-out -pie,$(ALL_LDFLAGS)) -shared -o $@ $^ \
+		$(shell pkg-config --libs libevent_openssl openssl)
 $(DIR)/ovsdb-lite: $(call obj,ovsdb-lite/main.c) $(LIB_ovsdb) $(LIB_base)
 	$(call say,LD,$@)
 	$(call link)

@@ -1,6 +1,7 @@
 /* Commands on bridges: add-br, del-br, list-br and what asks about one. */
 #include "ctl/cmd.h"
 
+#include <net/if.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,8 +68,23 @@ static void check_same_bridge(struct ctl_command *cmd,
 			  (long long)bridge->vlan);
 }
 
+/* Its own port is a network device: the kernel's rules for names hold. */
+static void check_bridge_name(const char *name)
+{
+	if (!*name)
+		ctl_fatal("bridge name must not be empty string");
+	if (strchr(name, '/'))
+		ctl_fatal("bridge name %s must not contain a slash", name);
+	if (strlen(name) >= IFNAMSIZ || strpbrk(name, " \t\r\n\v\f%:"))
+		ctl_fatal("bridge name \"%s\" cannot be that of a network "
+			  "device: it must have 1 to %d characters, and no "
+			  "white space, \"%%\" or \":\"",
+			  name, IFNAMSIZ - 1);
+}
+
 /* The Port and the internal Interface that every bridge has of its own. */
-static struct view_row *insert_local_port(struct ctl *ctl, const char *name)
+static struct view_row *insert_local_port(struct ctl *ctl, const char *name,
+					  const char *bridge)
 {
 	struct view_row *iface = view_insert(ctl->view, "Interface");
 	struct view_row *port = view_insert(ctl->view, "Port");
@@ -77,6 +93,7 @@ static struct view_row *insert_local_port(struct ctl *ctl, const char *name)
 	view_set_string(iface, "type", "internal");
 	view_set_string(port, "name", name);
 	view_mutate_uuid(port, "interfaces", "insert", iface->uuid);
+	ctl_expect_iface(ctl, iface, bridge, name);
 	return port;
 }
 
@@ -86,7 +103,7 @@ static void add_real_bridge(struct ctl *ctl, const char *name)
 
 	view_set_string(bridge, "name", name);
 	view_mutate_uuid(bridge, "ports", "insert",
-			 insert_local_port(ctl, name)->uuid);
+			 insert_local_port(ctl, name, name)->uuid);
 	view_mutate_uuid(view_root(ctl->view), "bridges", "insert",
 			 bridge->uuid);
 }
@@ -107,7 +124,7 @@ static void add_fake_bridge(struct ctl *ctl, const char *name,
 		ctl_fatal("bridge %s already has a child VLAN bridge %s on "
 			  "VLAN %lld",
 			  parent_name, child.name, (long long)vlan);
-	port = insert_local_port(ctl, name);
+	port = insert_local_port(ctl, name, parent_name);
 	view_set(port, "fake_bridge", json_true());
 	view_set(port, "tag", json_integer(vlan));
 	view_mutate_uuid(parent.row, "ports", "insert", port->uuid);
@@ -123,10 +140,7 @@ static void add_br(struct ctl_command *cmd)
 	if (cmd->argc == 3)
 		ctl_fatal("'add-br' command takes exactly 1 or 3 arguments: "
 			  "add-br BRIDGE [PARENT VLAN]");
-	if (!*name)
-		ctl_fatal("bridge name must not be empty string");
-	if (strchr(name, '/'))
-		ctl_fatal("bridge name %s must not contain a slash", name);
+	check_bridge_name(name);
 	if (cmd->argc > 3)
 		vlan = parse_vlan(cmd->argv[3]);
 	if (ctl_has_option(cmd, "--may-exist") &&

@@ -52,7 +52,8 @@ static void get_key(struct ctl_command *cmd, struct view_row *row,
 	if (!ovsdb_type_is_map(type))
 		ctl_fatal("cannot specify key to get for non-map column %s",
 			  parts->column->name);
-	record_parse_atom(cmd->ctl, &key, &type->key, parts->key);
+	record_parse_atom(cmd->ctl, &key, &type->key, parts->column,
+			  parts->key);
 	at = ovsdb_datum_find_key(datum, &key, type->key.type);
 	if (at < 0 && !ctl_has_option(cmd, "--if-exists"))
 		ctl_fatal("no key \"%s\" in %s record \"%s\" column %s",
@@ -197,7 +198,7 @@ static void add_value(struct ctl_command *cmd, struct view_row *row,
 	struct ovsdb_type t = unlimited(type);
 	struct ovsdb_datum old, new, more;
 
-	record_parse(cmd->ctl, &more, &t, text);
+	record_parse(cmd->ctl, &more, &t, column, text);
 	record_datum(row, column, &old);
 	ovsdb_datum_clone(&new, &old);
 	ovsdb_datum_union(&new, &more, type, true);
@@ -253,7 +254,7 @@ static void remove_value(struct ctl_command *cmd, struct view_row *row,
 
 	if (ovsdb_type_is_map(type) && !has_pairs(text))
 		ovsdb_base_type_init(&t.value, OVSDB_TYPE_VOID);
-	record_parse(cmd->ctl, &less, &t, text);
+	record_parse(cmd->ctl, &less, &t, column, text);
 	record_datum(row, column, &old);
 	ovsdb_datum_clone(&new, &old);
 	ovsdb_datum_subtract(&new, type, &less, &t);

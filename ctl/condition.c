@@ -87,7 +87,8 @@ struct condition *condition_parse(struct ctl *ctl,
 				  "column %s",
 				  c->column->name);
 		c->has_key = true;
-		record_parse_atom(ctl, &c->key, &c->type.key, parts.key);
+		record_parse_atom(ctl, &c->key, &c->type.key, c->column,
+				  parts.key);
 		c->type.key = c->type.value;
 		c->type.min = c->type.max = 1;
 		memset(&c->type.value, 0, sizeof(c->type.value));
@@ -97,7 +98,7 @@ struct condition *condition_parse(struct ctl *ctl,
 		c->type.min = 0;
 		c->type.max = UINT_MAX;
 	}
-	record_parse(ctl, &c->value, &c->type, parts.value);
+	record_parse(ctl, &c->value, &c->type, c->column, parts.value);
 	free(parts.key);
 	return c;
 }

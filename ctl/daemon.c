@@ -43,13 +43,16 @@ int daemon_call(const struct ctl_options *options, int argc,
 		const char *const argv[], char **text, int *fd, size_t *n_more)
 {
 	char *path = xasprintf("%s/vswd.ctl", options->run_dir);
+	const char *on = argc > 1 ? argv[1] : "";
 	char *error = NULL;
 	int status;
 
 	status = control_call(path, argc, argv, options->timeout_s * 1000, text,
 			      fd, n_more, &error);
 	if (status == -EREMOTEIO) {
-		ctl_warn("%s: %s", argv[0], *text);
+		if (*on == '-' || strstr(*text, on))
+			on = "";
+		ctl_warn("%s%s%s: %s", argv[0], *on ? " " : "", on, *text);
 		free(*text);
 	} else if (status == -ENOENT || status == -ECONNREFUSED) {
 		ctl_warn("vswd is not running: cannot connect to unix:%s (%s); "

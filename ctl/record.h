@@ -37,12 +37,17 @@ struct view_row *record_argument(struct ctl_command *cmd,
 /* The current value; the caller destroys it. */
 void record_datum(struct view_row *row, const struct ovsdb_column *column,
 		  struct ovsdb_datum *datum);
-/* Parses a value that a person typed. */
+/*
+ * Parses a value that a person typed; the column is for the message only, since
+ * the type may be less strict than its.
+ */
 void record_parse(struct ctl *ctl, struct ovsdb_datum *datum,
-		  const struct ovsdb_type *type, const char *text);
+		  const struct ovsdb_type *type,
+		  const struct ovsdb_column *column, const char *text);
 /* A single key or value of a map. */
 void record_parse_atom(struct ctl *ctl, union ovsdb_atom *atom,
-		       const struct ovsdb_base_type *base, const char *text);
+		       const struct ovsdb_base_type *base,
+		       const struct ovsdb_column *column, const char *text);
 
 /* Carries out "COLUMN[:KEY]=VALUE" on a row. */
 void record_set(struct ctl *ctl, struct view_row *row, const char *argument);

@@ -117,22 +117,24 @@ static char *canonical(const char *text, const struct ovsdb_type *type)
 }
 
 void record_parse(struct ctl *ctl, struct ovsdb_datum *datum,
-		  const struct ovsdb_type *type, const char *text)
+		  const struct ovsdb_type *type,
+		  const struct ovsdb_column *column, const char *text)
 {
 	char *error = NULL, *value = canonical(text, type);
 
 	if (ovsdb_datum_from_string(datum, type, value, ctl->symbols, &error))
-		ctl_fatal_error(error);
+		ctl_fatal("column %s: %s", column->name, error);
 	free(value);
 }
 
 void record_parse_atom(struct ctl *ctl, union ovsdb_atom *atom,
-		       const struct ovsdb_base_type *base, const char *text)
+		       const struct ovsdb_base_type *base,
+		       const struct ovsdb_column *column, const char *text)
 {
 	char *error = NULL;
 
 	if (ovsdb_atom_from_string(atom, base, text, ctl->symbols, &error))
-		ctl_fatal_error(error);
+		ctl_fatal("column %s: %s", column->name, error);
 }
 
 void record_check_mutable(const struct view_row *row,
@@ -210,8 +212,9 @@ static void set_key(struct ctl *ctl, struct view_row *row,
 	if (!ovsdb_type_is_map(type))
 		ctl_fatal("cannot specify key to set for non-map column %s",
 			  parts->column->name);
-	record_parse_atom(ctl, &key, &type->key, parts->key);
-	record_parse_atom(ctl, &value, &type->value, parts->value);
+	record_parse_atom(ctl, &key, &type->key, parts->column, parts->key);
+	record_parse_atom(ctl, &value, &type->value, parts->column,
+			  parts->value);
 	record_datum(row, parts->column, &old);
 	at = ovsdb_datum_find_key(&old, &key, type->key.type);
 	if (at < 0 ||
@@ -242,7 +245,8 @@ void record_set(struct ctl *ctl, struct view_row *row, const char *argument)
 	if (parts.key) {
 		set_key(ctl, row, &parts);
 	} else {
-		record_parse(ctl, &datum, &parts.column->type, parts.value);
+		record_parse(ctl, &datum, &parts.column->type, parts.column,
+			     parts.value);
 		view_set(row, parts.column->name,
 			 ovsdb_datum_to_json(&datum, &parts.column->type));
 		ovsdb_datum_destroy(&datum, &parts.column->type);

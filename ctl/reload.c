@@ -63,6 +63,16 @@ static void check_iface(struct ctl *ctl, const struct ctl_new_iface *iface,
 	if (!name || !json_is_integer(ofport) ||
 	    json_integer_value(ofport) != -1)
 		return;
+	ctl->exit_status = EXIT_FAILURE;
+	if (!strcmp(iface->port, iface->bridge)) {
+		ctl_warn("bridge %s is there, but without its own port: %s "
+			 "(\"vsw-ctl del-br %s\" removes it)",
+			 iface->bridge,
+			 json_is_string(error) ? json_string_value(error)
+					       : "vswd gave no reason",
+			 iface->bridge);
+		return;
+	}
 	if (strcmp(name, iface->port))
 		member = xasprintf("interface %s of ", name);
 	ctl_warn("could not add %sport %s to %s: %s (it stays configured; "
@@ -72,7 +82,6 @@ static void check_iface(struct ctl *ctl, const struct ctl_new_iface *iface,
 				       : "vswd gave no reason",
 		 iface->bridge, iface->port);
 	free(member);
-	ctl->exit_status = EXIT_FAILURE;
 }
 
 static void check_ifaces(struct ctl *ctl)

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "ctl/ctl.h"
+#include "ctl/tls_module.h"
 #include "ovsdb-lite/jsonrpc.h"
 #include "ovsdb-lite/tls.h"
 
@@ -96,6 +97,8 @@ static int set_up_tls(struct rpc *rpc, const struct ctl_options *o, char **errp)
 				 "%s: --private-key, --certificate and "
 				 "--ca-cert are needed for an ssl: database",
 				 o->db);
+	if (tls_module_load(errp))
+		return -EINVAL;
 	rpc->tls = tls_create(&files, errp);
 	if (!rpc->tls)
 		return -EINVAL;
@@ -118,8 +121,12 @@ static int try_connect(struct rpc *rpc, const char *remote, char **errp)
 /* Says what to do about a database that does not answer. */
 static void explain(const struct ctl_options *o, char **errp)
 {
-	char *colon = strrchr(*errp, ':');
-	char *why = xstrdup(colon ? colon + 2 : *errp);
+	/* The system's reason comes last, after ": ". */
+	char *colon = *errp, *next, *why;
+
+	while ((next = strstr(colon, ": ")))
+		colon = next + 2;
+	why = xstrdup(colon);
 
 	if (strncmp(o->db, "unix:", 5))
 		set_error(errp, 0, "cannot connect to %s (%s); check --db",

@@ -23,6 +23,8 @@ struct ovsdb_client_row {
 	struct uuid uuid;
 	const struct ovsdb_table_schema *table;
 	struct ovsdb_datum **columns; /* by column index of the schema */
+	/* Another one with every update of the row; unique in the replica. */
+	uint64_t version;
 };
 
 struct ovsdb_client_ops {

@@ -41,7 +41,7 @@ struct ovsdb_change {
 };
 
 /*
- * Called after a commit is durable and before its reply is returned, so that
+ * Called after a commit is stored and before its reply is returned, so that
  * the update notification leaves before the reply. The changes live until the
  * call returns.
  */
@@ -53,12 +53,14 @@ struct ovsdb_listener {
 
 /*
  * What makes a commit durable; journal.c is one. Gets the transaction in the
- * ovsdb(5) record format. Returns 0 or -errno with a message: the commit then
- * fails with "I/O error" and nothing has changed.
+ * ovsdb(5) record format, and whether it must be on disk when the call returns;
+ * if not, it must be safe from the process's death, and comes to the disk with
+ * the next that must, never after it. Returns 0 or -errno with a message: the
+ * commit then fails with "I/O error" and nothing has changed.
  */
 struct ovsdb_storage {
 	int (*append)(struct ovsdb_storage *, const json_t *record,
-		      char **errp);
+		      bool durable, char **errp);
 };
 
 /* Who runs a transaction: its locks, for the "assert" operation. */

@@ -3,7 +3,8 @@
  *
  * A record that could not be written whole is taken off again. When even that
  * fails, the file's end is unknown: the next append then writes a whole new
- * file from memory.
+ * file from memory. So it is when syncing fails, which may have lost records
+ * before this one that nobody waited for.
  */
 #include "ovsdb-lite/journal.h"
 
@@ -62,7 +63,7 @@ static void compact_if_due(struct ovsdb_journal *journal)
 }
 
 static int append(struct ovsdb_storage *storage, const json_t *record,
-		  char **errp)
+		  bool durable, char **errp)
 {
 	struct ovsdb_journal *journal = (struct ovsdb_journal *)storage;
 	size_t size;
@@ -75,8 +76,13 @@ static int append(struct ovsdb_storage *storage, const json_t *record,
 	bytes = log_format(record, &size);
 	error = log_append(journal->fd, journal->size, bytes, size);
 	free(bytes);
+	if (!error && durable && fdatasync(journal->fd)) {
+		error = -errno;
+		journal->end_unknown = true;
+	}
 	if (error) {
-		journal->end_unknown = take_off(journal) != 0;
+		if (take_off(journal))
+			journal->end_unknown = true;
 		return set_error(errp, error, "%s: cannot be written: %s",
 				 journal->path, strerror(-error));
 	}

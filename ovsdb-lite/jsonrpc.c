@@ -18,9 +18,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/bufferevent_ssl.h>
 #include <fcntl.h>
-#include <openssl/err.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,11 +38,24 @@ static const struct json_scan_limits limits = {
 	.values = JSONRPC_MAX_VALUES,
 };
 
+static void output_changed(struct evbuffer *out,
+			   const struct evbuffer_cb_info *info, void *aux)
+{
+	struct jsonrpc *rpc = aux;
+
+	jsonrpc_hold(rpc, info->n_added);
+	jsonrpc_let_go(rpc, info->n_deleted);
+}
+
 static void destroy(struct jsonrpc *rpc)
 {
 	event_free(rpc->later);
-	if (rpc->bev)
+	if (rpc->bev) {
+		evbuffer_remove_cb(bufferevent_get_output(rpc->bev),
+				   output_changed, rpc);
 		bufferevent_free(rpc->bev);
+	}
+	jsonrpc_let_go(rpc, rpc->held);
 	free(rpc->partial);
 	free(rpc->name);
 	free(rpc->why);
@@ -176,15 +187,21 @@ static void append_partial(struct jsonrpc *rpc, const char *data, size_t n)
 	if (!n)
 		return;
 	if (need > rpc->allocated) {
+		jsonrpc_let_go(rpc, rpc->allocated);
 		rpc->allocated = MAX(need, 2 * rpc->allocated);
+		jsonrpc_hold(rpc, rpc->allocated);
 		rpc->partial = xrealloc(rpc->partial, rpc->allocated);
 	}
 	memcpy(rpc->partial + rpc->n_partial, data, n);
 	rpc->n_partial = need;
+	if (!jsonrpc_may_hold(rpc))
+		jsonrpc_fail(rpc, "all connections hold too much unfinished "
+				  "business, this one more than its share");
 }
 
 static void drop_partial(struct jsonrpc *rpc)
 {
+	jsonrpc_let_go(rpc, rpc->allocated);
 	free(rpc->partial);
 	rpc->partial = NULL;
 	rpc->n_partial = rpc->allocated = 0;
@@ -207,7 +224,8 @@ static void feed(struct jsonrpc *rpc, const char *data, size_t n)
 			jsonrpc_fail(rpc, json_scan_strerror(status));
 			return;
 		}
-		if (status == JSON_SCAN_COMPLETE && rpc->n_partial) {
+		if (status == JSON_SCAN_COMPLETE && rpc->n_partial &&
+		    usable(rpc)) {
 			parse_message(rpc, rpc->partial, rpc->n_partial);
 			drop_partial(rpc);
 		}
@@ -232,11 +250,9 @@ static void read_cb(struct bufferevent *bev, void *aux)
 
 static void established(struct jsonrpc *rpc)
 {
-	struct ssl_st *ssl =
-		rpc->tls ? bufferevent_openssl_get_ssl(rpc->bev) : NULL;
 	char *why = NULL;
 
-	if (ssl && tls_established(rpc->tls, ssl, &why)) {
+	if (rpc->tls && tls_established(rpc->tls, rpc->bev, &why)) {
 		jsonrpc_fail(rpc, why);
 		free(why);
 	} else if (rpc->is_client && rpc->ops->connected) {
@@ -248,7 +264,6 @@ static void event_cb(struct bufferevent *bev, short what, void *aux)
 {
 	struct jsonrpc *rpc = aux;
 	int error = EVUTIL_SOCKET_ERROR();
-	unsigned long tls_error = 0;
 	char text[256];
 
 	rpc->busy++;
@@ -258,10 +273,7 @@ static void event_cb(struct bufferevent *bev, short what, void *aux)
 	} else if (what & BEV_EVENT_EOF) {
 		jsonrpc_fail(rpc, "the peer closed the connection");
 	} else {
-		if (rpc->tls)
-			tls_error = bufferevent_get_openssl_error(bev);
-		if (tls_error) {
-			ERR_error_string_n(tls_error, text, sizeof(text));
+		if (rpc->tls && tls_get_error(bev, text, sizeof(text))) {
 			jsonrpc_fail(rpc, text);
 		} else {
 			jsonrpc_fail(rpc, error ? strerror(error)
@@ -284,6 +296,7 @@ struct jsonrpc *jsonrpc_create(struct event_base *base, struct bufferevent *bev,
 	rpc->later = event_new(base, -1, 0, later_cb, rpc);
 	bufferevent_set_max_single_read(bev, READ_SIZE);
 	bufferevent_setcb(bev, read_cb, NULL, event_cb, rpc);
+	evbuffer_add_cb(bufferevent_get_output(bev), output_changed, rpc);
 	bufferevent_enable(bev, EV_READ | EV_WRITE);
 	return rpc;
 }
@@ -296,7 +309,8 @@ static bool may_send(struct jsonrpc *rpc)
 	if (!usable(rpc))
 		return false;
 	out = bufferevent_get_output(rpc->bev);
-	if (evbuffer_get_length(out) <= JSONRPC_MAX_BACKLOG)
+	if (evbuffer_get_length(out) <= JSONRPC_MAX_BACKLOG &&
+	    jsonrpc_may_hold(rpc))
 		return true;
 	jsonrpc_fail(rpc, "the peer does not read what it is sent");
 	return false;

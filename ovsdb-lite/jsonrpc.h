@@ -19,6 +19,13 @@
 #define JSONRPC_MAX_DEPTH   512		/* nested arrays and objects */
 #define JSONRPC_MAX_VALUES  (4u << 20)	/* values in one incoming message */
 #define JSONRPC_MAX_BACKLOG (64u << 20) /* bytes that the peer did not read */
+/*
+ * And all the process's peers together, of unread bytes and of messages that
+ * are not whole: when over it, those are closed first that have more than a
+ * fair share and make it more.
+ */
+#define JSONRPC_MAX_HELD   (256u << 20)
+#define JSONRPC_FAIR_SHARE (64u << 10)
 
 struct jsonrpc;
 struct tls;

@@ -5,7 +5,6 @@
 #include "ovsdb-lite/jsonrpc_private.h"
 
 #include <event2/bufferevent.h>
-#include <event2/bufferevent_ssl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -35,23 +34,18 @@ struct jsonrpc *jsonrpc_accept(struct event_base *base, int fd,
 }
 
 static struct bufferevent *tls_bufferevent(struct event_base *base, int fd,
-					   struct tls *tls,
-					   enum bufferevent_ssl_state state,
+					   struct tls *tls, bool accepting,
 					   char **errp)
 {
-	struct ssl_st *ssl = tls ? tls_session(tls) : NULL;
-	struct bufferevent *bev;
+	struct bufferevent *bev =
+		tls ? tls_open(tls, base, fd, accepting) : NULL;
 
-	if (!ssl) {
+	if (!bev) {
 		set_error(errp, -EINVAL,
 			  "TLS is not set up: --private-key, "
 			  "--certificate and --ca-cert are needed");
 		close(fd);
-		return NULL;
 	}
-	bev = bufferevent_openssl_socket_new(base, fd, ssl, state,
-					     BEV_OPT_CLOSE_ON_FREE);
-	bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
 	return bev;
 }
 
@@ -61,8 +55,7 @@ struct jsonrpc *jsonrpc_accept_tls(struct event_base *base, int fd,
 				   char **errp)
 {
 	char *name = stream_peer_name(fd);
-	struct bufferevent *bev =
-		tls_bufferevent(base, fd, tls, BUFFEREVENT_SSL_ACCEPTING, errp);
+	struct bufferevent *bev = tls_bufferevent(base, fd, tls, true, errp);
 	struct jsonrpc *rpc;
 
 	if (!bev) {
@@ -83,8 +76,7 @@ static struct jsonrpc *connect_tcp(struct event_base *base, const char *remote,
 	struct jsonrpc *rpc;
 
 	if (!strncmp(remote, "ssl:", 4))
-		bev = tls_bufferevent(base, fd, tls, BUFFEREVENT_SSL_CONNECTING,
-				      errp);
+		bev = tls_bufferevent(base, fd, tls, false, errp);
 	else
 		bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!bev)

@@ -1,4 +1,4 @@
-/* A connection's inside, for jsonrpc.c and jsonrpc_open.c only. */
+/* A connection's inside, for jsonrpc*.c only. */
 #ifndef OVSDB_LITE_JSONRPC_PRIVATE_H
 #define OVSDB_LITE_JSONRPC_PRIVATE_H
 
@@ -21,6 +21,7 @@ struct jsonrpc {
 	uint64_t received;
 
 	struct json_scan scan;
+	size_t held;   /* our part of all that is held, see jsonrpc_hold() */
 	char *partial; /* the beginning of a message whose end is to come */
 	size_t n_partial, allocated;
 };
@@ -32,5 +33,13 @@ struct jsonrpc {
 struct jsonrpc *jsonrpc_create(struct event_base *base, struct bufferevent *bev,
 			       char *name, const struct jsonrpc_ops *ops,
 			       void *aux);
+
+/*
+ * jsonrpc_held.c: counts bytes that are kept for a peer. False when the process
+ * holds too much, and this connection more than its share.
+ */
+void jsonrpc_hold(struct jsonrpc *rpc, size_t bytes);
+void jsonrpc_let_go(struct jsonrpc *rpc, size_t bytes);
+bool jsonrpc_may_hold(const struct jsonrpc *rpc);
 
 #endif

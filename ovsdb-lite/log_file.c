@@ -161,7 +161,7 @@ int log_append(int fd, uint64_t offset, const char *bytes, size_t size)
 		offset += (uint64_t)n;
 		size -= (size_t)n;
 	}
-	return fdatasync(fd) ? -errno : 0;
+	return 0;
 }
 
 static int sync_directory(const char *path)
@@ -197,6 +197,8 @@ static int write_records(int fd, const json_t *first, const json_t *second,
 		*size += n;
 		free(bytes);
 	}
+	if (!error && fdatasync(fd))
+		error = -errno;
 	return error;
 }
 

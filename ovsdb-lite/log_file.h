@@ -38,7 +38,7 @@ enum log_result log_read(struct log_reader *reader, json_t **json,
 char *log_format(const json_t *json, size_t *size);
 
 /*
- * Writes the record at the offset and waits until it is on disk. Returns 0 or
+ * Writes the record at the offset; fdatasync() brings it to disk. Returns 0 or
  * -errno; the file may then have part of the record.
  */
 int log_append(int fd, uint64_t offset, const char *bytes, size_t size);

@@ -173,6 +173,7 @@ static int start(struct program *p, char **errp)
 	}
 	raise_file_limit();
 	watch_signals(p);
+	tls_use(&tls_openssl);
 	p->server = ovsdb_server_create(p->base);
 	error = start_control(p, errp);
 	if (!error)

@@ -399,8 +399,9 @@ static json_t *do_wait(struct execution *x, struct parser *parser,
 static json_t *do_commit(struct execution *x, struct parser *parser,
 			 json_t *result)
 {
-	/* Every commit is durable. */
-	parser_member(parser, "durable", PARSE_BOOLEAN);
+	json_t *durable = parser_member(parser, "durable", PARSE_BOOLEAN);
+
+	x->txn->relaxed = json_is_false(durable);
 	return parser_finish(parser, true);
 }
 

@@ -33,6 +33,7 @@ struct replica {
 	struct table *tables; /* by the schema's index */
 	unsigned int dump;    /* counts dumps; rows of an older one go away */
 	bool dump_changed;
+	uint64_t version; /* the last one that a row got */
 };
 
 /* --- tables and rows -------------------------------------------------------
@@ -345,6 +346,7 @@ static int apply_table(struct replica *r, int version, struct table *t,
 	struct uuid uuid;
 	const char *text;
 	json_t *update;
+	struct row *row;
 	int error;
 
 	json_object_foreach((json_t *)rows, text, update) {
@@ -353,6 +355,9 @@ static int apply_table(struct replica *r, int version, struct table *t,
 		error = version == 1
 				? apply1(r, t, &uuid, update, changed, errp)
 				: apply2(r, t, &uuid, update, changed, errp);
+		row = find_row(t, &uuid);
+		if (row)
+			row->pub.version = ++r->version;
 		if (error)
 			return error;
 	}

@@ -1,25 +1,24 @@
 /*
  * A client's session: dispatches its requests (session.h). Each method of RFC
  * 7047 section 4.1 and of ovsdb-server(7) is one function in the table below;
- * those that have a life of their own are in trigger.c and monitor.c.
+ * those about monitors are in session_monitor.c. What has a life of its own is
+ * in trigger.c and monitor.c.
  *
  * Error tags and the shape of errors are those that clients were written
  * against: an unknown method is answered with a bare string.
  */
-#include "ovsdb-lite/remote.h"
+#include "ovsdb-lite/session_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "ovsdb-lite/remote.h"
 
 LOG_MODULE(ovsdb);
 
-typedef void session_method(struct session *session, const char *method,
-			    json_t *params, json_t *id);
-
-static void reply(struct session *session, json_t *id, json_t *result)
+void session_reply(struct session *session, json_t *id, json_t *result)
 {
 	jsonrpc_send_reply(session->rpc, json_incref(id), result, json_null());
 }
@@ -29,33 +28,34 @@ void session_reply_error(struct session *session, json_t *id, json_t *error)
 	jsonrpc_send_reply(session->rpc, id, json_null(), error);
 }
 
-static void reply_error(struct session *session, json_t *id, json_t *error)
+void session_refuse(struct session *session, json_t *id, json_t *error)
 {
 	session_reply_error(session, json_incref(id), error);
 }
 
-/* The database that the params begin with; replies when there is none. */
-static struct server_db *params_db(struct session *session, const char *method,
-				   json_t *params, json_t *id)
+struct server_db *session_params_db(struct session *session, const char *method,
+				    json_t *params, json_t *id)
 {
 	const char *name = json_string_value(json_array_get(params, 0));
 	struct server_db *db;
 
 	if (!name) {
-		reply_error(session, id,
-			    ovsdb_syntax_error(params, NULL,
-					       "%s request params must begin "
-					       "with <db-name>",
-					       method));
+		session_refuse(
+			session, id,
+			ovsdb_syntax_error(params, NULL,
+					   "%s request params must begin "
+					   "with <db-name>",
+					   method));
 		return NULL;
 	}
 	db = server_find_db(session->server, name);
 	if (!db)
-		reply_error(session, id,
-			    ovsdb_syntax_error(params, "unknown database",
-					       "%s request specifies unknown "
-					       "database %s",
-					       method, name));
+		session_refuse(
+			session, id,
+			ovsdb_syntax_error(params, "unknown database",
+					   "%s request specifies unknown "
+					   "database %s",
+					   method, name));
 	return db;
 }
 
@@ -66,23 +66,23 @@ static void do_list_dbs(struct session *session, const char *method,
 
 	for (struct server_db *db = session->server->dbs; db; db = db->next)
 		json_array_append_new(names, json_string(db->name));
-	reply(session, id, names);
+	session_reply(session, id, names);
 }
 
 static void do_get_schema(struct session *session, const char *method,
 			  json_t *params, json_t *id)
 {
-	struct server_db *db = params_db(session, method, params, id);
+	struct server_db *db = session_params_db(session, method, params, id);
 
 	if (db)
-		reply(session, id,
-		      ovsdb_schema_to_json(ovsdb_db_schema(db->db)));
+		session_reply(session, id,
+			      ovsdb_schema_to_json(ovsdb_db_schema(db->db)));
 }
 
 static void do_get_server_id(struct session *session, const char *method,
 			     json_t *params, json_t *id)
 {
-	reply(session, id, json_string(session->server->id));
+	session_reply(session, id, json_string(session->server->id));
 }
 
 static void do_set_db_change_aware(struct session *session, const char *method,
@@ -91,158 +91,38 @@ static void do_set_db_change_aware(struct session *session, const char *method,
 	json_t *aware = json_array_get(params, 0);
 
 	if (json_array_size(params) != 1 || !json_is_boolean(aware)) {
-		reply_error(session, id,
-			    ovsdb_syntax_error(params, NULL,
-					       "%s: true or false parameter "
-					       "expected",
-					       method));
+		session_refuse(session, id,
+			       ovsdb_syntax_error(params, NULL,
+						  "%s: true or false parameter "
+						  "expected",
+						  method));
 		return;
 	}
 	session->db_change_aware = json_is_true(aware);
-	reply(session, id, json_object());
+	session_reply(session, id, json_object());
 }
 
 static void do_echo(struct session *session, const char *method, json_t *params,
 		    json_t *id)
 {
-	reply(session, id, json_incref(params));
+	session_reply(session, id, json_incref(params));
 }
 
 static void do_transact(struct session *session, const char *method,
 			json_t *params, json_t *id)
 {
-	struct server_db *db = params_db(session, method, params, id);
+	struct server_db *db = session_params_db(session, method, params, id);
 
 	if (!db)
 		return;
 	if (trigger_is_waiting(session, id)) {
-		reply_error(session, id,
-			    ovsdb_syntax_error(params, NULL,
-					       "%s: duplicate request ID",
-					       method));
+		session_refuse(session, id,
+			       ovsdb_syntax_error(params, NULL,
+						  "%s: duplicate request ID",
+						  method));
 		return;
 	}
 	trigger_transact(session, db, params, id);
-}
-
-/* --- monitors --------------------------------------------------------------
- */
-
-static struct monitor *find_monitor(const struct session *session,
-				    const json_t *id)
-{
-	struct monitor *m = session->monitors;
-
-	while (m && !json_equal(m->id, id))
-		m = m->next;
-	return m;
-}
-
-static json_t *check_monitor(struct session *session,
-			     enum monitor_version version, json_t *params)
-{
-	size_t n = json_array_size(params);
-	json_t *since = json_array_get(params, 3);
-
-	if (n != (version == MONITOR_V3 ? 4 : 3) ||
-	    !json_is_object(json_array_get(params, 2)) ||
-	    (version == MONITOR_V3 && !json_is_string(since)))
-		return ovsdb_syntax_error(params, NULL, "invalid parameters");
-	if (find_monitor(session, json_array_get(params, 1)))
-		return ovsdb_syntax_error(json_array_get(params, 1), NULL,
-					  "duplicate monitor ID");
-	if (session->n_monitors >= SESSION_MAX_MONITORS)
-		return ovsdb_error("resources exhausted",
-				   "the session has %d monitors already",
-				   SESSION_MAX_MONITORS);
-	return NULL;
-}
-
-static void monitor(struct session *session, const char *method, json_t *params,
-		    json_t *id, enum monitor_version version)
-{
-	struct server_db *db = params_db(session, method, params, id);
-	json_t *error, *initial = NULL;
-
-	if (!db)
-		return;
-	error = check_monitor(session, version, params);
-	if (!error)
-		monitor_create(session, db, version, json_array_get(params, 1),
-			       json_array_get(params, 2), &initial, &error);
-	if (error)
-		reply_error(session, id, error);
-	else if (version == MONITOR_V3)
-		/* No history is kept, so every client begins from nothing. */
-		reply(session, id,
-		      json_pack("[b, s, o]", 0, ZERO_UUID, initial));
-	else
-		reply(session, id, initial);
-}
-
-static void do_monitor(struct session *session, const char *method,
-		       json_t *params, json_t *id)
-{
-	monitor(session, method, params, id, MONITOR_V1);
-}
-
-static void do_monitor_cond(struct session *session, const char *method,
-			    json_t *params, json_t *id)
-{
-	monitor(session, method, params, id, MONITOR_V2);
-}
-
-static void do_monitor_cond_since(struct session *session, const char *method,
-				  json_t *params, json_t *id)
-{
-	monitor(session, method, params, id, MONITOR_V3);
-}
-
-static void do_monitor_cond_change(struct session *session, const char *method,
-				   json_t *params, json_t *id)
-{
-	json_t *old_id = json_array_get(params, 0);
-	json_t *new_id = json_array_get(params, 1);
-	json_t *updates = json_array_get(params, 2), *error;
-	struct monitor *m, *other;
-
-	if (json_array_size(params) != 3 || !json_is_object(updates)) {
-		error = ovsdb_syntax_error(params, NULL, "invalid parameters");
-		reply_error(session, id, error);
-		return;
-	}
-	m = find_monitor(session, old_id);
-	other = find_monitor(session, new_id);
-	if (!m)
-		error = ovsdb_syntax_error(old_id, NULL,
-					   "unknown monitor session");
-	else if (other && other != m)
-		error = ovsdb_syntax_error(new_id, NULL,
-					   "duplicate monitor ID");
-	else
-		error = monitor_change(m, new_id, updates);
-	if (error)
-		reply_error(session, id, error);
-	else
-		reply(session, id, json_object());
-}
-
-static void do_monitor_cancel(struct session *session, const char *method,
-			      json_t *params, json_t *id)
-{
-	struct monitor *m;
-
-	if (json_array_size(params) != 1) {
-		reply_error(session, id, json_string("invalid parameters"));
-		return;
-	}
-	m = find_monitor(session, json_array_get(params, 0));
-	if (!m) {
-		reply_error(session, id, json_string("unknown monitor"));
-		return;
-	}
-	monitor_destroy(m);
-	reply(session, id, json_object());
 }
 
 /* --- locks -----------------------------------------------------------------
@@ -255,10 +135,10 @@ static const char *lock_name(struct session *session, const char *method,
 
 	if (json_array_size(params) == 1 && name && ovsdb_is_id(name))
 		return name;
-	reply_error(session, id,
-		    ovsdb_syntax_error(params, NULL,
-				       "%s request params must be <id>",
-				       method));
+	session_refuse(session, id,
+		       ovsdb_syntax_error(params, NULL,
+					  "%s request params must be <id>",
+					  method));
 	return NULL;
 }
 
@@ -274,18 +154,19 @@ static void lock(struct session *session, const char *method, json_t *params,
 	error = ovsdb_lock(session->server->locks, &session->locks, name, steal,
 			   &held);
 	if (!error)
-		reply(session, id, json_pack("{s:b}", "locked", held));
+		session_reply(session, id, json_pack("{s:b}", "locked", held));
 	else if (error == -EALREADY)
-		reply_error(session, id,
-			    ovsdb_syntax_error(params, NULL,
-					       "must issue \"unlock\" before "
-					       "new \"%s\"",
-					       method));
+		session_refuse(
+			session, id,
+			ovsdb_syntax_error(params, NULL,
+					   "must issue \"unlock\" before "
+					   "new \"%s\"",
+					   method));
 	else
-		reply_error(session, id,
-			    ovsdb_error("resources exhausted",
-					"the session has %d locks already",
-					OVSDB_MAX_LOCKS));
+		session_refuse(session, id,
+			       ovsdb_error("resources exhausted",
+					   "the session has %d locks already",
+					   OVSDB_MAX_LOCKS));
 }
 
 static void do_lock(struct session *session, const char *method, json_t *params,
@@ -308,12 +189,12 @@ static void do_unlock(struct session *session, const char *method,
 	if (!name)
 		return;
 	if (ovsdb_unlock(session->server->locks, &session->locks, name))
-		reply_error(session, id,
-			    ovsdb_syntax_error(params, NULL,
-					       "unlock: \"unlock\" without "
-					       "\"lock\" or \"steal\""));
+		session_refuse(session, id,
+			       ovsdb_syntax_error(params, NULL,
+						  "unlock: \"unlock\" without "
+						  "\"lock\" or \"steal\""));
 	else
-		reply(session, id, json_object());
+		session_reply(session, id, json_object());
 }
 
 static void lock_notify(struct ovsdb_lock_owner *owner, const char *name,
@@ -342,11 +223,11 @@ static const struct {
 } methods[] = {
 	{ "transact", do_transact },
 	{ "echo", do_echo },
-	{ "monitor", do_monitor },
-	{ "monitor_cond", do_monitor_cond },
-	{ "monitor_cond_since", do_monitor_cond_since },
-	{ "monitor_cond_change", do_monitor_cond_change },
-	{ "monitor_cancel", do_monitor_cancel },
+	{ "monitor", session_monitor },
+	{ "monitor_cond", session_monitor_cond },
+	{ "monitor_cond_since", session_monitor_cond_since },
+	{ "monitor_cond_change", session_monitor_cond_change },
+	{ "monitor_cancel", session_monitor_cancel },
 	{ "lock", do_lock },
 	{ "steal", do_steal },
 	{ "unlock", do_unlock },
@@ -367,7 +248,7 @@ static void request_cb(struct jsonrpc *rpc, const char *method, json_t *params,
 			return;
 		}
 	/* Clients compare this string; an object made some of them hang. */
-	reply_error(session, id, json_string("unknown method"));
+	session_refuse(session, id, json_string("unknown method"));
 }
 
 /* Only "cancel" is known; the RFC has others ignored. */
@@ -477,24 +358,4 @@ void session_destroy(struct session *session)
 		event_free(session->probe);
 	jsonrpc_close(session->rpc);
 	free(session);
-}
-
-void session_drop_db(struct session *session, struct server_db *db)
-{
-	struct monitor *m, *next;
-	bool had = false;
-
-	for (m = session->monitors; m; m = next) {
-		next = m->next;
-		if (m->db != db)
-			continue;
-		had = true;
-		if (session->db_change_aware)
-			jsonrpc_send_notification(session->rpc,
-						  "monitor_canceled",
-						  json_pack("[O]", m->id));
-		monitor_destroy(m);
-	}
-	if (had && !session->db_change_aware)
-		jsonrpc_fail(session->rpc, "its database was removed");
 }

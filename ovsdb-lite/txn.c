@@ -168,7 +168,7 @@ static json_t *write_out(struct txn *txn)
 	record = txn_to_record(txn);
 	if (!record)
 		return NULL;
-	err = storage->append(storage, record, &why);
+	err = storage->append(storage, record, !txn->relaxed, &why);
 	json_decref(record);
 	if (!err)
 		return NULL;

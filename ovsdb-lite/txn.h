@@ -14,7 +14,12 @@ struct txn {
 	struct ovsdb_entry **orphans; /* perhaps without a reference now */
 	size_t n_orphans, allocated_orphans;
 	size_t n_deleted; /* rows, so far */
-	char *comment;	  /* lines of "comment" operations, or NULL */
+	/*
+	 * Its record need not be on disk before the reply: only for who says
+	 * so, by "commit" with "durable": false.
+	 */
+	bool relaxed;
+	char *comment; /* lines of "comment" operations, or NULL */
 	size_t comment_len, comment_size;
 };
 

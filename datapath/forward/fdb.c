@@ -1,8 +1,8 @@
 /*
  * The FDB as a whole: making, resizing, settings, listing, figures. Readers'
- * theory is in fdb-inline.h, writers' in fdb-table.c and fdb-learn.c.
+ * theory is in fdb_inline.h, writers' in fdb_table.c and fdb_learn.c.
  */
-#include "forward/fdb-table.h"
+#include "forward/fdb_table.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 /*
  * At least 5 slots for 3 learned entries, so load is at most 60 % by them, and
- * 4 for a static one, of which there may be so many (fdb-static.c).
+ * 4 for a static one, of which there may be so many (fdb_static.c).
  */
 static uint32_t buckets_for(uint32_t max_entries, uint32_t n_static)
 {

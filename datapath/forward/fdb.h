@@ -21,8 +21,8 @@
  * that the control thread drains; when it overflows, listeners are told to
  * read the whole table anew.
  *
- * How it is done: fdb-inline.h (slots, readers), fdb-table.c (writers),
- * fdb-learn.c (double entries, limits), fdb-listen.c (the order of changes).
+ * How it is done: fdb_inline.h (slots, readers), fdb_table.c (writers),
+ * fdb_learn.c (double entries, limits), fdb_listen.c (the order of changes).
  */
 #ifndef FORWARD_FDB_H
 #define FORWARD_FDB_H
@@ -178,6 +178,6 @@ void fdb_add_listener(struct fdb *fdb, struct fdb_listener *listener);
 void fdb_remove_listener(struct fdb *fdb, struct fdb_listener *listener);
 void fdb_drain_changes(struct fdb *fdb);
 
-#include "forward/fdb-inline.h"
+#include "forward/fdb_inline.h"
 
 #endif

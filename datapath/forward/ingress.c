@@ -5,7 +5,6 @@
  */
 #include "forward/stage.h"
 
-#define MAC_BROADCAST 0xffffffffffffull
 /* 01:80:c2:00:00:00 to 0f (IEEE 802.1Q table 8-1) without the last 4 bits. */
 #define LINK_LOCAL_TOP (0x0180c2000000ull >> 4)
 #define VID_RESERVED   0xfff

@@ -45,16 +45,57 @@ static inline bool prepare(const struct pipeline *pl,
 	if (likely(tag == item->vlan.tag) || likely(retag(item, tag)))
 		return true;
 	port_drop(out->port, pl->thread, DROP_TOO_MANY_TAGS, 1);
+	if (unlikely(out->capture))
+		capture_drop(out->capture, item->packet, CAPTURE_OUT,
+			     DROP_TOO_MANY_TAGS);
 	return false;
+}
+
+/* What this thread has dropped at the port so far, by reason. */
+static void copy_drops(const struct port *port, unsigned thread,
+		       uint64_t drops[N_DROP_REASONS])
+{
+	for (int i = 0; i < N_DROP_REASONS; i++)
+		drops[i] =
+			atomic_load_explicit(&port->counters[thread]->drops[i],
+					     memory_order_relaxed);
+}
+
+/* One packet; the port's own counters tell what became of it. */
+static void send_captured(const struct pipeline *pl, const struct fwd_port *out,
+			  struct packet *packet)
+{
+	uint64_t before[N_DROP_REASONS], after[N_DROP_REASONS];
+
+	copy_drops(out->port, pl->thread, before);
+	port_send(out->port, &packet, 1, pl->thread);
+	copy_drops(out->port, pl->thread, after);
+	for (int i = 0; i < N_DROP_REASONS; i++) {
+		if (after[i] == before[i])
+			continue;
+		capture_drop(out->capture, packet, CAPTURE_OUT, i);
+		return;
+	}
+	capture_packet(out->capture, packet, CAPTURE_OUT);
+}
+
+static __attribute__((noinline)) void send_with_capture(
+	struct pipeline *pl, const struct fwd_port *out,
+	struct packet *const packets[], unsigned n)
+{
+	if (out->patch_peer)
+		pipeline_cross(pl, out, packets, n);
+	else
+		for (unsigned i = 0; i < n; i++)
+			send_captured(pl, out, packets[i]);
 }
 
 static inline void send_to_port(struct pipeline *pl, const struct fwd_port *out,
 				struct packet *const packets[], unsigned n)
 {
 	if (unlikely(out->capture))
-		for (unsigned i = 0; i < n; i++)
-			capture_packet(out->capture, packets[i], CAPTURE_OUT);
-	if (unlikely(out->patch_peer))
+		send_with_capture(pl, out, packets, n);
+	else if (unlikely(out->patch_peer))
 		pipeline_cross(pl, out, packets, n);
 	else
 		port_send(out->port, packets, n, pl->thread);

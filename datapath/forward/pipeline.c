@@ -61,12 +61,22 @@ static void count_sent(const struct fwd_port *out, unsigned thread,
 		       struct packet *const packets[], unsigned n)
 {
 	struct port_counters *c = out->port->counters[thread];
+	unsigned multicast = 0, broadcast = 0;
 	uint64_t bytes = 0;
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t mac = load_mac(packets[i]->header);
+
 		bytes += packets[i]->len;
+		if (mac == MAC_BROADCAST)
+			broadcast++;
+		else if (mac_is_multicast(mac))
+			multicast++;
+	}
 	counter_add(&c->tx_packets, n);
 	counter_add(&c->tx_bytes, bytes);
+	counter_add(&c->tx_multicast, multicast);
+	counter_add(&c->tx_broadcast, broadcast);
 }
 
 void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
@@ -74,10 +84,18 @@ void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
 {
 	struct packet *views = pl->crossed[pl->depth];
 
-	if (pl->depth + 1 == PATCH_DEPTH_MAX) {
+	if (!pl->depth)
+		pl->copies_left = n * PATCH_COPIES_MAX;
+	if (pl->depth + 1 == PATCH_DEPTH_MAX || n > pl->copies_left) {
 		port_drop(out->port, pl->thread, DROP_PATCH_LOOP, n);
+		for (unsigned i = 0; out->capture && i < n; i++)
+			capture_drop(out->capture, packets[i], CAPTURE_OUT,
+				     DROP_PATCH_LOOP);
 		return;
 	}
+	for (unsigned i = 0; out->capture && i < n; i++)
+		capture_packet(out->capture, packets[i], CAPTURE_OUT);
+	pl->copies_left -= n;
 	count_sent(out, pl->thread, packets, n);
 	/* The other bridge may change tags: it gets views of its own. */
 	for (unsigned i = 0; i < n; i++)

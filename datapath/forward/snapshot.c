@@ -63,6 +63,16 @@ static void vlan_set_assign(struct vlan_set *set, const struct vlan_set *from)
 	set->bits[VLAN_N / 64 - 1] &= ~(1ull << 63);
 }
 
+/* 4095 belongs to nobody: such a port takes and gives nothing of it. */
+static void refuse_reserved(struct fwd_port *p)
+{
+	vlan_set_remove(&p->vlans, VLAN_N - 1);
+	if (p->native_vid != VLAN_N - 1)
+		return;
+	p->native_vid = VLAN_VID_NONE;
+	p->is_tunnel = false;
+}
+
 /* Works the settings out to what the pipeline tests a packet against. */
 static void apply_vlan_config(struct fwd_port *p, const struct vlan_config *c)
 {
@@ -101,6 +111,7 @@ static void apply_vlan_config(struct fwd_port *p, const struct vlan_config *c)
 		p->native_vid = c->tag;
 		break;
 	}
+	refuse_reserved(p);
 }
 
 /* Untagged packets of the VLAN that leaves untagged need nothing done. */
@@ -170,6 +181,17 @@ static int compare_rxqs(const void *a_, const void *b_)
 	const struct fwd_rxq *a = a_, *b = b_;
 
 	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static void sort_rxqs(struct fwd_snapshot *s)
+{
+	unsigned i = 1;
+
+	/* Ports come in the order of their making: mostly there is nothing. */
+	while (i < s->n_rxqs && s->rxqs[i - 1].id < s->rxqs[i].id)
+		i++;
+	if (i < s->n_rxqs)
+		qsort(s->rxqs, s->n_rxqs, sizeof(*s->rxqs), compare_rxqs);
 }
 
 static const struct fwd_rxq *find_rxq(const struct fwd_snapshot *s, uint64_t id)
@@ -244,7 +266,7 @@ void fwd_snapshot_finish(struct fwd_snapshot *snapshot,
 			}
 		}
 	}
-	qsort(snapshot->rxqs, n, sizeof(*snapshot->rxqs), compare_rxqs);
+	sort_rxqs(snapshot);
 	assign_workers(snapshot, previous, n_workers);
 }
 

@@ -11,6 +11,12 @@
 
 /* Bridges that a packet may cross by patch ports. */
 #define PATCH_DEPTH_MAX 8
+/*
+ * Copies that cross patch ports of each packet that leaves its first bridge by
+ * one: k links side by side between two bridges make k - 1 of each copy at each
+ * crossing.
+ */
+#define PATCH_COPIES_MAX 4096
 
 struct item {
 	struct packet *packet;
@@ -48,6 +54,7 @@ struct stage {
 struct pipeline {
 	unsigned thread;
 	unsigned depth;
+	unsigned copies_left; /* that may cross patch ports */
 	struct stage *stages[PATCH_DEPTH_MAX];
 	/* Views of packets that crossed a patch port, one burst a level. */
 	struct packet *crossed[PATCH_DEPTH_MAX];

@@ -190,6 +190,8 @@ static inline uint64_t load_mac(const void *p)
 	return (uint64_t)load_be16(p) << 32 | load_be32((const uint8_t *)p + 2);
 }
 
+#define MAC_BROADCAST 0xffffffffffffull
+
 static inline bool mac_is_multicast(uint64_t mac)
 {
 	return mac >> 40 & 1;

@@ -34,6 +34,15 @@ static uint32_t get_u32(const struct nlattr *attr)
 	return v;
 }
 
+static uint64_t get_tx_dropped(const struct nlattr *attr)
+{
+	struct rtnl_link_stats64 stats = { 0 };
+
+	memcpy(&stats, mnl_attr_get_payload(attr),
+	       MIN(sizeof(stats), mnl_attr_get_payload_len(attr)));
+	return stats.tx_dropped;
+}
+
 static uint64_t get_mac(const struct nlattr *attr)
 {
 	const uint8_t *b = mnl_attr_get_payload(attr);
@@ -81,6 +90,9 @@ static int parse_attr(const struct nlattr *attr, void *arg)
 		break;
 	case IFLA_ADDRESS:
 		info->mac = get_mac(attr);
+		break;
+	case IFLA_STATS64:
+		info->tx_dropped = get_tx_dropped(attr);
 		break;
 	case IFLA_LINKINFO:
 		mnl_attr_parse_nested(attr, parse_linkinfo, info);

@@ -27,6 +27,7 @@ struct netdev_info {
 	uint32_t mtu;
 	uint32_t carrier_changes;
 	uint64_t mac; /* 0 when it has none of six bytes */
+	uint64_t tx_dropped;
 };
 
 struct netdev_link {

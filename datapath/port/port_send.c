@@ -75,7 +75,7 @@ static __attribute__((noinline)) void count_multicast(
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t mac = load_mac(packets[i]->header);
 
-		if (mac == 0xffffffffffff)
+		if (mac == MAC_BROADCAST)
 			broadcast++;
 		else if (mac_is_multicast(mac))
 			multicast++;

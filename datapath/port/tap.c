@@ -41,6 +41,8 @@ struct tap {
 	struct port up;
 	int ifindex;
 	uint32_t first_carrier_changes;
+	uint64_t rx_overflows;		    /* as the device said last, */
+	uint64_t rx_packets_asked;	    /* when so many had been received */
 	struct port_rxq queues[QUEUES_MAX]; /* fd: the queue of the tap */
 	struct port_rxq *rxqs[QUEUES_MAX];
 	struct port_txq txqs[PORT_THREADS_MAX], *txq_pointers[PORT_THREADS_MAX];
@@ -179,7 +181,8 @@ enum whereabouts {
 	TAP_HERE,
 	/*
 	 * In another network namespace, where someone has put it to give it to
-	 * a container. It works on; we cannot see whether it is up.
+	 * a container. It works on; we see neither whether it is up nor what
+	 * MTU it has there, so frames of any length pass.
 	 */
 	TAP_ELSEWHERE,
 };
@@ -201,12 +204,15 @@ static enum whereabouts follow(struct tap *t, struct netdev_info *info)
 {
 	enum whereabouts where = find(t, info);
 
-	if (where == TAP_ELSEWHERE)
+	if (where == TAP_ELSEWHERE) {
 		/* When it is down, the write says so. */
 		atomic_store_explicit(&t->up.tx_enabled, true,
 				      memory_order_relaxed);
-	else
+		atomic_store_explicit(&t->up.mtu, UINT16_MAX,
+				      memory_order_relaxed);
+	} else {
 		netdev_port_follow(&t->up, where == TAP_HERE, info);
+	}
 	if (where == TAP_GONE)
 		park(t);
 	return where;
@@ -259,6 +265,7 @@ static int open_as(const struct port_class *class,
 	}
 	t->ifindex = info.ifindex;
 	t->first_carrier_changes = info.carrier_changes;
+	t->rx_packets_asked = UINT64_MAX;
 	if (netdev_port_apply(&info, config, &why))
 		log_warn("%s", why);
 	free(why);
@@ -313,10 +320,29 @@ static void tap_status(struct port *port, struct port_status *status)
 		break;
 	case TAP_ELSEWHERE:
 		status->present = status->admin_up = status->link_up = true;
+		status->mtu = 0;
 		break;
 	case TAP_GONE:
 		break;
 	}
+}
+
+/*
+ * What the host sent while the queue to us was full, the device counts as
+ * dropped. Frames that we receive later come after every such one: where there
+ * were none, there is nothing to ask.
+ */
+static void tap_counters(struct port *port, struct port_counters *total)
+{
+	struct tap *t = tap_of(port);
+	struct netdev_info info;
+
+	if (t->rx_packets_asked != total->rx_packets &&
+	    find(t, &info) == TAP_HERE) {
+		t->rx_packets_asked = total->rx_packets;
+		t->rx_overflows = info.tx_dropped;
+	}
+	counter_add(&total->drops[DROP_RX_OVERFLOW], t->rx_overflows);
 }
 
 /* One frame of n bytes with its header; false: dropped and counted. */
@@ -418,7 +444,8 @@ static unsigned tap_send(struct port_txq *txq, struct packet *const packets[],
 	{                                                                      \
 		.type = TYPE, .open = OPEN, .close = tap_close,                \
 		.reconfigure = tap_reconfigure, .status = tap_status,          \
-		.receive = tap_receive, .done = tap_done, .send = tap_send,    \
+		.device_counters = tap_counters, .receive = tap_receive,       \
+		.done = tap_done, .send = tap_send,                            \
 	}
 
 const struct port_class port_class_tap = TAP_CLASS("tap", tap_open);

@@ -177,11 +177,24 @@ struct bridge *vswitch_find_bridge(const struct vswitch *vs, const char *name)
 	return NULL;
 }
 
-void vswitch_tick(struct vswitch *vs, uint32_t now_s)
+/*
+ * No netlink message comes of a device of ours in another network namespace;
+ * when it goes with that, its descriptor is an error that keeps a worker awake.
+ */
+static void look_elsewhere(struct vswitch *vs, struct bridge *b)
+{
+	for (size_t i = 0; i < b->n_vports; i++)
+		if (vport_is_elsewhere(b->vports[i]))
+			vport_update_status(vs, b->vports[i]);
+}
+
+bool vswitch_tick(struct vswitch *vs, uint32_t now_s)
 {
 	vs->now_s = now_s;
 	for (struct bridge *b = vs->bridges; b; b = b->next) {
 		fdb_tick(b->fdb, now_s);
 		fdb_drain_changes(b->fdb);
+		look_elsewhere(vs, b);
 	}
+	return vs->changed;
 }

@@ -134,6 +134,7 @@ int64_t db_get_integer(const struct db_columns *columns,
 
 struct db_row_copy {
 	enum db_table table;
+	uint64_t version; /* the row's, when it was last found to be equal */
 	struct ovsdb_datum data[N_DB_COLUMNS]; /* those of the table */
 };
 
@@ -163,6 +164,7 @@ struct db_row_copy *db_row_copy(const struct db_columns *columns,
 	struct db_row_copy *copy = xcalloc(1, sizeof(*copy));
 
 	copy->table = table;
+	copy->version = row->version;
 	for (int c = 0; c < N_DB_COLUMNS; c++)
 		if (is_copied(c, table))
 			ovsdb_datum_clone(&copy->data[c],
@@ -184,9 +186,11 @@ void db_row_copy_free(struct db_row_copy *copy)
 }
 
 bool db_row_copy_equals(const struct db_columns *columns,
-			const struct db_row_copy *copy,
+			struct db_row_copy *copy,
 			const struct ovsdb_client_row *row)
 {
+	if (copy->version == row->version)
+		return true;
 	for (int c = 0; c < N_DB_COLUMNS; c++) {
 		const struct ovsdb_datum *a = &copy->data[c], *b;
 
@@ -198,5 +202,6 @@ bool db_row_copy_equals(const struct db_columns *columns,
 		    a->values != b->values)
 			return false;
 	}
+	copy->version = row->version;
 	return true;
 }

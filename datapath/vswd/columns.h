@@ -78,8 +78,9 @@ struct db_row_copy *db_row_copy(const struct db_columns *columns,
 				const struct ovsdb_client_row *row,
 				enum db_table table);
 void db_row_copy_free(struct db_row_copy *copy); /* accepts NULL */
+/* Costs next to nothing for a row that no update has touched since. */
 bool db_row_copy_equals(const struct db_columns *columns,
-			const struct db_row_copy *copy,
+			struct db_row_copy *copy,
 			const struct ovsdb_client_row *row);
 
 #endif

@@ -80,13 +80,23 @@ static json_t *new_operations(void)
 	return json_pack("[{s:s, s:s}]", "op", "assert", "lock", LOCK);
 }
 
-/* Takes over the operations; the first is only the assert. */
+/*
+ * Takes over the operations; the first is only the assert. The reply need not
+ * wait for the disk: whatever vswd writes it works out anew when it starts, so
+ * what a power failure takes is written again. (A port just added may then get
+ * another ofport.) The configuration itself is its client's transaction, which
+ * is on the disk before vswd hears of it.
+ */
 static bool send_operations(struct db_link *link, json_t *operations,
 			    ovsdb_client_done *done)
 {
-	if (json_array_size(operations) > 1)
+	if (json_array_size(operations) > 1) {
+		json_array_append_new(
+			operations,
+			json_pack("{s:s, s:b}", "op", "commit", "durable", 0));
 		return !ovsdb_client_transact(link->client, operations, done,
 					      link);
+	}
 	json_decref(operations);
 	return false;
 }

@@ -1,6 +1,7 @@
 /* vswd: the switch's daemon. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "vswd/options.h"
@@ -12,6 +13,17 @@ static int fail(const char *why)
 	return EXIT_FAILURE;
 }
 
+/* A port takes four descriptors and two a worker; a shell allows 1,024. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char *argv[])
 {
 	struct vswd_options options;
@@ -20,6 +32,7 @@ int main(int argc, char *argv[])
 	int status = EXIT_SUCCESS, error;
 
 	log_init("vswd");
+	raise_file_limit();
 	error = vswd_options_parse(&options, argc, argv, &why);
 	if (!error && options.done)
 		goto out;

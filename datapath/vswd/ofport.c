@@ -93,10 +93,20 @@ static void give_numbers(struct vswitch *vs, struct numbering *n,
 	}
 }
 
+/* Takes out what this bridge has put in, for the next one. */
+static void clear(struct numbering *n, const struct bridge *b)
+{
+	for (size_t i = 0; i < b->n_vports; i++)
+		n->holder[b->vports[i]->ofport] = NULL;
+}
+
 void bridge_assign_ofports(struct vswitch *vs, struct bridge *b)
 {
-	struct numbering *n = xcalloc(1, sizeof(*n));
+	/* Kept, since it is large and nearly empty. */
+	struct numbering *n = vs->numbering;
 
+	if (!n)
+		n = vs->numbering = xcalloc(1, sizeof(*n));
 	n->lowest = 1;
 	for (size_t i = 0; i < b->n_vports; i++)
 		if (vport_is_local(b->vports[i]))
@@ -105,5 +115,5 @@ void bridge_assign_ofports(struct vswitch *vs, struct bridge *b)
 	serve_requests(vs, n, b, false);
 	keep_numbers(vs, n, b);
 	give_numbers(vs, n, b);
-	free(n);
+	clear(n, b);
 }

@@ -160,12 +160,44 @@ static void keep_ports(struct vswitch *vs, struct bridge *b,
 			keep_interface(vs, b, config->ports[i], k);
 }
 
+static bool has_new_interface(const struct vswitch *vs,
+			      const struct cfg_port *config)
+{
+	for (size_t k = 0; k < config->n_interfaces; k++) {
+		const struct vport *v =
+			vswitch_find_vport(vs, config->interfaces[k].name);
+
+		if (!v || !v->seen)
+			return true;
+	}
+	return false;
+}
+
+/* The ports that have something to add, moved to the front; how many. */
+static size_t find_new_ports(const struct vswitch *vs,
+			     struct cfg_bridge *config)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->n_ports; i++) {
+		struct cfg_port *port = config->ports[i];
+
+		if (!has_new_interface(vs, port))
+			continue;
+		config->ports[i] = config->ports[n];
+		config->ports[n++] = port;
+	}
+	return n;
+}
+
 static void add_ports(struct vswitch *vs, struct bridge *b,
 		      struct cfg_bridge *config)
 {
+	size_t n_new = find_new_ports(vs, config);
+
 	/* By name, so that numbers do not depend on the rows' UUIDs. */
-	if (config->n_ports != b->n_vports)
-		qsort(config->ports, config->n_ports, sizeof(*config->ports),
+	if (n_new)
+		qsort(config->ports, n_new, sizeof(*config->ports),
 		      compare_ports);
 	for (size_t i = 0; i < config->n_ports; i++)
 		for (size_t k = 0; k < config->ports[i]->n_interfaces; k++)
@@ -339,6 +371,7 @@ void vswitch_destroy(struct vswitch *vs)
 	fwd_snapshot_destroy(vs->snapshot);
 	capture_nodes_free(vs->snapshot_captures);
 	hmap_destroy(&vs->vports);
+	free(vs->numbering);
 	free(vs);
 }
 
@@ -353,8 +386,9 @@ void vswitch_link_changed(struct vswitch *vs, const char *name, bool there)
 		return;
 	if (v->port) {
 		vport_update_status(vs, v);
-	} else if (there && v->wait_link) {
+	} else if (there ? v->wait_link : v->wait_gone) {
 		v->wait_link = false;
+		v->wait_gone = false;
 		v->to_open = true;
 	}
 }

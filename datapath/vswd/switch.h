@@ -32,7 +32,8 @@ struct vport {
 	char *conflict; /* another bridge that wants it; NULL: none */
 	bool conflict_seen;
 	bool to_open;	 /* at the next chance */
-	bool wait_link;	 /* its device is missing: open when it appears */
+	bool wait_link;	 /* its device is not to be had: try when it changes */
+	bool wait_gone;	 /* its name is taken: try when that is gone */
 	bool seen;	 /* by the reconciliation under way */
 	bool to_flush;	 /* its addresses, with the next snapshot */
 	uint16_t number; /* in the FDB; its own as long as it lives */
@@ -83,7 +84,8 @@ struct vswitch {
 	struct bridge *bridges; /* sorted by name */
 	struct hmap vports;
 	struct vport *dirty;
-	struct cfg_switch *config; /* without bridges; NULL: none yet */
+	struct cfg_switch *config;   /* without bridges; NULL: none yet */
+	struct numbering *numbering; /* ofport.c's workspace, or NULL */
 
 	/* Gone with the next snapshot. */
 	struct doomed_port *doomed_ports;
@@ -114,8 +116,11 @@ void vswitch_commit(struct vswitch *vs);
 /* The host's device of this name appeared or changed, or is not there now. */
 void vswitch_link_changed(struct vswitch *vs, const char *name, bool there);
 
-/* Once a second: ages FDBs, logs stations that moved. */
-void vswitch_tick(struct vswitch *vs, uint32_t now_s);
+/*
+ * Once a second: ages FDBs, logs stations that moved, looks after devices that
+ * netlink says nothing of. True when there is something to commit.
+ */
+bool vswitch_tick(struct vswitch *vs, uint32_t now_s);
 
 struct bridge *vswitch_find_bridge(const struct vswitch *vs, const char *name);
 struct vport *vswitch_find_vport(const struct vswitch *vs, const char *name);
@@ -124,6 +129,8 @@ struct vport *bridge_find_number(const struct bridge *bridge, uint16_t number);
 struct vport *bridge_find_ofport(const struct bridge *bridge, uint16_t ofport);
 
 bool vport_is_local(const struct vport *v);
+/* Its device is one of ours that someone moved out of our sight. */
+bool vport_is_elsewhere(const struct vport *v);
 /* The type in effect: the bridge's own port is "internal" unless it says. */
 const char *vport_type(const struct vport *v);
 void vport_mark_dirty(struct vswitch *vs, struct vport *v);

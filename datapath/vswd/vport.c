@@ -26,6 +26,13 @@ const char *vport_type(const struct vport *v)
 	return !type[0] && vport_is_local(v) ? "internal" : type;
 }
 
+bool vport_is_elsewhere(const struct vport *v)
+{
+	return v->port && v->status.present && !v->status.ifindex &&
+	       (!strcmp(vport_type(v), "internal") ||
+		!strcmp(vport_type(v), "tap"));
+}
+
 void vport_mark_dirty(struct vswitch *vs, struct vport *v)
 {
 	if (v->dirty)
@@ -242,7 +249,9 @@ void vport_open(struct vswitch *vs, struct vport *v)
 	v->mac = wanted_mac(v);
 	fill_config(vs, v, &config);
 	error = port_open(&config, &v->port, &why);
-	v->wait_link = error == -ENODEV;
+	/* Missing, or a member of something else: netlink tells of either. */
+	v->wait_link = error == -ENODEV || error == -EBUSY;
+	v->wait_gone = error == -EEXIST;
 	if (error) {
 		v->port = NULL;
 		vport_set_error(v, "%s", why ? why : strerror(-error));

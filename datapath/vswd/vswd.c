@@ -69,7 +69,8 @@ static void tick_cb(evutil_socket_t fd, short what, void *aux)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	vswitch_tick(d->vs, now.tv_sec);
+	if (vswitch_tick(d->vs, now.tv_sec))
+		db_link_schedule(d->db);
 }
 
 /* Bridges have addresses to age; without one there is nothing to wake for. */

@@ -25,9 +25,15 @@ LOG_MODULE(worker);
 
 #define BURST		64 /* packets taken from a queue in one turn */
 #define EMPTY_POLLS_MAX 4
-#define ROUNDS_PER_LOOK 8 /* busy rounds between two looks at epoll */
-#define EVENTS		64
-#define WAKE_EVENT	UINT32_MAX
+/*
+ * Between two looks at epoll: so many rounds, or so many packets, whichever is
+ * first. A port that floods keeps the others waiting for a burst, not for many,
+ * and where bursts are small a look is not made for each packet.
+ */
+#define ROUNDS_PER_LOOK	 8
+#define PACKETS_PER_LOOK BURST
+#define EVENTS		 64
+#define WAKE_EVENT	 UINT32_MAX
 
 static uint64_t now_ns(void)
 {
@@ -121,7 +127,8 @@ static void rebuild_active(struct worker *w)
 			w->active[w->n_active++] = i;
 }
 
-static void take_over(struct worker *w, const struct fwd_snapshot *s)
+static void take_over(struct worker *w, const struct fwd_snapshot *s,
+		      bool only_letting_go)
 {
 	unsigned *places = sorted_places(w), n_places = w->n_queues, at = 0;
 	bool *stayed = xcalloc(s ? s->n_rxqs : 0, sizeof(*stayed));
@@ -145,7 +152,7 @@ static void take_over(struct worker *w, const struct fwd_snapshot *s)
 		if (w->queues[i].id && !w->queues[i].seen)
 			forget_queue(w, i);
 	rebuild_active(w);
-	for (unsigned i = 0; s && i < s->n_rxqs; i++)
+	for (unsigned i = 0; s && !only_letting_go && i < s->n_rxqs; i++)
 		if (s->rxqs[i].worker == w->index && !stayed[i])
 			serve_queue(w, &s->rxqs[i]);
 	free(stayed);
@@ -170,7 +177,7 @@ static void renew(struct worker *w)
 	if (likely(generation == w->generation))
 		return;
 	w->generation = generation;
-	take_over(w, w->pool->snapshot);
+	take_over(w, w->pool->snapshot, w->pool->only_letting_go);
 	say_taken(w, generation);
 }
 
@@ -263,12 +270,24 @@ static void sleep_until_ready(struct worker *w)
 	activate_ready(w, events, n);
 }
 
-static void became_idle(struct worker *w, uint64_t now)
+/* Adds the time since it became busy, or since the last addition. */
+static void add_busy_time(struct worker *w, uint64_t now)
 {
+	if (w->busy_since_ns)
+		counter_add(&w->counters.busy_ns, now - w->busy_since_ns);
+}
+
+/* Every few rounds: whether others have become ready, and what time it is. */
+static void look_around(struct worker *w)
+{
+	uint64_t now;
+
+	look_for_ready(w);
 	if (!w->busy_since_ns)
 		return;
-	counter_add(&w->counters.busy_ns, now - w->busy_since_ns);
-	w->busy_since_ns = 0;
+	now = now_ns();
+	add_busy_time(w, now);
+	w->busy_since_ns = now;
 }
 
 /* Nothing is active: poll by epoll for the set time, then sleep. */
@@ -276,7 +295,8 @@ static void idle(struct worker *w)
 {
 	uint64_t start = now_ns(), limit;
 
-	became_idle(w, start);
+	add_busy_time(w, start);
+	w->busy_since_ns = 0;
 	limit = start + 1000ull * atomic_load_explicit(&w->pool->poll_idle_us,
 						       memory_order_relaxed);
 	do {
@@ -293,7 +313,7 @@ static void idle(struct worker *w)
 void *worker_main(void *worker_)
 {
 	struct worker *w = worker_;
-	unsigned rounds = 0;
+	unsigned rounds = 0, packets = 0, n;
 
 	sandbox_enter_worker();
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
@@ -302,10 +322,14 @@ void *worker_main(void *worker_)
 			idle(w);
 			continue;
 		}
-		if (poll_active(w) && !w->busy_since_ns)
+		n = poll_active(w);
+		if (n && !w->busy_since_ns)
 			w->busy_since_ns = now_ns();
-		if (++rounds % ROUNDS_PER_LOOK == 0)
-			look_for_ready(w);
+		packets += n;
+		if (++rounds < ROUNDS_PER_LOOK && packets < PACKETS_PER_LOOK)
+			continue;
+		look_around(w);
+		rounds = packets = 0;
 	}
 	return NULL;
 }

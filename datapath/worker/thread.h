@@ -37,7 +37,7 @@ struct worker {
 	unsigned n_queues; /* places, used or free */
 	unsigned *active;  /* places of the active ones */
 	unsigned n_active;
-	uint64_t busy_since_ns; /* 0: idle */
+	uint64_t busy_since_ns; /* not counted yet; 0: idle */
 	struct worker_counters counters;
 };
 
@@ -45,8 +45,9 @@ struct worker_pool {
 	unsigned n;
 	struct worker *workers;
 	struct fwd_snapshot *snapshot; /* of the generation below */
-	_Atomic uint64_t generation;   /* counts publications */
-	int taken_fd;		       /* a worker has taken one over */
+	bool only_letting_go; /* of queues; taking more comes in the next */
+	_Atomic uint64_t generation; /* counts publications */
+	int taken_fd;		     /* a worker has taken one over */
 	_Atomic unsigned poll_idle_us;
 };
 

@@ -154,19 +154,50 @@ static void wait_for_worker(struct worker_pool *pool, struct worker *w,
 			return; /* cannot be: the descriptor is ours */
 }
 
-void worker_pool_publish(struct worker_pool *pool,
-			 struct fwd_snapshot *snapshot)
+/* Whether a queue goes from one worker to another. Both are sorted by id. */
+static bool queues_move(const struct fwd_snapshot *from,
+			const struct fwd_snapshot *to)
 {
-	uint64_t generation;
+	unsigned f = 0;
 
-	pool->snapshot = snapshot;
-	generation = atomic_load(&pool->generation) + 1;
+	if (!from || !to)
+		return false;
+	for (unsigned t = 0; t < to->n_rxqs; t++) {
+		while (f < from->n_rxqs && from->rxqs[f].id < to->rxqs[t].id)
+			f++;
+		if (f < from->n_rxqs && from->rxqs[f].id == to->rxqs[t].id &&
+		    from->rxqs[f].worker != to->rxqs[t].worker)
+			return true;
+	}
+	return false;
+}
+
+/* Has every worker look at the snapshot, and waits until each has. */
+static void make_known(struct worker_pool *pool)
+{
+	uint64_t generation = atomic_load(&pool->generation) + 1;
+
 	atomic_store_explicit(&pool->generation, generation,
 			      memory_order_release);
 	for (unsigned i = 0; i < pool->n; i++)
 		wake(&pool->workers[i]);
 	for (unsigned i = 0; i < pool->n; i++)
 		wait_for_worker(pool, &pool->workers[i], generation);
+}
+
+void worker_pool_publish(struct worker_pool *pool,
+			 struct fwd_snapshot *snapshot)
+{
+	bool moves = queues_move(pool->snapshot, snapshot);
+
+	pool->snapshot = snapshot;
+	/* A queue's old worker lets go of it before the new one begins. */
+	if (moves) {
+		pool->only_letting_go = true;
+		make_known(pool);
+		pool->only_letting_go = false;
+	}
+	make_known(pool);
 }
 
 void worker_pool_get_stats(const struct worker_pool *pool, unsigned worker,

@@ -252,7 +252,7 @@ class Test:
         self.check("no control socket", self.ctl("fdb/show", "br0"), 1, "",
                    ["vswd is not running", "vswd.ctl"])
         self.check("no remote", self.ctl("--db=nonsense", "list-br"), 1, "",
-                   ["nonsense"])
+                   ["nonsense (not a remote; use unix:FILE"])
 
     def no_daemon(self):
         self.check("reading needs no daemon", self.ctl("list-br"), 0, "")
@@ -283,6 +283,22 @@ class Test:
         self.check("no complaint about older ones",
                    self.ctl("--may-exist", "add-port", "br0", "bad0", "--",
                             "add-port", "br0", "good2"), 0, "")
+        self.check("a bridge whose own port cannot be",
+                   self.ctl("add-br", "bad9"), 1, "",
+                   ["bridge bad9 is there, but without its own port: no such "
+                    "device", "vsw-ctl del-br bad9"])
+        self.check("no bridge of it", self.ctl("del-br", "bad9"), 0, "")
+        for name in ("a b", "sixteen-letters-", "a%d", "a:b"):
+            self.check("no device's name", self.ctl("add-br", name), 1, "",
+                       [name, "1 to 15 characters"])
+        self.check("a wrong value says where",
+                   self.ctl("add-port", "br0", "p", "tag=5000"), 1, "",
+                   ["column tag", "0 to 4095"])
+        self.check("no value says where",
+                   self.ctl("add-port", "br0", "p", "tag=x"), 1, "",
+                   ["column tag", "not an integer"])
+        self.check("nothing of these is stored", self.ctl("list-br"), 0,
+                   "br0\nbr1\nbr2\n")
         self.check("output first", self.ctl("add-port", "br0", "bad2", "--",
                                             "list-ifaces", "br0"), 1,
                    "bad0\nbad1\nbad2\ne0\ngood\ngood2\n")
@@ -339,10 +355,13 @@ class Test:
         self.check("--format=json", self.ctl("-f", "json", "drops", "p"), 0)
         self.check("an error", self.ctl("what/ever"), 1, "",
                    ['vsw-ctl: what/ever: "what/ever" is not a valid command'])
+        self.check("of what", self.ctl("what/ever", "br9"), 1, "",
+                   ["vsw-ctl: what/ever br9: "])
         self.check("requests", subprocess.CompletedProcess(
             [], 0, server.requests, ""), 0, [
                 ["fdb/show", "br0"], ["drops"], ["exotic/one", "a", "b"],
-                ["drops", "p", "--format=json"], ["what/ever"]])
+                ["drops", "p", "--format=json"], ["what/ever"],
+                ["what/ever", "br9"]])
         return server
 
     def capture(self, server):

@@ -100,6 +100,18 @@ def _(lab):
     assert "not-allowed" not in rows["99"][3], rows["99"]
 
 
+@test("what the port of departure drops is marked there", only="vsw")
+def _(lab):
+    lab.start(monitor=False).ports({"p1": {}}).ports({"p2": {}}, mtu=1000)
+    capture = Capture(lab, "p2")
+    lab.send("p1", frame(src=A, length=1100), frame(src=A, length=99))
+    wait_until(lambda: {r[4] for r in capture.rows()} >= {"1100", "99"},
+               "both are captured")
+    rows = {r[4]: r for r in capture.interrupt()}
+    contains(rows["1100"][3], "tx-too-big", "the dropped frame's comment")
+    equal(rows["99"][3], "", "the other frame's comment")
+
+
 @test("a bridge's capture has the frames of all its ports", only="vsw")
 def _(lab):
     lab.start(monitor=False).ports({"p1": {}, "p2": {}, "p3": {}})

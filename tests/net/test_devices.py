@@ -1,6 +1,10 @@
 """A port survives its device: missing, coming, going, changing."""
+import json
+import time
+
+from lib import netns
 from lib.frame import frame, station
-from lib.netns import ip_batch, wait_until
+from lib.netns import Namespace, ip_batch, wait_until
 from lib.testing import contains, equal, test
 from lib.traffic import BackgroundPing
 
@@ -44,6 +48,34 @@ def _(lab):
     delivers(lab, "p2", "p1")
 
 
+@test("a device that is let go by a bridge of the host is taken", only="vsw")
+def _(lab):
+    lab.start().ports({"p1": {}})
+    lab.wire("p2")
+    lab.sw_ns.ip("link", "add", "name", "kbr0", "type", "bridge")
+    lab.sw_ns.ip("link", "set", "p2", "master", "kbr0")
+    result = lab.switch.ctl("add-port", "br0", "p2", check=False)
+    contains(result.stderr, "nomaster", "the message")
+    lab.sw_ns.ip("link", "set", "p2", "nomaster")
+    lab.sw_ns.ip("link", "del", "kbr0")
+    wait_for(lab, "p2", "error", [])
+    lab.ports_known({"p2": {}})
+    delivers(lab, "p1", "p2")
+    delivers(lab, "p2", "p1")
+
+
+@test("an internal port is made when the device that has its name goes",
+      only="vsw")
+def _(lab):
+    lab.start(monitor=False).wire("int1")
+    result = lab.switch.ctl("add-port", "br0", "int1", "--", "set",
+                            "Interface", "int1", "type=internal", check=False)
+    contains(result.stderr, "ip link del int1", "the message")
+    lab.sw_ns.ip("link", "del", "int1")
+    wait_for(lab, "int1", "error", [])
+    assert "int1" in lab.sw_ns.devices(), "int1 is not made"
+
+
 # Open vSwitch goes on listening to the device that is gone.
 @test("a device may vanish and come back, and others keep forwarding",
       only="vsw")
@@ -69,6 +101,51 @@ def _(lab):
         delivers(lab, "p2", "p1")
         ping.more()
     ping.stop()
+
+
+def worker_rests(lab):
+    """No worker looks at its queues again and again with nothing there."""
+    def looks():
+        workers = json.loads(lab.switch.vsw_ctl("--format=json",
+                                                "worker/show").stdout)
+        return [(w["idle_polls"], w["sleeps"]) for w in workers]
+
+    def quiet():
+        before = looks()
+        time.sleep(0.3)
+        return looks() == before
+    wait_until(quiet, "the workers sleep")
+
+
+@test("workers sleep when a device is down or gone", only="vsw")
+def _(lab):
+    lab.start(monitor=False).ports({"p1": {}, "p2": {}})
+    worker_rests(lab)
+    lab.sw_ns.ip("link", "set", "p1", "down")
+    wait_for(lab, "p1", "admin_state", "down")
+    worker_rests(lab)
+    lab.sw_ns.ip("link", "set", "p1", "up")
+    wait_for(lab, "p1", "link_state", "up")
+    delivers(lab, "p1", "p2")
+    worker_rests(lab)
+    lab.far_ns.ip("link", "del", "p2")
+    wait_until(lambda: column(lab, "p2", "error") != [], "p2 is gone")
+    worker_rests(lab)
+
+
+@test("a device that goes with another namespace is made anew", only="vsw")
+def _(lab):
+    lab.start(monitor=False)
+    lab.switch.ctl("add-port", "br0", "int1", "--", "set", "Interface", "int1",
+                   "type=internal")
+    away = Namespace(lab.prefix + "away")
+    lab.sw_ns.ip("link", "set", "int1", "netns", away.name)
+    wait_until(lambda: column(lab, "int1", "ifindex") in (0, []),
+               "int1 is seen to be elsewhere")
+    worker_rests(lab)
+    netns.run(["ip", "netns", "del", away.name])
+    wait_until(lambda: "int1" in lab.sw_ns.devices(), "int1 is made anew")
+    worker_rests(lab)
 
 
 @test("link state and MTU follow the device")

@@ -62,6 +62,20 @@ def _(lab):
         tcp_transfer(SwitchSide(lab), b, "10.2.0.1")
 
 
+@test("there may be more ports than a shell allows open files", only="vsw")
+def _(lab):
+    argv = lab.switch.argv
+    lab.switch.argv = lambda: ["prlimit", "--nofile=128:4096", *argv()]
+    lab.start(monitor=False)
+    command = []
+    for i in range(200):
+        command += ["--", "add-port", "br0", f"n{i}", "--", "set", "Interface",
+                    f"n{i}", "type=null"]
+    lab.switch.ctl(*command[1:])
+    errors = lab.switch.ctl("--bare", "--columns=error", "list", "Interface")
+    equal(errors.strip(), "", "the interfaces' errors")
+
+
 @test("internal and tap devices go away with their ports")
 def _(lab):
     lab.start(monitor=False)

@@ -77,6 +77,43 @@ static void sees_both_directions_and_drops(void **state)
 	capture_ring_destroy(ring);
 }
 
+static void marks_what_the_port_of_departure_drops(void **state)
+{
+	struct fixture *f = fixture_create();
+	struct fwd_bridge *br = fixture_bridge(f, "br0");
+	struct fixture_port *a = fixture_port(f, br, NULL);
+	struct fixture_port *b = fixture_port(f, br, NULL);
+	struct capture_ring *ring = capture_ring_create(65535, NULL, 1 << 16);
+	struct capture at_b = { ring, 8, NULL };
+	struct seen seen = { 0 };
+	uint8_t frames[3][128];
+	struct iovec burst[3];
+
+	(void)state;
+	b->fwd->capture = &at_b;
+	for (int i = 0; i < 3; i++)
+		burst[i] = (struct iovec){ frames[i],
+					   make_frame(frames[i], 2, 1, NULL) };
+	burst[1].iov_len++; /* longer than what b takes, not what a does */
+	atomic_store(&b->port->mtu, burst[0].iov_len - ETH_HEADER_LEN);
+	fixture_burst(f, a, burst, 3);
+	atomic_store(&b->port->tx_enabled, false);
+	fixture_burst(f, a, burst, 1);
+
+	assert_int_equal(capture_ring_read(ring, 16, see, &seen), 4);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(seen.records[i].direction, CAPTURE_OUT);
+	assert_false(seen.records[0].dropped);
+	assert_true(seen.records[1].dropped);
+	assert_int_equal(seen.records[1].reason, DROP_TX_TOO_BIG);
+	assert_false(seen.records[2].dropped);
+	assert_true(seen.records[3].dropped);
+	assert_int_equal(seen.records[3].reason, DROP_TX_DOWN);
+	assert_int_equal(b->n_sent, 2);
+	fixture_destroy(f);
+	capture_ring_destroy(ring);
+}
+
 static void filters_and_cuts(void **state)
 {
 	struct fixture *f = fixture_create();
@@ -139,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sees_both_directions_and_drops),
+		cmocka_unit_test(marks_what_the_port_of_departure_drops),
 		cmocka_unit_test(filters_and_cuts),
 		cmocka_unit_test(a_full_ring_loses_copies_only),
 	};

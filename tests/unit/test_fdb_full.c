@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "forward/fdb-table.h"
+#include "forward/fdb_table.h"
 
 #define MAC(n) (0x020000000000ull + (n))
 
@@ -35,6 +35,24 @@ static void learn_many(struct fdb *fdb, uint32_t from, uint32_t n,
 {
 	for (uint32_t i = from; i < from + n; i++)
 		fdb_learn(fdb, fdb_make_key(MAC(i), 1), port);
+}
+
+/* A limit far below the slots there are: who gives way is found all the same.
+ */
+static void test_sparse(void **state)
+{
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		struct fdb_config config = { 16, 300, seed };
+		struct fdb *fdb = fdb_create(&config);
+
+		learn_many(fdb, 100, 40, 1);
+		learn_many(fdb, 200, 3, 2);
+		assert_int_equal(still_there(fdb, 200, 3, 2), 3);
+		assert_int_equal(stats_of(fdb).entries, 16);
+		assert_int_equal(stats_of(fdb).refused, 0);
+		fdb_destroy(fdb);
+	}
+	(void)state;
 }
 
 /* A port that floods pushes out nothing but its own. */
@@ -205,6 +223,7 @@ static void test_million(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sparse),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_two_floods),
 		cmocka_unit_test(test_oldest_first),

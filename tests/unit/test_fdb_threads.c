@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "forward/fdb-table.h"
+#include "forward/fdb_table.h"
 
 #define N_WORKERS 3
 #define N_PORTS	  50

@@ -8,7 +8,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-#include "base/mpsc-ring.h"
+#include "base/mpsc_ring.h"
 
 #define N_WRITERS 3
 #define N_RECORDS 20000

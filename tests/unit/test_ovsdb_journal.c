@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,6 +120,88 @@ static void fill(struct ovsdb_db *db)
 			"{'op':'update','table':'B','where':[['x','==',2]],"
 			"'row':{'x':0}}]",
 			"");
+}
+
+/* Stands before the C library's: counts, and fails when told. */
+static unsigned int n_syncs;
+static int sync_error;
+
+int fdatasync(int fd)
+{
+	n_syncs++;
+	if (sync_error) {
+		errno = sync_error;
+		return -1;
+	}
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+static void check_syncs(struct fixture *f, const char *operations,
+			unsigned int syncs)
+{
+	n_syncs = 0;
+	check_run_error(f->db, operations, "");
+	assert_int_equal(n_syncs, syncs);
+}
+
+/* On disk before the reply, but for who says that it need not be. */
+static void durability(void **state)
+{
+	struct fixture *f = *state;
+	json_t *before, *after;
+
+	fill(f->db);
+	check_syncs(f, "[{'op':'update','table':'A','where':[],'row':{'n':7}}]",
+		    1);
+	check_syncs(f,
+		    "[{'op':'update','table':'A','where':[],'row':{'n':8}},"
+		    "{'op':'commit','durable':true}]",
+		    1);
+	check_syncs(f,
+		    "[{'op':'update','table':'A','where':[],'row':{'n':9}},"
+		    "{'op':'commit','durable':false}]",
+		    0);
+	/* In the file it is. */
+	before = content(f->db);
+	close_it(f);
+	open_it(f);
+	after = content(f->db);
+	assert_true(json_equal(before, after));
+	json_decref(before);
+	json_decref(after);
+}
+
+/* What nobody waited for may be lost with it: all is written anew. */
+static void sync_fails(void **state)
+{
+	struct fixture *f = *state;
+	json_t *before, *after;
+	struct stat old, new;
+
+	fill(f->db);
+	assert_int_equal(stat(f->path, &old), 0);
+	check_syncs(f,
+		    "[{'op':'update','table':'A','where':[],'row':{'n':9}},"
+		    "{'op':'commit','durable':false}]",
+		    0);
+	sync_error = EIO;
+	check_run_error(
+		f->db, "[{'op':'update','table':'A','where':[],'row':{'n':1}}]",
+		"I/O error");
+	sync_error = 0;
+	check_run_error(f->db,
+			"[{'op':'update','table':'A','where':[],"
+			"'row':{'r':2.5}}]",
+			"");
+	assert_int_equal(stat(f->path, &new), 0);
+	assert_true(old.st_ino != new.st_ino);
+	before = content(f->db);
+	close_it(f);
+	open_it(f);
+	after = content(f->db);
+	assert_true(json_equal(before, after));
+	json_decref(before);
+	json_decref(after);
 }
 
 static void survives_reopening(void **state)
@@ -534,6 +617,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(durability),
+		TEST(sync_fails),
 		TEST(survives_reopening),
 		TEST(one_process_only),
 		TEST(torn_at_each_byte),

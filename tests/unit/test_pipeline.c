@@ -451,6 +451,33 @@ static void patch_ports_join_bridges(void **state)
 	assert_int_equal(d->n_sent, 0);
 }
 
+static void vlan_4095_is_nobodys(void **state)
+{
+	static const enum vlan_mode modes[] = { VLAN_ACCESS, VLAN_DOT1Q_TUNNEL,
+						VLAN_NATIVE_TAGGED,
+						VLAN_NATIVE_UNTAGGED };
+	struct fixture *f = *state;
+	struct fwd_bridge *br = fixture_bridge(f, "br0");
+	struct fixture_port *p[4];
+
+	for (int i = 0; i < 4; i++) {
+		const struct vlan_config c = { .mode = modes[i],
+					       .tag = 4095,
+					       .qinq_tpid = ETH_TYPE_SVLAN };
+
+		p[i] = fixture_port(f, br, &c);
+	}
+	for (int i = 0; i < 4; i++)
+		inject(f, p[i], 0xff, 1 + i, NULL);
+	inject(f, p[1], 0xff, 2, TAGS(C(7)));
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(p[i]->n_sent, 0);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(fixture_drops(p[i], DROP_UNTAGGED_NOT_ALLOWED),
+				 1);
+	assert_int_equal(fixture_drops(p[1], DROP_TAG_NOT_ALLOWED), 1);
+}
+
 static void patch_loop_ends(void **state)
 {
 	struct fixture *f = *state;
@@ -470,6 +497,60 @@ static void patch_loop_ends(void **state)
 	assert_true(loops >= 1);
 }
 
+/* Without an end to it, one broadcast would make 10^9 copies and more. */
+static void patch_links_side_by_side_end(void **state)
+{
+	struct fixture *f = *state;
+	struct fwd_bridge *br0 = fixture_bridge(f, "br0");
+	struct fwd_bridge *br1 = fixture_bridge(f, "br1");
+	struct fixture_port *in = fixture_port(f, br0, NULL);
+	uint64_t loops = 0, crossed = 0;
+
+	for (int i = 0; i < 20; i++)
+		fwd_port_connect(fixture_port(f, br0, NULL)->fwd,
+				 fixture_port(f, br1, NULL)->fwd);
+	inject(f, in, 0xff, 1, NULL);
+	for (unsigned i = 1; i < f->n_ports; i++) {
+		struct port_counters c;
+
+		port_get_counters(f->ports[i].port, &c);
+		loops += c.drops[DROP_PATCH_LOOP];
+		crossed += c.tx_packets;
+	}
+	assert_true(loops >= 1);
+	assert_int_equal(crossed, 20 * 4096);
+}
+
+static void patch_ports_count_groups(void **state)
+{
+	struct fixture *f = *state;
+	struct fwd_bridge *br0 = fixture_bridge(f, "br0");
+	struct fwd_bridge *br1 = fixture_bridge(f, "br1");
+	struct fixture_port *in = fixture_port(f, br0, NULL);
+	struct fixture_port *a = fixture_port(f, br0, NULL);
+	struct fixture_port *b = fixture_port(f, br1, NULL);
+	struct port_counters tx, rx;
+	uint8_t frame[128];
+	uint32_t len = make_frame(frame, 9, 1, NULL);
+
+	fixture_port(f, br1, NULL);
+	fwd_port_connect(a->fwd, b->fwd);
+	inject(f, in, 0xff, 1, NULL);
+	inject(f, in, 7, 1, NULL);
+	frame[0] |= 1;
+	fixture_frame(f, in, frame, len);
+	fixture_frame(f, in, frame, len);
+	port_get_counters(a->port, &tx);
+	port_get_counters(b->port, &rx);
+	assert_int_equal(tx.tx_packets, 4);
+	assert_int_equal(tx.tx_broadcast, 1);
+	assert_int_equal(tx.tx_multicast, 2);
+	assert_int_equal(rx.rx_packets, 4);
+	assert_int_equal(rx.rx_bytes, tx.tx_bytes);
+	assert_int_equal(rx.rx_broadcast, 1);
+	assert_int_equal(rx.rx_multicast, 2);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -486,7 +567,10 @@ int main(void)
 		T(alone_on_a_bridge),
 		T(flood_vlans_do_not_learn),
 		T(patch_ports_join_bridges),
+		T(vlan_4095_is_nobodys),
 		T(patch_loop_ends),
+		T(patch_links_side_by_side_end),
+		T(patch_ports_count_groups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

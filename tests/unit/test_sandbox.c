@@ -56,6 +56,16 @@ static int make_socket(void)
 	return socket(AF_INET, SOCK_STREAM, 0) == -1 && errno == EPERM ? 0 : 1;
 }
 
+/* A pending error keeps epoll awake for ever, unless it is taken. */
+static int take_error(void)
+{
+	socklen_t length = sizeof(int);
+	int error = -1;
+
+	/* Descriptor 0 is put there by the test. */
+	return getsockopt(0, SOL_SOCKET, SO_ERROR, &error, &length) || error;
+}
+
 static int execute(void)
 {
 	execl("/bin/true", "true", NULL);
@@ -72,6 +82,22 @@ static int open_without(void)
 static void test_work_goes_on(void **state)
 {
 	assert_int_equal(run(work), 0);
+}
+
+static void test_socket_errors_are_taken(void **state)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0), before = dup(0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(dup2(fd, 0), 0);
+	close(fd);
+	assert_int_equal(run(take_error), 0);
+	if (before >= 0) {
+		dup2(before, 0);
+		close(before);
+	} else {
+		close(0);
+	}
 }
 
 static void test_refused(void **state)
@@ -100,6 +126,7 @@ int main(void)
 		cmocka_unit_test(test_not_enabled),
 #ifndef SANITIZED
 		cmocka_unit_test(test_work_goes_on),
+		cmocka_unit_test(test_socket_errors_are_taken),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_deadly),
 #endif
@@ -107,6 +134,7 @@ int main(void)
 
 #ifdef SANITIZED
 	(void)test_work_goes_on;
+	(void)test_socket_errors_are_taken;
 	(void)test_refused;
 	(void)test_deadly;
 #endif

@@ -150,6 +150,19 @@ static void test_moved(void **state)
 		assert_true(host_receive(wire, &seen));
 	} while (seen.len != 60);
 	assert_memory_equal(seen.data, frame, 60);
+
+	/* With whatever MTU it has there. */
+	assert_false(setns(away, CLONE_NEWNET));
+	host_run("ip link set t0 mtu 9000");
+	assert_false(setns(home, CLONE_NEWNET));
+	host_make_udp(frame, 9014, 4);
+	packet_init(&p, frame, 9014);
+	assert_true(packet_pull(&p, PACKET_PULL));
+	port_send(port, &pointer, 1, 0);
+	do {
+		assert_true(host_receive(wire, &seen));
+	} while (seen.len != 9014);
+	assert_int_equal(status.mtu, 0);
 	close(wire);
 	close(home);
 	close(away);
@@ -182,6 +195,31 @@ static void test_frames(void **state)
 	assert_memory_equal(seen.vnet + 4, vnet + 4, 6);
 	assert_memory_equal(seen.data, frame, len);
 	give_back(port);
+	close(wire);
+	port_close(port);
+}
+
+/* What the host sends and we do not take in time is counted. */
+static void test_overflow(void **state)
+{
+	struct port *port = host_open("internal", "t0", 1);
+	unsigned n_sent = 3000, received = 0, n;
+	struct port_status status;
+	int wire;
+
+	host_run("ip link set t0 txqueuelen 100 up");
+	port_get_status(port, &status);
+	wire = host_wire("t0");
+	for (uint32_t i = 0; i < n_sent; i++) {
+		host_make_udp(frame, 60, i);
+		host_send(wire, NULL, frame, 60);
+	}
+	while ((n = port->class->receive(port->rxqs[0], packets, 64, 0))) {
+		received += n;
+		give_back(port);
+	}
+	assert_true(received < n_sent);
+	assert_int_equal(host_drops(port, DROP_RX_OVERFLOW), n_sent - received);
 	close(wire);
 	port_close(port);
 }
@@ -308,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_removed),
 		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_overflow),
 		cmocka_unit_test(test_two_queues),
 		cmocka_unit_test(test_block_by_filter),
 	};

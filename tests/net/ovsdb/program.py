@@ -5,6 +5,14 @@ import socket
 from .lab import (TIMEOUT, check, contains, equal, ours_only, run, test, until)
 
 
+VSW_CTL = os.environ.get("VSW_CTL") or os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "../../../build/vsw-ctl")
+
+
+def vsw_ctl(*args, status=0):
+    return run(VSW_CTL, *args, status=status)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -87,8 +95,11 @@ def remote_tls(lab):
         except ConnectionResetError:
             pass
     contains(lab.client(*files, "list-dbs", remote), "Open_vSwitch")
-
-
+    vsw_ctl(*files, f"--db={remote}", "--no-wait", "add-br", "br0")
+    contains(vsw_ctl(*files, f"--db={remote}", "list-br"), "br0")
+    contains(vsw_ctl(f"--private-key={key}", f"--certificate={lab.path('no')}",
+                     f"--ca-cert={ca}", f"--db={remote}", "list-br",
+                     status=1), "certificate")
 
 
 @test

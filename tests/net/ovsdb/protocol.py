@@ -303,6 +303,35 @@ def slow_reader(lab):
     rpc.result("echo")
 
 
+def resident_mb(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        line, = [x for x in status if x.startswith("VmRSS:")]
+    return int(line.split()[1]) / 1024
+
+
+@test
+@ours_only
+def many_slow_readers(lab):
+    """Each below its own limit, all together above theirs."""
+    server = lab.start()
+    request = json.dumps({"id": 1, "method": "echo",
+                          "params": ["x" * (1 << 20)]}).encode()
+    half = b'{"id":1,"method":"echo","params":["' + b"x" * (30 << 20)
+    slow = [Rpc(lab.sock) for _ in range(16)]
+    for i, rpc in enumerate(slow):
+        try:
+            rpc.sock.sendall(half if i % 2 else request * 50)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    Rpc(lab.sock).result("echo")
+    mb = resident_mb(server.pid)
+    check(mb < 450, f"{mb:.0f} MB are resident")
+    for rpc in slow:
+        rpc.close()
+    until(lambda: resident_mb(server.pid) < 200, "the memory to come back")
+    Rpc(lab.sock).result("echo")
+
+
 @test
 def many_sessions(lab):
     lab.start()

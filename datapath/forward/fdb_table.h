@@ -1,11 +1,11 @@
 /*
  * Inside of the FDB: slots, counts and changes, for fdb*.c alone. The theory
- * of slots and versions is in fdb-inline.h, that of writers in fdb-table.c.
+ * of slots and versions is in fdb_inline.h, that of writers in fdb_table.c.
  */
 #ifndef FORWARD_FDB_TABLE_H
 #define FORWARD_FDB_TABLE_H
 
-#include "base/mpsc-ring.h"
+#include "base/mpsc_ring.h"
 #include "forward/fdb.h"
 
 struct fdb_port {
@@ -78,12 +78,12 @@ static inline struct fdb_bucket *fdb_probe(const struct fdb_table *t,
 	return fdb_primary(t, hash + n * step);
 }
 
-/* fdb-table.c: any thread. */
+/* fdb_table.c: any thread. */
 
 /* Reads slot i of the bucket; false when it is not live. */
 bool fdb_read_slot(struct fdb_bucket *bucket, unsigned i,
 		   struct fdb_slot *slot);
-/* Each live entry of the key: more than one for moments only (fdb-learn.c). */
+/* Each live entry of the key: more than one for moments only (fdb_learn.c). */
 struct fdb_search {
 	fdb_key key;
 	uint64_t hash;
@@ -116,7 +116,7 @@ bool fdb_claim_live(const struct fdb_table *t, struct fdb_slot *slot,
 void fdb_publish_slot(const struct fdb_table *t, struct fdb_slot *slot,
 		      uint64_t fields);
 
-/* fdb-learn.c */
+/* fdb_learn.c */
 
 /* An entry learned at that tick, as fdb_learn() does when key is unknown. */
 enum fdb_learn_result fdb_insert(struct fdb *fdb, fdb_key key, uint16_t port,
@@ -137,7 +137,7 @@ void fdb_account_removed(struct fdb *fdb, uint64_t value);
  */
 bool fdb_remove_slot(struct fdb *fdb, struct fdb_slot *slot);
 
-/* fdb-listen.c: any thread. After the change was made. Port 0: none. */
+/* fdb_listen.c: any thread. After the change was made. Port 0: none. */
 void fdb_tell_change(struct fdb *fdb, fdb_key key, uint16_t port,
 		     uint16_t old_port);
 /* Control thread. The listeners of one table become the other's too. */

@@ -2,7 +2,7 @@
  * Static entries and what a person removes. The control thread alone makes and
  * removes static entries; workers, which learn meanwhile, leave them alone.
  */
-#include "forward/fdb-table.h"
+#include "forward/fdb_table.h"
 
 #include <errno.h>
 

@@ -31,11 +31,14 @@
  * Work per call is bounded but for the repetition of a compare-and-swap that
  * failed because another writer's succeeded.
  */
-#include "forward/fdb-table.h"
+#include "forward/fdb_table.h"
 
 #define SAMPLE_BUCKETS 16
-#define SAMPLE_STEP    0x9e3779b1u /* odd: samples start anywhere */
-#define MAX_TRIES      4
+/* More until so many entries were seen: all of a small table that is sparse. */
+#define SAMPLE_ENTRIES	   16
+#define SAMPLE_BUCKETS_MAX 256
+#define SAMPLE_STEP	   0x9e3779b1u /* odd: samples start anywhere */
+#define MAX_TRIES	   4
 
 #define relaxed memory_order_relaxed
 
@@ -131,6 +134,7 @@ struct victim {
 	uint64_t rank; /* the highest gives way */
 	bool found;
 	uint64_t salt; /* another one each time */
+	unsigned seen; /* learned entries looked at */
 };
 
 /* Entries of the port, without the newcomer that has taken room already. */
@@ -167,6 +171,7 @@ static void consider_bucket(struct fdb *fdb, struct fdb_bucket *bucket,
 		if (!fdb_read_slot(bucket, i, &slot) ||
 		    slot.value & FDB_VALUE_STATIC)
 			continue;
+		victim->seen++;
 		owner = fdb_value_port(slot.value);
 		held = holds(fdb, owner, port);
 		if (held < own)
@@ -203,7 +208,10 @@ static bool evict_sampled(struct fdb *fdb, uint16_t port)
 		at = atomic_fetch_add_explicit(&fdb->sample_cursor, SAMPLE_STEP,
 					       relaxed);
 		victim.salt = at;
-		for (unsigned n = 0; n < SAMPLE_BUCKETS; n++, at++)
+		for (unsigned n = 0;
+		     n < SAMPLE_BUCKETS ||
+		     (victim.seen < SAMPLE_ENTRIES && n < SAMPLE_BUCKETS_MAX);
+		     n++, at++)
 			consider_bucket(
 				fdb,
 				fdb_primary(t, at * sizeof(struct fdb_bucket)),

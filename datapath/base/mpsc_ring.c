@@ -11,7 +11,7 @@
  * both loads acquires, so the record's bytes are read and written in turn.
  * The positions are 64 bits wide and do not come round.
  */
-#include "base/mpsc-ring.h"
+#include "base/mpsc_ring.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -25,9 +25,9 @@
  *   is never too low.
  *
  * Values are compared and swapped with sequential consistency, which what is
- * said of double entries in fdb-learn.c needs.
+ * said of double entries in fdb_learn.c needs.
  */
-#include "forward/fdb-table.h"
+#include "forward/fdb_table.h"
 
 #define STATE (FDB_VALUE_LIVE | FDB_VALUE_BUSY)
 

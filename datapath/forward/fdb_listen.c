@@ -16,7 +16,7 @@
  * listener is first announced and then reads the table: both sequentially
  * consistent, so one of the two sees the other.
  */
-#include "forward/fdb-table.h"
+#include "forward/fdb_table.h"
 
 #define RING_RECORDS 8192u
 

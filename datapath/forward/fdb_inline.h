@@ -88,7 +88,7 @@ static inline struct fdb_bucket *fdb_primary(const struct fdb_table *t,
 					     (hash & t->offset_mask));
 }
 
-/* The rare ways of the two inline functions below (fdb-table.c). */
+/* The rare ways of the two inline functions below (fdb_table.c). */
 uint64_t fdb_find_value(const struct fdb_table *t, fdb_key key);
 bool fdb_value_is_fresh(const struct fdb_table *t, uint64_t value,
 			uint16_t port);

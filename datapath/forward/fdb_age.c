@@ -1,9 +1,9 @@
 /*
  * Ageing and flushing: walks over the table that remove what is over. Control
  * thread; workers learn meanwhile, and an entry that one of them has written
- * since it was read here stays (fdb-table.c).
+ * since it was read here stays (fdb_table.c).
  */
-#include "forward/fdb-table.h"
+#include "forward/fdb_table.h"
 
 static void count_more(_Atomic(uint64_t) *counter, unsigned n)
 {

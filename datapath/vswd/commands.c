@@ -65,7 +65,7 @@ struct bridge *command_bridge(struct control_request *request,
 	struct bridge *b = vswitch_find_bridge(vs, name);
 
 	if (!b)
-		control_reply_error(request, "no such bridge");
+		command_fail(request, "%s: no such bridge", name);
 	return b;
 }
 
@@ -85,7 +85,8 @@ struct vport *command_port(struct control_request *request, struct bridge *b,
 	if (!v && *name && !*end && n > 0 && n <= UINT16_MAX)
 		v = bridge_find_ofport(b, n);
 	if (!v)
-		control_reply_error(request, "no such port");
+		command_fail(request, "%s: bridge %s has no such port", name,
+			     b->name);
 	return v;
 }
 

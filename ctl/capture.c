@@ -78,6 +78,8 @@ static void parse_arguments(struct capture *c, int argc, char **argv)
 			c->file = argv[++i];
 		else if (option && word[1] == 'c')
 			c->max_packets = parse_count(word, argv[++i]);
+		else if (option && !strcmp(argv[i + 1], "0"))
+			i++; /* all of it, as for tcpdump */
 		else if (option)
 			c->snaplen = parse_count(word, argv[++i]);
 		else if (!c->target)

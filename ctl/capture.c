@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,11 +34,11 @@ struct capture {
 };
 
 /* Set by a signal: the only thing that a handler may reach. */
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted; /* how often */
 
 static void on_interrupt(int signal_number)
 {
-	interrupted = 1;
+	interrupted++;
 }
 
 /* --- the command's own arguments ------------------------------------------ */
@@ -77,6 +78,8 @@ static void parse_arguments(struct capture *c, int argc, char **argv)
 			c->file = argv[++i];
 		else if (option && word[1] == 'c')
 			c->max_packets = parse_count(word, argv[++i]);
+		else if (option && !strcmp(argv[i + 1], "0"))
+			i++; /* all of it, as for tcpdump */
 		else if (option)
 			c->snaplen = parse_count(word, argv[++i]);
 		else if (!c->target)
@@ -181,19 +184,29 @@ static bool take_bytes(struct capture *c, struct pcapng_reader *reader,
 	return !c->max_packets || c->n_packets < c->max_packets;
 }
 
+/*
+ * At the first interrupt vswd is told that no more is wanted, and sends what it
+ * has and how much was lost; the second ends the reading, whatever comes.
+ */
 static void stream(struct capture *c, struct pcapng_reader *reader, int fd)
 {
+	bool ending = false;
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	uint8_t *buf = xmalloc(READ_SIZE);
 	ssize_t n;
 
-	while (!interrupted) {
+	while (interrupted < 2) {
+		if (interrupted && !ending) {
+			ending = true;
+			shutdown(fd, SHUT_WR);
+		}
 		n = read(fd, buf, READ_SIZE);
 		if (n > 0) {
 			if (!take_bytes(c, reader, buf, (size_t)n))
 				break;
 		} else if (!n) {
-			ctl_warn("capture: vswd has ended it");
+			if (!ending)
+				ctl_warn("capture: vswd has ended it");
 			break;
 		} else if (errno == EAGAIN) {
 			poll(&poll_fd, 1, -1);
@@ -256,6 +269,11 @@ int capture_run(const struct ctl_options *options, int argc, char **argv)
 		stream(&c, reader, fd);
 	close(fd);
 	fprintf(stderr, "%" PRIu64 " packets captured\n", c.n_packets);
+	if (pcapng_lost(reader))
+		fprintf(stderr,
+			"%" PRIu64 " packets lost: they came faster "
+			"than they were written\n",
+			pcapng_lost(reader));
 	if (c.out && c.out != stdout)
 		fclose(c.out);
 	pcapng_reader_destroy(reader);

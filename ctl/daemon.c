@@ -20,13 +20,17 @@ const struct daemon_command daemon_commands[] = {
 	{ "fdb/flush", "[BRIDGE [port=PORT] [vlan=VLAN]]",
 	  "forget learned addresses" },
 	{ "fdb/stats-show", "BRIDGE", "print the address table's counters" },
+	{ "bridge/show", "[BRIDGE]", "print bridges and the state of ports" },
 	{ "port/stats", "[PORT]...", "print the ports' counters" },
 	{ "drops", "[BRIDGE|PORT]", "print dropped packets by reason" },
-	{ "log/set", "SPEC...", "set log levels, e.g. fdb:dbg" },
+	{ "log/set", "SPEC...", "set log levels, e.g. bridge:dbg" },
+	{ "log/list", "", "print log modules and their levels" },
 	{ "worker/show", "", "print the worker threads and their queues" },
 	{ "capture", "BRIDGE|PORT [FILTER...] [-w FILE|-] [-c COUNT]",
 	  "capture packets, printed or as pcapng" },
 	{ "list-commands", "", "print all commands that vswd knows" },
+	{ "version", "", "print vswd's version" },
+	{ "exit", "", "end vswd" },
 };
 const size_t n_daemon_commands = ARRAY_SIZE(daemon_commands);
 

@@ -2,6 +2,7 @@
  * vsw-ctl: shows and changes the configuration of vswd through its database,
  * with the command line of ovs-vsctl, and asks vswd itself about the rest.
  */
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,14 @@ static int run(struct ctl *ctl, int argc, char **argv)
 	return run_commands(ctl, argc, argv);
 }
 
+/* Whether the output is a pipe to who has seen enough, as head(1). */
+static bool reader_is_gone(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return poll(&out, 1, 0) > 0 && out.revents & POLLERR;
+}
+
 int main(int argc, char *argv[])
 {
 	struct ctl ctl = { .exit_status = EXIT_SUCCESS };
@@ -110,7 +119,8 @@ int main(int argc, char *argv[])
 	set_timeout(ctl.options.timeout_s);
 	status = run(&ctl, argc - next, argv + next);
 	if (fflush(stdout) || ferror(stdout)) {
-		ctl_warn("writing the output failed");
+		if (!reader_is_gone())
+			ctl_warn("writing the output failed");
 		status = EXIT_FAILURE;
 	}
 	/*

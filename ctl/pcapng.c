@@ -11,6 +11,7 @@
 
 #define BLOCK_SECTION	 0x0a0d0d0au
 #define BLOCK_INTERFACE	 1u
+#define BLOCK_STATISTICS 5u
 #define BLOCK_PACKET	 6u /* enhanced packet block */
 #define BYTE_ORDER_MAGIC 0x1a2b3c4du
 
@@ -18,6 +19,7 @@
 #define OPT_COMMENT    1
 #define OPT_IF_NAME    2
 #define OPT_EPB_FLAGS  2
+#define OPT_ISB_IFDROP 5
 #define OPT_IF_TSRESOL 9
 
 #define LINKTYPE_ETHERNET 1
@@ -35,6 +37,7 @@ struct pcapng_reader {
 	bool swapped; /* the section's byte order is not ours */
 	struct iface *ifaces;
 	uint32_t n_ifaces;
+	uint64_t n_lost;
 };
 
 /* What is left of a block's body: nothing can be read beyond its end. */
@@ -56,6 +59,11 @@ void pcapng_reader_destroy(struct pcapng_reader *reader)
 	free(reader->buf);
 	free(reader->ifaces);
 	free(reader);
+}
+
+uint64_t pcapng_lost(const struct pcapng_reader *reader)
+{
+	return reader->n_lost;
 }
 
 static bool take(struct cursor *c, void *to, size_t n)
@@ -223,6 +231,26 @@ static bool read_packet(const struct pcapng_reader *r, struct cursor body,
 	return true;
 }
 
+/* Each interface's block says what the whole capture lost. */
+static void read_statistics(struct pcapng_reader *r, struct cursor body)
+{
+	uint32_t head[3];
+	uint16_t code, n;
+	const uint8_t *p;
+	uint64_t lost;
+
+	if (!take(&body, head, sizeof(head)))
+		return;
+	while (next_option(&body, &code, &p, &n)) {
+		if (code != OPT_ISB_IFDROP || n != sizeof(lost))
+			continue;
+		memcpy(&lost, p, sizeof(lost));
+		if (r->swapped)
+			lost = __builtin_bswap64(lost);
+		r->n_lost = MAX(r->n_lost, lost);
+	}
+}
+
 /*
  * The type and length of the block that begins at p, of which n bytes are
  * there. Returns its length, 0 when more bytes are needed, or -EPROTO.
@@ -267,6 +295,8 @@ static int read_block(struct pcapng_reader *r, uint32_t type,
 		error = read_section(r, body, errp);
 	else if (type == BLOCK_INTERFACE)
 		error = read_interface(r, body, errp);
+	else if (type == BLOCK_STATISTICS)
+		read_statistics(r, body);
 	if (error)
 		return error;
 	if (block_fn)

@@ -28,6 +28,8 @@ struct pcapng_reader;
 
 struct pcapng_reader *pcapng_reader_create(void);
 void pcapng_reader_destroy(struct pcapng_reader *reader);
+/* Packets that were not captured for want of room, as told at the end. */
+uint64_t pcapng_lost(const struct pcapng_reader *reader);
 
 /*
  * Takes n bytes, calling `packet` for each packet that is complete with them

@@ -310,12 +310,40 @@ void control_register(struct control_server *server, const char *name,
 /* --- the commands that every program has -----------------------------------
  */
 
+/* Takes over the reference. */
+static void reply_json(struct control_request *request, json_t *json)
+{
+	char *dump = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+	char *line = xasprintf("%s\n", dump);
+
+	control_reply(request, line);
+	free(line);
+	free(dump);
+	json_decref(json);
+}
+
+static json_t *commands_to_json(const struct control_server *server)
+{
+	json_t *list = json_array();
+
+	for (const struct command *c = server->commands; c; c = c->next)
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s}", "name", c->name,
+						"usage", c->usage));
+	return list;
+}
+
 static void cmd_list_commands(struct control_request *request, int argc,
 			      const char *const argv[], void *aux)
 {
 	struct control_server *server = aux;
-	char *text = xstrdup("The available commands are:\n"), *longer;
+	char *text, *longer;
 
+	if (request->wants_json) {
+		reply_json(request, commands_to_json(server));
+		return;
+	}
+	text = xstrdup("The available commands are:\n");
 	for (const struct command *c = server->commands; c; c = c->next) {
 		longer = xasprintf("%s  %-23s %s\n", text, c->name, c->usage);
 		free(text);
@@ -331,7 +359,11 @@ static void cmd_version(struct control_request *request, int argc,
 	char *text = xasprintf("%s (vsw) %s\n", program_invocation_short_name,
 			       VSW_VERSION);
 
-	control_reply(request, text);
+	if (request->wants_json) {
+		reply_json(request, json_pack("{s:s}", "version", VSW_VERSION));
+	} else {
+		control_reply(request, text);
+	}
 	free(text);
 }
 
@@ -353,11 +385,28 @@ static void cmd_log_set(struct control_request *request, int argc,
 	control_reply(request, "");
 }
 
+static void add_module(const char *name, const char *const levels[], void *list)
+{
+	json_array_append_new(list,
+			      json_pack("{s:s, s:s, s:s, s:s}", "module", name,
+					"console", levels[LOG_TO_CONSOLE],
+					"syslog", levels[LOG_TO_SYSLOG], "file",
+					levels[LOG_TO_FILE]));
+}
+
 static void cmd_log_list(struct control_request *request, int argc,
 			 const char *const argv[], void *aux)
 {
-	char *text = log_list();
+	char *text;
 
+	if (request->wants_json) {
+		json_t *list = json_array();
+
+		log_for_each_module(add_module, list);
+		reply_json(request, list);
+		return;
+	}
+	text = log_list();
 	control_reply(request, text);
 	free(text);
 }
@@ -411,6 +460,7 @@ struct control_server *control_server_create(struct event_base *base,
 			 "{spec | PATTERN:destination:pattern}", 0, -1,
 			 cmd_log_set, NULL);
 	control_register(server, "vlog/list", "", 0, 0, cmd_log_list, NULL);
+	control_register(server, "log/list", "", 0, 0, cmd_log_list, NULL);
 	control_register(server, "vlog/reopen", "", 0, 0, cmd_log_reopen, NULL);
 	control_register(server, "set-options", "[--format text|json]", 0, -1,
 			 cmd_set_options, NULL);

@@ -26,8 +26,8 @@ typedef void control_command(struct control_request *request, int argc,
 
 /*
  * Listens at path (mode 0660), replacing a socket file that nobody listens on.
- * list-commands, version, vlog/set, vlog/list, vlog/reopen, set-options are
- * there from the start. NULL with a message on failure.
+ * list-commands, version, vlog/set, vlog/list (also as log/list), vlog/reopen
+ * and set-options are there from the start. NULL with a message on failure.
  */
 struct control_server *control_server_create(struct event_base *base,
 					     const char *path, char **errp);

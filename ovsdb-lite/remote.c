@@ -56,8 +56,8 @@ static void accepted(int fd, void *aux)
 		return;
 	}
 	session_start(session, rpc, remote->options.probe_ms);
-	log_info_limited("%s: session with %s", remote->name,
-			 jsonrpc_name(rpc));
+	log_limited(jsonrpc_log_level(rpc), "%s: session with %s", remote->name,
+		    jsonrpc_name(rpc));
 	sessions_changed(remote);
 }
 

@@ -303,7 +303,8 @@ static void closed_cb(struct jsonrpc *rpc, const char *why, void *aux)
 {
 	struct session *session = aux;
 
-	log_info_limited("%s: session ended: %s", jsonrpc_name(rpc), why);
+	log_limited(jsonrpc_log_level(rpc), "%s: session ended: %s",
+		    jsonrpc_name(rpc), why);
 	session->received = jsonrpc_received(rpc);
 	session->rpc = NULL;
 	session_destroy(session);

@@ -175,28 +175,45 @@ int log_set(const char *spec, char **errp)
 	return 0;
 }
 
+static bool is_repeated(const struct log_module *module)
+{
+	for (const struct log_module *m = modules; m != module; m = m->next)
+		if (!strcasecmp(m->name, module->name))
+			return true;
+	return false;
+}
+
+void log_for_each_module(log_module_cb *cb, void *aux)
+{
+	for (struct log_module *m = modules; m; m = m->next) {
+		const char *levels[N_LOG_DESTINATIONS];
+
+		if (is_repeated(m))
+			continue;
+		for (int d = 0; d < N_LOG_DESTINATIONS; d++)
+			levels[d] = level_names[atomic_load(&m->threshold[d])];
+		cb(m->name, levels, aux);
+	}
+}
+
+static void add_line(const char *name, const char *const levels[], void *aux)
+{
+	char **text = aux;
+	char *more = xasprintf("%s%-16s  %4s       %4s       %4s\n", *text,
+			       name, levels[LOG_TO_CONSOLE],
+			       levels[LOG_TO_SYSLOG], levels[LOG_TO_FILE]);
+
+	free(*text);
+	*text = more;
+}
+
 char *log_list(void)
 {
 	char *text =
 		xasprintf("                 console    syslog    file\n"
 			  "                 -------    ------    ------\n");
 
-	for (struct log_module *m = modules; m; m = m->next) {
-		char *more;
-		bool seen = false;
-
-		for (struct log_module *n = modules; n != m; n = n->next)
-			seen |= !strcasecmp(n->name, m->name);
-		if (seen)
-			continue;
-		more = xasprintf("%s%-16s  %4s       %4s       %4s\n", text,
-				 m->name,
-				 level_names[atomic_load(&m->threshold[0])],
-				 level_names[atomic_load(&m->threshold[1])],
-				 level_names[atomic_load(&m->threshold[2])]);
-		free(text);
-		text = more;
-	}
+	log_for_each_module(add_line, &text);
 	return text;
 }
 

@@ -113,6 +113,12 @@ int log_set(const char *spec, char **errp);
  */
 char *log_list(void);
 
+/* levels: the names of the thresholds, by destination. */
+typedef void log_module_cb(const char *name, const char *const levels[],
+			   void *aux);
+/* Calls cb once for each name of a module. */
+void log_for_each_module(log_module_cb *cb, void *aux);
+
 const char *log_level_name(enum log_level level);
 
 /* What the macros above call. */

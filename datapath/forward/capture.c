@@ -104,6 +104,19 @@ static unsigned read_records(struct capture_ring *ring, unsigned max,
 	return n;
 }
 
+static void wake_reader(struct capture_ring *ring)
+{
+	uint64_t one = 1;
+
+	/* The record is visible before we look whether somebody waits. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!atomic_load(&ring->reader_waits) ||
+	    !atomic_exchange(&ring->reader_waits, false))
+		return;
+	if (write(ring->fd, &one, sizeof(one)) < 0)
+		atomic_store(&ring->reader_waits, true);
+}
+
 unsigned capture_ring_read(struct capture_ring *ring, unsigned max,
 			   void (*cb)(const struct capture_record *, void *aux),
 			   void *aux)
@@ -118,7 +131,10 @@ unsigned capture_ring_read(struct capture_ring *ring, unsigned max,
 		return n;
 	/* Look again after saying that we wait: nothing is slept through. */
 	atomic_store(&ring->reader_waits, true);
-	return n + read_records(ring, max - n, cb, aux);
+	n += read_records(ring, max - n, cb, aux);
+	if (n == max)
+		wake_reader(ring);
+	return n;
 }
 
 static bool matches(const struct capture_ring *ring, const struct packet *p)
@@ -130,19 +146,6 @@ static bool matches(const struct capture_ring *ring, const struct packet *p)
 		return true;
 	n = packet_read(p, 0, bytes, sizeof(bytes));
 	return bpf_filter(ring->filter.bf_insns, bytes, p->len, n);
-}
-
-static void wake_reader(struct capture_ring *ring)
-{
-	uint64_t one = 1;
-
-	/* The record is visible before we look whether somebody waits. */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (!atomic_load(&ring->reader_waits) ||
-	    !atomic_exchange(&ring->reader_waits, false))
-		return;
-	if (write(ring->fd, &one, sizeof(one)) < 0)
-		atomic_store(&ring->reader_waits, true);
 }
 
 static void record(struct capture_ring *ring, const struct packet *p,

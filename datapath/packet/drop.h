@@ -26,7 +26,6 @@
 	X(SAME_PORT, "same-port", "destination is behind the port of arrival") \
 	X(NO_DESTINATION, "no-destination", "no port to send or flood to")     \
 	X(PATCH_LOOP, "patch-loop", "crossed too many patch ports")            \
-	X(PORT_DISABLED, "port-disabled", "port takes no traffic now")         \
 	X(RX_OVERFLOW, "rx-overflow",                                          \
 	  "kernel's or guest's queue to us was full")                          \
 	/* at the port of departure */                                         \

@@ -31,6 +31,8 @@ struct capture_session {
 	char **names;		/* interfaces by the stream's number */
 	uint32_t n_names, n_described, hint;
 	uint64_t received;
+	bool ending; /* the client wants no more than what there is */
+	bool told;   /* the statistics, which come last */
 	bool ended;
 	struct capture_session *next;
 };
@@ -45,7 +47,7 @@ struct capture_node {
 
 static bool listens_to(const struct capture_session *s, const struct vport *v)
 {
-	if (s->ended)
+	if (s->ending || s->ended)
 		return false;
 	if (s->port)
 		return !strcmp(s->port, v->interface->name);
@@ -183,12 +185,25 @@ static void arm(struct capture_session *s)
 		event_del(s->readable);
 }
 
+/* Takes some records out of the ring; false: there are no more. */
+static bool take_some(struct capture_session *s)
+{
+	if (evbuffer_get_length(s->out) >= UNSENT_BYTES)
+		return true;
+	return capture_ring_read(s->ring, READ_AT_ONCE, record_cb, s) ==
+	       READ_AT_ONCE;
+}
+
 static void move(struct capture_session *s)
 {
-	if (evbuffer_get_length(s->out) < UNSENT_BYTES)
-		capture_ring_read(s->ring, READ_AT_ONCE, record_cb, s);
+	bool more = take_some(s);
+
 	describe_interfaces(s);
-	if (flush_out(s))
+	if (s->ending && !more && !s->told) {
+		put_statistics(s);
+		s->told = true;
+	}
+	if (flush_out(s) && !(s->told && !evbuffer_get_length(s->out)))
 		arm(s);
 	else
 		end_session(s);
@@ -221,9 +236,15 @@ static void hangup_cb(evutil_socket_t fd, short what, void *aux)
 	/* A client has nothing to say; whatever it sends is let go. */
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
-	if (!n)
-		finish(s);
-	end_session(s);
+	if (n) {
+		end_session(s);
+		return;
+	}
+	/* It reads on until it has all that was captured until now. */
+	event_del(s->hangup);
+	s->ending = true;
+	vswitch_publish(s->vs);
+	move(s);
 }
 
 /* --- life ------------------------------------------------------------------

@@ -65,7 +65,7 @@ struct bridge *command_bridge(struct control_request *request,
 	struct bridge *b = vswitch_find_bridge(vs, name);
 
 	if (!b)
-		control_reply_error(request, "no such bridge");
+		command_fail(request, "%s: no such bridge", name);
 	return b;
 }
 
@@ -85,7 +85,8 @@ struct vport *command_port(struct control_request *request, struct bridge *b,
 	if (!v && *name && !*end && n > 0 && n <= UINT16_MAX)
 		v = bridge_find_ofport(b, n);
 	if (!v)
-		control_reply_error(request, "no such port");
+		command_fail(request, "%s: bridge %s has no such port", name,
+			     b->name);
 	return v;
 }
 
@@ -164,24 +165,12 @@ static void cmd_log_set(struct control_request *request, int argc,
 	control_reply(request, "");
 }
 
-static void cmd_log_list(struct control_request *request, int argc,
-			 const char *const argv[], void *aux)
-{
-	struct text text = { 0 };
-	char *list = log_list();
-
-	text_add(&text, "%s", list);
-	free(list);
-	command_reply_text(request, &text);
-}
-
 void commands_register(struct control_server *server, struct vswitch *vs)
 {
 	control_register(server, "exit", "[--cleanup]", 0, 1, cmd_exit,
 			 vs->base);
 	control_register(server, "log/set", "{spec}...", 1, -1, cmd_log_set,
 			 NULL);
-	control_register(server, "log/list", "", 0, 0, cmd_log_list, NULL);
 	commands_register_fdb(server, vs);
 	commands_register_port(server, vs);
 	commands_register_worker(server, vs);

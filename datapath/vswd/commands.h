@@ -44,12 +44,12 @@ void command_reply_json(struct control_request *request, json_t *json);
 void command_fail(struct control_request *request, const char *fmt, ...)
 	PRINTF_LIKE(2, 3);
 
-/* The bridge, or NULL after the reply "no such bridge". */
+/* The bridge, or NULL after the reply "NAME: no such bridge". */
 struct bridge *command_bridge(struct control_request *request,
 			      struct vswitch *vs, const char *name);
 /*
  * A bridge's port by name or OpenFlow number ("LOCAL" as well), or NULL after
- * the reply "no such port".
+ * the reply "NAME: bridge BRIDGE has no such port".
  */
 struct vport *command_port(struct control_request *request,
 			   struct bridge *bridge, const char *name);

@@ -24,9 +24,8 @@ int64_t config_map_integer(const struct ovsdb_datum *map, const char *where,
 	value = strtoll(text, &end, 10);
 	if (errno || end == text || *end || value < min || value > max) {
 		log_warn("%s: %s is \"%s\"; it must be a number from %lld to "
-			 "%lld; %lld is used",
-			 where, key, text, (long long)min, (long long)max,
-			 (long long)fallback);
+			 "%lld; the default is used",
+			 where, key, text, (long long)min, (long long)max);
 		return fallback;
 	}
 	return value;

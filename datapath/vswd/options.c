@@ -37,6 +37,9 @@ static const struct option long_options[] = {
 	{ "log-file", optional_argument, NULL, OPT_LOG_FILE },
 	{ "unixctl", required_argument, NULL, OPT_UNIXCTL },
 	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
+	{ "private-key", required_argument, NULL, 'p' },
+	{ "certificate", required_argument, NULL, 'c' },
+	{ "ca-cert", required_argument, NULL, 'C' },
 	{ "verbose", optional_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -58,6 +61,8 @@ static const char usage[] =
 	"                     ptcp:6640:127.0.0.1; may be repeated\n"
 	"  --db=REMOTE        use this OVSDB server, not the embedded one, e.g.\n"
 	"                     unix:/var/run/openvswitch/db.sock\n"
+	"  -p, --private-key=FILE, -c, --certificate=FILE, -C, --ca-cert=FILE\n"
+	"                     PEM files for --db=ssl:HOST:PORT\n"
 	"  --unixctl=SOCKET   control socket (default: RUN-DIR/vswd.ctl)\n"
 	"  --pidfile[=FILE]   pid file (default: RUN-DIR/vswd.pid)\n"
 	"  --overwrite-pidfile  take the pid file from a vswd that lives\n"
@@ -141,6 +146,26 @@ static int check_remote(const char *remote, char **errp)
 			 remote);
 }
 
+static int check_tls(const struct vswd_options *o, char **errp)
+{
+	const struct tls_files *tls = &o->tls;
+	bool wanted = o->db_remote && !strncmp(o->db_remote, "ssl:", 4);
+	bool any = tls->private_key || tls->certificate || tls->ca_cert;
+	bool all = tls->private_key && tls->certificate && tls->ca_cert;
+
+	if (wanted && !all)
+		return set_error(errp, -EINVAL,
+				 "%s: --private-key, --certificate and "
+				 "--ca-cert are needed for an ssl: database",
+				 o->db_remote);
+	if (any && !wanted)
+		return set_error(errp, -EINVAL,
+				 "--private-key, --certificate and --ca-cert "
+				 "are for --db=ssl:HOST:PORT only; the "
+				 "embedded server has no TLS");
+	return 0;
+}
+
 /* What the parser must remember until the run directory is known. */
 struct parsing {
 	bool log_file;
@@ -189,6 +214,15 @@ static int handle(struct vswd_options *o, struct parsing *parsing, int option,
 	case OPT_NO_SANDBOX:
 		o->sandbox = false;
 		return 0;
+	case 'p':
+		set_path(&o->tls.private_key, optarg);
+		return 0;
+	case 'c':
+		set_path(&o->tls.certificate, optarg);
+		return 0;
+	case 'C':
+		set_path(&o->tls.ca_cert, optarg);
+		return 0;
 	case 'v':
 		return set_levels(argc, argv, errp);
 	case 'h':
@@ -234,7 +268,7 @@ int vswd_options_parse(struct vswd_options *o, int argc, char *argv[],
 	o->sandbox = true;
 	opterr = 0;
 	optind = 0;
-	while ((option = getopt_long(argc, argv, ":v::hV", long_options,
+	while ((option = getopt_long(argc, argv, ":v::hVp:c:C:", long_options,
 				     NULL)) != -1) {
 		error = handle(o, &parsing, option, argc, argv, errp);
 		if (error || o->done)
@@ -250,6 +284,8 @@ int vswd_options_parse(struct vswd_options *o, int argc, char *argv[],
 		return set_error(errp, -EINVAL,
 				 "--database and --remote are the embedded "
 				 "server's; they cannot be used with --db");
+	if (check_tls(o, errp))
+		return -EINVAL;
 	fill_in(o, &parsing);
 	return 0;
 }
@@ -259,6 +295,9 @@ void vswd_options_free(struct vswd_options *o)
 	for (size_t i = 0; i < o->n_remotes; i++)
 		free(o->remotes[i]);
 	free(o->remotes);
+	free(o->tls.private_key);
+	free(o->tls.certificate);
+	free(o->tls.ca_cert);
 	free(o->run_dir);
 	free(o->db_remote);
 	free(o->db_file);

@@ -3,6 +3,7 @@
 #define VSWD_OPTIONS_H
 
 #include "base/daemon.h"
+#include "ovsdb-lite/tls.h"
 
 #define VSWD_RUN_DIR "/run/vsw"
 #define VSWD_DB_FILE "/var/lib/vsw/conf.db"
@@ -12,9 +13,10 @@
 struct vswd_options {
 	char *run_dir;
 	char *db_remote; /* of a server elsewhere; NULL: the embedded one */
-	char *db_file;	 /* the embedded server's */
-	char *db_socket; /* where it listens */
-	char **remotes;	 /* and where else; NULL-terminated, may be NULL */
+	struct tls_files tls; /* for a db_remote of kind "ssl:", else empty */
+	char *db_file;	      /* the embedded server's */
+	char *db_socket;      /* where it listens */
+	char **remotes;	      /* and where else; NULL-terminated, may be NULL */
 	size_t n_remotes;
 	char *control_socket;
 	char *pid_file;

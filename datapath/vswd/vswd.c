@@ -26,6 +26,7 @@ struct vswd {
 	struct event_base *base;
 	struct vswitch *vs;
 	struct ovsdb_embed *embed;
+	struct tls *tls; /* NULL: none */
 	struct db_link *db;
 	struct link_monitor *links;
 	struct control_server *control;
@@ -145,6 +146,12 @@ static int start_database(struct vswd *d, char **errp)
 	};
 	char *own = NULL;
 
+	if (o->tls.private_key) {
+		d->tls = tls_create(&o->tls, errp);
+		if (!d->tls)
+			return -EINVAL;
+		tls_set_default(d->tls);
+	}
 	if (!o->db_remote) {
 		d->embed = ovsdb_embed_start(&embed, errp);
 		if (!d->embed)
@@ -228,6 +235,8 @@ void vswd_stop(struct vswd *d)
 	if (d->links)
 		link_monitor_destroy(d->links);
 	db_link_destroy(d->db);
+	tls_set_default(NULL);
+	tls_destroy(d->tls);
 	vswitch_destroy(d->vs);
 	ovsdb_embed_stop(d->embed);
 	free_event(d->tick);

@@ -93,8 +93,12 @@ static void serve_queue(struct worker *w, const struct fwd_rxq *rxq)
 	q->fd = rxq->rxq->fd;
 	q->seen = true;
 	if (q->fd >= 0 &&
-	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, q->fd, &event) < 0)
-		log_err("%s: cannot watch its queue: %m", q->in->port->name);
+	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, q->fd, &event) < 0) {
+		log_err("%s: cannot watch its queue, so it is polled without "
+			"pause: %m",
+			q->in->port->name);
+		q->fd = -1;
+	}
 	activate(w, place);
 }
 

@@ -30,7 +30,8 @@ void worker_pool_set_poll_idle(struct worker_pool *pool, unsigned poll_idle_us);
  * also one that was asleep: the change is in force, and the snapshot before
  * it, and what only that one had (ports, FDBs, captures), may be freed.
  *
- * A worker looks for a new snapshot between two bursts, by one load; so no
+ * A worker looks for a new snapshot between two rounds over its queues, by
+ * one load; so no
  * lock stands between the packets and the control thread.
  */
 void worker_pool_publish(struct worker_pool *pool,

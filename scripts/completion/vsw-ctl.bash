@@ -53,6 +53,7 @@ _vsw_ctl_candidates() {
 		;;
 	*BRIDGE* | *PARENT*) _vsw_ctl_ask list-br ;;
 	*PORT* | *BOND*) _vsw_ctl_ports ;;
+	DEVICE) ls /sys/class/net 2>/dev/null ;;
 	*IFACE*) _vsw_ctl_ask --bare --columns=name list Interface ;;
 	*TABLE*) "${_vsw_ctl[0]}" --schema 2>/dev/null | cut -d: -f1 ;;
 	*RECORD*)
@@ -126,7 +127,11 @@ _vsw_ctl_complete() {
 	((position < ${#kinds[@]})) || position=$((${#kinds[@]} - 1))
 	kind=${kinds[position]}
 	case $name in
-	add-port | add-bond) table=Port ;;
+	add-port | add-bond)
+		table=Port
+		# what is to become a port is none yet
+		[[ $name == add-port && $kind == PORT ]] && kind=DEVICE
+		;;
 	*) table=$first ;;
 	esac
 	if [[ $kind == *FILE* || ${COMP_WORDS[COMP_CWORD - 1]} == -w ]]; then

@@ -1,5 +1,6 @@
 """vsw-ctl capture: what Wireshark reads, filtered, with drops marked."""
 import os
+import re
 import signal
 import subprocess
 
@@ -110,6 +111,25 @@ def _(lab):
     rows = {r[4]: r for r in capture.interrupt()}
     contains(rows["1100"][3], "tx-too-big", "the dropped frame's comment")
     equal(rows["99"][3], "", "the other frame's comment")
+
+
+@test("at its end a capture has every frame, or says how many were lost",
+      only="vsw")
+def _(lab):
+    lab.start(monitor=False).ports({"p1": {}, "p2": {}})
+    capture = Capture(lab, "p1", "ether src", A)
+    count = 6000
+    capture.process.send_signal(signal.SIGSTOP)
+    for i in range(count):
+        lab.peers["p1"].send(frame(src=A, length=1400))
+        if i % 100 == 99:
+            lab.pump(lambda: len(lab.peers["p2"].received) > i, "at p2")
+    capture.process.send_signal(signal.SIGINT)
+    capture.process.send_signal(signal.SIGCONT)
+    rows = capture.finish()
+    lost = re.search(r"(\d+) packets lost", capture.message())
+    assert lost, capture.message()
+    equal(len(rows) + int(lost[1]), count, "captured and lost")
 
 
 @test("a bridge's capture has the frames of all its ports", only="vsw")

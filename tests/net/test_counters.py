@@ -125,6 +125,13 @@ def _(lab):
                                 "rx_dropped": len(bad) - errors})
 
 
+def many_tags(count):
+    one = frame(src=A)
+    for _ in range(count):
+        one = one.tagged(10)
+    return one
+
+
 @test("each frame at a trunk is sent on or counted with its reason",
       only="vsw")
 def _(lab):
@@ -135,12 +142,30 @@ def _(lab):
              *(frame(src=A).tagged(30) for _ in range(3)),
              *(frame(src=A) for _ in range(4)),
              frame(src=A).tagged(0), frame(src=A).tagged(0, pcp=3),
+             many_tags(5), many_tags(8),
              *(frame(src=A).tagged(20) for _ in range(5)))
     wait_for_counts(lab, "p1", {
-        "rx_packets": 16,
-        "drops": {"vlan-not-allowed": 3, "untagged-not-allowed": 6,
+        "rx_packets": 18,
+        "drops": {"too-many-tags": 2, "vlan-not-allowed": 3, "untagged-not-allowed": 6,
                   "no-destination": 5}})
     wait_for_counts(lab, "p2", {"tx_packets": 2})
+
+
+@test("malformed frames from the host's own port are dropped and counted",
+      only="vsw")
+def _(lab):
+    start(lab, {"p1": {}})
+    lab.sw_ns.ip("link", "set", "br0", "up")
+    sock = lab.sw_ns.packet_socket("br0")
+    good = frame(src=A)
+    cut = [frame(src=A).tagged(10)[:length] for length in range(14, 18)]
+    for one in (*cut, frame(src="01:00:00:00:00:01"), many_tags(6), good):
+        sock.send(one)
+    lab.pump(lambda: lab.peers["p1"].received, "the good frame reaches p1")
+    equal(lab.peers["p1"].received, [good], "at p1")
+    wait_for_counts(lab, "br0", {"rx_packets": 7, "drops": {
+        "bad-vlan": len(cut), "bad-source": 1, "too-many-tags": 1}})
+    sock.close()
 
 
 @test("what a port of departure cannot take is counted there", only="vsw")

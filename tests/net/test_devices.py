@@ -169,6 +169,19 @@ def _(lab):
     lab.check([("p1", f) for f in sent], {"p2": sent})
 
 
+@test("mtu_request and mac set the device's")
+def _(lab):
+    lab.start(monitor=False).ports({"p1": {}})
+    lab.switch.ctl("add-port", "br0", "int1", "--", "set", "Interface",
+                   "int1", "type=internal", 'mac="02:00:00:00:0a:0b"')
+    lab.switch.set("Interface", "p1", mtu_request=2000)
+    wait_for(lab, "p1", "mtu", 2000)
+    contains(lab.sw_ns.ip("link", "show", "dev", "p1"), "mtu 2000", "p1")
+    wait_for(lab, "int1", "mac_in_use", "02:00:00:00:0a:0b")
+    contains(lab.sw_ns.ip("link", "show", "dev", "int1"),
+             "02:00:00:00:0a:0b", "int1")
+
+
 @test("link changes and vanished devices are logged and disturb no other",
       only="vsw")
 def _(lab):

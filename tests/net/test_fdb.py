@@ -146,6 +146,20 @@ def _(lab):
     assert len(known) >= 10, f"only {len(known)} entries"
 
 
+@test("a port's mac-table-limit holds for it alone, and its frames pass",
+      only="vsw")
+def _(lab):
+    lab.start().ports({"p1": {"other_config": {"mac-table-limit": 5}},
+                       "p2": {}, "p3": {}})
+    sent = [frame(src=station(0x100 + i)) for i in range(50)]
+    lab.check([("p1", f) for f in sent], {"p2": sent, "p3": sent})
+    learn(lab, "p2", *(station(0x200 + i) for i in range(50)))
+    limited = str(lab.switch.ofport("p1"))
+    at = [port for port, _ in lab.switch.fdb().values()]
+    assert at.count(limited) <= 5, f"{at.count(limited)} entries at p1"
+    assert len(at) > 50, f"{len(at)} entries in all"
+
+
 @test("frames pass whatever does not fit into the table")
 def _(lab):
     lab.start(other_config={"mac-table-size": 16}).ports({"p1": {}, "p2": {}})

@@ -155,6 +155,12 @@ static void test_commands(void **state)
 	assert_non_null(strstr(text, "add                     A B\n"));
 	assert_non_null(strstr(text, "vlog/set"));
 	free(text);
+	assert_int_equal(CALL(f, &text, "list-commands", "--format=json"), 0);
+	assert_non_null(strstr(text, "{\"name\":\"add\",\"usage\":\"A B\"}"));
+	free(text);
+	assert_int_equal(CALL(f, &text, "log/list", "--format=json"), 0);
+	assert_non_null(strstr(text, "\"module\":\"control\",\"console\":\""));
+	free(text);
 	assert_int_equal(CALL(f, &text, "version"), 0);
 	assert_non_null(strstr(text, VSW_VERSION));
 	free(text);

@@ -111,6 +111,8 @@ static void test_refusals(void **state)
 	refused("conf.db", "unix:FILE");
 	refused("unix:/a unix:/b", "unix:/b");
 	refused("--db unix:/a --database=/b", "--database");
+	refused("--db ssl:127.0.0.1:6640 -p /k -c /c", "--ca-cert are needed");
+	refused("-p /k -c /c -C /a", "only");
 	refused("-vnonsense:dbg", "nonsense");
 }
 

@@ -39,7 +39,7 @@
 #define FORWARD_FDB_INLINE_H
 
 #define FDB_BUCKET_SLOTS 4
-#define FDB_PROBES	 8
+#define FDB_PROBES	 12
 
 #define FDB_VALUE_PORT	  0xffffull
 #define FDB_VALUE_LIVE	  (1ull << 16)

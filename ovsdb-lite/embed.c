@@ -117,6 +117,8 @@ struct ovsdb_embed *ovsdb_embed_start(const struct ovsdb_embed_options *options,
 
 	embed->base = event_base_new();
 	embed->server = ovsdb_server_create(embed->base);
+	if (options->tls)
+		ovsdb_server_set_tls(embed->server, options->tls);
 	embed->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (embed->stop_fd < 0) {
 		set_error(errp, -errno, "eventfd: %s", strerror(errno));

@@ -8,6 +8,7 @@
 #include "base/util.h"
 
 struct ovsdb_embed;
+struct tls;
 
 struct ovsdb_embed_options {
 	/*
@@ -22,6 +23,7 @@ struct ovsdb_embed_options {
 	 * ovsdb_server_add_remote()), NULL-terminated or NULL.
 	 */
 	const char *const *remotes;
+	struct tls *tls; /* for "pssl:" and "ssl:" remotes, or NULL; borrowed */
 };
 
 /*

@@ -62,7 +62,8 @@ static const char usage[] =
 	"  --db=REMOTE        use this OVSDB server, not the embedded one, e.g.\n"
 	"                     unix:/var/run/openvswitch/db.sock\n"
 	"  -p, --private-key=FILE, -c, --certificate=FILE, -C, --ca-cert=FILE\n"
-	"                     PEM files for --db=ssl:HOST:PORT\n"
+	"                     PEM files for --db=ssl:HOST:PORT and for\n"
+	"                     --remote=pssl:PORT\n"
 	"  --unixctl=SOCKET   control socket (default: RUN-DIR/vswd.ctl)\n"
 	"  --pidfile[=FILE]   pid file (default: RUN-DIR/vswd.pid)\n"
 	"  --overwrite-pidfile  take the pid file from a vswd that lives\n"
@@ -158,11 +159,10 @@ static int check_tls(const struct vswd_options *o, char **errp)
 				 "%s: --private-key, --certificate and "
 				 "--ca-cert are needed for an ssl: database",
 				 o->db_remote);
-	if (any && !wanted)
+	if (any && !all)
 		return set_error(errp, -EINVAL,
 				 "--private-key, --certificate and --ca-cert "
-				 "are for --db=ssl:HOST:PORT only; the "
-				 "embedded server has no TLS");
+				 "go together");
 	return 0;
 }
 

@@ -13,7 +13,7 @@
 struct vswd_options {
 	char *run_dir;
 	char *db_remote; /* of a server elsewhere; NULL: the embedded one */
-	struct tls_files tls; /* for a db_remote of kind "ssl:", else empty */
+	struct tls_files tls; /* for remotes by TLS, or empty */
 	char *db_file;	      /* the embedded server's */
 	char *db_socket;      /* where it listens */
 	char **remotes;	      /* and where else; NULL-terminated, may be NULL */

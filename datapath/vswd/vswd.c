@@ -139,7 +139,7 @@ static int start_log(const struct vswd_options *o, char **errp)
 static int start_database(struct vswd *d, char **errp)
 {
 	const struct vswd_options *o = d->options;
-	const struct ovsdb_embed_options embed = {
+	struct ovsdb_embed_options embed = {
 		.path = o->db_file,
 		.socket = o->db_socket,
 		.remotes = (const char *const *)o->remotes,
@@ -147,10 +147,12 @@ static int start_database(struct vswd *d, char **errp)
 	char *own = NULL;
 
 	if (o->tls.private_key) {
+		tls_use(&tls_openssl);
 		d->tls = tls_create(&o->tls, errp);
 		if (!d->tls)
 			return -EINVAL;
 		tls_set_default(d->tls);
+		embed.tls = d->tls;
 	}
 	if (!o->db_remote) {
 		d->embed = ovsdb_embed_start(&embed, errp);

@@ -132,6 +132,26 @@ def _(lab):
     wait_until(lambda: not os.path.exists(path), "the socket to go")
 
 
+@test("clients reach the database by TLS with a certificate", only="vsw")
+def _(lab):
+    if lab.options.db:
+        return
+    key, ca = (os.path.join(lab.directory, name) for name in ("key", "ca"))
+    netns.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+               "-keyout", key, "-out", ca, "-subj", "/CN=vsw", "-days", "2"])
+    files = [f"--private-key={key}", f"--certificate={ca}", f"--ca-cert={ca}"]
+    lab.switch.start("--remote=pssl:6640:127.0.0.1", *files)
+    lab.bridge("br0", monitor=False)
+    out = os.path.join(lab.directory, "list-br")
+    with open(out, "wb") as file:
+        asked = lab.switch.namespace.popen(
+            "ovs-vsctl", "--timeout=20", "--db=ssl:127.0.0.1:6640", *files,
+            "list-br", stdout=file, stderr=file)
+    equal(asked.wait(30), 0, "the status of ovs-vsctl")
+    with open(out, encoding="utf-8") as file:
+        equal(file.read(), "br0\n", "list-br by TLS")
+
+
 @test("ovsdb-tool reads the database file", only="vsw")
 def _(lab):
     lab.start().ports({"p1": {"tag": 10}})

@@ -112,7 +112,7 @@ static void test_refusals(void **state)
 	refused("unix:/a unix:/b", "unix:/b");
 	refused("--db unix:/a --database=/b", "--database");
 	refused("--db ssl:127.0.0.1:6640 -p /k -c /c", "--ca-cert are needed");
-	refused("-p /k -c /c -C /a", "only");
+	refused("-p /k -c /c", "go together");
 	refused("-vnonsense:dbg", "nonsense");
 }
 

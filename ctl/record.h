@@ -51,6 +51,14 @@ void record_parse_atom(struct ctl *ctl, union ovsdb_atom *atom,
 
 /* Carries out "COLUMN[:KEY]=VALUE" on a row. */
 void record_set(struct ctl *ctl, struct view_row *row, const char *argument);
+
+/*
+ * Ends the program with a message when the column is other_config and a value
+ * of the datum is none that vswd takes (settings.h).
+ */
+void record_check_settings(const struct view_row *row,
+			   const struct ovsdb_column *column,
+			   const struct ovsdb_datum *datum);
 /* Ends the program when the column may not be changed in this row. */
 void record_check_mutable(const struct view_row *row,
 			  const struct ovsdb_column *column);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/settings.h"
 #include "ctl/value.h"
 
 /* What ends a bare word in "COLUMN:KEY=VALUE". */
@@ -201,6 +202,18 @@ void record_split(const struct ovsdb_table_schema *table, const char *argument,
 	parts->value = rest + strlen(parts->operator);
 }
 
+void record_check_settings(const struct view_row *row,
+			   const struct ovsdb_column *column,
+			   const struct ovsdb_datum *datum)
+{
+	if (strcmp(column->name, "other_config") ||
+	    !ovsdb_type_is_map(&column->type))
+		return;
+	for (size_t i = 0; i < datum->n; i++)
+		settings_check(row->table, ovsdb_atom_string(&datum->keys[i]),
+			       ovsdb_atom_string(&datum->values[i]));
+}
+
 static void set_key(struct ctl *ctl, struct view_row *row,
 		    const struct record_argument *parts)
 {
@@ -215,6 +228,9 @@ static void set_key(struct ctl *ctl, struct view_row *row,
 	record_parse_atom(ctl, &key, &type->key, parts->column, parts->key);
 	record_parse_atom(ctl, &value, &type->value, parts->column,
 			  parts->value);
+	if (!strcmp(parts->column->name, "other_config"))
+		settings_check(row->table, ovsdb_atom_string(&key),
+			       ovsdb_atom_string(&value));
 	record_datum(row, parts->column, &old);
 	at = ovsdb_datum_find_key(&old, &key, type->key.type);
 	if (at < 0 ||
@@ -247,6 +263,7 @@ void record_set(struct ctl *ctl, struct view_row *row, const char *argument)
 	} else {
 		record_parse(ctl, &datum, &parts.column->type, parts.column,
 			     parts.value);
+		record_check_settings(row, parts.column, &datum);
 		view_set(row, parts.column->name,
 			 ovsdb_datum_to_json(&datum, &parts.column->type));
 		ovsdb_datum_destroy(&datum, &parts.column->type);

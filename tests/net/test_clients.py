@@ -132,6 +132,27 @@ def _(lab):
     wait_until(lambda: not os.path.exists(path), "the socket to go")
 
 
+@test("vsw-ctl refuses a setting that vswd would not take", only="vsw")
+def _(lab):
+    lab.start(monitor=False)
+    for table, record, setting, why in (
+            ("bridge", "br0", "other_config:mac-aging-time=banana", "number"),
+            ("bridge", "br0", "other_config:mac-table-size=0", "1048576"),
+            ("bridge", "br0", "other_config={forward-bpdu=maybe}", "true"),
+            ("port", "br0", "other_config:priority-tags=often", "always"),
+            ("open_vswitch", ".", "other_config:n-workers=0", "1 to 64")):
+        result = lab.switch.vsw_ctl("set", table, record, setting, check=False)
+        equal(result.returncode, 1, f"the status of set {setting}")
+        contains(result.stderr, why, setting)
+        equal(lab.switch.get(table, record, "other_config"), {}, setting)
+    result = lab.switch.vsw_ctl("add", "bridge", "br0", "other_config",
+                                "mac-aging-time=0", check=False)
+    equal(result.returncode, 1, "the status of add")
+    lab.switch.vsw_ctl("set", "bridge", "br0",
+                       "other_config:mac-aging-time=20",
+                       "other_config:somebody-elses=anything")
+
+
 @test("clients reach the database by TLS with a certificate", only="vsw")
 def _(lab):
     if lab.options.db:

@@ -271,6 +271,7 @@ static void event_cb(struct bufferevent *bev, short what, void *aux)
 		if (usable(rpc))
 			established(rpc);
 	} else if (what & BEV_EVENT_EOF) {
+		rpc->peer_closed = usable(rpc);
 		jsonrpc_fail(rpc, "the peer closed the connection");
 	} else {
 		if (rpc->tls && tls_get_error(bev, text, sizeof(text))) {
@@ -383,6 +384,13 @@ uint64_t jsonrpc_received(const struct jsonrpc *rpc)
 bool jsonrpc_is_local(const struct jsonrpc *rpc)
 {
 	return rpc->is_local;
+}
+
+enum log_level jsonrpc_log_level(const struct jsonrpc *rpc)
+{
+	bool failed = rpc->why && !rpc->peer_closed;
+
+	return rpc->is_local && !failed ? LOG_LEVEL_DBG : LOG_LEVEL_INFO;
 }
 
 /* Writes the buffer out, each wait for the peer up to timeout_ms. */

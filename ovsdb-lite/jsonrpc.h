@@ -99,11 +99,11 @@ const char *jsonrpc_name(const struct jsonrpc *rpc);
 uint64_t jsonrpc_received(const struct jsonrpc *rpc);
 /* Whether a kernel on the same machine tells at once when the peer is gone. */
 bool jsonrpc_is_local(const struct jsonrpc *rpc);
-/* Comings and goings on a Unix socket are every command's: for debugging. */
-static inline enum log_level jsonrpc_log_level(const struct jsonrpc *rpc)
-{
-	return jsonrpc_is_local(rpc) ? LOG_LEVEL_DBG : LOG_LEVEL_INFO;
-}
+/*
+ * At which level its coming and going is logged: that of a command on a Unix
+ * socket is for debugging only, unless the connection failed.
+ */
+enum log_level jsonrpc_log_level(const struct jsonrpc *rpc);
 
 /*
  * Writes out what is still to be sent, waiting up to timeout_ms for the peer,

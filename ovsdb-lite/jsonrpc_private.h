@@ -16,6 +16,7 @@ struct jsonrpc {
 	bool up_pending; /* connected() is to be called */
 	bool is_client;
 	bool is_local;
+	bool peer_closed;  /* the ordinary end */
 	bool closed;	   /* freed when the outermost callback returns */
 	unsigned int busy; /* callbacks of ours on the stack */
 	uint64_t received;

@@ -42,7 +42,7 @@ LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
 # Libraries, lowest first. A program links those it needs.
 SRC_base   := $(wildcard datapath/base/*.c)
 SRC_ovsdb  := $(filter-out ovsdb-lite/main.c,$(wildcard ovsdb-lite/*.c))
-SRC_dp     := $(wildcard datapath/packet/*.c datapath/port/*.c \
+SRC_dp     := $(wildcard datapath/packet/*.c datapath/vhost/*.c datapath/port/*.c \
               datapath/forward/*.c datapath/bond/*.c datapath/tunnel/*.c \
               datapath/nat/*.c datapath/worker/*.c)
 SRC_vswd   := $(filter-out datapath/vswd/main.c,$(wildcard datapath/vswd/*.c))

@@ -166,6 +166,7 @@ void fwd_port_connect(struct fwd_port *a, struct fwd_port *b)
 	b->patch_peer = a;
 }
 
+/* At most: those that are idle have no place in the snapshot. */
 static unsigned count_rxqs(const struct fwd_snapshot *s)
 {
 	unsigned n = 0;
@@ -174,6 +175,26 @@ static unsigned count_rxqs(const struct fwd_snapshot *s)
 		for (unsigned i = 0; i < s->bridges[b]->n_ports; i++)
 			n += s->bridges[b]->ports[i]->port->n_rxqs;
 	return n;
+}
+
+static uint64_t rxq_id(const struct port *port, unsigned index)
+{
+	return port->serial << 32 | index << 16 | port->rxqs[index]->epoch;
+}
+
+static void add_rxqs(struct fwd_snapshot *s, struct fwd_port *p)
+{
+	for (unsigned i = 0; i < p->port->n_rxqs; i++) {
+		struct port_rxq *rxq = p->port->rxqs[i];
+
+		if (rxq->idle)
+			continue;
+		s->rxqs[s->n_rxqs++] = (struct fwd_rxq){
+			.id = rxq_id(p->port, i),
+			.rxq = rxq,
+			.in = p,
+		};
+	}
 }
 
 static int compare_rxqs(const void *a_, const void *b_)
@@ -247,25 +268,10 @@ void fwd_snapshot_finish(struct fwd_snapshot *snapshot,
 			 const struct fwd_snapshot *previous,
 			 unsigned n_workers)
 {
-	unsigned n = 0;
-
-	snapshot->n_rxqs = count_rxqs(snapshot);
-	snapshot->rxqs = xcalloc(snapshot->n_rxqs, sizeof(*snapshot->rxqs));
-	for (unsigned b = 0; b < snapshot->n_bridges; b++) {
-		const struct fwd_bridge *bridge = snapshot->bridges[b];
-
-		for (unsigned i = 0; i < bridge->n_ports; i++) {
-			struct fwd_port *p = bridge->ports[i];
-
-			for (unsigned q = 0; q < p->port->n_rxqs; q++) {
-				snapshot->rxqs[n++] = (struct fwd_rxq){
-					.id = p->port->serial << 16 | q,
-					.rxq = p->port->rxqs[q],
-					.in = p,
-				};
-			}
-		}
-	}
+	snapshot->rxqs = xcalloc(count_rxqs(snapshot), sizeof(*snapshot->rxqs));
+	for (unsigned b = 0; b < snapshot->n_bridges; b++)
+		for (unsigned i = 0; i < snapshot->bridges[b]->n_ports; i++)
+			add_rxqs(snapshot, snapshot->bridges[b]->ports[i]);
 	sort_rxqs(snapshot);
 	assign_workers(snapshot, previous, n_workers);
 }

@@ -54,6 +54,9 @@ static inline void counter_add(_Atomic uint64_t *c, uint64_t n)
 			      memory_order_relaxed);
 }
 
+struct event_base;
+struct port;
+
 struct port_option {
 	const char *key, *value;
 };
@@ -68,6 +71,17 @@ struct port_config {
 	unsigned n_rxqs;      /* receive queues wanted: workers */
 	uint32_t mtu_request; /* 0: as it is */
 	uint64_t mac;	      /* 0: as it is, or chosen by the kind */
+
+	/* For kinds that talk to a peer: the control thread's loop, ... */
+	struct event_base *events;
+	/*
+	 * ... whom to tell, from that loop, that the port's status or its
+	 * receive queues are not what they were (NULL: nobody), ...
+	 */
+	void (*changed)(struct port *port, void *arg);
+	void *changed_arg;
+	/* ... and where sockets are made that are not given a path. */
+	const char *run_dir;
 };
 
 /* What the port's device is like now, for the database and for people. */
@@ -84,12 +98,18 @@ struct port_status {
 	char driver[32];
 };
 
-struct port;
-
+/*
+ * The control thread may change fd, epoch and idle of an open port's queue
+ * between two snapshots, and says so by port_config.changed(): the next
+ * snapshot serves what is then not idle, and takes another epoch for another
+ * queue. A descriptor that a worker has watched stays open until settled().
+ */
 struct port_rxq {
 	struct port *port;
 	unsigned index;
-	int fd; /* readable when there is work; -1: none, always poll */
+	int fd;		/* readable when there is work; -1: none, always poll */
+	uint16_t epoch; /* counts the descriptors that fd has been */
+	bool idle;	/* there is nothing to receive from: not served */
 };
 
 struct port_txq {
@@ -118,6 +138,19 @@ struct port_class {
 			   char **errp);
 	/* Control thread. May be NULL: present and up. */
 	void (*status)(struct port *port, struct port_status *status);
+	/*
+	 * Control thread; may be NULL. Tells what Interface:status has beyond
+	 * port_status, by a call of add() for each key.
+	 */
+	void (*describe)(struct port *port,
+			 void (*add)(void *arg, const char *key,
+				     const char *value),
+			 void *arg);
+	/*
+	 * Control thread; may be NULL. A snapshot was published since the port
+	 * said that its queues changed: no worker uses what they were before.
+	 */
+	void (*settled)(struct port *port);
 	/*
 	 * Control thread; may be NULL. The kernel's own counters of what never
 	 * reached us, e.g. drops of a full socket: added to counters `total`.

@@ -22,7 +22,7 @@ CC_tsan  := clang
 CC       := $(or $(CC_$(SAN)),gcc)
 
 PKGS     := jansson libevent libevent_openssl libmnl libpcap \
-            libseccomp libcap-ng openssl $(if $(DPDK),libdpdk)
+            libseccomp libcap-ng libxdp openssl $(if $(DPDK),libdpdk)
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wpointer-arith -Wvla -Wwrite-strings \
             -Wno-unused-parameter -Werror

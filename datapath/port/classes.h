@@ -16,6 +16,7 @@
 #define PORT_CLASSES(X)                                                        \
 	X(null)                                                                \
 	X(device)                                                              \
+	X(afxdp)                                                               \
 	X(tap)                                                                 \
 	X(internal)                                                            \
 	X(patch)                                                               \

@@ -315,7 +315,6 @@ class OvsDpdk(Ovs):
         super().start_server()
         self.ctl("--no-wait", "set", "Open_vSwitch", ".",
                  "other_config:dpdk-init=true",
-                 "other_config:userspace-tso-enable=true",
                  "other_config:dpdk-extra=--no-huge --legacy-mem --no-pci "
                  f"-m 2560 --file-prefix={os.path.basename(self.directory)}")
 

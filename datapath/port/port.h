@@ -31,6 +31,7 @@ enum port_offload {
 	PORT_TX_TSO6 = 1 << 2,
 	PORT_TX_TSO_ECN = 1 << 3,
 	PORT_TX_USO = 1 << 4,
+	PORT_TX_UFO = 1 << 6,
 };
 
 /*

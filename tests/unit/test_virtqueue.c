@@ -345,6 +345,16 @@ static void tiny_buffers(void **state)
 	if (bed_send(&bed, 2, 20))
 		assert_taken(&bed, 2, 20);
 	bed_close(&bed);
+	/* A frame over more of them than a chain may have descriptors. */
+	c.size = 4096;
+	bed_open(&bed, &c);
+	driver_put_buffers(bed.rx, NULL, 32);
+	driver_publish(bed.rx);
+	if (bed_send(&bed, 2, 60000))
+		assert_taken(&bed, 2, 60000);
+	assert_true(bed_send(&bed, 3, 100));
+	assert_taken(&bed, 3, 100);
+	bed_close(&bed);
 }
 
 /* A chain with no frame in it is dropped and given back. */
@@ -458,6 +468,10 @@ static void longest_frame_at_the_end(void **state)
 
 		bed_open(&bed, &c);
 		bed.broken_on_purpose = beyond > 0;
+		/* so that the device has found the region */
+		driver_put_buffer(bed.rx, NULL, 2000);
+		driver_publish(bed.rx);
+		assert_true(bed_send(&bed, 0, 60));
 		part.guest = guest_end(&bed.memory) - need + beyond;
 		assert_int_equal(driver_add(bed.rx, &part, 1, false, 0), 0);
 		driver_publish(bed.rx);

@@ -19,7 +19,7 @@ static void receive_frames(unsigned first, unsigned n)
 {
 	unsigned got = 0, now;
 
-	while (got < n && (now = bed_receive(&bed, 32))) {
+	while (got < n && (now = bed_receive(&bed, n - got))) {
 		for (unsigned i = 0; i < now; i++)
 			assert_packet(&bed, i, first + got + i, 60);
 		virtqueue_done(bed.from);
@@ -59,7 +59,8 @@ static void stop_and_resume(void **state)
 			if (!KIND(state))
 				assert_int_equal(base, got % 65536);
 			assert_int_equal(bed_receive(&bed, 32), 0);
-			assert_false(virtqueue_arm(bed.from));
+			/* nothing will come: sleep */
+			assert_true(virtqueue_arm(bed.from));
 			go_on(bed.tx, bed.from, base);
 			base = stop_queue(bed.to);
 			bed_clear_drops(&bed);
@@ -336,7 +337,7 @@ static void crash_with_a_burst_out(void **state)
 		memset(inflight, 0, sizeof(inflight));
 		stop_queue(bed.from);
 		start_with_inflight(bed.tx, bed.from,
-				    KIND(state) ? 0x80008000 : 0);
+				    KIND(state) ? DRIVER_PACKED_BEGIN : 0);
 		for (unsigned round = 0; round < 20; round++) {
 			for (unsigned i = 0; i < 10; i++)
 				bed_put(&bed, NULL, put++, 60);

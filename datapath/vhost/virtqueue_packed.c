@@ -215,17 +215,16 @@ static inline unsigned map_usual(struct virtqueue *vq,
 	const struct vring_packed_desc *d = first, *end = first + n;
 	uint64_t simple = simple_flags(c->wrap, 0), rest, at;
 	struct packet_form form = packet_form_of(packets);
-	uint64_t hdr_len = vq->hdr_len, last = 0;
+	uint64_t hdr_len = vq->hdr_len, last = 0, len;
 	const struct reach r = reach_of(vq);
 	bool in_order = vq->in_order;
 	const uint8_t *vnet;
-	uint32_t len;
 
 	for (; d != end; d++, packets++) {
 		rest = load_rest(d);
 		if ((rest & SIMPLE_MASK) != simple)
 			break;
-		len = rest - hdr_len;
+		len = (uint32_t)rest - hdr_len;
 		at = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
 		if (unlikely(len - 1 >= PACKET_LEN_MAX) ||
 		    unlikely(at >= r.size))
@@ -328,7 +327,8 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 			return -DROP_TX_FULL;
 		before = chain.len;
 		if (!walk(vq, &next, &chain, &used[k]))
-			return SEND_BROKEN;
+			return too_many(&chain, k) ? -DROP_TX_TOO_BIG
+						   : SEND_BROKEN;
 		used[k++].len = MIN(chain.len - before, need - before);
 	} while (vq->mergeable && chain.len < need);
 	if (chain.len < need)

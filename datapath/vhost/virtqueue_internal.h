@@ -7,6 +7,7 @@
  *	virtqueue_packed.c	the same of packed rings
  *	virtqueue_chain.c	chains of descriptors, and indirect tables
  *	virtqueue_net.c		frames that lie in such chains
+ *	virtqueue_copy.c	ordinary frames' bytes
  *	virtqueue_inflight.c	going on after a crash
  *
  * Everything but the first lines of struct virtqueue belongs to the thread that
@@ -190,20 +191,28 @@ enum virtqueue_frame {
 };
 
 /*
- * Makes a packet of a walked chain. *vnet is its header, or a copy if it was in
- * pieces; i tells packets of a burst apart.
+ * Where the headers of a burst lie, of packets that came in chains: of others,
+ * NULL here, right before the frame.
+ */
+struct virtqueue_headers {
+	bool any; /* else `at` is not set */
+	const uint8_t *at[PACKET_BURST_MAX];
+};
+
+/*
+ * Makes packet number i of a burst of a walked chain, and tells of its header.
  */
 enum virtqueue_frame virtqueue_map_frame(struct virtqueue *vq,
 					 const struct virtqueue_chain *chain,
 					 struct packet *p, unsigned i,
-					 const uint8_t **vnet);
+					 struct virtqueue_headers *headers);
 /*
  * The headers that came with n packets are checked; what is dropped is taken
  * out. Returns how many remain.
  */
 unsigned virtqueue_check_headers(struct virtqueue *vq, struct packet *packets,
-				 const uint8_t *const vnet[], unsigned n,
-				 _Atomic uint64_t *drops);
+				 const struct virtqueue_headers *headers,
+				 unsigned n, _Atomic uint64_t *drops);
 
 /* Writes the header that p leaves with. False: p cannot leave. */
 bool virtqueue_make_header(const struct virtqueue *vq, const struct packet *p,
@@ -218,6 +227,26 @@ bool virtqueue_put_frame(struct virtqueue *vq,
 /* Marks n bytes at offset of what used_guest is the address of. */
 void virtqueue_log_used(const struct virtqueue *vq, uint64_t offset,
 			uint64_t n);
+
+/* --- virtqueue_copy.c ----------------------------------------------------- */
+
+/* A burst on its way out. */
+struct virtqueue_plan {
+	unsigned n; /* packets that were tried */
+	unsigned n_chains;
+	unsigned sent;
+	uint64_t bytes; /* of those that have been copied */
+	bool broken;
+	uint8_t *to[PACKET_BURST_MAX]; /* NULL: is not to be copied */
+};
+
+/*
+ * Copies the packets of the plan, with headers; the buffers have room. Returns
+ * their bytes. The widest version that the processor can.
+ */
+extern uint64_t (*virtqueue_copy_plan)(const struct virtqueue_plan *plan,
+				       struct packet *const packets[],
+				       unsigned hdr_len);
 
 /* --- virtqueue_inflight.c ------------------------------------------------- */
 

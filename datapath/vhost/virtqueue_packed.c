@@ -11,7 +11,7 @@
  */
 #include "vhost/virtqueue_internal.h"
 
-#include "vhost/virtqueue_copy.h"
+#include "vhost/virtqueue_fast.h"
 
 #define AVAIL (1u << VRING_PACKED_DESC_F_AVAIL)
 #define USED  (1u << VRING_PACKED_DESC_F_USED)
@@ -25,15 +25,10 @@
 #endif
 
 /*
- * A descriptor as two words, each read once: length, id and flags together. A
- * thread sanitizer only knows that flags order the rest when they are accessed
- * as the driver accesses them.
+ * Length, id and flags of a descriptor, read once, together. A thread sanitizer
+ * only knows that flags order the rest when they are accessed as the driver
+ * accesses them.
  */
-struct desc {
-	uint64_t guest;
-	uint64_t rest;
-};
-
 static inline uint64_t load_rest(const struct vring_packed_desc *d)
 {
 	uint64_t flags;
@@ -43,11 +38,6 @@ static inline uint64_t load_rest(const struct vring_packed_desc *d)
 				       __ATOMIC_ACQUIRE);
 	flags = __atomic_load_n(&d->flags, __ATOMIC_ACQUIRE);
 	return flags << 48 | (uint64_t)d->id << 32 | d->len;
-}
-
-static inline uint64_t load_guest(const struct vring_packed_desc *d)
-{
-	return __atomic_load_n(&d->addr, __ATOMIC_RELAXED);
 }
 
 static inline void store_used(struct vring_packed_desc *d, uint32_t len,
@@ -115,13 +105,22 @@ static inline bool at_available(const struct cursor_packed *c, uint64_t rest)
 	return (rest >> 48 & (AVAIL | USED)) == available_flags(c->wrap);
 }
 
-/* Whether it is a whole buffer of the right direction, too. */
-static inline bool at_simple(const struct cursor_packed *c, uint64_t rest,
-			     unsigned direction)
+/* The flags that are to tell a whole buffer that is available, in their place.
+ */
+#define SIMPLE_MASK                                                            \
+	((uint64_t)(AVAIL | USED | VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | \
+		    VRING_DESC_F_WRITE)                                        \
+	 << 48)
+
+static inline uint64_t simple_flags(bool wrap, unsigned direction)
 {
-	return (rest >> 48 & (AVAIL | USED | VRING_DESC_F_NEXT |
-			      VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)) ==
-	       (available_flags(c->wrap) | direction);
+	return (uint64_t)(available_flags(wrap) | direction) << 48;
+}
+
+/* How many places there are before the next wrap, at most max. */
+static inline unsigned straight(const struct cursor_packed *c, unsigned max)
+{
+	return MIN(MIN(c->size - c->place, c->left), max);
 }
 
 static bool walk(struct virtqueue *vq, struct cursor_packed *c,
@@ -142,8 +141,11 @@ static bool walk(struct virtqueue *vq, struct cursor_packed *c,
 
 /* --- giving back ---------------------------------------------------------- */
 
-static void log_burst(const struct virtqueue *vq, unsigned n)
+static void log_burst(const struct virtqueue *vq, unsigned n, bool as_one,
+		      uint16_t start)
 {
+	if (as_one)
+		virtqueue_log_used(vq, 16ull * start, 16);
 	for (unsigned i = 0; i < n; i++)
 		virtqueue_log_used(vq, 16ull * vq->scratch->used[i].place, 16);
 }
@@ -162,7 +164,7 @@ static inline void publish(struct virtqueue *vq, unsigned n, uint16_t next,
 		virtqueue_inflight_begin(vq, next, wrap);
 	if (as_one) {
 		store_used(&vq->packed_desc[start], 0, used[n - 1].id, here);
-		n = 1;
+		n = 0;
 	} else {
 		for (unsigned i = n; i--;)
 			store_used(&vq->packed_desc[used[i].place], used[i].len,
@@ -177,7 +179,7 @@ static inline void publish(struct virtqueue *vq, unsigned n, uint16_t next,
 	if (unlikely(vq->inflight))
 		virtqueue_inflight_end(vq);
 	if (unlikely(vq->log))
-		log_burst(vq, n);
+		log_burst(vq, n, as_one, start);
 	virtqueue_notify_packed(vq, start, start_wrap, places);
 }
 
@@ -185,7 +187,7 @@ static inline void publish(struct virtqueue *vq, unsigned n, uint16_t next,
 
 static __attribute__((noinline)) enum virtqueue_frame receive_chain(
 	struct virtqueue *vq, struct cursor_packed *c, struct packet *p,
-	unsigned i, const uint8_t **vnet)
+	unsigned i, struct virtqueue_headers *headers)
 {
 	struct virtqueue_chain chain = { 0 };
 	struct cursor_packed next = *c;
@@ -194,52 +196,79 @@ static __attribute__((noinline)) enum virtqueue_frame receive_chain(
 	if (!walk(vq, &next, &chain, &vq->scratch->used[i]))
 		return VIRTQUEUE_BROKEN;
 	vq->scratch->used[i].len = 0;
-	result = virtqueue_map_frame(vq, &chain, p, i, vnet);
+	result = virtqueue_map_frame(vq, &chain, p, i, headers);
 	if (result == VIRTQUEUE_FRAME)
 		*c = next;
 	return result;
 }
 
+/*
+ * At most n packets, from the place that c is at on, as long as they are usual
+ * ones; no wrap is among them. Returns how many.
+ */
+static inline unsigned map_usual(struct virtqueue *vq,
+				 const struct cursor_packed *c,
+				 struct packet *packets, unsigned n,
+				 struct virtqueue_used *used)
+{
+	const struct vring_packed_desc *first = &vq->packed_desc[c->place];
+	const struct vring_packed_desc *d = first, *end = first + n;
+	uint64_t simple = simple_flags(c->wrap, 0), rest, at;
+	struct packet_form form = packet_form_of(packets);
+	uint64_t hdr_len = vq->hdr_len, last = 0;
+	const struct reach r = reach_of(vq);
+	bool in_order = vq->in_order;
+	const uint8_t *vnet;
+	uint32_t len;
+
+	for (; d != end; d++, packets++) {
+		rest = load_rest(d);
+		if ((rest & SIMPLE_MASK) != simple)
+			break;
+		len = rest - hdr_len;
+		at = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
+		if (unlikely(len - 1 >= PACKET_LEN_MAX) ||
+		    unlikely(at >= r.size))
+			break;
+		vnet = r.host + at;
+		__builtin_prefetch(vnet);
+		__builtin_prefetch(vnet + CACHE_LINE);
+		init_packet(packets, &form, vnet + hdr_len, len);
+		last = rest;
+		if (!in_order) /* else the last is all there is to know */
+			used[d - first] =
+				(struct virtqueue_used){ c->place + (d - first),
+							 rest >> 32, 0 };
+	}
+	n = d - first;
+	if (in_order && n)
+		used[n - 1] = (struct virtqueue_used){ c->place + n - 1,
+						       last >> 32, 0 };
+	return n;
+}
+
 /* As in virtqueue_split.c, but that the first not available one ends it. */
 static inline unsigned map_frames(struct virtqueue *vq, struct packet *packets,
-				  unsigned max, const uint8_t **vnet)
+				  unsigned max,
+				  struct virtqueue_headers *headers)
 {
 	struct virtqueue_used *used = vq->scratch->used;
-	uint32_t hdr_len = vq->hdr_len;
-	struct vhost_window w = vq->window;
-	uint64_t reach = reach_of(&w), guest, rest;
 	struct cursor_packed c = begin(vq);
-	enum virtqueue_frame result;
-	unsigned i;
-	uint8_t *at;
+	unsigned i = 0, k, n;
 
 	vq->why = NULL;
-	for (i = 0; i < max && c.left; i++) {
-		rest = load_rest(&vq->packed_desc[c.place]);
-		if (unlikely(!at_simple(&c, rest, 0))) {
-			if (!at_available(&c, rest))
-				break;
-			goto slow;
-		}
-		guest = load_guest(&vq->packed_desc[c.place]);
-		if (unlikely((uint32_t)rest - hdr_len - 1 >= PACKET_LEN_MAX) ||
-		    unlikely(guest - w.guest >= reach))
-			goto slow;
-		at = w.host + (guest - w.guest);
-		vnet[i] = at;
-		__builtin_prefetch(at);
-		__builtin_prefetch(at + CACHE_LINE);
-		used[i] = (struct virtqueue_used){ c.place, rest >> 32, 0 };
-		packet_init(&packets[i], at + hdr_len,
-			    (uint32_t)rest - hdr_len);
-		step(&c, 1);
-		continue;
-	slow:
-		result = receive_chain(vq, &c, &packets[i], i, &vnet[i]);
-		if (result != VIRTQUEUE_FRAME)
+	while (i < max && c.left) {
+		n = straight(&c, max - i);
+		k = map_usual(vq, &c, packets + i, n, used + i);
+		i += k;
+		step(&c, k);
+		if (k == n)
+			continue;
+		if (!at_available(&c, load_rest(&vq->packed_desc[c.place])) ||
+		    receive_chain(vq, &c, &packets[i], i, headers) !=
+			    VIRTQUEUE_FRAME)
 			break;
-		w = vq->window;
-		reach = reach_of(&w);
+		i++;
 	}
 	vq->next = c.place;
 	vq->wrap = c.wrap;
@@ -249,18 +278,19 @@ static inline unsigned map_frames(struct virtqueue *vq, struct packet *packets,
 unsigned virtqueue_receive_packed(struct virtqueue *vq, struct packet *packets,
 				  unsigned max, _Atomic uint64_t *drops)
 {
-	const uint8_t *vnet[PACKET_BURST_MAX];
+	struct virtqueue_headers headers;
 	unsigned n, kept;
 
 	vq->n_pieces = 0;
-	n = map_frames(vq, packets, MIN(max, PACKET_BURST_MAX), vnet);
+	headers.any = false;
+	n = map_frames(vq, packets, MIN(max, PACKET_BURST_MAX), &headers);
 	if (!n) {
 		if (unlikely(vq->why))
 			virtqueue_break(vq, vq->why);
 		return 0;
 	}
 	vq->n_taken = n;
-	kept = virtqueue_check_headers(vq, packets, vnet, n, drops);
+	kept = virtqueue_check_headers(vq, packets, &headers, n, drops);
 	if (unlikely(!kept))
 		virtqueue_done_packed(vq);
 	return kept;
@@ -309,55 +339,63 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 	return k;
 }
 
-static inline void make_plan(struct virtqueue *vq, struct plan *plan,
+/* As map_usual(), for packets that are each given a buffer. */
+static inline unsigned plan_usual(struct virtqueue *vq,
+				  const struct cursor_packed *c,
+				  struct packet *const packets[], unsigned n,
+				  uint8_t **to, struct virtqueue_used *used)
+{
+	const struct vring_packed_desc *d = &vq->packed_desc[c->place];
+	uint64_t simple = simple_flags(c->wrap, VRING_DESC_F_WRITE), at;
+	uint32_t hdr_len = vq->hdr_len, need;
+	const struct reach r = reach_of(vq);
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		uint64_t rest = load_rest(&d[i]);
+
+		need = packets[i]->len + hdr_len;
+		if ((rest & SIMPLE_MASK) != simple ||
+		    unlikely((uint32_t)rest < need) ||
+		    unlikely(packet_offload_word(packets[i])))
+			break;
+		at = __atomic_load_n(&d[i].addr, __ATOMIC_RELAXED) - r.guest;
+		if (unlikely(at >= r.size))
+			break;
+		to[i] = r.host + at;
+		prefetch_write(to[i]);
+		prefetch_write(to[i] + CACHE_LINE);
+		used[i] = (struct virtqueue_used){ c->place + i, rest >> 32,
+						   need };
+	}
+	return i;
+}
+
+static inline void make_plan(struct virtqueue *vq, struct virtqueue_plan *plan,
 			     struct packet *const packets[], unsigned n,
 			     _Atomic uint64_t *drops)
 {
 	struct virtqueue_used *used = vq->scratch->used;
-	uint32_t hdr_len = vq->hdr_len, need;
-	struct vhost_window w = vq->window;
-	uint64_t reach = vq->log ? 0 : reach_of(&w), guest, rest;
 	struct cursor_packed c = begin(vq);
-	unsigned i, at = 0;
-	uint8_t *to;
-	int k;
+	unsigned k, max;
 
-	for (i = 0; i < n; i++) {
-		const struct packet *p = packets[i];
-
-		if (unlikely(!c.left) || unlikely(packet_offload_word(p)))
-			goto slow;
-		rest = load_rest(&vq->packed_desc[c.place]);
-		if (unlikely(!at_simple(&c, rest, VRING_DESC_F_WRITE)))
-			goto slow;
-		guest = load_guest(&vq->packed_desc[c.place]);
-		need = p->len + hdr_len;
-		if (unlikely((uint32_t)rest < need) ||
-		    unlikely(guest - w.guest >= reach))
-			goto slow;
-		to = w.host + (guest - w.guest);
-		__builtin_prefetch(to, 1);
-		__builtin_prefetch(to + CACHE_LINE, 1);
-		plan->to[i] = to;
-		used[at++] =
-			(struct virtqueue_used){ c.place, rest >> 32, need };
-		plan->bytes += p->len;
-		plan->sent++;
-		step(&c, 1);
-		continue;
-	slow:
-		plan->n = i;
-		plan->n_chains = at;
-		k = send_chains(vq, p, at, &c);
-		if (!plan_slow(plan, p, k, drops))
-			goto out;
-		at = plan->n_chains;
-		w = vq->window;
-		reach = vq->log ? 0 : reach_of(&w);
+	while (plan->n < n) {
+		/* What is logged is written by the long way. */
+		max = unlikely(vq->log) ? 0 : straight(&c, n - plan->n);
+		k = plan_usual(vq, &c, packets + plan->n, max,
+			       plan->to + plan->n, used + plan->n_chains);
+		step(&c, k);
+		plan->n += k;
+		plan->n_chains += k;
+		plan->sent += k;
+		if (k && k == max)
+			continue;
+		if (!plan_tried(plan, packets[plan->n],
+				send_chains(vq, packets[plan->n],
+					    plan->n_chains, &c),
+				drops))
+			break;
 	}
-	plan->n = n;
-	plan->n_chains = at;
-out:
 	vq->next = c.place;
 	vq->wrap = c.wrap;
 }
@@ -366,15 +404,14 @@ unsigned virtqueue_send_packed(struct virtqueue *vq,
 			       struct packet *const packets[], unsigned n,
 			       _Atomic uint64_t *drops, uint64_t *bytes)
 {
-	struct plan plan;
+	struct virtqueue_plan plan;
 
 	plan_init(&plan);
 	make_plan(vq, &plan, packets, n, drops);
-	copy_plan(&plan, packets, vq->hdr_len);
+	*bytes += plan.bytes + virtqueue_copy_plan(&plan, packets, vq->hdr_len);
 	if (likely(plan.n_chains))
 		publish(vq, plan.n_chains, vq->next, vq->wrap, false);
 	if (unlikely(plan.n < n))
 		plan_cut_short(vq, &plan, n, drops);
-	*bytes += plan.bytes;
 	return plan.sent;
 }

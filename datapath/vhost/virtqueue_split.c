@@ -21,26 +21,7 @@
 #include <emmintrin.h>
 #endif
 
-#include "vhost/virtqueue_copy.h"
-
-/* A descriptor as two words, each read once. */
-struct desc {
-	uint64_t guest;
-	uint64_t rest; /* length, flags, next */
-};
-
-static inline struct desc load_desc(const struct vring_desc *d)
-{
-	return (struct desc){
-		__atomic_load_n(&d->addr, __ATOMIC_RELAXED),
-		__atomic_load_n((const uint64_t *)&d->len, __ATOMIC_RELAXED),
-	};
-}
-
-static inline uint16_t desc_flags(struct desc d)
-{
-	return d.rest >> 32;
-}
+#include "vhost/virtqueue_fast.h"
 
 static inline uint16_t available_index(const struct virtqueue *vq)
 {
@@ -76,25 +57,43 @@ static inline uint16_t head_at(const struct virtqueue *vq, unsigned i)
 		__ATOMIC_RELAXED);
 }
 
-/* The next n heads to vq->heads, and their descriptors asked for. */
+/* Each is read once. */
+static inline void copy_heads(uint16_t *to, const void *from, unsigned n)
+{
+	const unsigned a_line = 8;
+	unsigned i = 0;
+
+	for (; i + a_line <= n; i += a_line)
+		memcpy(to + i, (const uint16_t *)from + i,
+		       a_line * sizeof(*to));
+	for (; i < n; i++)
+		to[i] = __atomic_load_n((const uint16_t *)from + i,
+					__ATOMIC_RELAXED);
+	__asm__ volatile("" : : : "memory"); /* no second look */
+}
+
+/*
+ * The next n heads to vq->heads. Their descriptors and used entries are asked
+ * for, mostly four and eight in a line.
+ */
 static inline void take_heads(struct virtqueue *vq, unsigned n)
 {
-	unsigned at = vq->next & (vq->size - 1), first = vq->size - at;
+	unsigned mask = vq->size - 1, at = vq->next & mask;
+	unsigned first = MIN(n, vq->size - at);
+	const struct vring_desc *desc = vq->desc;
 
 	if (unlikely(vq->n_resumed)) {
 		for (unsigned i = 0; i < n; i++)
 			vq->heads[i] = head_at(vq, i);
 		return;
 	}
-	if (first > n)
-		first = n;
-	memcpy(vq->heads, &vq->avail->ring[at], first * sizeof(uint16_t));
-	memcpy(vq->heads + first, vq->avail->ring,
-	       (n - first) * sizeof(uint16_t));
-	__asm__ volatile("" : : : "memory"); /* no second look */
-	/* Mostly the next ones are in the same line. */
+	copy_heads(vq->heads, &vq->avail->ring[at], first);
+	copy_heads(vq->heads + first, vq->avail->ring, n - first);
 	for (unsigned i = 0; i < n; i += 4)
-		__builtin_prefetch(&vq->desc[vq->heads[i]]);
+		__builtin_prefetch(&desc[vq->heads[i]]);
+	prefetch_write(&vq->used->idx);
+	for (unsigned i = 0; i < n; i += 8)
+		prefetch_write(&vq->used->ring[(vq->used_next + i) & mask]);
 }
 
 static inline void heads_taken(struct virtqueue *vq, unsigned n)
@@ -158,13 +157,45 @@ static inline void publish(struct virtqueue *vq, unsigned n)
 
 static __attribute__((noinline)) enum virtqueue_frame receive_chain(
 	struct virtqueue *vq, struct packet *p, unsigned i,
-	const uint8_t **vnet)
+	struct virtqueue_headers *headers)
 {
 	struct virtqueue_chain chain = { 0 };
 
 	if (!virtqueue_walk_split(vq, vq->heads[i], &chain))
 		return VIRTQUEUE_BROKEN;
-	return virtqueue_map_frame(vq, &chain, p, i, vnet);
+	return virtqueue_map_frame(vq, &chain, p, i, headers);
+}
+
+/* At most n packets, as long as they are usual ones. Returns how many. */
+static inline unsigned map_usual(struct virtqueue *vq, struct packet *packets,
+				 const uint16_t *heads, unsigned n)
+{
+	const uint16_t *head = heads, *end = heads + n;
+	const struct vring_desc *desc = vq->desc, *d;
+	struct packet_form form = packet_form_of(packets);
+	uint64_t hdr_len = vq->hdr_len, at;
+	const struct reach r = reach_of(vq);
+	uint32_t size = vq->size, len;
+	const uint8_t *vnet;
+
+	for (; head != end; head++, packets++) {
+		if (unlikely(*head >= size))
+			break;
+		d = &desc[*head];
+		/* What is looked at in one place only cannot be two things. */
+		if (unlikely(d->flags))
+			break;
+		len = __atomic_load_n(&d->len, __ATOMIC_RELAXED) - hdr_len;
+		at = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
+		if (unlikely(len - 1 >= PACKET_LEN_MAX) ||
+		    unlikely(at >= r.size))
+			break;
+		vnet = r.host + at;
+		__builtin_prefetch(vnet);
+		__builtin_prefetch(vnet + CACHE_LINE);
+		init_packet(packets, &form, vnet + hdr_len, len);
+	}
+	return head - heads;
 }
 
 /*
@@ -172,59 +203,40 @@ static __attribute__((noinline)) enum virtqueue_frame receive_chain(
  * or has no room: it begins the next burst then. 0: it is the first.
  */
 static inline unsigned map_frames(struct virtqueue *vq, struct packet *packets,
-				  unsigned n, const uint8_t **vnet)
+				  unsigned n, struct virtqueue_headers *headers)
 {
-	uint32_t hdr_len = vq->hdr_len;
-	struct vhost_window w = vq->window;
-	uint64_t reach = reach_of(&w);
-	enum virtqueue_frame result;
-	struct desc d;
-	uint8_t *at;
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (unlikely(vq->heads[i] >= vq->size))
-			goto slow;
-		d = load_desc(&vq->desc[vq->heads[i]]);
-		if (unlikely(desc_flags(d)) ||
-		    unlikely((uint32_t)d.rest - hdr_len - 1 >=
-			     PACKET_LEN_MAX) ||
-		    unlikely(d.guest - w.guest >= reach))
-			goto slow;
-		at = w.host + (d.guest - w.guest);
-		vnet[i] = at;
-		__builtin_prefetch(at);
-		__builtin_prefetch(at + CACHE_LINE);
-		packet_init(&packets[i], at + hdr_len,
-			    (uint32_t)d.rest - hdr_len);
-		continue;
-	slow:
-		result = receive_chain(vq, &packets[i], i, &vnet[i]);
-		if (result != VIRTQUEUE_FRAME)
-			return i;
-		w = vq->window;
-		reach = reach_of(&w);
+	for (;; i++) {
+		i += map_usual(vq, packets + i, vq->heads + i, n - i);
+		if (likely(i == n))
+			break;
+		if (receive_chain(vq, &packets[i], i, headers) !=
+		    VIRTQUEUE_FRAME)
+			break;
 	}
-	return n;
+	return i;
 }
 
 unsigned virtqueue_receive_split(struct virtqueue *vq, struct packet *packets,
 				 unsigned max, _Atomic uint64_t *drops)
 {
 	unsigned n = look(vq, MIN(max, PACKET_BURST_MAX)), kept;
-	const uint8_t *vnet[PACKET_BURST_MAX];
+	struct virtqueue_headers headers;
 
 	if (!n)
 		return 0;
 	vq->n_pieces = 0;
+	headers.any = false;
 	take_heads(vq, n);
-	n = map_frames(vq, packets, n, vnet);
+	n = map_frames(vq, packets, n, &headers);
 	if (unlikely(!n)) {
 		virtqueue_break(vq, vq->why);
 		return 0;
 	}
 	heads_taken(vq, n);
 	vq->n_taken = n;
-	kept = virtqueue_check_headers(vq, packets, vnet, n, drops);
+	kept = virtqueue_check_headers(vq, packets, &headers, n, drops);
 	if (unlikely(!kept))
 		virtqueue_done_split(vq);
 	return kept;
@@ -306,55 +318,75 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 }
 
 /*
+ * Gives the next packets a buffer each, at most n of them, as long as they are
+ * usual ones. Returns how many. No wrap of the used ring is among them.
+ */
+static inline unsigned plan_usual(struct virtqueue *vq,
+				  struct packet *const packets[], unsigned n,
+				  const uint16_t *heads, unsigned at,
+				  uint8_t **to)
+{
+	struct vring_used_elem *used =
+		&vq->used->ring[(vq->used_next + at) & (vq->size - 1)];
+	const struct vring_desc *desc = vq->desc, *d;
+	uint32_t hdr_len = vq->hdr_len, size = vq->size, need;
+	const struct reach r = reach_of(vq);
+	uint64_t offset;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		uint32_t head = heads[i];
+
+		if (unlikely(packet_offload_word(packets[i])) ||
+		    unlikely(head >= size))
+			break;
+		d = &desc[head];
+		need = packets[i]->len + hdr_len;
+		/* What is looked at in one place only cannot be two things. */
+		if (unlikely(d->flags != VRING_DESC_F_WRITE) ||
+		    unlikely(d->len < need))
+			break;
+		offset = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
+		if (unlikely(offset >= r.size))
+			break;
+		to[i] = r.host + offset;
+		prefetch_write(to[i]);
+		prefetch_write(to[i] + CACHE_LINE);
+		used[i].id = head;
+		used[i].len = need;
+	}
+	return i;
+}
+
+/*
  * Gives each of n packets a buffer, or sends it right away when it needs more
  * than one. `count` chains are there, `have` of them in vq->heads.
  */
-static inline void make_plan(struct virtqueue *vq, struct plan *plan,
+static inline void make_plan(struct virtqueue *vq, struct virtqueue_plan *plan,
 			     struct packet *const packets[], unsigned n,
 			     unsigned count, unsigned have,
 			     _Atomic uint64_t *drops)
 {
-	uint32_t hdr_len = vq->hdr_len, need;
-	struct vhost_window w = vq->window;
-	uint64_t reach = reach_of(&w);
-	unsigned i, at = 0;
-	struct desc d;
-	uint8_t *to;
+	unsigned max, k, at, place;
 
-	if (unlikely(vq->log))
-		have = 0;
-	for (i = 0; i < n; i++) {
-		const struct packet *p = packets[i];
-
-		if (unlikely(at >= have) || unlikely(packet_offload_word(p)) ||
-		    unlikely(vq->heads[at] >= vq->size))
-			goto slow;
-		d = load_desc(&vq->desc[vq->heads[at]]);
-		need = p->len + hdr_len;
-		if (unlikely(desc_flags(d) != VRING_DESC_F_WRITE) ||
-		    unlikely((uint32_t)d.rest < need) ||
-		    unlikely(d.guest - w.guest >= reach))
-			goto slow;
-		to = w.host + (d.guest - w.guest);
-		__builtin_prefetch(to, 1);
-		__builtin_prefetch(to + CACHE_LINE, 1);
-		plan->to[i] = to;
-		set_used(vq, at, vq->heads[at], need);
-		plan->bytes += p->len;
-		plan->sent++;
-		at++;
-		continue;
-	slow:
-		plan->n = i;
-		plan->n_chains = at;
-		if (!plan_slow(plan, p, send_chains(vq, p, at, count), drops))
-			return;
+	while (plan->n < n) {
 		at = plan->n_chains;
-		w = vq->window;
-		reach = reach_of(&w);
+		place = (vq->used_next + at) & (vq->size - 1);
+		max = at < have ? MIN(have - at, vq->size - place) : 0;
+		max = MIN(max, n - plan->n);
+		k = plan_usual(vq, packets + plan->n, max, vq->heads + at, at,
+			       plan->to + plan->n);
+		plan->n += k;
+		plan->n_chains += k;
+		plan->sent += k;
+		if (k && k == max)
+			continue;
+		if (!plan_tried(plan, packets[plan->n],
+				send_chains(vq, packets[plan->n],
+					    plan->n_chains, count),
+				drops))
+			break;
 	}
-	plan->n = n;
-	plan->n_chains = at;
 }
 
 unsigned virtqueue_send_split(struct virtqueue *vq,
@@ -362,18 +394,18 @@ unsigned virtqueue_send_split(struct virtqueue *vq,
 			      _Atomic uint64_t *drops, uint64_t *bytes)
 {
 	unsigned count = look(vq, vq->size), have = MIN(count, n);
-	struct plan plan;
+	struct virtqueue_plan plan;
 
 	plan_init(&plan);
 	take_heads(vq, have);
-	make_plan(vq, &plan, packets, n, count, have, drops);
-	copy_plan(&plan, packets, vq->hdr_len);
+	/* What is logged is written by the long way. */
+	make_plan(vq, &plan, packets, n, count, vq->log ? 0 : have, drops);
+	*bytes += plan.bytes + virtqueue_copy_plan(&plan, packets, vq->hdr_len);
 	if (likely(plan.n_chains)) {
 		heads_taken(vq, plan.n_chains);
 		publish(vq, plan.n_chains);
 	}
 	if (unlikely(plan.n < n))
 		plan_cut_short(vq, &plan, n, drops);
-	*bytes += plan.bytes;
 	return plan.sent;
 }

@@ -120,6 +120,11 @@ struct port_txq {
 
 struct port_class {
 	const char *type; /* Interface:type */
+	/*
+	 * Receiving from an empty queue is a look into memory, not a system
+	 * call: a worker looks there for a while before it arms the queue.
+	 */
+	bool polls_in_memory;
 
 	/*
 	 * Control thread. Opens or attaches; on success *portp has its queues.

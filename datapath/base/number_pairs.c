@@ -68,6 +68,16 @@ bool number_pairs_parse(const char *text, unsigned key_max, unsigned value_max,
 	return false;
 }
 
+void number_pairs_clone(struct number_pairs *to,
+			const struct number_pairs *from)
+{
+	*to = (struct number_pairs){ .n = from->n };
+	if (!from->n)
+		return;
+	to->pairs = xmalloc(from->n * sizeof(*to->pairs));
+	memcpy(to->pairs, from->pairs, from->n * sizeof(*to->pairs));
+}
+
 void number_pairs_fini(struct number_pairs *pairs)
 {
 	free(pairs->pairs);

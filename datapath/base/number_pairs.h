@@ -21,6 +21,8 @@ struct number_pairs {
  */
 bool number_pairs_parse(const char *text, unsigned key_max, unsigned value_max,
 			struct number_pairs *pairs);
+void number_pairs_clone(struct number_pairs *to,
+			const struct number_pairs *from);
 void number_pairs_fini(struct number_pairs *pairs);
 
 /* The value that belongs to the key, or -1. */

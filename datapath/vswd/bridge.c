@@ -196,5 +196,6 @@ bool vswitch_tick(struct vswitch *vs, uint32_t now_s)
 		fdb_drain_changes(b->fdb);
 		look_elsewhere(vs, b);
 	}
+	vswitch_balance(vs, now_s);
 	return vs->changed;
 }

@@ -103,6 +103,8 @@ struct port_status {
  * between two snapshots, and says so by port_config.changed(): the next
  * snapshot serves what is then not idle, and takes another epoch for another
  * queue. A descriptor that a worker has watched stays open until settled().
+ * Workers read the three only while they take a snapshot over; nor may a kind
+ * that changes them in its own functions that workers call.
  */
 struct port_rxq {
 	struct port *port;

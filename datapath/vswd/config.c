@@ -52,8 +52,8 @@ void cfg_switch_free(struct cfg_switch *config)
 		return;
 	for (size_t i = 0; i < config->n_bridges; i++)
 		cfg_bridge_free(config->bridges[i]);
-	free(config->bridges);
 	number_pairs_fini(&config->worker_cores);
+	free(config->bridges);
 	free(config);
 }
 

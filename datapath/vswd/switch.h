@@ -95,9 +95,9 @@ struct vswitch {
 	bool changed;  /* the snapshot is not what it should be */
 	bool to_flush; /* some vport is */
 
+	uint32_t balanced_s; /* when workers' loads were last compared */
 	struct capture_session *captures;
 	uint32_t now_s;
-	uint32_t balanced_s; /* when workers' loads were last compared */
 };
 
 struct vswitch *vswitch_create(struct event_base *base);

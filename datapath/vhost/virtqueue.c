@@ -129,6 +129,10 @@ static int check_setup(const struct virtqueue *vq,
 				 "%s: queue %u: not all parts of the ring have "
 				 "an address",
 				 vq->name, vq->index);
+	if (packed && (s->base & 0x7fff) >= s->size)
+		return set_error(errp, -EINVAL,
+				 "%s: queue %u: base %#x lies past the ring",
+				 vq->name, vq->index, s->base);
 	if ((uintptr_t)s->desc % desc || (uintptr_t)s->driver % rest ||
 	    (uintptr_t)s->device % 4)
 		return set_error(errp, -EINVAL,
@@ -168,8 +172,9 @@ int virtqueue_start(struct virtqueue *vq, const struct virtqueue_setup *setup,
 	if (error)
 		return error;
 	free(vq->scratch);
-	vq->scratch = xcalloc(1, sizeof(*vq->scratch) +
-					 setup->size * sizeof(uint16_t));
+	vq->scratch =
+		xcalloc(1, sizeof(*vq->scratch) +
+				   setup->size * sizeof(struct virtqueue_used));
 	adopt(vq, setup);
 	virtqueue_resume(vq, setup->base);
 	vq->started = true;
@@ -313,7 +318,7 @@ static bool take_soon(struct virtqueue *vq)
 unsigned virtqueue_send(struct virtqueue *vq, struct packet *const packets[],
 			unsigned n, _Atomic uint64_t *drops, uint64_t *bytes)
 {
-	unsigned sent = 0;
+	unsigned sent = 0, now;
 
 	if (unlikely(!virtqueue_is_usable(vq))) {
 		virtqueue_count(&drops[DROP_TX_DOWN], n);
@@ -323,12 +328,17 @@ unsigned virtqueue_send(struct virtqueue *vq, struct packet *const packets[],
 		virtqueue_count(&drops[DROP_TX_BUSY], n);
 		return 0;
 	}
-	if (unlikely(!virtqueue_is_usable(vq)))
-		virtqueue_count(&drops[DROP_TX_DOWN], n);
-	else if (vq->packed)
-		sent = virtqueue_send_packed(vq, packets, n, drops, bytes);
-	else
-		sent = virtqueue_send_split(vq, packets, n, drops, bytes);
+	for (; n; packets += now, n -= now) {
+		now = MIN(n, PACKET_BURST_MAX);
+		if (unlikely(!virtqueue_is_usable(vq)))
+			virtqueue_count(&drops[DROP_TX_DOWN], now);
+		else if (vq->packed)
+			sent += virtqueue_send_packed(vq, packets, now, drops,
+						      bytes);
+		else
+			sent += virtqueue_send_split(vq, packets, now, drops,
+						     bytes);
+	}
 	virtqueue_give(vq);
 	return sent;
 }

@@ -32,18 +32,22 @@ struct virtqueue_buffer {
 	uint32_t len;
 };
 
-/* What only chains need; there while the queue is started. */
+/* A buffer that was taken from the ring, and what it is given back with. */
+struct virtqueue_used {
+	uint16_t place, id; /* packed: of its first descriptor */
+	uint32_t len;
+};
+
+/* What is there only while the queue is started. */
 struct virtqueue_scratch {
 	struct virtqueue_buffer buffers[VIRTQUEUE_CHAIN_MAX];
 	struct packet_segment pieces[VIRTQUEUE_PIECES_MAX];
 	uint8_t headers[PACKET_BURST_MAX][16]; /* that were in pieces */
-	/* of a crashed run: chains to take before those of the ring */
-	uint16_t resumed[];
-};
-
-/* A buffer that was taken from a packed ring: its first place and its id. */
-struct virtqueue_place {
-	uint16_t place, id;
+	/*
+	 * As many as the ring has places. Packed: of the burst. Split: chains
+	 * of a crashed run (their ids), to be taken before those of the ring.
+	 */
+	struct virtqueue_used used[];
 };
 
 struct virtqueue {
@@ -86,7 +90,7 @@ struct virtqueue {
 	struct vhost_window table_window; /* for indirect tables */
 	uint64_t used_guest;
 	void *inflight;
-	uint16_t n_resumed, resumed_next; /* scratch->resumed */
+	uint16_t n_resumed, resumed_next; /* scratch->used */
 	bool used_wrap;			  /* packed: counter of used_next */
 	bool started, enabled, from_guest;
 	_Atomic uint64_t kicks;
@@ -95,10 +99,8 @@ struct virtqueue {
 	char *name;
 	const char *why; /* what the chain at hand breaks */
 
-	union {
-		uint16_t heads[PACKET_BURST_MAX];
-		struct virtqueue_place places[PACKET_BURST_MAX];
-	} CACHE_ALIGNED;
+	/* Split: of the burst. */
+	uint16_t heads[PACKET_BURST_MAX] CACHE_ALIGNED;
 };
 
 /* --- virtqueue.c ---------------------------------------------------------- */
@@ -219,7 +221,7 @@ void virtqueue_log_used(const struct virtqueue *vq, uint64_t offset,
 
 /* --- virtqueue_inflight.c ------------------------------------------------- */
 
-/* Finds out where a ring goes on. Chains to resume go to scratch->resumed. */
+/* Finds out where a ring goes on. Chains to resume go to scratch->used. */
 void virtqueue_resume(struct virtqueue *vq, uint32_t base);
 /* The holder of a queue with an in-flight region: around publishing. */
 void virtqueue_inflight_split(struct virtqueue *vq, uint16_t used);

@@ -1,25 +1,380 @@
-/* Packed rings (virtio 1.2, 2.8): nothing is received or sent yet. */
+/*
+ * Packed rings (virtio 1.2, 2.8): one ring of descriptors, four in a cache
+ * line, that the device overwrites with used ones. As in virtqueue_split.c a
+ * burst is gone over in passes.
+ *
+ * A descriptor is available, or used, by two of its flags and a counter of the
+ * laps; there is no index to look at. The driver looks at them in order, so a
+ * burst becomes visible at once when the flags of its first descriptor are
+ * written last. All are written from the last to the first: so after a crash it
+ * can be told how far this had come (virtqueue_inflight.c).
+ */
 #include "vhost/virtqueue_internal.h"
+
+#include "vhost/virtqueue_copy.h"
+
+#define AVAIL (1u << VRING_PACKED_DESC_F_AVAIL)
+#define USED  (1u << VRING_PACKED_DESC_F_USED)
+
+#if defined(__SANITIZE_THREAD__)
+#define ONE_ACCESS 0
+#elif defined(__has_feature)
+#define ONE_ACCESS !__has_feature(thread_sanitizer)
+#else
+#define ONE_ACCESS 1
+#endif
+
+/*
+ * A descriptor as two words, each read once: length, id and flags together. A
+ * thread sanitizer only knows that flags order the rest when they are accessed
+ * as the driver accesses them.
+ */
+struct desc {
+	uint64_t guest;
+	uint64_t rest;
+};
+
+static inline uint64_t load_rest(const struct vring_packed_desc *d)
+{
+	uint64_t flags;
+
+	if (ONE_ACCESS)
+		return __atomic_load_n((const uint64_t *)&d->len,
+				       __ATOMIC_ACQUIRE);
+	flags = __atomic_load_n(&d->flags, __ATOMIC_ACQUIRE);
+	return flags << 48 | (uint64_t)d->id << 32 | d->len;
+}
+
+static inline uint64_t load_guest(const struct vring_packed_desc *d)
+{
+	return __atomic_load_n(&d->addr, __ATOMIC_RELAXED);
+}
+
+static inline void store_used(struct vring_packed_desc *d, uint32_t len,
+			      uint16_t id, uint16_t flags)
+{
+	if (ONE_ACCESS) {
+		__atomic_store_n((uint64_t *)&d->len,
+				 (uint64_t)flags << 48 | (uint64_t)id << 32 |
+					 len,
+				 __ATOMIC_RELEASE);
+		return;
+	}
+	d->len = len;
+	d->id = id;
+	__atomic_store_n(&d->flags, flags, __ATOMIC_RELEASE);
+}
+
+/* Of a descriptor that is available in this lap. */
+static inline unsigned available_flags(bool wrap)
+{
+	return wrap ? AVAIL : USED;
+}
+
+/* Of one that is used, from the side's other end. */
+static inline uint16_t used_flags(const struct virtqueue *vq, bool wrap)
+{
+	return (wrap ? AVAIL | USED : 0) |
+	       (vq->from_guest ? 0 : VRING_DESC_F_WRITE);
+}
+
+bool virtqueue_has_work_packed(const struct virtqueue *vq)
+{
+	uint64_t rest = load_rest(&vq->packed_desc[vq->next]);
+
+	return (rest >> 48 & (AVAIL | USED)) == available_flags(vq->wrap);
+}
+
+/* --- where in the ring ---------------------------------------------------- */
+
+/* A place that goes round; kept apart from the queue while a burst is read. */
+struct cursor_packed {
+	unsigned place, size;
+	bool wrap;
+	unsigned left; /* places that are not in this burst */
+};
+
+static inline struct cursor_packed begin(const struct virtqueue *vq)
+{
+	return (struct cursor_packed){ vq->next, vq->size, vq->wrap, vq->size };
+}
+
+static inline void step(struct cursor_packed *c, unsigned n)
+{
+	c->place += n;
+	c->left -= n;
+	if (unlikely(c->place >= c->size)) {
+		c->place -= c->size;
+		c->wrap = !c->wrap;
+	}
+}
+
+/* Whether there is one, by its flags. */
+static inline bool at_available(const struct cursor_packed *c, uint64_t rest)
+{
+	return (rest >> 48 & (AVAIL | USED)) == available_flags(c->wrap);
+}
+
+/* Whether it is a whole buffer of the right direction, too. */
+static inline bool at_simple(const struct cursor_packed *c, uint64_t rest,
+			     unsigned direction)
+{
+	return (rest >> 48 & (AVAIL | USED | VRING_DESC_F_NEXT |
+			      VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)) ==
+	       (available_flags(c->wrap) | direction);
+}
+
+static bool walk(struct virtqueue *vq, struct cursor_packed *c,
+		 struct virtqueue_chain *chain, struct virtqueue_used *used)
+{
+	uint16_t n_places;
+
+	used->place = c->place;
+	if (!virtqueue_walk_packed(vq, c->place, chain, &n_places, &used->id))
+		return false;
+	if (n_places > c->left) {
+		vq->why = "more available than the ring has";
+		return false;
+	}
+	step(c, n_places);
+	return true;
+}
+
+/* --- giving back ---------------------------------------------------------- */
+
+static void log_burst(const struct virtqueue *vq, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		virtqueue_log_used(vq, 16ull * vq->scratch->used[i].place, 16);
+}
+
+/* n buffers, in scratch->used; those behind them begin at `next`. */
+static inline void publish(struct virtqueue *vq, unsigned n, uint16_t next,
+			   bool wrap, bool as_one)
+{
+	const struct virtqueue_used *used = vq->scratch->used;
+	uint16_t start = vq->used_next, places;
+	uint16_t here = used_flags(vq, vq->used_wrap);
+	uint16_t lap = used_flags(vq, !vq->used_wrap);
+	bool start_wrap = vq->used_wrap;
+
+	if (unlikely(vq->inflight))
+		virtqueue_inflight_begin(vq, next, wrap);
+	if (as_one) {
+		store_used(&vq->packed_desc[start], 0, used[n - 1].id, here);
+		n = 1;
+	} else {
+		for (unsigned i = n; i--;)
+			store_used(&vq->packed_desc[used[i].place], used[i].len,
+				   used[i].id,
+				   used[i].place >= start ? here : lap);
+	}
+	places = next - start;
+	if (wrap != start_wrap)
+		places += vq->size;
+	vq->used_next = next;
+	vq->used_wrap = wrap;
+	if (unlikely(vq->inflight))
+		virtqueue_inflight_end(vq);
+	if (unlikely(vq->log))
+		log_burst(vq, n);
+	virtqueue_notify_packed(vq, start, start_wrap, places);
+}
+
+/* --- receiving ------------------------------------------------------------ */
+
+static __attribute__((noinline)) enum virtqueue_frame receive_chain(
+	struct virtqueue *vq, struct cursor_packed *c, struct packet *p,
+	unsigned i, const uint8_t **vnet)
+{
+	struct virtqueue_chain chain = { 0 };
+	struct cursor_packed next = *c;
+	enum virtqueue_frame result;
+
+	if (!walk(vq, &next, &chain, &vq->scratch->used[i]))
+		return VIRTQUEUE_BROKEN;
+	vq->scratch->used[i].len = 0;
+	result = virtqueue_map_frame(vq, &chain, p, i, vnet);
+	if (result == VIRTQUEUE_FRAME)
+		*c = next;
+	return result;
+}
+
+/* As in virtqueue_split.c, but that the first not available one ends it. */
+static inline unsigned map_frames(struct virtqueue *vq, struct packet *packets,
+				  unsigned max, const uint8_t **vnet)
+{
+	struct virtqueue_used *used = vq->scratch->used;
+	uint32_t hdr_len = vq->hdr_len;
+	struct vhost_window w = vq->window;
+	uint64_t reach = reach_of(&w), guest, rest;
+	struct cursor_packed c = begin(vq);
+	enum virtqueue_frame result;
+	unsigned i;
+	uint8_t *at;
+
+	vq->why = NULL;
+	for (i = 0; i < max && c.left; i++) {
+		rest = load_rest(&vq->packed_desc[c.place]);
+		if (unlikely(!at_simple(&c, rest, 0))) {
+			if (!at_available(&c, rest))
+				break;
+			goto slow;
+		}
+		guest = load_guest(&vq->packed_desc[c.place]);
+		if (unlikely((uint32_t)rest - hdr_len - 1 >= PACKET_LEN_MAX) ||
+		    unlikely(guest - w.guest >= reach))
+			goto slow;
+		at = w.host + (guest - w.guest);
+		vnet[i] = at;
+		__builtin_prefetch(at);
+		__builtin_prefetch(at + CACHE_LINE);
+		used[i] = (struct virtqueue_used){ c.place, rest >> 32, 0 };
+		packet_init(&packets[i], at + hdr_len,
+			    (uint32_t)rest - hdr_len);
+		step(&c, 1);
+		continue;
+	slow:
+		result = receive_chain(vq, &c, &packets[i], i, &vnet[i]);
+		if (result != VIRTQUEUE_FRAME)
+			break;
+		w = vq->window;
+		reach = reach_of(&w);
+	}
+	vq->next = c.place;
+	vq->wrap = c.wrap;
+	return i;
+}
 
 unsigned virtqueue_receive_packed(struct virtqueue *vq, struct packet *packets,
 				  unsigned max, _Atomic uint64_t *drops)
 {
-	return 0;
+	const uint8_t *vnet[PACKET_BURST_MAX];
+	unsigned n, kept;
+
+	vq->n_pieces = 0;
+	n = map_frames(vq, packets, MIN(max, PACKET_BURST_MAX), vnet);
+	if (!n) {
+		if (unlikely(vq->why))
+			virtqueue_break(vq, vq->why);
+		return 0;
+	}
+	vq->n_taken = n;
+	kept = virtqueue_check_headers(vq, packets, vnet, n, drops);
+	if (unlikely(!kept))
+		virtqueue_done_packed(vq);
+	return kept;
 }
 
 void virtqueue_done_packed(struct virtqueue *vq)
 {
+	unsigned n = vq->n_taken;
+
+	vq->n_taken = 0;
+	publish(vq, n, vq->next, vq->wrap, vq->in_order);
+}
+
+/* --- sending -------------------------------------------------------------- */
+
+/* As in virtqueue_split.c; the chains are those from c on, that it moves. */
+static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
+						 const struct packet *p,
+						 unsigned at,
+						 struct cursor_packed *c)
+{
+	struct virtqueue_used *used = vq->scratch->used + at;
+	struct virtqueue_chain chain = { 0 };
+	uint64_t need = vq->hdr_len + (uint64_t)p->len, before;
+	uint8_t header[VIRTQUEUE_HEADER_MAX];
+	struct cursor_packed next = *c;
+	int k = 0;
+
+	if (!virtqueue_make_header(vq, p, header))
+		return -DROP_TX_OFFLOAD;
+	do {
+		if (!next.left ||
+		    !at_available(&next,
+				  load_rest(&vq->packed_desc[next.place])))
+			return -DROP_TX_FULL;
+		before = chain.len;
+		if (!walk(vq, &next, &chain, &used[k]))
+			return SEND_BROKEN;
+		used[k++].len = MIN(chain.len - before, need - before);
+	} while (vq->mergeable && chain.len < need);
+	if (chain.len < need)
+		return -DROP_TX_TOO_BIG;
+	if (!virtqueue_put_frame(vq, &chain, k, p, header))
+		return SEND_BROKEN;
+	*c = next;
+	return k;
+}
+
+static inline void make_plan(struct virtqueue *vq, struct plan *plan,
+			     struct packet *const packets[], unsigned n,
+			     _Atomic uint64_t *drops)
+{
+	struct virtqueue_used *used = vq->scratch->used;
+	uint32_t hdr_len = vq->hdr_len, need;
+	struct vhost_window w = vq->window;
+	uint64_t reach = vq->log ? 0 : reach_of(&w), guest, rest;
+	struct cursor_packed c = begin(vq);
+	unsigned i, at = 0;
+	uint8_t *to;
+	int k;
+
+	for (i = 0; i < n; i++) {
+		const struct packet *p = packets[i];
+
+		if (unlikely(!c.left) || unlikely(packet_offload_word(p)))
+			goto slow;
+		rest = load_rest(&vq->packed_desc[c.place]);
+		if (unlikely(!at_simple(&c, rest, VRING_DESC_F_WRITE)))
+			goto slow;
+		guest = load_guest(&vq->packed_desc[c.place]);
+		need = p->len + hdr_len;
+		if (unlikely((uint32_t)rest < need) ||
+		    unlikely(guest - w.guest >= reach))
+			goto slow;
+		to = w.host + (guest - w.guest);
+		__builtin_prefetch(to, 1);
+		__builtin_prefetch(to + CACHE_LINE, 1);
+		plan->to[i] = to;
+		used[at++] =
+			(struct virtqueue_used){ c.place, rest >> 32, need };
+		plan->bytes += p->len;
+		plan->sent++;
+		step(&c, 1);
+		continue;
+	slow:
+		plan->n = i;
+		plan->n_chains = at;
+		k = send_chains(vq, p, at, &c);
+		if (!plan_slow(plan, p, k, drops))
+			goto out;
+		at = plan->n_chains;
+		w = vq->window;
+		reach = vq->log ? 0 : reach_of(&w);
+	}
+	plan->n = n;
+	plan->n_chains = at;
+out:
+	vq->next = c.place;
+	vq->wrap = c.wrap;
 }
 
 unsigned virtqueue_send_packed(struct virtqueue *vq,
 			       struct packet *const packets[], unsigned n,
 			       _Atomic uint64_t *drops, uint64_t *bytes)
 {
-	virtqueue_count(&drops[DROP_TX_DOWN], n);
-	return 0;
-}
+	struct plan plan;
 
-bool virtqueue_has_work_packed(const struct virtqueue *vq)
-{
-	return false;
+	plan_init(&plan);
+	make_plan(vq, &plan, packets, n, drops);
+	copy_plan(&plan, packets, vq->hdr_len);
+	if (likely(plan.n_chains))
+		publish(vq, plan.n_chains, vq->next, vq->wrap, false);
+	if (unlikely(plan.n < n))
+		plan_cut_short(vq, &plan, n, drops);
+	*bytes += plan.bytes;
+	return plan.sent;
 }

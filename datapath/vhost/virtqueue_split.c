@@ -23,15 +23,6 @@
 
 #include "vhost/virtqueue_copy.h"
 
-/* The longest that is written or read by the short way. */
-#define REACH (PACKET_LEN_MAX + VIRTQUEUE_HEADER_MAX)
-
-/* The part of the window where REACH bytes can be had without another look. */
-static inline uint64_t reach_of(const struct vhost_window *w)
-{
-	return w->size > REACH ? w->size - REACH : 0;
-}
-
 /* A descriptor as two words, each read once. */
 struct desc {
 	uint64_t guest;
@@ -79,7 +70,7 @@ static inline unsigned look(struct virtqueue *vq, unsigned max)
 static inline uint16_t head_at(const struct virtqueue *vq, unsigned i)
 {
 	if (unlikely(vq->n_resumed))
-		return vq->scratch->resumed[vq->resumed_next + i];
+		return vq->scratch->used[vq->resumed_next + i].id;
 	return __atomic_load_n(
 		&vq->avail->ring[(vq->next + i) & (vq->size - 1)],
 		__ATOMIC_RELAXED);
@@ -135,7 +126,7 @@ static __attribute__((noinline)) void publish_slow(struct virtqueue *vq,
 {
 	for (unsigned i = 0; vq->n_resumed && i < n; i++)
 		virtqueue_inflight_resumed(
-			vq, vq->scratch->resumed[vq->resumed_next - n + i]);
+			vq, vq->scratch->used[vq->resumed_next - n + i].id);
 	if (vq->resumed_next == vq->n_resumed)
 		vq->n_resumed = vq->resumed_next = 0;
 	if (vq->inflight)
@@ -281,8 +272,6 @@ void virtqueue_done_split(struct virtqueue *vq)
 
 /* --- sending -------------------------------------------------------------- */
 
-#define SEND_BROKEN (-N_DROP_REASONS)
-
 /*
  * Puts a packet into as many chains as it needs, of `count` from number `at`
  * on. Returns how many, or SEND_BROKEN, or what else there is: -drop_reason.
@@ -314,41 +303,6 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 		return -DROP_TX_TOO_BIG;
 	return virtqueue_put_frame(vq, &chain, k, p, header) ? (int)k
 							     : SEND_BROKEN;
-}
-
-/* A burst on its way out. */
-struct plan {
-	unsigned n; /* packets that were looked at */
-	unsigned n_chains;
-	unsigned sent;
-	uint64_t bytes;
-	bool broken;
-	uint8_t *to[PACKET_BURST_MAX]; /* NULL: was not for the short way */
-};
-
-/* A packet that the short way is not for. Whether there can be more. */
-static bool plan_slow(struct virtqueue *vq, struct plan *plan,
-		      const struct packet *p, unsigned count,
-		      _Atomic uint64_t *drops)
-{
-	int k = send_chains(vq, p, plan->n_chains, count);
-
-	plan->to[plan->n] = NULL;
-	if (k == -DROP_TX_FULL)
-		return false;
-	if (k == SEND_BROKEN) {
-		plan->broken = true;
-		return false;
-	}
-	plan->n++;
-	if (k < 0) {
-		virtqueue_count(&drops[-k], 1);
-		return true;
-	}
-	plan->n_chains += k;
-	plan->bytes += p->len;
-	plan->sent++;
-	return true;
 }
 
 /*
@@ -393,7 +347,7 @@ static inline void make_plan(struct virtqueue *vq, struct plan *plan,
 	slow:
 		plan->n = i;
 		plan->n_chains = at;
-		if (!plan_slow(vq, plan, p, count, drops))
+		if (!plan_slow(plan, p, send_chains(vq, p, at, count), drops))
 			return;
 		at = plan->n_chains;
 		w = vq->window;
@@ -408,32 +362,18 @@ unsigned virtqueue_send_split(struct virtqueue *vq,
 			      _Atomic uint64_t *drops, uint64_t *bytes)
 {
 	unsigned count = look(vq, vq->size), have = MIN(count, n);
-	uint8_t hdr_len = vq->hdr_len;
 	struct plan plan;
 
-	plan.sent = 0;
-	plan.bytes = 0;
-	plan.broken = false;
+	plan_init(&plan);
 	take_heads(vq, have);
 	make_plan(vq, &plan, packets, n, count, have, drops);
-	for (unsigned i = 0; i < plan.n; i++) {
-		uint8_t *to = plan.to[i];
-
-		if (unlikely(!to))
-			continue;
-		put_plain_header(to, hdr_len);
-		copy_frame(to + hdr_len, packets[i]);
-	}
+	copy_plan(&plan, packets, vq->hdr_len);
 	if (likely(plan.n_chains)) {
 		heads_taken(vq, plan.n_chains);
 		publish(vq, plan.n_chains);
 	}
-	if (unlikely(plan.broken))
-		virtqueue_break(vq, vq->why);
 	if (unlikely(plan.n < n))
-		virtqueue_count(&drops[virtqueue_is_usable(vq) ? DROP_TX_FULL
-							       : DROP_TX_DOWN],
-				n - plan.n);
+		plan_cut_short(vq, &plan, n, drops);
 	*bytes += plan.bytes;
 	return plan.sent;
 }

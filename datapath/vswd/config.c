@@ -52,6 +52,7 @@ void cfg_switch_free(struct cfg_switch *config)
 	for (size_t i = 0; i < config->n_bridges; i++)
 		cfg_bridge_free(config->bridges[i]);
 	free(config->bridges);
+	free(config->vhost_sock_dir);
 	free(config);
 }
 

@@ -63,6 +63,7 @@ struct cfg_switch {
 	unsigned n_workers; /* 0: as many as suit the machine */
 	unsigned poll_idle_us;
 	unsigned stats_interval_ms;
+	char *vhost_sock_dir;	     /* below the run directory, or NULL */
 	struct cfg_bridge **bridges; /* sorted by name */
 	size_t n_bridges;
 };

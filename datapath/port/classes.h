@@ -13,6 +13,10 @@
 	X(tap)                                                                 \
 	X(internal)                                                            \
 	X(patch)                                                               \
+	X(vhostuser)                                                           \
+	X(vhostuserclient)                                                     \
+	X(dpdkvhostuser)                                                       \
+	X(dpdkvhostuserclient)                                                 \
 	/* end */
 
 #define X(KIND) extern const struct port_class port_class_##KIND;

@@ -432,7 +432,7 @@ static void test_memory_that_goes_away(void **state)
 	port->class->receive(port->rxqs[0], packets, 2, 1);
 	wait_connected(false);
 	assert_non_null(strstr(status_of("last_error"), "memory"));
-	front_end_hang_up(&f);
+	front_end_fini(&f);
 }
 
 /* --- options ---------------------------------------------------------------

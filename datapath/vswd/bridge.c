@@ -196,6 +196,8 @@ bool vswitch_tick(struct vswitch *vs, uint32_t now_s)
 		fdb_tick(b->fdb, now_s);
 		fdb_drain_changes(b->fdb);
 		look_elsewhere(vs, b);
+		for (size_t i = 0; i < b->n_vports; i++)
+			vport_tick(vs, b->vports[i]);
 	}
-	return vs->changed;
+	return vs->changed || vs->dirty;
 }

@@ -25,6 +25,8 @@ void commands_register_port(struct control_server *server, struct vswitch *vs);
 /* commands_worker.c: worker/show and clear, memory/show, coverage/show */
 void commands_register_worker(struct control_server *server,
 			      struct vswitch *vs);
+/* commands_vhost.c: vhost/show */
+void commands_register_vhost(struct control_server *server, struct vswitch *vs);
 /* commands_capture.c: capture */
 void commands_register_capture(struct control_server *server,
 			       struct vswitch *vs);

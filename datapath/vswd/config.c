@@ -54,6 +54,7 @@ void cfg_switch_free(struct cfg_switch *config)
 		cfg_bridge_free(config->bridges[i]);
 	number_pairs_fini(&config->worker_cores);
 	free(config->bridges);
+	free(config->vhost_sock_dir);
 	free(config);
 }
 

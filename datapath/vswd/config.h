@@ -69,6 +69,7 @@ struct cfg_switch {
 	bool worker_auto_balance;
 	struct number_pairs worker_cores; /* other_config:worker-affinity */
 	unsigned stats_interval_ms;
+	char *vhost_sock_dir;	     /* below the run directory, or NULL */
 	struct cfg_bridge **bridges; /* sorted by name */
 	size_t n_bridges;
 };

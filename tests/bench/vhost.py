@@ -3,6 +3,8 @@
 DPDK with its NORMAL action, and DPDK's testpmd, which copies and switches
 nothing. The three take turns, several rounds; figures are medians of windows
 of 50 ms in which no thread waited for its core for more than 3 % of the time.
+The cores of a virtual machine may be near each other or far, and change: runs
+are told apart by that, and only those of the same kind are compared.
 
 Called by run.py; by itself it can leave things out:
 
@@ -20,7 +22,7 @@ import time
 
 from hugepages import Hugepages
 from lab import BUILD
-from vhost_lab import WAIT_SHARE, Generator, Lab, Ovs, Testpmd, Vsw
+from vhost_lab import WAIT_SHARE, Generator, Lab, Ovs, Testpmd, Vsw, distance
 
 PAGES = 2040  # of 2 MB, for all that stand side by side
 KINDS = {"vsw": Vsw, "ovs": Ovs, "testpmd": Testpmd}
@@ -70,13 +72,20 @@ def attempt(lab, switch, command, words):
 
 
 def attempts(lab, switch, command, words):
-    """Until the worker had its core throughout; or else the best of four."""
+    """Until the worker had its core, and the cores stayed where they were;
+    or else the best of four."""
     tries = []
+    before = distance()
     while len(tries) < 4:
-        tries.append(attempt(lab, switch, command, words))
-        if tries[-1]["waited"] <= WAIT_SHARE:
-            return tries[-1]
-    return min(tries, key=lambda result: result["waited"])
+        result = attempt(lab, switch, command, words)
+        after = distance()
+        result["distance"] = before if before == after else "moved"
+        tries.append(result)
+        if result["waited"] <= WAIT_SHARE and before == after:
+            return result
+        before = after
+    return min(tries, key=lambda result: (result["distance"] == "moved",
+                                          result["waited"]))
 
 
 def learn(lab, switch, words):
@@ -118,8 +127,15 @@ def median(values):
     return statistics.median(values) if values else None
 
 
+def summaries(runs):
+    """{distance: summary} of one switch's runs."""
+    return {d: summary([r for r in runs if r["distance"] == d])
+            for d in ("near", "far", "moved")
+            if any(r["distance"] == d for r in runs)}
+
+
 def summary(runs):
-    """Of one switch's runs: medians, and the best window of all."""
+    """Medians, and the best window of all."""
     good = [r for r in runs if r.get("windows", 1) and
             r.get("samples", 1)]
     calm = [r for r in runs if r["waited"] <= WAIT_SHARE]
@@ -146,7 +162,7 @@ def measure_rings(folder, kinds, ring, rounds):
                 continue
             runs = alternate(lab, key, command, words, rounds)
             result[key] = {"title": title, "switches": {
-                name: summary(r) for name, r in runs.items()}}
+                name: summaries(r) for name, r in runs.items()}}
             report_row(ring, result[key])
     return result
 
@@ -165,7 +181,7 @@ def measure_many_ports(folder, kinds, rounds):
                 lab.ring = "split"
                 others = connect_others(lab, lab.switches[0], 16, ports)
                 runs = alternate(lab, "many", "throughput", words, rounds)
-                result[kind.name][str(ports)] = summary(runs[kind.name])
+                result[kind.name][str(ports)] = summaries(runs[kind.name])
                 del others
     return result
 
@@ -248,8 +264,9 @@ def report_head():
     print("\nguest to guest over vhost-user, one forwarding core; medians of "
           "50 ms windows (best window);\n~: cycles with the worker not alone on "
           "its core")
-    print("%-28s %-8s %16s %10s %8s %10s %10s" % (
-        "", "", "M packets/s", "Gbit/s", "cycles", "p50 ns", "p99 ns"))
+    print("%-28s %-5s %-8s %16s %7s %7s %7s %7s %4s" % (
+        "", "cores", "", "M packets/s", "Gbit/s", "cycles", "p50 ns",
+        "p99 ns", "runs"))
 
 
 def number(value, scale=1.0, digits=2):
@@ -257,39 +274,44 @@ def number(value, scale=1.0, digits=2):
 
 
 def report_row(ring, row):
-    for name, s in row["switches"].items():
-        rate = "-"
-        if s.get("pps"):
-            rate = "%s (%s)" % (number(s["pps"], 1e6),
-                                number(s["pps_best"], 1e6))
-        print("%-28s %-8s %16s %10s %8s %10s %10s" % (
-            "%s, %s" % (row["title"], ring), name, rate,
-            number(s.get("gbps"), digits=1),
-            ("" if s["calm"] else "~") + number(s.get("cycles"), digits=0),
-            number(s.get("median_ns"), digits=0),
-            number(s.get("p99_ns"), digits=0)))
-    ratios(row)
+    title = "%s, %s" % (row["title"], ring)
+    for where in ("near", "far", "moved"):
+        rows = {name: s[where] for name, s in row["switches"].items()
+                if where in s}
+        for name, s in rows.items():
+            print_summary(title, where, name, s)
+        ratios(rows)
     sys.stdout.flush()
 
 
-def ratios(row):
-    vsw = row["switches"].get("vsw")
+def print_summary(title, where, name, s):
+    rate = "-"
+    if s.get("pps"):
+        rate = "%s (%s)" % (number(s["pps"], 1e6),
+                            number(s["pps_best"], 1e6))
+    print("%-28s %-5s %-8s %16s %7s %7s %7s %7s %4d" % (
+        title, where, name, rate, number(s.get("gbps"), digits=1),
+        ("" if s["calm"] else "~") + number(s.get("cycles"), digits=0),
+        number(s.get("median_ns"), digits=0),
+        number(s.get("p99_ns"), digits=0), s["good"]))
+
+
+def ratios(rows):
+    vsw = rows.get("vsw")
     if not vsw:
         return
     key = "pps" if "pps" in vsw else "median_ns"
-    for name, other in row["switches"].items():
+    for name, other in rows.items():
         if name != "vsw" and vsw.get(key) and other.get(key):
-            print("%-28s %-8s %16.2f" % ("", "vsw/" + name,
-                                         vsw[key] / other[key]))
+            print("%-34s %-12s %12.2f" % ("", "vsw/" + name,
+                                          vsw[key] / other[key]))
 
 
 def report_ports(result):
     for name, by_ports in result.items():
-        for ports, s in by_ports.items():
-            print("%-28s %-8s %16s %10s %8s" % (
-                ports + " ports, 16 active", name, number(s.get("pps"), 1e6),
-                number(s.get("gbps"), digits=1),
-                number(s.get("cycles"), digits=0)))
+        for ports, by_distance in by_ports.items():
+            for where, s in by_distance.items():
+                print_summary(ports + " ports, 16 active", where, name, s)
 
 
 def report_idle(result):

@@ -220,7 +220,7 @@ class Ovs(Switch):
 
 class Vsw(Switch):
     name = "vsw"
-    thread = r"worker"
+    thread = r"vswd-worker"
 
     def start(self):
         self.process = self.daemon(BUILD + "/vswd", "--run-dir", self.dir)

@@ -176,6 +176,8 @@ struct meter {
 	double pps[MAX_WINDOWS], sent_pps[MAX_WINDOWS], gbps[MAX_WINDOWS];
 	/* Turns, those in which the switch's ring was full, nothing came. */
 	uint64_t turns, blocked, empty;
+	/* Of turns in which all was sent and as much came. */
+	uint64_t full_tsc, full_frames;
 };
 
 static struct totals totals_now(const struct gen *gen, const struct job *job)
@@ -239,10 +241,11 @@ static void print_throughput(struct gen *gen, const struct job *job,
 	       quantile(m->sent_pps, m->n_valid, 0.5),
 	       quantile(m->gbps, m->n_valid, 0.5),
 	       quantile(m->gbps, m->n_valid, 1));
-	printf(", \"blocked\": %.3f, \"empty\": %.3f, \"sent\": %" PRIu64
+	printf(", \"blocked\": %.3f, \"empty\": %.3f, \"own_cycles\": %.1f, \"sent\": %" PRIu64
 	       ", \"received\": %" PRIu64 ", \"lost\": %" PRId64,
-	       m->blocked / turns, m->empty / turns, t.sent, t.received,
-	       (int64_t)(t.sent - t.received));
+	       m->blocked / turns, m->empty / turns,
+	       (double)m->full_tsc / RTE_MAX(m->full_frames, 1u), t.sent,
+	       t.received, (int64_t)(t.sent - t.received));
 	printf(", \"checked\": %s, \"wrong\": %" PRIu64
 	       ", \"reordered\": %" PRIu64 ", \"truncated\": %" PRIu64,
 	       job->check ? "true" : "false", gen->wrong, gen->reordered,
@@ -298,6 +301,10 @@ static void turn(struct gen *gen, const struct job *job, struct meter *meter,
 	meter->turns++;
 	meter->blocked += sent < offered;
 	meter->empty += !got;
+	if (sent == offered && got >= sent && sent) {
+		meter->full_tsc += rte_rdtsc() - now;
+		meter->full_frames += sent;
+	}
 }
 
 /* Until all that is under way has come, or does not come. */

@@ -2,6 +2,7 @@
 #
 #   make                     programs in build/
 #   make SAN=asan|tsan|fuzz  the same under a sanitizer, in build/SAN/
+#   make DPDK=1              with ports of type dpdk, in build/dpdk/
 #
 # Files are found by their folder, so a new file needs no line here:
 #   datapath/**, ovsdb-lite/*, ctl/*   sources; main.c of each is its program's
@@ -14,13 +15,15 @@ VERSION  := 0.1.0
 PREFIX   ?= /usr/local
 SAN      ?=
 
-DIR      := build$(if $(SAN),/$(SAN))
+DPDK     ?=
+
+DIR      := build$(if $(SAN),/$(SAN))$(if $(DPDK),/dpdk)
 CC_fuzz  := clang
 CC_tsan  := clang
 CC       := $(or $(CC_$(SAN)),gcc)
 
 PKGS     := jansson libevent libevent_openssl libmnl libpcap \
-            libseccomp libcap-ng openssl
+            libseccomp libcap-ng libxdp openssl $(if $(DPDK),libdpdk)
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wpointer-arith -Wvla -Wwrite-strings \
             -Wno-unused-parameter -Werror
@@ -31,7 +34,7 @@ CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 CFLAGS_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link \
             -fno-sanitize-recover=all -fno-omit-frame-pointer
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fstack-protector-strong -fPIE $(WARN) \
-            -DVSW_VERSION='"$(VERSION)"' \
+            -DVSW_VERSION='"$(VERSION)"' $(if $(DPDK),-DHAVE_DPDK) \
             -Idatapath -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null) \
             $(CFLAGS_$(SAN)) $(if $(SAN),,$(CFLAGS_)) $(CFLAGS)
 LDFLAGS_asan := -fsanitize=address,undefined
@@ -46,6 +49,10 @@ SRC_ovsdb  := $(filter-out ovsdb-lite/main.c,$(wildcard ovsdb-lite/*.c))
 SRC_dp     := $(wildcard datapath/packet/*.c datapath/vhost/*.c datapath/port/*.c \
               datapath/forward/*.c datapath/bond/*.c datapath/tunnel/*.c \
               datapath/nat/*.c datapath/worker/*.c)
+# Only with DPDK=1.
+ifeq ($(DPDK),)
+SRC_dp     := $(filter-out datapath/port/dpdk%,$(SRC_dp))
+endif
 SRC_vswd   := $(filter-out datapath/vswd/main.c,$(wildcard datapath/vswd/*.c))
 SRC_ctl    := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
 

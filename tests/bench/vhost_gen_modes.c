@@ -176,8 +176,7 @@ struct meter {
 	double pps[MAX_WINDOWS], sent_pps[MAX_WINDOWS], gbps[MAX_WINDOWS];
 	/* Turns, those in which the switch's ring was full, nothing came. */
 	uint64_t turns, blocked, empty;
-	/* Of turns in which all was sent and as much came. */
-	uint64_t full_tsc, full_frames;
+	uint64_t busy_tsc; /* of turns in which a frame went or came */
 };
 
 static struct totals totals_now(const struct gen *gen, const struct job *job)
@@ -244,8 +243,8 @@ static void print_throughput(struct gen *gen, const struct job *job,
 	printf(", \"blocked\": %.3f, \"empty\": %.3f, \"own_cycles\": %.1f, \"sent\": %" PRIu64
 	       ", \"received\": %" PRIu64 ", \"lost\": %" PRId64,
 	       m->blocked / turns, m->empty / turns,
-	       (double)m->full_tsc / RTE_MAX(m->full_frames, 1u), t.sent,
-	       t.received, (int64_t)(t.sent - t.received));
+	       m->busy_tsc / RTE_MAX(t.received, 1.0), t.sent, t.received,
+	       (int64_t)(t.sent - t.received));
 	printf(", \"checked\": %s, \"wrong\": %" PRIu64
 	       ", \"reordered\": %" PRIu64 ", \"truncated\": %" PRIu64,
 	       job->check ? "true" : "false", gen->wrong, gen->reordered,
@@ -301,10 +300,8 @@ static void turn(struct gen *gen, const struct job *job, struct meter *meter,
 	meter->turns++;
 	meter->blocked += sent < offered;
 	meter->empty += !got;
-	if (sent == offered && got >= sent && sent) {
-		meter->full_tsc += rte_rdtsc() - now;
-		meter->full_frames += sent;
-	}
+	if (sent || got)
+		meter->busy_tsc += rte_rdtsc() - now;
 }
 
 /* Until all that is under way has come, or does not come. */

@@ -9,6 +9,7 @@
 #   tests/unit/test_*.c                one cmocka program each
 #   tests/fuzz/fuzz_*.c                one libFuzzer target each
 #   tests/bench/bench_*.c              one benchmark program each
+#   tests/bench/vhost_gen*.c           the vhost-user generator, if DPDK is here
 #   tests/support/*.c                  what all three may use
 
 VERSION  := 0.1.0
@@ -76,6 +77,11 @@ PROGRAMS := $(if $(wildcard datapath/vswd/main.c),$(DIR)/vswd) \
 UNIT     := $(patsubst tests/unit/%.c,$(DIR)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,$(DIR)/fuzzers/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH    := $(patsubst tests/bench/%.c,$(DIR)/bench/%,$(wildcard tests/bench/bench_*.c))
+# Guests for the vhost-user benchmark, without which all else is built, too.
+GEN_OBJ  := $(call obj,$(wildcard tests/bench/vhost_gen*.c))
+ifeq ($(shell pkg-config --exists libdpdk && echo yes),yes)
+BENCH    += $(DIR)/bench/vhost_gen
+endif
 
 .PHONY: all
 all: $(PROGRAMS)
@@ -137,6 +143,13 @@ $(DIR)/bench/%: $(DIR)/obj/tests/bench/%.o $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link)
+# Its own headers need DPDK's instruction set and are not held to our warnings.
+$(GEN_OBJ): ALL_CFLAGS += -O3 -march=native \
+	$(patsubst -I%,-isystem%,$(filter-out -march=%,$(shell pkg-config --cflags libdpdk 2>/dev/null)))
+$(DIR)/bench/vhost_gen: $(GEN_OBJ)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libdpdk)
 
 .PHONY: unit-programs fuzz-programs bench-programs
 unit-programs: $(UNIT)

@@ -51,7 +51,7 @@ static inline unsigned look(struct virtqueue *vq, unsigned max)
 static inline uint16_t head_at(const struct virtqueue *vq, unsigned i)
 {
 	if (unlikely(vq->n_resumed))
-		return vq->scratch->used[vq->resumed_next + i].id;
+		return vq->scratch->places[vq->resumed_next + i];
 	return __atomic_load_n(
 		&vq->avail->ring[(vq->next + i) & (vq->size - 1)],
 		__ATOMIC_RELAXED);
@@ -79,10 +79,10 @@ static inline void read_heads(uint16_t *to, const uint16_t *from, unsigned n,
 }
 
 /*
- * The next n heads to vq->heads. The used entries that will be written are
+ * The next n heads. The used entries that will be written are
  * asked for, too.
  */
-static inline void take_heads(struct virtqueue *vq, unsigned n)
+static inline void take_heads(struct virtqueue *vq, uint16_t *heads, unsigned n)
 {
 	unsigned mask = vq->size - 1, at = vq->next & mask;
 	unsigned first = MIN(n, vq->size - at), used = vq->used_next & mask;
@@ -90,12 +90,12 @@ static inline void take_heads(struct virtqueue *vq, unsigned n)
 
 	if (unlikely(vq->n_resumed)) {
 		for (unsigned i = 0; i < n; i++)
-			vq->heads[i] = head_at(vq, i);
+			heads[i] = head_at(vq, i);
 		return;
 	}
-	read_heads(vq->heads, ring + at, first, vq->desc);
+	read_heads(heads, ring + at, first, vq->desc);
 	if (unlikely(first < n))
-		read_heads(vq->heads + first, ring, n - first, vq->desc);
+		read_heads(heads + first, ring, n - first, vq->desc);
 	prefetch_write(&vq->used->idx);
 	/* Those past a wrap come as they may. */
 	for (unsigned i = 0; i < n; i += 8)
@@ -131,7 +131,7 @@ static __attribute__((noinline)) void publish_slow(struct virtqueue *vq,
 {
 	for (unsigned i = 0; vq->n_resumed && i < n; i++)
 		virtqueue_inflight_resumed(
-			vq, vq->scratch->used[vq->resumed_next - n + i].id);
+			vq, vq->scratch->places[vq->resumed_next - n + i]);
 	if (vq->resumed_next == vq->n_resumed)
 		vq->n_resumed = vq->resumed_next = 0;
 	if (vq->inflight)
@@ -234,7 +234,7 @@ unsigned virtqueue_receive_split(struct virtqueue *vq, struct packet *packets,
 		return 0;
 	vq->n_pieces = 0;
 	headers.any = false;
-	take_heads(vq, n);
+	take_heads(vq, vq->heads, n);
 	n = map_frames(vq, packets, n, &headers);
 	if (unlikely(!n)) {
 		virtqueue_break(vq, vq->why);
@@ -325,28 +325,28 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 }
 
 /*
- * Gives packets number i to `end` a buffer each, as long as they are usual
+ * Gives packets plan->n to `end` a buffer each, as long as they are usual
  * ones. Returns the first that is not. Packet i gets head i, and used entry i
  * counted from `used`; no wrap is among those.
  */
-static inline unsigned plan_usual(struct virtqueue *vq,
-				  struct packet *const packets[], unsigned i,
-				  unsigned end, struct vring_used_elem *used,
-				  struct virtqueue_plan *plan)
+static __attribute__((noinline)) size_t plan_usual(
+	struct virtqueue *vq, struct virtqueue_plan *plan,
+	struct packet *const packets[], size_t end,
+	struct vring_used_elem *used)
 {
 	const struct vring_desc *desc = vq->desc, *d;
-	uint32_t hdr_len = vq->hdr_len, size = vq->size, need, head;
+	uint32_t hdr_len = vq->hdr_len, size = vq->size, need;
 	const struct reach r = reach_of(vq);
-	const struct packet *p;
 	uint64_t at;
+	uint8_t *to;
+	size_t i;
 
-	for (; i < end; i++) {
-		p = packets[i];
-		head = vq->heads[i];
-		if (unlikely(packet_offload_word(p)) || unlikely(head >= size))
+	for (i = plan->n; i < end; i++) {
+		if (unlikely(packet_offload_word(packets[i])) ||
+		    unlikely(plan->heads[i] >= size))
 			break;
-		d = &desc[head];
-		need = p->len + hdr_len;
+		d = &desc[plan->heads[i]];
+		need = packets[i]->len + hdr_len;
 		/* What is looked at in one place only cannot be two things. */
 		if (unlikely(d->flags != VRING_DESC_F_WRITE) ||
 		    unlikely(d->len < need))
@@ -354,10 +354,11 @@ static inline unsigned plan_usual(struct virtqueue *vq,
 		at = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
 		if (unlikely(at >= r.size))
 			break;
-		plan->to[i] = r.host + at;
-		prefetch_write(r.host + at);
-		prefetch_write(r.host + at + CACHE_LINE);
-		used[i].id = head;
+		to = r.host + at;
+		plan->to[i] = to;
+		prefetch_write(to);
+		prefetch_write(to + CACHE_LINE);
+		used[i].id = plan->heads[i];
 		used[i].len = need;
 	}
 	return i;
@@ -380,7 +381,7 @@ static __attribute__((noinline)) bool plan_long(struct virtqueue *vq,
 		return false;
 	have = MIN(n - plan->n, count - plan->n_chains);
 	for (unsigned i = 0; i < have && plan->n != plan->n_chains; i++)
-		vq->heads[plan->n + i] = head_at(vq, plan->n_chains + i);
+		plan->heads[plan->n + i] = head_at(vq, plan->n_chains + i);
 	return true;
 }
 
@@ -402,8 +403,7 @@ static inline void make_plan(struct virtqueue *vq, struct virtqueue_plan *plan,
 		used = &vq->used->ring[place] - plan->n;
 		/* What is logged is written by the long way. */
 		end = likely(!vq->log) ? plan->n + run : plan->n;
-		run = plan_usual(vq, packets, plan->n, end, used, plan) -
-		      plan->n;
+		run = plan_usual(vq, plan, packets, end, used) - plan->n;
 		plan->n += run;
 		plan->n_chains += run;
 		plan->sent += run;
@@ -422,7 +422,7 @@ unsigned virtqueue_send_split(struct virtqueue *vq,
 	struct virtqueue_plan plan;
 
 	plan_init(&plan);
-	take_heads(vq, MIN(count, n));
+	take_heads(vq, plan.heads, MIN(count, n));
 	make_plan(vq, &plan, packets, n, count, drops);
 	*bytes += plan.bytes + virtqueue_copy_plan(&plan, packets, vq->hdr_len);
 	if (likely(plan.n_chains)) {

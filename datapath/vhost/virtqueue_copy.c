@@ -64,7 +64,7 @@ static ALWAYS_INLINE void put_header(uint8_t *to, unsigned hdr_len)
 	}                                                                      \
                                                                                \
 	static ALWAYS_INLINE target void name##_one(                           \
-		uint8_t *to, const struct packet *p, uint32_t len)             \
+		uint8_t *to, const struct packet *p, uint64_t len)             \
 	{                                                                      \
 		if (unlikely(p->state != STATE_PULLED)) {                      \
 			copy_slow(to, p);                                      \
@@ -87,7 +87,7 @@ static ALWAYS_INLINE void put_header(uint8_t *to, unsigned hdr_len)
 		for (unsigned i = 0; i < n; i++) {                             \
 			const struct packet *p = packets[i];                   \
 			uint8_t *to = plan->to[i];                             \
-			uint32_t len = p->len;                                 \
+			uint64_t len = p->len;                                 \
                                                                                \
 			if (unlikely(!to))                                     \
 				continue;                                      \

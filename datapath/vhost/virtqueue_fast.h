@@ -7,8 +7,15 @@
 
 #include "vhost/virtqueue_internal.h"
 
-/* The longest that is written or read by the short way. */
-#define REACH (PACKET_LEN_MAX + VIRTQUEUE_HEADER_MAX)
+/*
+ * More than is ever written or read by the short way: the longest frame, what
+ * its private header may have grown by, the net header.
+ */
+#define REACH (1u << 17)
+_Static_assert(PACKET_LEN_MAX + sizeof(((struct packet *)0)->room) +
+			       VIRTQUEUE_HEADER_MAX <=
+		       REACH,
+	       "the longest");
 
 /*
  * The queue's window, cut such that what begins in it has REACH bytes: one
@@ -45,13 +52,16 @@ typedef uint64_t words2 __attribute__((vector_size(16)));
 _Static_assert(offsetof(struct packet, segments) ==
 			       offsetof(struct packet, header) + 8 &&
 		       offsetof(struct packet, offload) ==
-			       offsetof(struct packet, state) + 8,
+			       offsetof(struct packet, state) + 8 &&
+		       offsetof(struct packet, offload) + 16 ==
+			       offsetof(struct packet, room),
 	       "stored together");
 
 /* What packet_init() writes that does not depend on the frame. */
 struct packet_form {
 	words2 pointers; /* header and segments */
 	words2 state;	 /* state, and the offload's beginning */
+	words2 zero;
 };
 
 static inline struct packet_form packet_form_of(const struct packet *p)
@@ -60,11 +70,12 @@ static inline struct packet_form packet_form_of(const struct packet *p)
 		{ (uintptr_t)p->room + PACKET_HEADROOM,
 		  (uintptr_t)&p->segment },
 		{ PACKET_STATE_UNTOUCHED, 0 },
+		{ 0, 0 },
 	};
 
 /* Else the compiler makes it anew for each packet. */
 #if defined(__x86_64__)
-	__asm__("" : "+x"(form.state));
+	__asm__("" : "+x"(form.state), "+x"(form.zero));
 #endif
 	return form;
 }
@@ -77,7 +88,8 @@ static inline void init_packet(struct packet *p, struct packet_form *form,
 	       sizeof(form->pointers));
 	memcpy((char *)p + offsetof(struct packet, state), &form->state,
 	       sizeof(form->state));
-	p->offload.csum_offset = 0;
+	memcpy((char *)p + offsetof(struct packet, offload), &form->zero,
+	       sizeof(form->zero));
 	p->segment.data = data;
 	p->segment.len = len;
 	p->len = len;
@@ -96,6 +108,15 @@ static inline uint32_t packet_offload_word(const struct packet *p)
 
 	memcpy(&word, &p->offload, sizeof(word));
 	return word;
+}
+
+/*
+ * Whether a walk failed since the k chains before it had left no room: small
+ * buffers merged for a long frame.
+ */
+static inline bool too_many(const struct virtqueue_chain *chain, unsigned k)
+{
+	return k && chain->n == VIRTQUEUE_CHAIN_MAX;
 }
 
 static inline void plan_init(struct virtqueue_plan *plan)

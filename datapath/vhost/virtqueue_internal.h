@@ -33,22 +33,19 @@ struct virtqueue_buffer {
 	uint32_t len;
 };
 
-/* A buffer that was taken from the ring, and what it is given back with. */
-struct virtqueue_used {
-	uint16_t place, id; /* packed: of its first descriptor */
-	uint32_t len;
-};
-
 /* What is there only while the queue is started. */
 struct virtqueue_scratch {
 	struct virtqueue_buffer buffers[VIRTQUEUE_CHAIN_MAX];
 	struct packet_segment pieces[VIRTQUEUE_PIECES_MAX];
 	uint8_t headers[PACKET_BURST_MAX][16]; /* that were in pieces */
 	/*
-	 * As many as the ring has places. Packed: of the burst. Split: chains
-	 * of a crashed run (their ids), to be taken before those of the ring.
+	 * Of both there are as many as the ring has places. Packed: what the
+	 * buffers of a burst are given back with, length, id and flags as one
+	 * word, and the place of their first descriptor. Split, only `places`:
+	 * chains of a crashed run, to be taken before those of the ring.
 	 */
-	struct virtqueue_used used[];
+	uint16_t *places;
+	uint64_t words[];
 };
 
 struct virtqueue {
@@ -91,7 +88,7 @@ struct virtqueue {
 	struct vhost_window table_window; /* for indirect tables */
 	uint64_t used_guest;
 	void *inflight;
-	uint16_t n_resumed, resumed_next; /* scratch->used */
+	uint16_t n_resumed, resumed_next; /* scratch->places */
 	bool used_wrap;			  /* packed: counter of used_next */
 	bool started, enabled, from_guest;
 	_Atomic uint64_t kicks;
@@ -237,7 +234,8 @@ struct virtqueue_plan {
 	unsigned sent;
 	uint64_t bytes; /* of those that have been copied */
 	bool broken;
-	uint8_t *to[PACKET_BURST_MAX]; /* NULL: is not to be copied */
+	uint8_t *to[PACKET_BURST_MAX];	  /* NULL: is not to be copied */
+	uint16_t heads[PACKET_BURST_MAX]; /* split: the chains for them */
 };
 
 /*
@@ -250,7 +248,7 @@ extern uint64_t (*virtqueue_copy_plan)(const struct virtqueue_plan *plan,
 
 /* --- virtqueue_inflight.c ------------------------------------------------- */
 
-/* Finds out where a ring goes on. Chains to resume go to scratch->used. */
+/* Finds out where a ring goes on. Chains to resume go to scratch->places. */
 void virtqueue_resume(struct virtqueue *vq, uint32_t base);
 /* The holder of a queue with an in-flight region: around publishing. */
 void virtqueue_inflight_split(struct virtqueue *vq, uint16_t used);

@@ -40,20 +40,19 @@ static inline uint64_t load_rest(const struct vring_packed_desc *d)
 	return flags << 48 | (uint64_t)d->id << 32 | d->len;
 }
 
-static inline void store_used(struct vring_packed_desc *d, uint32_t len,
-			      uint16_t id, uint16_t flags)
+/* The word that load_rest() would read. */
+static inline void store_used(struct vring_packed_desc *d, uint64_t word)
 {
 	if (ONE_ACCESS) {
-		__atomic_store_n((uint64_t *)&d->len,
-				 (uint64_t)flags << 48 | (uint64_t)id << 32 |
-					 len,
-				 __ATOMIC_RELEASE);
+		__atomic_store_n((uint64_t *)&d->len, word, __ATOMIC_RELEASE);
 		return;
 	}
-	d->len = len;
-	d->id = id;
-	__atomic_store_n(&d->flags, flags, __ATOMIC_RELEASE);
+	d->len = word;
+	d->id = word >> 32;
+	__atomic_store_n(&d->flags, word >> 48, __ATOMIC_RELEASE);
 }
+
+#define ID_MASK (0xffffull << 32)
 
 /* Of a descriptor that is available in this lap. */
 static inline unsigned available_flags(bool wrap)
@@ -62,10 +61,13 @@ static inline unsigned available_flags(bool wrap)
 }
 
 /* Of one that is used, from the side's other end. */
-static inline uint16_t used_flags(const struct virtqueue *vq, bool wrap)
+static inline uint64_t used_flags(const struct virtqueue *vq, bool wrap)
 {
-	return (wrap ? AVAIL | USED : 0) |
-	       (vq->from_guest ? 0 : VRING_DESC_F_WRITE);
+	uint64_t flags = wrap ? AVAIL | USED : 0;
+
+	if (!vq->from_guest)
+		flags |= VRING_DESC_F_WRITE;
+	return flags << 48;
 }
 
 bool virtqueue_has_work_packed(const struct virtqueue *vq)
@@ -123,18 +125,20 @@ static inline unsigned straight(const struct cursor_packed *c, unsigned max)
 	return MIN(MIN(c->size - c->place, c->left), max);
 }
 
+/* A chain, as number i of the burst; nothing is written to it yet. */
 static bool walk(struct virtqueue *vq, struct cursor_packed *c,
-		 struct virtqueue_chain *chain, struct virtqueue_used *used)
+		 struct virtqueue_chain *chain, unsigned i)
 {
-	uint16_t n_places;
+	uint16_t n_places, id;
 
-	used->place = c->place;
-	if (!virtqueue_walk_packed(vq, c->place, chain, &n_places, &used->id))
+	if (!virtqueue_walk_packed(vq, c->place, chain, &n_places, &id))
 		return false;
 	if (n_places > c->left) {
 		vq->why = "more available than the ring has";
 		return false;
 	}
+	vq->scratch->places[i] = c->place;
+	vq->scratch->words[i] = (uint64_t)id << 32 | used_flags(vq, c->wrap);
 	step(c, n_places);
 	return true;
 }
@@ -147,40 +151,41 @@ static void log_burst(const struct virtqueue *vq, unsigned n, bool as_one,
 	if (as_one)
 		virtqueue_log_used(vq, 16ull * start, 16);
 	for (unsigned i = 0; i < n; i++)
-		virtqueue_log_used(vq, 16ull * vq->scratch->used[i].place, 16);
+		virtqueue_log_used(vq, 16ull * vq->scratch->places[i], 16);
 }
 
-/* n buffers, in scratch->used; those behind them begin at `next`. */
+/*
+ * n buffers, in the scratch; those behind them begin at `next`. As one: the
+ * last of them stands for all.
+ */
 static inline void publish(struct virtqueue *vq, unsigned n, uint16_t next,
 			   bool wrap, bool as_one)
 {
-	const struct virtqueue_used *used = vq->scratch->used;
-	uint16_t start = vq->used_next, places;
-	uint16_t here = used_flags(vq, vq->used_wrap);
-	uint16_t lap = used_flags(vq, !vq->used_wrap);
+	const uint16_t *places = vq->scratch->places;
+	const uint64_t *words = vq->scratch->words;
+	struct vring_packed_desc *ring = vq->packed_desc;
+	uint16_t start = vq->used_next, n_places;
 	bool start_wrap = vq->used_wrap;
 
 	if (unlikely(vq->inflight))
 		virtqueue_inflight_begin(vq, next, wrap);
 	if (as_one) {
-		store_used(&vq->packed_desc[start], 0, used[n - 1].id, here);
+		store_used(&ring[start], (words[n - 1] & ID_MASK) |
+						 used_flags(vq, start_wrap));
 		n = 0;
-	} else {
-		for (unsigned i = n; i--;)
-			store_used(&vq->packed_desc[used[i].place], used[i].len,
-				   used[i].id,
-				   used[i].place >= start ? here : lap);
 	}
-	places = next - start;
+	for (unsigned i = n; i--;)
+		store_used(&ring[places[i]], words[i]);
+	n_places = next - start;
 	if (wrap != start_wrap)
-		places += vq->size;
+		n_places += vq->size;
 	vq->used_next = next;
 	vq->used_wrap = wrap;
 	if (unlikely(vq->inflight))
 		virtqueue_inflight_end(vq);
 	if (unlikely(vq->log))
 		log_burst(vq, n, as_one, start);
-	virtqueue_notify_packed(vq, start, start_wrap, places);
+	virtqueue_notify_packed(vq, start, start_wrap, n_places);
 }
 
 /* --- receiving ------------------------------------------------------------ */
@@ -193,13 +198,27 @@ static __attribute__((noinline)) enum virtqueue_frame receive_chain(
 	struct cursor_packed next = *c;
 	enum virtqueue_frame result;
 
-	if (!walk(vq, &next, &chain, &vq->scratch->used[i]))
+	if (!walk(vq, &next, &chain, i))
 		return VIRTQUEUE_BROKEN;
-	vq->scratch->used[i].len = 0;
 	result = virtqueue_map_frame(vq, &chain, p, i, headers);
 	if (result == VIRTQUEUE_FRAME)
 		*c = next;
 	return result;
+}
+
+/* Makes n words that were read, from number i on, those to give back. */
+static inline void finish_words(struct virtqueue *vq,
+				const struct cursor_packed *c, unsigned i,
+				unsigned n)
+{
+	uint64_t flags = used_flags(vq, c->wrap);
+	uint64_t *words = vq->scratch->words + i;
+	uint16_t *places = vq->scratch->places + i;
+
+	for (unsigned k = 0; k < n; k++) {
+		words[k] = (words[k] & ID_MASK) | flags;
+		places[k] = c->place + k;
+	}
 }
 
 /*
@@ -208,24 +227,23 @@ static __attribute__((noinline)) enum virtqueue_frame receive_chain(
  */
 static inline unsigned map_usual(struct virtqueue *vq,
 				 const struct cursor_packed *c,
-				 struct packet *packets, unsigned n,
-				 struct virtqueue_used *used)
+				 struct packet *packets, unsigned n, unsigned i)
 {
 	const struct vring_packed_desc *first = &vq->packed_desc[c->place];
 	const struct vring_packed_desc *d = first, *end = first + n;
 	uint64_t simple = simple_flags(c->wrap, 0), rest, at;
+	uint64_t hdr_len = vq->hdr_len, last = 0, len;
 	struct packet_form form = packet_form_of(packets);
-	uint64_t hdr_len = vq->hdr_len, last = 0;
+	uint64_t *word = vq->scratch->words + i;
 	const struct reach r = reach_of(vq);
 	bool in_order = vq->in_order;
 	const uint8_t *vnet;
-	uint32_t len;
 
 	for (; d != end; d++, packets++) {
 		rest = load_rest(d);
 		if ((rest & SIMPLE_MASK) != simple)
 			break;
-		len = rest - hdr_len;
+		len = (uint32_t)rest - hdr_len;
 		at = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
 		if (unlikely(len - 1 >= PACKET_LEN_MAX) ||
 		    unlikely(at >= r.size))
@@ -236,14 +254,13 @@ static inline unsigned map_usual(struct virtqueue *vq,
 		init_packet(packets, &form, vnet + hdr_len, len);
 		last = rest;
 		if (!in_order) /* else the last is all there is to know */
-			used[d - first] =
-				(struct virtqueue_used){ c->place + (d - first),
-							 rest >> 32, 0 };
+			word[d - first] = rest;
 	}
 	n = d - first;
 	if (in_order && n)
-		used[n - 1] = (struct virtqueue_used){ c->place + n - 1,
-						       last >> 32, 0 };
+		word[n - 1] = last & ID_MASK;
+	else
+		finish_words(vq, c, i, n);
 	return n;
 }
 
@@ -252,14 +269,13 @@ static inline unsigned map_frames(struct virtqueue *vq, struct packet *packets,
 				  unsigned max,
 				  struct virtqueue_headers *headers)
 {
-	struct virtqueue_used *used = vq->scratch->used;
 	struct cursor_packed c = begin(vq);
 	unsigned i = 0, k, n;
 
 	vq->why = NULL;
 	while (i < max && c.left) {
 		n = straight(&c, max - i);
-		k = map_usual(vq, &c, packets + i, n, used + i);
+		k = map_usual(vq, &c, packets + i, n, i);
 		i += k;
 		step(&c, k);
 		if (k == n)
@@ -312,7 +328,7 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 						 unsigned at,
 						 struct cursor_packed *c)
 {
-	struct virtqueue_used *used = vq->scratch->used + at;
+	uint64_t *words = vq->scratch->words + at;
 	struct virtqueue_chain chain = { 0 };
 	uint64_t need = vq->hdr_len + (uint64_t)p->len, before;
 	uint8_t header[VIRTQUEUE_HEADER_MAX];
@@ -327,9 +343,10 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 				  load_rest(&vq->packed_desc[next.place])))
 			return -DROP_TX_FULL;
 		before = chain.len;
-		if (!walk(vq, &next, &chain, &used[k]))
-			return SEND_BROKEN;
-		used[k++].len = MIN(chain.len - before, need - before);
+		if (!walk(vq, &next, &chain, at + k))
+			return too_many(&chain, k) ? -DROP_TX_TOO_BIG
+						   : SEND_BROKEN;
+		words[k++] |= MIN(chain.len - before, need - before);
 	} while (vq->mergeable && chain.len < need);
 	if (chain.len < need)
 		return -DROP_TX_TOO_BIG;
@@ -339,35 +356,38 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 	return k;
 }
 
-/* As map_usual(), for packets that are each given a buffer. */
-static inline unsigned plan_usual(struct virtqueue *vq,
-				  const struct cursor_packed *c,
-				  struct packet *const packets[], unsigned n,
-				  uint8_t **to, struct virtqueue_used *used)
+/* As map_usual(), for packets plan->n on that are each given a buffer. */
+static __attribute__((noinline)) unsigned plan_usual(
+	struct virtqueue *vq, const struct cursor_packed *c,
+	struct virtqueue_plan *plan, struct packet *const packets[], size_t n)
 {
 	const struct vring_packed_desc *d = &vq->packed_desc[c->place];
-	uint64_t simple = simple_flags(c->wrap, VRING_DESC_F_WRITE), at;
+	uint64_t simple = simple_flags(c->wrap, VRING_DESC_F_WRITE);
+	uint64_t flags = used_flags(vq, c->wrap), rest, at;
+	uint64_t *words = vq->scratch->words + plan->n_chains;
+	uint16_t *places = vq->scratch->places + plan->n_chains;
 	uint32_t hdr_len = vq->hdr_len, need;
 	const struct reach r = reach_of(vq);
-	unsigned i;
+	uint8_t **to = plan->to + plan->n;
+	size_t i;
 
-	for (i = 0; i < n; i++) {
-		uint64_t rest = load_rest(&d[i]);
-
+	for (i = 0; i < n; i++, d++) {
+		rest = load_rest(d);
 		need = packets[i]->len + hdr_len;
 		if ((rest & SIMPLE_MASK) != simple ||
 		    unlikely((uint32_t)rest < need) ||
 		    unlikely(packet_offload_word(packets[i])))
 			break;
-		at = __atomic_load_n(&d[i].addr, __ATOMIC_RELAXED) - r.guest;
+		at = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
 		if (unlikely(at >= r.size))
 			break;
 		to[i] = r.host + at;
-		prefetch_write(to[i]);
-		prefetch_write(to[i] + CACHE_LINE);
-		used[i] = (struct virtqueue_used){ c->place + i, rest >> 32,
-						   need };
+		prefetch_write(r.host + at);
+		prefetch_write(r.host + at + CACHE_LINE);
+		words[i] = (rest & ID_MASK) | flags | need;
 	}
+	for (size_t k = 0; k < i; k++)
+		places[k] = c->place + k;
 	return i;
 }
 
@@ -375,15 +395,13 @@ static inline void make_plan(struct virtqueue *vq, struct virtqueue_plan *plan,
 			     struct packet *const packets[], unsigned n,
 			     _Atomic uint64_t *drops)
 {
-	struct virtqueue_used *used = vq->scratch->used;
 	struct cursor_packed c = begin(vq);
 	unsigned k, max;
 
 	while (plan->n < n) {
 		/* What is logged is written by the long way. */
 		max = unlikely(vq->log) ? 0 : straight(&c, n - plan->n);
-		k = plan_usual(vq, &c, packets + plan->n, max,
-			       plan->to + plan->n, used + plan->n_chains);
+		k = plan_usual(vq, &c, plan, packets + plan->n, max);
 		step(&c, k);
 		plan->n += k;
 		plan->n_chains += k;

@@ -51,49 +51,55 @@ static inline unsigned look(struct virtqueue *vq, unsigned max)
 static inline uint16_t head_at(const struct virtqueue *vq, unsigned i)
 {
 	if (unlikely(vq->n_resumed))
-		return vq->scratch->used[vq->resumed_next + i].id;
+		return vq->scratch->places[vq->resumed_next + i];
 	return __atomic_load_n(
 		&vq->avail->ring[(vq->next + i) & (vq->size - 1)],
 		__ATOMIC_RELAXED);
 }
 
-/* Each is read once. */
-static inline void copy_heads(uint16_t *to, const void *from, unsigned n)
+/*
+ * n heads from the ring, each read once. Their descriptors are asked for, that
+ * mostly lie four in a line, one after the other.
+ */
+static inline void read_heads(uint16_t *to, const uint16_t *from, unsigned n,
+			      const struct vring_desc *desc)
 {
-	const unsigned a_line = 8;
 	unsigned i = 0;
 
-	for (; i + a_line <= n; i += a_line)
-		memcpy(to + i, (const uint16_t *)from + i,
-		       a_line * sizeof(*to));
-	for (; i < n; i++)
-		to[i] = __atomic_load_n((const uint16_t *)from + i,
-					__ATOMIC_RELAXED);
-	__asm__ volatile("" : : : "memory"); /* no second look */
+	for (; i + 8 <= n; i += 8) {
+		memcpy(to + i, from + i, 8 * sizeof(*to));
+		__asm__ volatile("" : : : "memory"); /* no second look */
+		__builtin_prefetch(&desc[to[i]]);
+		__builtin_prefetch(&desc[to[i + 4]]);
+	}
+	for (; i < n; i++) {
+		to[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED);
+		__builtin_prefetch(&desc[to[i]]);
+	}
 }
 
 /*
- * The next n heads to vq->heads. Their descriptors and used entries are asked
- * for, mostly four and eight in a line.
+ * The next n heads. The used entries that will be written are
+ * asked for, too.
  */
-static inline void take_heads(struct virtqueue *vq, unsigned n)
+static inline void take_heads(struct virtqueue *vq, uint16_t *heads, unsigned n)
 {
 	unsigned mask = vq->size - 1, at = vq->next & mask;
-	unsigned first = MIN(n, vq->size - at);
-	const struct vring_desc *desc = vq->desc;
+	unsigned first = MIN(n, vq->size - at), used = vq->used_next & mask;
+	const uint16_t *ring = vq->avail->ring;
 
 	if (unlikely(vq->n_resumed)) {
 		for (unsigned i = 0; i < n; i++)
-			vq->heads[i] = head_at(vq, i);
+			heads[i] = head_at(vq, i);
 		return;
 	}
-	copy_heads(vq->heads, &vq->avail->ring[at], first);
-	copy_heads(vq->heads + first, vq->avail->ring, n - first);
-	for (unsigned i = 0; i < n; i += 4)
-		__builtin_prefetch(&desc[vq->heads[i]]);
+	read_heads(heads, ring + at, first, vq->desc);
+	if (unlikely(first < n))
+		read_heads(heads + first, ring, n - first, vq->desc);
 	prefetch_write(&vq->used->idx);
+	/* Those past a wrap come as they may. */
 	for (unsigned i = 0; i < n; i += 8)
-		prefetch_write(&vq->used->ring[(vq->used_next + i) & mask]);
+		prefetch_write(&vq->used->ring[used + i]);
 }
 
 static inline void heads_taken(struct virtqueue *vq, unsigned n)
@@ -125,7 +131,7 @@ static __attribute__((noinline)) void publish_slow(struct virtqueue *vq,
 {
 	for (unsigned i = 0; vq->n_resumed && i < n; i++)
 		virtqueue_inflight_resumed(
-			vq, vq->scratch->used[vq->resumed_next - n + i].id);
+			vq, vq->scratch->places[vq->resumed_next - n + i]);
 	if (vq->resumed_next == vq->n_resumed)
 		vq->n_resumed = vq->resumed_next = 0;
 	if (vq->inflight)
@@ -173,9 +179,9 @@ static inline unsigned map_usual(struct virtqueue *vq, struct packet *packets,
 	const uint16_t *head = heads, *end = heads + n;
 	const struct vring_desc *desc = vq->desc, *d;
 	struct packet_form form = packet_form_of(packets);
-	uint64_t hdr_len = vq->hdr_len, at;
+	uint64_t hdr_len = vq->hdr_len, at, len;
 	const struct reach r = reach_of(vq);
-	uint32_t size = vq->size, len;
+	uint32_t size = vq->size;
 	const uint8_t *vnet;
 
 	for (; head != end; head++, packets++) {
@@ -228,7 +234,7 @@ unsigned virtqueue_receive_split(struct virtqueue *vq, struct packet *packets,
 		return 0;
 	vq->n_pieces = 0;
 	headers.any = false;
-	take_heads(vq, n);
+	take_heads(vq, vq->heads, n);
 	n = map_frames(vq, packets, n, &headers);
 	if (unlikely(!n)) {
 		virtqueue_break(vq, vq->why);
@@ -306,7 +312,8 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 		head = head_at(vq, at + k);
 		before = chain.len;
 		if (!virtqueue_walk_split(vq, head, &chain))
-			return SEND_BROKEN;
+			return too_many(&chain, k) ? -DROP_TX_TOO_BIG
+						   : SEND_BROKEN;
 		set_used(vq, at + k, head,
 			 MIN(chain.len - before, need - before));
 		k++;
@@ -318,73 +325,91 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 }
 
 /*
- * Gives the next packets a buffer each, at most n of them, as long as they are
- * usual ones. Returns how many. No wrap of the used ring is among them.
+ * Gives packets plan->n to `end` a buffer each, as long as they are usual
+ * ones. Returns the first that is not. Packet i gets head i, and used entry i
+ * counted from `used`; no wrap is among those.
  */
-static inline unsigned plan_usual(struct virtqueue *vq,
-				  struct packet *const packets[], unsigned n,
-				  const uint16_t *heads, unsigned at,
-				  uint8_t **to)
+static __attribute__((noinline)) size_t plan_usual(
+	struct virtqueue *vq, struct virtqueue_plan *plan,
+	struct packet *const packets[], size_t end,
+	struct vring_used_elem *used)
 {
-	struct vring_used_elem *used =
-		&vq->used->ring[(vq->used_next + at) & (vq->size - 1)];
 	const struct vring_desc *desc = vq->desc, *d;
 	uint32_t hdr_len = vq->hdr_len, size = vq->size, need;
 	const struct reach r = reach_of(vq);
-	uint64_t offset;
-	unsigned i;
+	uint64_t at;
+	uint8_t *to;
+	size_t i;
 
-	for (i = 0; i < n; i++) {
-		uint32_t head = heads[i];
-
+	for (i = plan->n; i < end; i++) {
 		if (unlikely(packet_offload_word(packets[i])) ||
-		    unlikely(head >= size))
+		    unlikely(plan->heads[i] >= size))
 			break;
-		d = &desc[head];
+		d = &desc[plan->heads[i]];
 		need = packets[i]->len + hdr_len;
 		/* What is looked at in one place only cannot be two things. */
 		if (unlikely(d->flags != VRING_DESC_F_WRITE) ||
 		    unlikely(d->len < need))
 			break;
-		offset = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
-		if (unlikely(offset >= r.size))
+		at = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
+		if (unlikely(at >= r.size))
 			break;
-		to[i] = r.host + offset;
-		prefetch_write(to[i]);
-		prefetch_write(to[i] + CACHE_LINE);
-		used[i].id = head;
+		to = r.host + at;
+		plan->to[i] = to;
+		prefetch_write(to);
+		prefetch_write(to + CACHE_LINE);
+		used[i].id = plan->heads[i];
 		used[i].len = need;
 	}
 	return i;
 }
 
 /*
+ * Packet plan->n, by the long way. When it took other than one chain, the heads
+ * of the packets behind it are others.
+ */
+static __attribute__((noinline)) bool plan_long(struct virtqueue *vq,
+						struct virtqueue_plan *plan,
+						const struct packet *p,
+						unsigned n, unsigned count,
+						_Atomic uint64_t *drops)
+{
+	unsigned have;
+
+	if (!plan_tried(plan, p, send_chains(vq, p, plan->n_chains, count),
+			drops))
+		return false;
+	have = MIN(n - plan->n, count - plan->n_chains);
+	for (unsigned i = 0; i < have && plan->n != plan->n_chains; i++)
+		plan->heads[plan->n + i] = head_at(vq, plan->n_chains + i);
+	return true;
+}
+
+/*
  * Gives each of n packets a buffer, or sends it right away when it needs more
- * than one. `count` chains are there, `have` of them in vq->heads.
+ * than one. `count` chains are there.
  */
 static inline void make_plan(struct virtqueue *vq, struct virtqueue_plan *plan,
 			     struct packet *const packets[], unsigned n,
-			     unsigned count, unsigned have,
-			     _Atomic uint64_t *drops)
+			     unsigned count, _Atomic uint64_t *drops)
 {
-	unsigned max, k, at, place;
+	struct vring_used_elem *used;
+	unsigned place, run, end;
 
 	while (plan->n < n) {
-		at = plan->n_chains;
-		place = (vq->used_next + at) & (vq->size - 1);
-		max = at < have ? MIN(have - at, vq->size - place) : 0;
-		max = MIN(max, n - plan->n);
-		k = plan_usual(vq, packets + plan->n, max, vq->heads + at, at,
-			       plan->to + plan->n);
-		plan->n += k;
-		plan->n_chains += k;
-		plan->sent += k;
-		if (k && k == max)
+		place = (vq->used_next + plan->n_chains) & (vq->size - 1);
+		run = MIN(vq->size - place, count - plan->n_chains);
+		run = MIN(run, n - plan->n);
+		used = &vq->used->ring[place] - plan->n;
+		/* What is logged is written by the long way. */
+		end = likely(!vq->log) ? plan->n + run : plan->n;
+		run = plan_usual(vq, plan, packets, end, used) - plan->n;
+		plan->n += run;
+		plan->n_chains += run;
+		plan->sent += run;
+		if (run && plan->n == end)
 			continue;
-		if (!plan_tried(plan, packets[plan->n],
-				send_chains(vq, packets[plan->n],
-					    plan->n_chains, count),
-				drops))
+		if (!plan_long(vq, plan, packets[plan->n], n, count, drops))
 			break;
 	}
 }
@@ -393,13 +418,12 @@ unsigned virtqueue_send_split(struct virtqueue *vq,
 			      struct packet *const packets[], unsigned n,
 			      _Atomic uint64_t *drops, uint64_t *bytes)
 {
-	unsigned count = look(vq, vq->size), have = MIN(count, n);
+	unsigned count = look(vq, vq->size);
 	struct virtqueue_plan plan;
 
 	plan_init(&plan);
-	take_heads(vq, have);
-	/* What is logged is written by the long way. */
-	make_plan(vq, &plan, packets, n, count, vq->log ? 0 : have, drops);
+	take_heads(vq, plan.heads, MIN(count, n));
+	make_plan(vq, &plan, packets, n, count, drops);
 	*bytes += plan.bytes + virtqueue_copy_plan(&plan, packets, vq->hdr_len);
 	if (likely(plan.n_chains)) {
 		heads_taken(vq, plan.n_chains);

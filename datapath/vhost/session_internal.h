@@ -84,10 +84,15 @@ session_handler session_get_inflight, session_set_inflight;
 /* The part of the region that is queue i's, or NULL. */
 void *session_inflight_of(const struct vhost_session *s, unsigned i);
 
-/* session_rings.c */
+/* session_vring.c */
 session_handler session_set_vring_num, session_set_vring_addr,
 	session_set_vring_base, session_get_vring_base, session_set_vring_kick,
 	session_set_vring_call, session_set_vring_err, session_set_vring_enable;
+
+/* session_rings.c */
+/* The kick descriptor waits for vhost_session_settled(). */
+void session_retire_kick(struct vhost_session *s, struct session_ring *ring);
+void session_close_fd(int *fd);
 /*
  * Makes the queue what the session says, taken meanwhile: started when it can
  * be, stopped when not; `anew`: stopped and started, because of what only a

@@ -164,6 +164,17 @@ static void adopt(struct virtqueue *vq, const struct virtqueue_setup *s)
 	vq->resumed_next = 0;
 }
 
+static struct virtqueue_scratch *make_scratch(uint16_t size)
+{
+	struct virtqueue_scratch *scratch;
+
+	scratch = xcalloc(1, sizeof(*scratch) +
+				     size * (sizeof(scratch->words[0]) +
+					     sizeof(scratch->places[0])));
+	scratch->places = (uint16_t *)(scratch->words + size);
+	return scratch;
+}
+
 int virtqueue_start(struct virtqueue *vq, const struct virtqueue_setup *setup,
 		    char **errp)
 {
@@ -172,9 +183,7 @@ int virtqueue_start(struct virtqueue *vq, const struct virtqueue_setup *setup,
 	if (error)
 		return error;
 	free(vq->scratch);
-	vq->scratch =
-		xcalloc(1, sizeof(*vq->scratch) +
-				   setup->size * sizeof(struct virtqueue_used));
+	vq->scratch = make_scratch(setup->size);
 	adopt(vq, setup);
 	virtqueue_resume(vq, setup->base);
 	vq->started = true;

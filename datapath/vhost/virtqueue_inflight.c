@@ -103,7 +103,7 @@ static void clear_last_batch(struct split_region *r, uint16_t used,
 }
 
 static unsigned find_waiting(const struct split_region *r, uint16_t size,
-			     struct virtqueue_used *found)
+			     uint16_t *found)
 {
 	struct waiting *list = xcalloc(size, sizeof(*list));
 	unsigned n = 0;
@@ -116,7 +116,7 @@ static unsigned find_waiting(const struct split_region *r, uint16_t size,
 	}
 	qsort(list, n, sizeof(*list), by_counter);
 	for (unsigned i = 0; i < n; i++)
-		found[i].id = list[i].head;
+		found[i] = list[i].head;
 	free(list);
 	return n;
 }
@@ -128,7 +128,7 @@ static void resume_split(struct virtqueue *vq)
 	vq->used_next = __atomic_load_n(&vq->used->idx, __ATOMIC_RELAXED);
 	if (r && r->version == 1 && r->desc_num == vq->size) {
 		clear_last_batch(r, vq->used_next, vq->size);
-		vq->n_resumed = find_waiting(r, vq->size, vq->scratch->used);
+		vq->n_resumed = find_waiting(r, vq->size, vq->scratch->places);
 	} else if (r) {
 		memset(r, 0, sizeof(*r) + vq->size * sizeof(r->desc[0]));
 		r->desc_num = vq->size;
@@ -198,22 +198,22 @@ static void mark_used(struct virtqueue *vq, unsigned place, bool wrap,
 /* Gives back what lies from `place` on and is not used yet. */
 static void finish_burst(struct virtqueue *vq, unsigned place, bool wrap)
 {
-	struct virtqueue_used *list = vq->scratch->used;
+	uint16_t *places = vq->scratch->places;
+	uint64_t *ids = vq->scratch->words;
 	unsigned n = 0, left = vq->size, start = place;
 	bool start_wrap = wrap;
 
 	while (left && (place != vq->used_next || wrap != vq->used_wrap) &&
 	       is_available(vq, place, wrap)) {
-		list[n].place = place;
-		list[n].len = wrap;
-		list[n].id = skip_buffer(vq, &place, &wrap, &left);
-		n++;
+		places[n] = place;
+		ids[n] = (uint64_t)wrap << 16;
+		ids[n++] |= skip_buffer(vq, &place, &wrap, &left);
 	}
 	if (n && vq->in_order && vq->from_guest)
-		mark_used(vq, start, start_wrap, list[n - 1].id);
+		mark_used(vq, start, start_wrap, ids[n - 1]);
 	else
 		while (n--)
-			mark_used(vq, list[n].place, list[n].len, list[n].id);
+			mark_used(vq, places[n], ids[n] >> 16, ids[n]);
 }
 
 static void init_packed(struct packed_region *r, const struct virtqueue *vq)

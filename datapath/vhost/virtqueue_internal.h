@@ -7,6 +7,7 @@
  *	virtqueue_packed.c	the same of packed rings
  *	virtqueue_chain.c	chains of descriptors, and indirect tables
  *	virtqueue_net.c		frames that lie in such chains
+ *	virtqueue_copy.c	ordinary frames' bytes
  *	virtqueue_inflight.c	going on after a crash
  *
  * Everything but the first lines of struct virtqueue belongs to the thread that
@@ -32,22 +33,19 @@ struct virtqueue_buffer {
 	uint32_t len;
 };
 
-/* A buffer that was taken from the ring, and what it is given back with. */
-struct virtqueue_used {
-	uint16_t place, id; /* packed: of its first descriptor */
-	uint32_t len;
-};
-
 /* What is there only while the queue is started. */
 struct virtqueue_scratch {
 	struct virtqueue_buffer buffers[VIRTQUEUE_CHAIN_MAX];
 	struct packet_segment pieces[VIRTQUEUE_PIECES_MAX];
 	uint8_t headers[PACKET_BURST_MAX][16]; /* that were in pieces */
 	/*
-	 * As many as the ring has places. Packed: of the burst. Split: chains
-	 * of a crashed run (their ids), to be taken before those of the ring.
+	 * Of both there are as many as the ring has places. Packed: what the
+	 * buffers of a burst are given back with, length, id and flags as one
+	 * word, and the place of their first descriptor. Split, only `places`:
+	 * chains of a crashed run, to be taken before those of the ring.
 	 */
-	struct virtqueue_used used[];
+	uint16_t *places;
+	uint64_t words[];
 };
 
 struct virtqueue {
@@ -90,7 +88,7 @@ struct virtqueue {
 	struct vhost_window table_window; /* for indirect tables */
 	uint64_t used_guest;
 	void *inflight;
-	uint16_t n_resumed, resumed_next; /* scratch->used */
+	uint16_t n_resumed, resumed_next; /* scratch->places */
 	bool used_wrap;			  /* packed: counter of used_next */
 	bool started, enabled, from_guest;
 	_Atomic uint64_t kicks;
@@ -190,20 +188,28 @@ enum virtqueue_frame {
 };
 
 /*
- * Makes a packet of a walked chain. *vnet is its header, or a copy if it was in
- * pieces; i tells packets of a burst apart.
+ * Where the headers of a burst lie, of packets that came in chains: of others,
+ * NULL here, right before the frame.
+ */
+struct virtqueue_headers {
+	bool any; /* else `at` is not set */
+	const uint8_t *at[PACKET_BURST_MAX];
+};
+
+/*
+ * Makes packet number i of a burst of a walked chain, and tells of its header.
  */
 enum virtqueue_frame virtqueue_map_frame(struct virtqueue *vq,
 					 const struct virtqueue_chain *chain,
 					 struct packet *p, unsigned i,
-					 const uint8_t **vnet);
+					 struct virtqueue_headers *headers);
 /*
  * The headers that came with n packets are checked; what is dropped is taken
  * out. Returns how many remain.
  */
 unsigned virtqueue_check_headers(struct virtqueue *vq, struct packet *packets,
-				 const uint8_t *const vnet[], unsigned n,
-				 _Atomic uint64_t *drops);
+				 const struct virtqueue_headers *headers,
+				 unsigned n, _Atomic uint64_t *drops);
 
 /* Writes the header that p leaves with. False: p cannot leave. */
 bool virtqueue_make_header(const struct virtqueue *vq, const struct packet *p,
@@ -219,9 +225,30 @@ bool virtqueue_put_frame(struct virtqueue *vq,
 void virtqueue_log_used(const struct virtqueue *vq, uint64_t offset,
 			uint64_t n);
 
+/* --- virtqueue_copy.c ----------------------------------------------------- */
+
+/* A burst on its way out. */
+struct virtqueue_plan {
+	unsigned n; /* packets that were tried */
+	unsigned n_chains;
+	unsigned sent;
+	uint64_t bytes; /* of those that have been copied */
+	bool broken;
+	uint8_t *to[PACKET_BURST_MAX];	  /* NULL: is not to be copied */
+	uint16_t heads[PACKET_BURST_MAX]; /* split: the chains for them */
+};
+
+/*
+ * Copies the packets of the plan, with headers; the buffers have room. Returns
+ * their bytes. The widest version that the processor can.
+ */
+extern uint64_t (*virtqueue_copy_plan)(const struct virtqueue_plan *plan,
+				       struct packet *const packets[],
+				       unsigned hdr_len);
+
 /* --- virtqueue_inflight.c ------------------------------------------------- */
 
-/* Finds out where a ring goes on. Chains to resume go to scratch->used. */
+/* Finds out where a ring goes on. Chains to resume go to scratch->places. */
 void virtqueue_resume(struct virtqueue *vq, uint32_t base);
 /* The holder of a queue with an in-flight region: around publishing. */
 void virtqueue_inflight_split(struct virtqueue *vq, uint16_t used);

@@ -86,7 +86,7 @@ static void init_frame(struct packet *p, const struct packet_segment *pieces,
 enum virtqueue_frame virtqueue_map_frame(struct virtqueue *vq,
 					 const struct virtqueue_chain *chain,
 					 struct packet *p, unsigned i,
-					 const uint8_t **vnet)
+					 struct virtqueue_headers *headers)
 {
 	struct packet_segment *pieces = vq->scratch->pieces + vq->n_pieces;
 	unsigned room = VIRTQUEUE_PIECES_MAX - vq->n_pieces, n;
@@ -101,15 +101,19 @@ enum virtqueue_frame virtqueue_map_frame(struct virtqueue *vq,
 		vq->why = "a buffer outside its memory";
 		return VIRTQUEUE_BROKEN;
 	}
+	if (!headers->any)
+		memset(headers->at, 0, sizeof(headers->at));
+	headers->any = true;
 	if (chain->len <= vq->hdr_len ||
 	    chain->len - vq->hdr_len > PACKET_LEN_MAX) {
 		packet_init(p, NULL, 0);
-		*vnet = chain->len <= vq->hdr_len ? runt_header : giant_header;
+		headers->at[i] =
+			chain->len <= vq->hdr_len ? runt_header : giant_header;
 		return VIRTQUEUE_FRAME;
 	}
 	end = pieces + n;
-	*vnet = take_header(vq, &pieces, &n, i);
-	__builtin_prefetch(*vnet);
+	headers->at[i] = take_header(vq, &pieces, &n, i);
+	__builtin_prefetch(headers->at[i]);
 	__builtin_prefetch(pieces->data);
 	init_frame(p, pieces, n, chain->len - vq->hdr_len);
 	if (n > 1)
@@ -139,13 +143,17 @@ static bool check_header(const struct virtqueue *vq, struct packet *p,
 
 static __attribute__((noinline)) unsigned check_headers_slow(
 	const struct virtqueue *vq, struct packet *packets,
-	const uint8_t *const vnet[], unsigned i, unsigned n,
+	const struct virtqueue_headers *headers, unsigned n,
 	_Atomic uint64_t *drops)
 {
-	unsigned out = i;
+	const uint8_t *vnet;
+	unsigned out = 0;
 
-	for (; i < n; i++) {
-		if (!check_header(vq, &packets[i], vnet[i], drops))
+	for (unsigned i = 0; i < n; i++) {
+		vnet = headers->any ? headers->at[i] : NULL;
+		if (!vnet)
+			vnet = packets[i].segment.data - vq->hdr_len;
+		if (!check_header(vq, &packets[i], vnet, drops))
 			continue;
 		if (out != i)
 			packet_copy(&packets[out], &packets[i]);
@@ -155,17 +163,21 @@ static __attribute__((noinline)) unsigned check_headers_slow(
 }
 
 unsigned virtqueue_check_headers(struct virtqueue *vq, struct packet *packets,
-				 const uint8_t *const vnet[], unsigned n,
-				 _Atomic uint64_t *drops)
+				 const struct virtqueue_headers *headers,
+				 unsigned n, _Atomic uint64_t *drops)
 {
-	uint32_t word;
+	size_t hdr_len = vq->hdr_len;
+	uint32_t any = 0, word;
 
+	if (unlikely(headers->any))
+		return check_headers_slow(vq, packets, headers, n, drops);
+#pragma GCC unroll 4
 	for (unsigned i = 0; i < n; i++) {
-		memcpy(&word, vnet[i], sizeof(word));
-		if (unlikely(word))
-			return check_headers_slow(vq, packets, vnet, i, n,
-						  drops);
+		memcpy(&word, packets[i].segment.data - hdr_len, sizeof(word));
+		any |= word;
 	}
+	if (unlikely(any))
+		return check_headers_slow(vq, packets, headers, n, drops);
 	return n;
 }
 

@@ -21,26 +21,7 @@
 #include <emmintrin.h>
 #endif
 
-#include "vhost/virtqueue_copy.h"
-
-/* A descriptor as two words, each read once. */
-struct desc {
-	uint64_t guest;
-	uint64_t rest; /* length, flags, next */
-};
-
-static inline struct desc load_desc(const struct vring_desc *d)
-{
-	return (struct desc){
-		__atomic_load_n(&d->addr, __ATOMIC_RELAXED),
-		__atomic_load_n((const uint64_t *)&d->len, __ATOMIC_RELAXED),
-	};
-}
-
-static inline uint16_t desc_flags(struct desc d)
-{
-	return d.rest >> 32;
-}
+#include "vhost/virtqueue_fast.h"
 
 static inline uint16_t available_index(const struct virtqueue *vq)
 {
@@ -70,31 +51,55 @@ static inline unsigned look(struct virtqueue *vq, unsigned max)
 static inline uint16_t head_at(const struct virtqueue *vq, unsigned i)
 {
 	if (unlikely(vq->n_resumed))
-		return vq->scratch->used[vq->resumed_next + i].id;
+		return vq->scratch->places[vq->resumed_next + i];
 	return __atomic_load_n(
 		&vq->avail->ring[(vq->next + i) & (vq->size - 1)],
 		__ATOMIC_RELAXED);
 }
 
-/* The next n heads to vq->heads, and their descriptors asked for. */
-static inline void take_heads(struct virtqueue *vq, unsigned n)
+/*
+ * n heads from the ring, each read once. Their descriptors are asked for, that
+ * mostly lie four in a line, one after the other.
+ */
+static inline void read_heads(uint16_t *to, const uint16_t *from, unsigned n,
+			      const struct vring_desc *desc)
 {
-	unsigned at = vq->next & (vq->size - 1), first = vq->size - at;
+	unsigned i = 0;
+
+	for (; i + 8 <= n; i += 8) {
+		memcpy(to + i, from + i, 8 * sizeof(*to));
+		__asm__ volatile("" : : : "memory"); /* no second look */
+		__builtin_prefetch(&desc[to[i]]);
+		__builtin_prefetch(&desc[to[i + 4]]);
+	}
+	for (; i < n; i++) {
+		to[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED);
+		__builtin_prefetch(&desc[to[i]]);
+	}
+}
+
+/*
+ * The next n heads. The used entries that will be written are
+ * asked for, too.
+ */
+static inline void take_heads(struct virtqueue *vq, uint16_t *heads, unsigned n)
+{
+	unsigned mask = vq->size - 1, at = vq->next & mask;
+	unsigned first = MIN(n, vq->size - at), used = vq->used_next & mask;
+	const uint16_t *ring = vq->avail->ring;
 
 	if (unlikely(vq->n_resumed)) {
 		for (unsigned i = 0; i < n; i++)
-			vq->heads[i] = head_at(vq, i);
+			heads[i] = head_at(vq, i);
 		return;
 	}
-	if (first > n)
-		first = n;
-	memcpy(vq->heads, &vq->avail->ring[at], first * sizeof(uint16_t));
-	memcpy(vq->heads + first, vq->avail->ring,
-	       (n - first) * sizeof(uint16_t));
-	__asm__ volatile("" : : : "memory"); /* no second look */
-	/* Mostly the next ones are in the same line. */
-	for (unsigned i = 0; i < n; i += 4)
-		__builtin_prefetch(&vq->desc[vq->heads[i]]);
+	read_heads(heads, ring + at, first, vq->desc);
+	if (unlikely(first < n))
+		read_heads(heads + first, ring, n - first, vq->desc);
+	prefetch_write(&vq->used->idx);
+	/* Those past a wrap come as they may. */
+	for (unsigned i = 0; i < n; i += 8)
+		prefetch_write(&vq->used->ring[used + i]);
 }
 
 static inline void heads_taken(struct virtqueue *vq, unsigned n)
@@ -126,7 +131,7 @@ static __attribute__((noinline)) void publish_slow(struct virtqueue *vq,
 {
 	for (unsigned i = 0; vq->n_resumed && i < n; i++)
 		virtqueue_inflight_resumed(
-			vq, vq->scratch->used[vq->resumed_next - n + i].id);
+			vq, vq->scratch->places[vq->resumed_next - n + i]);
 	if (vq->resumed_next == vq->n_resumed)
 		vq->n_resumed = vq->resumed_next = 0;
 	if (vq->inflight)
@@ -158,13 +163,45 @@ static inline void publish(struct virtqueue *vq, unsigned n)
 
 static __attribute__((noinline)) enum virtqueue_frame receive_chain(
 	struct virtqueue *vq, struct packet *p, unsigned i,
-	const uint8_t **vnet)
+	struct virtqueue_headers *headers)
 {
 	struct virtqueue_chain chain = { 0 };
 
 	if (!virtqueue_walk_split(vq, vq->heads[i], &chain))
 		return VIRTQUEUE_BROKEN;
-	return virtqueue_map_frame(vq, &chain, p, i, vnet);
+	return virtqueue_map_frame(vq, &chain, p, i, headers);
+}
+
+/* At most n packets, as long as they are usual ones. Returns how many. */
+static inline unsigned map_usual(struct virtqueue *vq, struct packet *packets,
+				 const uint16_t *heads, unsigned n)
+{
+	const uint16_t *head = heads, *end = heads + n;
+	const struct vring_desc *desc = vq->desc, *d;
+	struct packet_form form = packet_form_of(packets);
+	uint64_t hdr_len = vq->hdr_len, at, len;
+	const struct reach r = reach_of(vq);
+	uint32_t size = vq->size;
+	const uint8_t *vnet;
+
+	for (; head != end; head++, packets++) {
+		if (unlikely(*head >= size))
+			break;
+		d = &desc[*head];
+		/* What is looked at in one place only cannot be two things. */
+		if (unlikely(d->flags))
+			break;
+		len = __atomic_load_n(&d->len, __ATOMIC_RELAXED) - hdr_len;
+		at = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
+		if (unlikely(len - 1 >= PACKET_LEN_MAX) ||
+		    unlikely(at >= r.size))
+			break;
+		vnet = r.host + at;
+		__builtin_prefetch(vnet);
+		__builtin_prefetch(vnet + CACHE_LINE);
+		init_packet(packets, &form, vnet + hdr_len, len);
+	}
+	return head - heads;
 }
 
 /*
@@ -172,59 +209,40 @@ static __attribute__((noinline)) enum virtqueue_frame receive_chain(
  * or has no room: it begins the next burst then. 0: it is the first.
  */
 static inline unsigned map_frames(struct virtqueue *vq, struct packet *packets,
-				  unsigned n, const uint8_t **vnet)
+				  unsigned n, struct virtqueue_headers *headers)
 {
-	uint32_t hdr_len = vq->hdr_len;
-	struct vhost_window w = vq->window;
-	uint64_t reach = reach_of(&w);
-	enum virtqueue_frame result;
-	struct desc d;
-	uint8_t *at;
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (unlikely(vq->heads[i] >= vq->size))
-			goto slow;
-		d = load_desc(&vq->desc[vq->heads[i]]);
-		if (unlikely(desc_flags(d)) ||
-		    unlikely((uint32_t)d.rest - hdr_len - 1 >=
-			     PACKET_LEN_MAX) ||
-		    unlikely(d.guest - w.guest >= reach))
-			goto slow;
-		at = w.host + (d.guest - w.guest);
-		vnet[i] = at;
-		__builtin_prefetch(at);
-		__builtin_prefetch(at + CACHE_LINE);
-		packet_init(&packets[i], at + hdr_len,
-			    (uint32_t)d.rest - hdr_len);
-		continue;
-	slow:
-		result = receive_chain(vq, &packets[i], i, &vnet[i]);
-		if (result != VIRTQUEUE_FRAME)
-			return i;
-		w = vq->window;
-		reach = reach_of(&w);
+	for (;; i++) {
+		i += map_usual(vq, packets + i, vq->heads + i, n - i);
+		if (likely(i == n))
+			break;
+		if (receive_chain(vq, &packets[i], i, headers) !=
+		    VIRTQUEUE_FRAME)
+			break;
 	}
-	return n;
+	return i;
 }
 
 unsigned virtqueue_receive_split(struct virtqueue *vq, struct packet *packets,
 				 unsigned max, _Atomic uint64_t *drops)
 {
 	unsigned n = look(vq, MIN(max, PACKET_BURST_MAX)), kept;
-	const uint8_t *vnet[PACKET_BURST_MAX];
+	struct virtqueue_headers headers;
 
 	if (!n)
 		return 0;
 	vq->n_pieces = 0;
-	take_heads(vq, n);
-	n = map_frames(vq, packets, n, vnet);
+	headers.any = false;
+	take_heads(vq, vq->heads, n);
+	n = map_frames(vq, packets, n, &headers);
 	if (unlikely(!n)) {
 		virtqueue_break(vq, vq->why);
 		return 0;
 	}
 	heads_taken(vq, n);
 	vq->n_taken = n;
-	kept = virtqueue_check_headers(vq, packets, vnet, n, drops);
+	kept = virtqueue_check_headers(vq, packets, &headers, n, drops);
 	if (unlikely(!kept))
 		virtqueue_done_split(vq);
 	return kept;
@@ -294,7 +312,8 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 		head = head_at(vq, at + k);
 		before = chain.len;
 		if (!virtqueue_walk_split(vq, head, &chain))
-			return SEND_BROKEN;
+			return too_many(&chain, k) ? -DROP_TX_TOO_BIG
+						   : SEND_BROKEN;
 		set_used(vq, at + k, head,
 			 MIN(chain.len - before, need - before));
 		k++;
@@ -306,74 +325,111 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 }
 
 /*
- * Gives each of n packets a buffer, or sends it right away when it needs more
- * than one. `count` chains are there, `have` of them in vq->heads.
+ * Gives packets plan->n to `end` a buffer each, as long as they are usual
+ * ones. Returns the first that is not. Packet i gets head i, and used entry i
+ * counted from `used`; no wrap is among those.
  */
-static inline void make_plan(struct virtqueue *vq, struct plan *plan,
-			     struct packet *const packets[], unsigned n,
-			     unsigned count, unsigned have,
-			     _Atomic uint64_t *drops)
+static __attribute__((noinline)) size_t plan_usual(
+	struct virtqueue *vq, struct virtqueue_plan *plan,
+	struct packet *const packets[], size_t end,
+	struct vring_used_elem *used)
 {
-	uint32_t hdr_len = vq->hdr_len, need;
-	struct vhost_window w = vq->window;
-	uint64_t reach = reach_of(&w);
-	unsigned i, at = 0;
-	struct desc d;
+	const struct vring_desc *desc = vq->desc, *d;
+	uint32_t hdr_len = vq->hdr_len, size = vq->size, need;
+	const struct reach r = reach_of(vq);
+	uint64_t at;
 	uint8_t *to;
+	size_t i;
 
-	if (unlikely(vq->log))
-		have = 0;
-	for (i = 0; i < n; i++) {
-		const struct packet *p = packets[i];
-
-		if (unlikely(at >= have) || unlikely(packet_offload_word(p)) ||
-		    unlikely(vq->heads[at] >= vq->size))
-			goto slow;
-		d = load_desc(&vq->desc[vq->heads[at]]);
-		need = p->len + hdr_len;
-		if (unlikely(desc_flags(d) != VRING_DESC_F_WRITE) ||
-		    unlikely((uint32_t)d.rest < need) ||
-		    unlikely(d.guest - w.guest >= reach))
-			goto slow;
-		to = w.host + (d.guest - w.guest);
-		__builtin_prefetch(to, 1);
-		__builtin_prefetch(to + CACHE_LINE, 1);
+	for (i = plan->n; i < end; i++) {
+		if (unlikely(packet_offload_word(packets[i])) ||
+		    unlikely(plan->heads[i] >= size))
+			break;
+		d = &desc[plan->heads[i]];
+		need = packets[i]->len + hdr_len;
+		/* What is looked at in one place only cannot be two things. */
+		if (unlikely(d->flags != VRING_DESC_F_WRITE) ||
+		    unlikely(d->len < need))
+			break;
+		at = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
+		if (unlikely(at >= r.size))
+			break;
+		to = r.host + at;
 		plan->to[i] = to;
-		set_used(vq, at, vq->heads[at], need);
-		plan->bytes += p->len;
-		plan->sent++;
-		at++;
-		continue;
-	slow:
-		plan->n = i;
-		plan->n_chains = at;
-		if (!plan_slow(plan, p, send_chains(vq, p, at, count), drops))
-			return;
-		at = plan->n_chains;
-		w = vq->window;
-		reach = reach_of(&w);
+		prefetch_write(to);
+		prefetch_write(to + CACHE_LINE);
+		used[i].id = plan->heads[i];
+		used[i].len = need;
 	}
-	plan->n = n;
-	plan->n_chains = at;
+	return i;
+}
+
+/*
+ * Packet plan->n, by the long way. When it took other than one chain, the heads
+ * of the packets behind it are others.
+ */
+static __attribute__((noinline)) bool plan_long(struct virtqueue *vq,
+						struct virtqueue_plan *plan,
+						const struct packet *p,
+						unsigned n, unsigned count,
+						_Atomic uint64_t *drops)
+{
+	unsigned have;
+
+	if (!plan_tried(plan, p, send_chains(vq, p, plan->n_chains, count),
+			drops))
+		return false;
+	have = MIN(n - plan->n, count - plan->n_chains);
+	for (unsigned i = 0; i < have && plan->n != plan->n_chains; i++)
+		plan->heads[plan->n + i] = head_at(vq, plan->n_chains + i);
+	return true;
+}
+
+/*
+ * Gives each of n packets a buffer, or sends it right away when it needs more
+ * than one. `count` chains are there.
+ */
+static inline void make_plan(struct virtqueue *vq, struct virtqueue_plan *plan,
+			     struct packet *const packets[], unsigned n,
+			     unsigned count, _Atomic uint64_t *drops)
+{
+	struct vring_used_elem *used;
+	unsigned place, run, end;
+
+	while (plan->n < n) {
+		place = (vq->used_next + plan->n_chains) & (vq->size - 1);
+		run = MIN(vq->size - place, count - plan->n_chains);
+		run = MIN(run, n - plan->n);
+		used = &vq->used->ring[place] - plan->n;
+		/* What is logged is written by the long way. */
+		end = likely(!vq->log) ? plan->n + run : plan->n;
+		run = plan_usual(vq, plan, packets, end, used) - plan->n;
+		plan->n += run;
+		plan->n_chains += run;
+		plan->sent += run;
+		if (run && plan->n == end)
+			continue;
+		if (!plan_long(vq, plan, packets[plan->n], n, count, drops))
+			break;
+	}
 }
 
 unsigned virtqueue_send_split(struct virtqueue *vq,
 			      struct packet *const packets[], unsigned n,
 			      _Atomic uint64_t *drops, uint64_t *bytes)
 {
-	unsigned count = look(vq, vq->size), have = MIN(count, n);
-	struct plan plan;
+	unsigned count = look(vq, vq->size);
+	struct virtqueue_plan plan;
 
 	plan_init(&plan);
-	take_heads(vq, have);
-	make_plan(vq, &plan, packets, n, count, have, drops);
-	copy_plan(&plan, packets, vq->hdr_len);
+	take_heads(vq, plan.heads, MIN(count, n));
+	make_plan(vq, &plan, packets, n, count, drops);
+	*bytes += plan.bytes + virtqueue_copy_plan(&plan, packets, vq->hdr_len);
 	if (likely(plan.n_chains)) {
 		heads_taken(vq, plan.n_chains);
 		publish(vq, plan.n_chains);
 	}
 	if (unlikely(plan.n < n))
 		plan_cut_short(vq, &plan, n, drops);
-	*bytes += plan.bytes;
 	return plan.sent;
 }

@@ -19,10 +19,12 @@ static void *must_map(void *at, uint64_t size, int prot, int flags, int fd,
 }
 
 /* The regions lie in reverse order, a page that faults behind each. */
-static void add_regions(struct guest_memory *m, unsigned n)
+static void map_view(struct guest_memory *m)
 {
 	uint64_t step = m->region_size + GUEST_PAGE;
+	unsigned n = m->size / m->region_size;
 
+	m->view = xcalloc(1, sizeof(*m->view));
 	m->reserved_size = n * step + GUEST_PAGE;
 	m->reserved =
 		must_map(NULL, m->reserved_size, PROT_NONE,
@@ -59,15 +61,28 @@ void guest_memory_init(struct guest_memory *m, uint64_t size,
 	}
 	m->ram = must_map(NULL, m->size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			  m->fd, 0);
-	m->view = xcalloc(1, sizeof(*m->view));
-	add_regions(m, n_regions);
+	map_view(m);
+}
+
+struct guest_view guest_memory_remap(struct guest_memory *m)
+{
+	struct guest_view old = { m->view, m->reserved, m->reserved_size };
+
+	map_view(m);
+	return old;
+}
+
+void guest_view_drop(struct guest_view old)
+{
+	munmap(old.reserved, old.reserved_size);
+	free(old.view);
 }
 
 void guest_memory_fini(struct guest_memory *m)
 {
 	munmap(m->ram, m->size);
-	munmap(m->reserved, m->reserved_size);
-	free(m->view);
+	guest_view_drop(
+		(struct guest_view){ m->view, m->reserved, m->reserved_size });
 	close(m->fd);
 }
 

@@ -33,6 +33,18 @@ void guest_memory_init(struct guest_memory *m, uint64_t size,
 void guest_memory_fini(struct guest_memory *m);
 
 /*
+ * The device's mappings anew, at other addresses, as when a front end sends its
+ * memory table again. The old ones are valid until they are dropped.
+ */
+struct guest_view {
+	struct vhost_memory *view;
+	void *reserved;
+	uint64_t reserved_size;
+};
+struct guest_view guest_memory_remap(struct guest_memory *m);
+void guest_view_drop(struct guest_view old);
+
+/*
  * Bytes, at a multiple of align (a power of two), for good. The first may
  * cross regions, the second does not: rings.
  */

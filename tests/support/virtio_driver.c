@@ -45,6 +45,8 @@ struct driver_queue *driver_create(struct guest_memory *memory,
 	q->memory = memory;
 	q->config = *config;
 	q->packed = features & FEATURE(VIRTIO_F_RING_PACKED);
+	if (q->packed && !q->config.base)
+		q->config.base = DRIVER_PACKED_BEGIN;
 	q->event_idx = features & FEATURE(VIRTIO_RING_F_EVENT_IDX);
 	q->in_order = features & FEATURE(VIRTIO_F_IN_ORDER);
 	q->indirect = features & FEATURE(VIRTIO_RING_F_INDIRECT_DESC);

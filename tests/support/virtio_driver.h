@@ -30,6 +30,8 @@
 /* What a modern guest has in any case. */
 #define DRIVER_MODERN FEATURE(VIRTIO_F_VERSION_1)
 
+/* The base of a packed ring that is new: places 0, wrap counters 1. */
+#define DRIVER_PACKED_BEGIN 0x80008000u
 /* Descriptors in an indirect table of this driver's. */
 #define DRIVER_TABLE_MAX 512
 
@@ -58,7 +60,7 @@ struct driver_config {
 	uint16_t size;
 	uint64_t features;
 	bool from_guest; /* the guest sends in it */
-	uint32_t base;	 /* as in struct virtqueue_setup; packed: 0 is begin */
+	uint32_t base;	 /* as in struct virtqueue_setup; 0: begin */
 	/* For driver_put_*(): size frame buffers of so many bytes; 0: none. */
 	uint32_t buffer_size;
 };

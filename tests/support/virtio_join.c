@@ -18,8 +18,6 @@ void driver_setup(const struct driver_queue *q, struct virtqueue_setup *setup)
 		.used_guest = q->packed ? q->desc_at : q->device_at,
 		.base = q->config.base,
 	};
-	if (q->packed && !setup->base)
-		setup->base = 0x80008000;
 }
 
 void driver_join(struct driver_queue *q, struct virtqueue *vq)

@@ -6,7 +6,7 @@
 
 void driver_packed_init(struct driver_queue *q)
 {
-	uint32_t base = q->config.base ? q->config.base : 0x80008000;
+	uint32_t base = q->config.base;
 
 	q->ring = guest_at(q->memory, q->desc_at);
 	q->driver_event = guest_at(q->memory, q->driver_at);

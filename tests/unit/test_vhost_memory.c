@@ -340,6 +340,27 @@ static void a_file_that_shrinks_damages_its_memory_only(void **state)
 	assert_false(vhost_memory_is_damaged(memory));
 }
 
+static void huge_pages_are_mapped_and_replaced_whole(void **state)
+{
+	int huge = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
+	volatile uint8_t *at;
+
+	/* The second region begins within a huge page, as QEMU's does. */
+	if (huge < 0 || ftruncate(huge, 4 * MIB) ||
+	    vhost_memory_add(memory, 0xc0000, 3 * MIB, 0, 0xc0000, huge,
+			     NULL)) {
+		close(huge);
+		skip(); /* no huge pages here */
+	}
+	vhost_memory_guard();
+	at = vhost_memory_at(memory, 0xc0000, 3 * MIB);
+	assert_int_equal(ftruncate(huge, 0), 0);
+	at[PAGE] = 1;
+	at[3 * MIB - 1] = 1;
+	assert_true(vhost_memory_is_damaged(memory));
+	close(huge);
+}
+
 /* Runs in a child: how it ended. */
 static int ends(void (*act)(void))
 {
@@ -465,6 +486,7 @@ int main(void)
 		TEST(a_window_follows_the_queue),
 		TEST(shrinking_is_sealed_off_where_it_can_be),
 		TEST(a_file_that_shrinks_damages_its_memory_only),
+		TEST(huge_pages_are_mapped_and_replaced_whole),
 		TEST(marks_cover_every_page_that_was_touched),
 		TEST(marks_beyond_the_log_are_left_out),
 		TEST(a_log_lies_within_its_file),

@@ -9,6 +9,8 @@
 #   tests/unit/test_*.c                one cmocka program each
 #   tests/fuzz/fuzz_*.c                one libFuzzer target each
 #   tests/bench/bench_*.c              one benchmark program each
+#   tests/bench/vhost_gen*.c           the vhost-user generator, if DPDK is here
+#   tests/support/*.c                  what all three may use
 
 VERSION  := 0.1.0
 PREFIX   ?= /usr/local
@@ -57,6 +59,8 @@ SRC_ctl    := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
 
 # Helpers that tests share: every other .c file of these folders.
 SRC_unit_common := $(filter-out tests/unit/test_%.c,$(wildcard tests/unit/*.c))
+# The same for all kinds of test, without cmocka.
+SRC_support := $(wildcard tests/support/*.c)
 
 obj = $(patsubst %.c,$(DIR)/obj/%.o,$(1))
 LIB_base   := $(DIR)/libbase.a
@@ -65,6 +69,7 @@ LIB_dp     := $(DIR)/libdatapath.a
 LIB_vswd   := $(DIR)/libvswd.a
 LIB_ctl    := $(DIR)/libctl.a
 LIB_unit   := $(DIR)/libunit.a
+LIB_support := $(DIR)/libsupport.a
 
 PROGRAMS := $(if $(wildcard datapath/vswd/main.c),$(DIR)/vswd) \
             $(if $(wildcard ctl/main.c),$(DIR)/vsw-ctl $(DIR)/vsw-tls.so) \
@@ -72,6 +77,11 @@ PROGRAMS := $(if $(wildcard datapath/vswd/main.c),$(DIR)/vswd) \
 UNIT     := $(patsubst tests/unit/%.c,$(DIR)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,$(DIR)/fuzzers/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH    := $(patsubst tests/bench/%.c,$(DIR)/bench/%,$(wildcard tests/bench/bench_*.c))
+# Guests for the vhost-user benchmark, without which all else is built, too.
+GEN_OBJ  := $(call obj,$(wildcard tests/bench/vhost_gen*.c))
+ifeq ($(shell pkg-config --exists libdpdk && echo yes),yes)
+BENCH    += $(DIR)/bench/vhost_gen
+endif
 
 .PHONY: all
 all: $(PROGRAMS)
@@ -82,6 +92,7 @@ $(LIB_dp):    $(call obj,$(SRC_dp))
 $(LIB_vswd):  $(call obj,$(SRC_vswd))
 $(LIB_ctl):   $(call obj,$(SRC_ctl))
 $(LIB_unit):  $(call obj,$(SRC_unit_common))
+$(LIB_support): $(call obj,$(SRC_support))
 %.a:
 	@rm -f $@
 	$(Q)ar rcs $@ $^
@@ -120,18 +131,25 @@ $(DIR)/vsw-tls.so: $(call obj,ovsdb-lite/tls_openssl.c)
 $(DIR)/ovsdb-lite: $(call obj,ovsdb-lite/main.c) $(LIB_ovsdb) $(LIB_base)
 	$(call say,LD,$@)
 	$(call link)
-$(DIR)/unit/%: $(DIR)/obj/tests/unit/%.o $(LIB_unit) $(LIBS_ALL)
+$(DIR)/unit/%: $(DIR)/obj/tests/unit/%.o $(LIB_unit) $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link,,-lcmocka)
-$(DIR)/fuzzers/%: $(DIR)/obj/tests/fuzz/%.o $(LIBS_ALL)
+$(DIR)/fuzzers/%: $(DIR)/obj/tests/fuzz/%.o $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link,-fsanitize=fuzzer)
-$(DIR)/bench/%: $(DIR)/obj/tests/bench/%.o $(LIBS_ALL)
+$(DIR)/bench/%: $(DIR)/obj/tests/bench/%.o $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link)
+# Its own headers need DPDK's instruction set and are not held to our warnings.
+$(GEN_OBJ): ALL_CFLAGS += -O3 -march=native \
+	$(patsubst -I%,-isystem%,$(filter-out -march=%,$(shell pkg-config --cflags libdpdk 2>/dev/null)))
+$(DIR)/bench/vhost_gen: $(GEN_OBJ)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libdpdk)
 
 .PHONY: unit-programs fuzz-programs bench-programs
 unit-programs: $(UNIT)

@@ -21,6 +21,10 @@
 	X(internal)                                                            \
 	X(patch)                                                               \
 	PORT_CLASSES_DPDK(X)                                                   \
+	X(vhostuser)                                                           \
+	X(vhostuserclient)                                                     \
+	X(dpdkvhostuser)                                                       \
+	X(dpdkvhostuserclient)                                                 \
 	/* end */
 
 #define X(KIND) extern const struct port_class port_class_##KIND;

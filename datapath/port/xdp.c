@@ -385,6 +385,7 @@ static unsigned xdp_send(struct port_txq *txq, struct packet *const packets[],
 
 const struct port_class port_class_afxdp = {
 	.type = "afxdp",
+	.polls_in_memory = true,
 	.open = xdp_open,
 	.close = xdp_close,
 	.reconfigure = xdp_reconfigure,

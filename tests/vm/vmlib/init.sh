@@ -13,6 +13,7 @@ mount -t devtmpfs dev /dev
 echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 modprobe virtio_pci
 modprobe virtio_net
+modprobe 8021q
 ip link set lo up
 
 exec 3<>/dev/ttyS1

@@ -221,6 +221,7 @@ class Ovs(Switch):
 class Vsw(Switch):
     name = "vsw"
     thread = r"vswd-worker"
+    bridge = "vb%d" % os.getpid()  # its own port is a device of the host
 
     def start(self):
         self.process = self.daemon(BUILD + "/vswd", "--run-dir", self.dir)
@@ -229,11 +230,11 @@ class Vsw(Switch):
             for sock in ("/db.sock", "/vswd.ctl")))
         self.ctl("set", "open_vswitch", ".", "other_config:n-workers=1",
                  "other_config:worker-affinity=0:%d" % WORKER_CORE)
-        self.ctl("add-br", "br0", "--", "set", "bridge", "br0",
+        self.ctl("add-br", self.bridge, "--", "set", "bridge", self.bridge,
                  "other_config:mac-aging-time=3600",
-                 "other_config:mac-table-size=4194304")
+                 "other_config:mac-table-size=1048576")
         for p in range(self.ports):
-            self.ctl("add-port", "br0", "p%d" % p, "--", "set", "interface",
+            self.ctl("add-port", self.bridge, "p%d" % p, "--", "set", "interface",
                      "p%d" % p, "type=vhostuser",
                      "options:vhost-server-path=" + self.socket(p))
         self.wait_for_sockets()

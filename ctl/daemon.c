@@ -25,6 +25,7 @@ const struct daemon_command daemon_commands[] = {
 	{ "drops", "[BRIDGE|PORT]", "print dropped packets by reason" },
 	{ "log/set", "SPEC...", "set log levels, e.g. bridge:dbg" },
 	{ "log/list", "", "print log modules and their levels" },
+	{ "worker/clear", "", "count for worker/show from now on" },
 	{ "worker/show", "", "print the worker threads and their queues" },
 	{ "vhost/show", "[PORT]", "print vhost-user ports and their rings" },
 	{ "capture", "BRIDGE|PORT [FILTER...] [-w FILE|-] [-c COUNT]",

@@ -157,6 +157,7 @@ static void settled(struct port *port)
 	}                                                                      \
 	const struct port_class port_class_##KIND = {                          \
 		.type = #KIND,                                                 \
+		.polls_in_memory = true,                                       \
 		.open = open_##KIND,                                           \
 		.close = close_port,                                           \
 		.reconfigure = reconfigure,                                    \

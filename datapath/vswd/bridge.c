@@ -191,6 +191,7 @@ static void look_elsewhere(struct vswitch *vs, struct bridge *b)
 bool vswitch_tick(struct vswitch *vs, uint32_t now_s)
 {
 	vs->now_s = now_s;
+	vswitch_balance(vs, now_s);
 	for (struct bridge *b = vs->bridges; b; b = b->next) {
 		fdb_tick(b->fdb, now_s);
 		fdb_drain_changes(b->fdb);

@@ -252,6 +252,7 @@ static struct cfg_switch *read_switch(struct db_view *view,
 		db_get_integer(view->columns, row, DB_SWITCH_NEXT_CFG, 0);
 	config->cur_cfg =
 		db_get_integer(view->columns, row, DB_SWITCH_CUR_CFG, 0);
+	number_pairs_clone(&config->worker_cores, &view->config->worker_cores);
 	return config;
 }
 

@@ -77,6 +77,7 @@ static void configure_workers(struct vswitch *vs,
 		log_info("%u worker threads", worker_pool_count(vs->pool));
 	}
 	worker_pool_set_poll_idle(vs->pool, config->poll_idle_us);
+	worker_pool_set_cores(vs->pool, &config->worker_cores);
 }
 
 /* --- what is wanted --------------------------------------------------------

@@ -40,6 +40,7 @@ static void add_port(struct building *w, struct fwd_bridge *fb, struct vport *v)
 		fwd_bridge_add_port(fb, v->port, v->number, &v->config->vlan);
 
 	p->ofport = v->ofport;
+	p->pins = &v->interface->worker_affinity;
 	p->capture = (struct capture *)capture_sessions_attach(w->vs, v,
 							       &w->captures);
 	if (!strcmp(vport_type(v), "patch"))

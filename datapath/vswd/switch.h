@@ -101,6 +101,7 @@ struct vswitch {
 	bool changed;  /* the snapshot is not what it should be */
 	bool to_flush; /* some vport is */
 
+	uint32_t balanced_s; /* when workers' loads were last compared */
 	struct capture_session *captures;
 	uint32_t now_s;
 	const char *run_dir; /* lives longer */
@@ -132,7 +133,8 @@ void vswitch_link_changed(struct vswitch *vs, const char *name, bool there);
 
 /*
  * Once a second: ages FDBs, logs stations that moved, looks after devices that
- * netlink says nothing of. True when there is something to commit.
+ * netlink says nothing of, balances the workers. True when there is something
+ * to commit.
  */
 bool vswitch_tick(struct vswitch *vs, uint32_t now_s);
 
@@ -198,6 +200,9 @@ void vswitch_start_events(struct vswitch *vs);
 void vport_changed(struct port *port, void *arg);
 /* Once a second. */
 void vport_tick(struct vswitch *vs, struct vport *v);
+
+/* balance.c: every few seconds, gives queues to workers by their load. */
+void vswitch_balance(struct vswitch *vs, uint32_t now_s);
 
 /* snapshot_build.c: builds, publishes, and frees what only the old one had. */
 void vswitch_publish(struct vswitch *vs);

@@ -319,7 +319,8 @@ void vport_configure(struct vswitch *vs, struct vport *v,
 
 	v->config = cfg_port_ref(config);
 	v->interface = new;
-	vs->changed |= vlan_differs || differs || number_differs;
+	vs->changed |= vlan_differs || differs || number_differs ||
+		       !cfg_port_same_affinity(old, config);
 	vport_mark_dirty(vs, v);
 	if (v->port && vlan_differs) {
 		v->to_flush = true;

@@ -314,13 +314,13 @@ static void start_with_inflight(struct driver_queue *q, struct virtqueue *vq,
 	virtqueue_release(vq);
 }
 
-/* Where a front end that lost its back end says to go on. */
+/*
+ * Where a front end that lost its back end says to go on. Of a packed ring it
+ * cannot know: it says where it began.
+ */
 static uint32_t base_after_crash(const struct driver_queue *q)
 {
-	if (!q->packed)
-		return q->used->idx;
-	return q->next_used | q->used_wrap << 15 | q->next_used << 16 |
-	       (uint32_t)q->used_wrap << 31;
+	return q->packed ? DRIVER_PACKED_BEGIN : q->used->idx;
 }
 
 /*

@@ -17,8 +17,8 @@ FOLDER = os.path.join(ROOT, "build", "vm")
 KERNEL = os.path.join(FOLDER, "vmlinuz")
 INITRAMFS = os.path.join(FOLDER, "initramfs.cpio")
 META_PACKAGE = "linux-image-cloud-amd64"
-MODULES = ("virtio_pci", "virtio_net", "8021q", "bonding", "openvswitch",
-           "vhost_net", "vxlan", "tun", "bridge", "veth")
+MODULES = ("virtio_pci", "virtio_net", "virtio_console", "8021q", "bonding",
+           "openvswitch", "vhost_net", "vxlan", "tun", "bridge", "veth")
 PROGRAMS = ("iperf3", "ethtool", "ip")
 INIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "init.sh")
 

@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # A guest's init: devices, modules, then the test's commands.
 #
-# They come on the second serial port, a line each: a number and the command.
+# They come on a virtio-serial port, a line each: a number and the command.
 # Its output follows the line "BEGIN number", its status is in the line
 # "END number status". A command that goes on behind ("... &") gives its output
 # elsewhere.
@@ -14,10 +14,11 @@ echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 modprobe virtio_pci
 modprobe virtio_net
 modprobe 8021q
+modprobe virtio_console
 ip link set lo up
 
-exec 3<>/dev/ttyS1
-stty -F /dev/ttyS1 raw -echo
+while [ ! -c /dev/vport0p1 ]; do sleep 0.1; done
+exec 3<>/dev/vport0p1
 echo READY >&3
 while :; do
 	read -r number command <&3 || continue

@@ -1,4 +1,5 @@
 """Front ends whose offload headers lie, and those that do too much of it."""
+import contextlib
 import fcntl
 import os
 import random
@@ -222,7 +223,8 @@ def region_of_lies(arena, fill, packed):
         front.pairs[0].tx.publish(kick=True)
         arena.good.front.send(frame(src=GOOD))
         arena.others_forward()
-        os.ftruncate(fd, 0)
+        with contextlib.suppress(PermissionError):  # it is sealed: better
+            os.ftruncate(fd, 0)
         front.put(frame(GOOD, EVIL))
         front.pairs[0].tx.publish(kick=True)
         arena.good.front.send(frame(src=GOOD))

@@ -11,7 +11,7 @@ from lib.frame import frame, station
 from lib.netns import wait_until
 from lib.testing import contains, equal, test
 from lib.vhost_frontend import BASIC, OFFLOADS, PROTOCOL, FrontEnd
-from lib.vhost_guest import Footprint, guest, two_guests, vswd_pid
+from lib.vhost_guest import Footprint, guest, same, two_guests, vswd_pid
 from lib.vhost_protocol import (NEED_REPLY, VERSION, Connection,
                                 Disconnected, u64, vring_state)
 
@@ -98,7 +98,7 @@ def _(lab):
     for a, b, src, dst in ((vm1, vm2, A, B), (vm2, vm1, B, A)):
         sent = [frame(dst, src) for _ in range(10)]
         a.send(*sent)
-        equal(b.take(10), sent, f"frames from {src}")
+        same(b.take(10), sent, f"frames from {src}")
 
 
 @test("the database and vhost/show tell of a connection", only="vsw")
@@ -134,7 +134,7 @@ def _(lab):
         vm1.start()
         sent = [frame(B, A) for _ in range(5)]
         vm1.front.send(*sent)
-        equal(vm2.front.take(5), sent, f"connection {i}")
+        same(vm2.front.take(5), sent, f"connection {i}")
     held.check()
 
 
@@ -147,7 +147,7 @@ def _(lab):
     for i in range(4):
         sent = [frame(B, A) for _ in range(5)]
         vm1.front.send(*sent)
-        equal(vm2.front.take(5), sent, f"connection {i}")
+        same(vm2.front.take(5), sent, f"connection {i}")
         vm2.detach()
         vm2.wait_link("down")
         begin = time.monotonic()
@@ -187,7 +187,7 @@ def _(lab):
         second.close()
     sent = frame(B, A)
     vm1.front.send(sent)
-    equal(vm2.front.take(1), [sent], "the first one's frame")
+    same(vm2.front.take(1), [sent], "the first one's frame")
     held.check()
     vm1.detach()
     vm1.start()
@@ -248,7 +248,7 @@ def _(lab):
                            "up" for p in ("vu1", "vu2")), "both are up")
     sent = frame(B, A)
     server.send(sent)
-    equal(client.take(1), [sent], "a frame")
+    same(client.take(1), [sent], "a frame")
     server.close()
     client.close()
 
@@ -273,9 +273,9 @@ def _(lab):
         front.pairs[0].fill()
         sent = frame(B, A)
         front.send(sent)
-        equal(vm2.front.take(1), [sent], "a frame")
+        same(vm2.front.take(1), [sent], "a frame")
         vm2.front.send(sent)
-        equal(front.take(1), [sent], "a frame back")
+        same(front.take(1), [sent], "a frame back")
 
 
 @test("SEND_RARP: the bridge learns where a guest has gone, and tells all",

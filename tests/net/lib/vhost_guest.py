@@ -13,7 +13,7 @@ import re
 import select
 
 from .frame import MARK, Frame
-from .lab import Peer
+from .lab import Peer, differences
 from .netns import wait_until
 from .switch import column_arguments
 from .vhost_frontend import FrontEnd
@@ -90,7 +90,7 @@ class Guest(Peer):
         """{"tx-full": 3} of the port's drop reasons, as of now."""
         out = self.lab.switch.vsw_ctl("drops", self.name).stdout
         return {reason: int(count) for reason, count in re.findall(
-            r"\b([a-z]+(?:-[a-z]+)+)\s+(\d+)\b", out)}
+            r"\b([a-z]+(?:-[a-z]+)*)\s+(\d+)\b", out)}
 
     def wait_drop(self, reason, least=1):
         wait_until(lambda: self.drops().get(reason, 0) >= least,
@@ -123,6 +123,15 @@ def two_guests(lab, front=None, **kwargs):
     lab.start(monitor=False)
     return [guest(lab, name, front=front, **kwargs) for name in ("vm1",
                                                                  "vm2")]
+
+
+def same(got, wanted, what, ordered=True):
+    """These frames are those, or the difference, in short."""
+    got, wanted = [Frame(f) for f in got], [Frame(f) for f in wanted]
+    if ordered and got == wanted:
+        return
+    problems = list(differences(what, wanted, got, ordered))
+    assert not problems, "\n".join(problems)
 
 
 class Footprint:

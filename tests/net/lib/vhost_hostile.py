@@ -6,6 +6,8 @@ frames must pass, nothing of what the liar brought may be held any more, and
 an honest front end must find the port as if nothing had been.
 """
 import os
+import re
+import select
 import time
 import traceback
 
@@ -101,15 +103,13 @@ class Arena:
         front.connection.get("GET_FEATURES")
 
     def broken(self, ring):
-        """The queue stopped, said why, and told the front end."""
-        key = f"vring_{ring.index}_broken"
-        wait_until(lambda: self.evil.status().get(key),
-                   lambda: f"{key}: {self.evil.status()}")
-        why = self.evil.status()[key]
-        assert why in self.evil.show(), \
-            f"vhost/show does not say: {why}\n{self.evil.show()}"
-        assert ring.is_broken(), "the error descriptor says nothing"
-        return why
+        """The queue stopped, told the front end, and vhost/show says why."""
+        ready, _, _ = select.select([ring.error_fd], [], [], 5)
+        assert ready, f"queue {ring.index} goes on:\n{self.evil.show()}"
+        why = re.search(rf"ring {ring.index}\b.*: broken,.*\n *broken: (.*)",
+                        self.evil.show())
+        assert why, f"vhost/show does not say it:\n{self.evil.show()}"
+        return why.group(1)
 
     def dropped(self, reason, count, before):
         now = {}
@@ -143,6 +143,9 @@ class Arena:
             one.close()
         for fd in self.fds:
             os.close(fd)
+        for vm in (self.good, self.other):
+            vm.front.collect()
+            vm.front.frames.clear()
         self.fronts, self.connections, self.fds = [], [], []
         wait_until(lambda: self.evil.status().get("status") ==
                    "disconnected", lambda: f"evil is let go: "

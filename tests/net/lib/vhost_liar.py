@@ -46,7 +46,9 @@ class Liar:
             self.ring.publish(kick=True)
 
     def table(self, *descriptors):
-        """An indirect table, written as given; its address."""
+        """An indirect table of (address, length, flags, next); its address."""
+        if self.ring.packed:
+            descriptors = [(*d[:2], 0, d[2]) for d in descriptors]
         data = b"".join(DESCRIPTOR.pack(*d) for d in descriptors)
         at = self.memory.allocate(max(16, len(data)), 16)
         self.memory.write(at, data)

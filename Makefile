@@ -2,24 +2,29 @@
 #
 #   make                     programs in build/
 #   make SAN=asan|tsan|fuzz  the same under a sanitizer, in build/SAN/
+#   make DPDK=1              with ports of type dpdk, in build/dpdk/
 #
 # Files are found by their folder, so a new file needs no line here:
 #   datapath/**, ovsdb-lite/*, ctl/*   sources; main.c of each is its program's
 #   tests/unit/test_*.c                one cmocka program each
 #   tests/fuzz/fuzz_*.c                one libFuzzer target each
 #   tests/bench/bench_*.c              one benchmark program each
+#   tests/bench/vhost_gen*.c           the vhost-user generator, if DPDK is here
+#   tests/support/*.c                  what all three may use
 
 VERSION  := 0.1.0
 PREFIX   ?= /usr/local
 SAN      ?=
 
-DIR      := build$(if $(SAN),/$(SAN))
+DPDK     ?=
+
+DIR      := build$(if $(SAN),/$(SAN))$(if $(DPDK),/dpdk)
 CC_fuzz  := clang
 CC_tsan  := clang
 CC       := $(or $(CC_$(SAN)),gcc)
 
 PKGS     := jansson libevent libevent_openssl libmnl libpcap \
-            libseccomp libcap-ng openssl
+            libseccomp libcap-ng libxdp openssl $(if $(DPDK),libdpdk)
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wpointer-arith -Wvla -Wwrite-strings \
             -Wno-unused-parameter -Werror
@@ -30,7 +35,7 @@ CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 CFLAGS_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link \
             -fno-sanitize-recover=all -fno-omit-frame-pointer
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fstack-protector-strong -fPIE $(WARN) \
-            -DVSW_VERSION='"$(VERSION)"' \
+            -DVSW_VERSION='"$(VERSION)"' $(if $(DPDK),-DHAVE_DPDK) \
             -Idatapath -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null) \
             $(CFLAGS_$(SAN)) $(if $(SAN),,$(CFLAGS_)) $(CFLAGS)
 LDFLAGS_asan := -fsanitize=address,undefined
@@ -45,11 +50,17 @@ SRC_ovsdb  := $(filter-out ovsdb-lite/main.c,$(wildcard ovsdb-lite/*.c))
 SRC_dp     := $(wildcard datapath/packet/*.c datapath/vhost/*.c datapath/port/*.c \
               datapath/forward/*.c datapath/bond/*.c datapath/tunnel/*.c \
               datapath/nat/*.c datapath/worker/*.c)
+# Only with DPDK=1.
+ifeq ($(DPDK),)
+SRC_dp     := $(filter-out datapath/port/dpdk%,$(SRC_dp))
+endif
 SRC_vswd   := $(filter-out datapath/vswd/main.c,$(wildcard datapath/vswd/*.c))
 SRC_ctl    := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
 
 # Helpers that tests share: every other .c file of these folders.
 SRC_unit_common := $(filter-out tests/unit/test_%.c,$(wildcard tests/unit/*.c))
+# The same for all kinds of test, without cmocka.
+SRC_support := $(wildcard tests/support/*.c)
 
 obj = $(patsubst %.c,$(DIR)/obj/%.o,$(1))
 LIB_base   := $(DIR)/libbase.a
@@ -58,6 +69,7 @@ LIB_dp     := $(DIR)/libdatapath.a
 LIB_vswd   := $(DIR)/libvswd.a
 LIB_ctl    := $(DIR)/libctl.a
 LIB_unit   := $(DIR)/libunit.a
+LIB_support := $(DIR)/libsupport.a
 
 PROGRAMS := $(if $(wildcard datapath/vswd/main.c),$(DIR)/vswd) \
             $(if $(wildcard ctl/main.c),$(DIR)/vsw-ctl $(DIR)/vsw-tls.so) \
@@ -65,6 +77,11 @@ PROGRAMS := $(if $(wildcard datapath/vswd/main.c),$(DIR)/vswd) \
 UNIT     := $(patsubst tests/unit/%.c,$(DIR)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,$(DIR)/fuzzers/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH    := $(patsubst tests/bench/%.c,$(DIR)/bench/%,$(wildcard tests/bench/bench_*.c))
+# Guests for the vhost-user benchmark, without which all else is built, too.
+GEN_OBJ  := $(call obj,$(wildcard tests/bench/vhost_gen*.c))
+ifeq ($(shell pkg-config --exists libdpdk && echo yes),yes)
+BENCH    += $(DIR)/bench/vhost_gen
+endif
 
 .PHONY: all
 all: $(PROGRAMS)
@@ -75,6 +92,7 @@ $(LIB_dp):    $(call obj,$(SRC_dp))
 $(LIB_vswd):  $(call obj,$(SRC_vswd))
 $(LIB_ctl):   $(call obj,$(SRC_ctl))
 $(LIB_unit):  $(call obj,$(SRC_unit_common))
+$(LIB_support): $(call obj,$(SRC_support))
 %.a:
 	@rm -f $@
 	$(Q)ar rcs $@ $^
@@ -113,18 +131,25 @@ $(DIR)/vsw-tls.so: $(call obj,ovsdb-lite/tls_openssl.c)
 $(DIR)/ovsdb-lite: $(call obj,ovsdb-lite/main.c) $(LIB_ovsdb) $(LIB_base)
 	$(call say,LD,$@)
 	$(call link)
-$(DIR)/unit/%: $(DIR)/obj/tests/unit/%.o $(LIB_unit) $(LIBS_ALL)
+$(DIR)/unit/%: $(DIR)/obj/tests/unit/%.o $(LIB_unit) $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link,,-lcmocka)
-$(DIR)/fuzzers/%: $(DIR)/obj/tests/fuzz/%.o $(LIBS_ALL)
+$(DIR)/fuzzers/%: $(DIR)/obj/tests/fuzz/%.o $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link,-fsanitize=fuzzer)
-$(DIR)/bench/%: $(DIR)/obj/tests/bench/%.o $(LIBS_ALL)
+$(DIR)/bench/%: $(DIR)/obj/tests/bench/%.o $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link)
+# Its own headers need DPDK's instruction set and are not held to our warnings.
+$(GEN_OBJ): ALL_CFLAGS += -O3 -march=native \
+	$(patsubst -I%,-isystem%,$(filter-out -march=%,$(shell pkg-config --cflags libdpdk 2>/dev/null)))
+$(DIR)/bench/vhost_gen: $(GEN_OBJ)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libdpdk)
 
 .PHONY: unit-programs fuzz-programs bench-programs
 unit-programs: $(UNIT)

@@ -6,18 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number_pairs.h"
 #include "base/util.h"
 #include "ctl/ctl.h"
 
 struct setting {
 	const char *table, *key;
 	long min, max;	     /* a number from min to max, or */
-	const char *choices; /* one of these words, separated by spaces */
+	const char *choices; /* one of these words, separated by spaces, or */
 };
+
+/* As choices: "0:2,1:3", numbers up to min before the colon, to max behind. */
+static const char pairs[] = "pairs";
 
 static const struct setting settings[] = {
 	{ "Open_vSwitch", "n-workers", 1, 64, NULL },
-	{ "Open_vSwitch", "poll-idle-us", 0, INT32_MAX, NULL },
+	{ "Open_vSwitch", "poll-idle-us", 0, 1000000, NULL },
+	{ "Open_vSwitch", "worker-affinity", 63, 1023, pairs },
+	{ "Open_vSwitch", "worker-auto-balance", 0, 0, "true false" },
+	{ "Interface", "worker-affinity", 65535, 63, pairs },
 	{ "Open_vSwitch", "stats-update-interval", 1000, INT32_MAX, NULL },
 	{ "Bridge", "mac-aging-time", 1, 86400 * 365, NULL },
 	{ "Bridge", "mac-table-size", 1, 1048576, NULL },
@@ -52,8 +59,30 @@ static bool is_choice(const char *value, const char *choices)
 	return false;
 }
 
+static bool is_pairs(const char *value, unsigned key_max, unsigned value_max)
+{
+	struct number_pairs parsed;
+	bool ok = number_pairs_parse(value, key_max, value_max, &parsed);
+
+	number_pairs_fini(&parsed);
+	return ok;
+}
+
+static void check_pairs(const struct setting *s, const char *value)
+{
+	if (!is_pairs(value, s->min, s->max))
+		ctl_fatal("other_config:%s of table %s cannot be \"%s\"; it is "
+			  "pairs of numbers such as 0:2,1:3, from 0 to %ld "
+			  "before the colon and from 0 to %ld behind it",
+			  s->key, s->table, value, s->min, s->max);
+}
+
 static void check(const struct setting *s, const char *value)
 {
+	if (s->choices == pairs) {
+		check_pairs(s, value);
+		return;
+	}
 	if (s->choices && !is_choice(value, s->choices))
 		ctl_fatal("other_config:%s of table %s cannot be \"%s\"; it is "
 			  "one of: %s",

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "ovsdb-lite/server.h"
 
 LOG_MODULE(ovsdb);
@@ -35,6 +36,7 @@ static void *thread_main(void *aux)
 	struct ovsdb_embed *embed = aux;
 
 	pthread_setname_np(pthread_self(), "database");
+	sandbox_files_forget();
 	event_base_dispatch(embed->base);
 	return NULL;
 }

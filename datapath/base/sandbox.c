@@ -2,6 +2,7 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <seccomp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -44,11 +46,71 @@ static bool in_foreign_directory(const char *file)
 	return foreign;
 }
 
+static const int for_files[] = { CAP_DAC_OVERRIDE, CAP_CHOWN, CAP_FOWNER };
+static uint32_t files_mask; /* of those that were kept, not in force */
+
+_Static_assert(CAP_DAC_OVERRIDE < 32 && CAP_CHOWN < 32 && CAP_FOWNER < 32,
+	       "in the first word");
+
+/* In libcap-ng's state, from which the others were cleared. */
+static void keep_for_files(bool foreign, const bool had[])
+{
+	for (size_t i = 0; i < ARRAY_SIZE(for_files); i++) {
+		bool in_force = for_files[i] == CAP_DAC_OVERRIDE && foreign;
+
+		if (!had[for_files[i]])
+			continue;
+		capng_update(CAPNG_ADD,
+			     in_force ? CAPNG_EFFECTIVE | CAPNG_PERMITTED
+				      : CAPNG_PERMITTED,
+			     for_files[i]);
+		if (!in_force)
+			files_mask |= 1u << for_files[i];
+	}
+}
+
+/* libcap-ng would read a file of /proc for each of these. */
+static void set_file_capabilities(bool permitted, bool effective)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	int error = errno;
+
+	if (!files_mask || syscall(SYS_capget, &header, data))
+		return;
+	data[0].effective &= ~files_mask;
+	if (effective)
+		data[0].effective |= files_mask & data[0].permitted;
+	if (!permitted)
+		data[0].permitted &= ~files_mask;
+	if (syscall(SYS_capset, &header, data))
+		log_warn_limited("cannot change capabilities: %m");
+	errno = error;
+}
+
+void sandbox_files_begin(void)
+{
+	set_file_capabilities(true, true);
+}
+
+void sandbox_files_end(void)
+{
+	set_file_capabilities(true, false);
+}
+
+void sandbox_files_forget(void)
+{
+	set_file_capabilities(false, false);
+}
+
 void sandbox_drop_capabilities(const char *file)
 {
 	static const int needed[] = { CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF,
 				      CAP_IPC_LOCK };
 	bool keep[CAP_LAST_CAP + 1] = { false };
+	bool had[CAP_LAST_CAP + 1] = { false };
 
 	if (SANITIZED)
 		return;
@@ -56,17 +118,16 @@ void sandbox_drop_capabilities(const char *file)
 		log_warn("cannot read this process's capabilities");
 		return;
 	}
+	for (int i = 0; i <= CAP_LAST_CAP; i++)
+		had[i] = capng_have_capability(CAPNG_PERMITTED, i);
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
-		keep[needed[i]] =
-			capng_have_capability(CAPNG_PERMITTED, needed[i]);
-	keep[CAP_DAC_OVERRIDE] =
-		file && in_foreign_directory(file) &&
-		capng_have_capability(CAPNG_PERMITTED, CAP_DAC_OVERRIDE);
+		keep[needed[i]] = had[needed[i]];
 	capng_clear(CAPNG_SELECT_CAPS);
 	for (int i = 0; i <= CAP_LAST_CAP; i++)
 		if (keep[i])
 			capng_update(CAPNG_ADD,
 				     CAPNG_EFFECTIVE | CAPNG_PERMITTED, i);
+	keep_for_files(file && in_foreign_directory(file), had);
 	if (capng_apply(CAPNG_SELECT_CAPS) ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		log_warn("cannot give up capabilities: %s", strerror(errno));
@@ -184,6 +245,7 @@ void sandbox_enter_worker(void)
 
 	if (!atomic_load(&filters_enabled))
 		return;
+	sandbox_files_forget();
 	filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	error = filter ? add_rules(filter) : -ENOMEM;
 	if (!error)

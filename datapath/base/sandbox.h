@@ -16,17 +16,30 @@
  * by exec. Call before any thread is started. When `file` (may be NULL) is to
  * be made and renamed in a directory of another user, CAP_DAC_OVERRIDE stays as
  * well. Failing is logged, not fatal.
+ *
+ * What it takes to use other users' files (CAP_DAC_OVERRIDE, CAP_CHOWN,
+ * CAP_FOWNER) is kept but not in force: see sandbox_files_begin().
  */
 void sandbox_drop_capabilities(const char *file);
+
+/*
+ * Between the two, the calling thread may use files and sockets of other users,
+ * and give its own to them, as far as the process could at its start. Kept to
+ * the few calls that need it, for what it names was told by an administrator.
+ */
+void sandbox_files_begin(void);
+void sandbox_files_end(void);
+/* A thread that never will: gives that up for good. */
+void sandbox_files_forget(void);
 
 /* Has effect on threads that call sandbox_enter_worker() afterwards. */
 void sandbox_enable_filters(void);
 
 /*
  * A worker, once, at its start: from here on it may move frames, sleep, wait
- * and give memory back. Other system calls fail with EPERM; those that only an
- * intruder would make end the process. Does nothing before
- * sandbox_enable_filters().
+ * and give memory back, and can use no file of others. Other system calls fail
+ * with EPERM; those that only an intruder would make end the process. Does
+ * nothing before sandbox_enable_filters().
  */
 void sandbox_enter_worker(void);
 

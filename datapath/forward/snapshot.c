@@ -28,6 +28,9 @@ void fwd_snapshot_destroy(struct fwd_snapshot *snapshot)
 	for (unsigned i = 0; i < snapshot->n_bridges; i++)
 		bridge_destroy(snapshot->bridges[i]);
 	free(snapshot->bridges);
+	for (unsigned i = 0; i < snapshot->n_rxqs; i++)
+		if (!--snapshot->rxqs[i].queue->refs)
+			free(snapshot->rxqs[i].queue);
 	free(snapshot->rxqs);
 	free(snapshot);
 }
@@ -164,116 +167,6 @@ void fwd_port_connect(struct fwd_port *a, struct fwd_port *b)
 {
 	a->patch_peer = b;
 	b->patch_peer = a;
-}
-
-/* At most: those that are idle have no place in the snapshot. */
-static unsigned count_rxqs(const struct fwd_snapshot *s)
-{
-	unsigned n = 0;
-
-	for (unsigned b = 0; b < s->n_bridges; b++)
-		for (unsigned i = 0; i < s->bridges[b]->n_ports; i++)
-			n += s->bridges[b]->ports[i]->port->n_rxqs;
-	return n;
-}
-
-static uint64_t rxq_id(const struct port *port, unsigned index)
-{
-	return port->serial << 32 | index << 16 | port->rxqs[index]->epoch;
-}
-
-static void add_rxqs(struct fwd_snapshot *s, struct fwd_port *p)
-{
-	for (unsigned i = 0; i < p->port->n_rxqs; i++) {
-		struct port_rxq *rxq = p->port->rxqs[i];
-
-		if (rxq->idle)
-			continue;
-		s->rxqs[s->n_rxqs++] = (struct fwd_rxq){
-			.id = rxq_id(p->port, i),
-			.rxq = rxq,
-			.in = p,
-		};
-	}
-}
-
-static int compare_rxqs(const void *a_, const void *b_)
-{
-	const struct fwd_rxq *a = a_, *b = b_;
-
-	return a->id < b->id ? -1 : a->id > b->id;
-}
-
-static void sort_rxqs(struct fwd_snapshot *s)
-{
-	unsigned i = 1;
-
-	/* Ports come in the order of their making: mostly there is nothing. */
-	while (i < s->n_rxqs && s->rxqs[i - 1].id < s->rxqs[i].id)
-		i++;
-	if (i < s->n_rxqs)
-		qsort(s->rxqs, s->n_rxqs, sizeof(*s->rxqs), compare_rxqs);
-}
-
-static const struct fwd_rxq *find_rxq(const struct fwd_snapshot *s, uint64_t id)
-{
-	const struct fwd_rxq key = { .id = id };
-
-	if (!s || !s->n_rxqs)
-		return NULL;
-	return bsearch(&key, s->rxqs, s->n_rxqs, sizeof(key), compare_rxqs);
-}
-
-static unsigned least_loaded(const unsigned load[], unsigned n)
-{
-	unsigned best = 0;
-
-	for (unsigned w = 1; w < n; w++)
-		if (load[w] < load[best])
-			best = w;
-	return best;
-}
-
-#define UNASSIGNED (~0u)
-
-/* A queue stays where it was, unless that worker has more than its share. */
-static void assign_workers(struct fwd_snapshot *s,
-			   const struct fwd_snapshot *previous, unsigned n)
-{
-	unsigned load[PORT_THREADS_MAX] = { 0 };
-	unsigned share = DIV_ROUND_UP(s->n_rxqs, n);
-
-	for (unsigned i = 0; i < s->n_rxqs; i++) {
-		struct fwd_rxq *q = &s->rxqs[i];
-		const struct fwd_rxq *before = find_rxq(previous, q->id);
-
-		q->worker = UNASSIGNED;
-		if (before && before->worker < n &&
-		    load[before->worker] < share) {
-			q->worker = before->worker;
-			load[q->worker]++;
-		}
-	}
-	for (unsigned i = 0; i < s->n_rxqs; i++) {
-		struct fwd_rxq *q = &s->rxqs[i];
-
-		if (q->worker == UNASSIGNED) {
-			q->worker = least_loaded(load, n);
-			load[q->worker]++;
-		}
-	}
-}
-
-void fwd_snapshot_finish(struct fwd_snapshot *snapshot,
-			 const struct fwd_snapshot *previous,
-			 unsigned n_workers)
-{
-	snapshot->rxqs = xcalloc(count_rxqs(snapshot), sizeof(*snapshot->rxqs));
-	for (unsigned b = 0; b < snapshot->n_bridges; b++)
-		for (unsigned i = 0; i < snapshot->bridges[b]->n_ports; i++)
-			add_rxqs(snapshot, snapshot->bridges[b]->ports[i]);
-	sort_rxqs(snapshot);
-	assign_workers(snapshot, previous, n_workers);
 }
 
 struct fwd_bridge *fwd_snapshot_find_bridge(const struct fwd_snapshot *snapshot,

@@ -12,6 +12,7 @@
 #ifndef FORWARD_SNAPSHOT_H
 #define FORWARD_SNAPSHOT_H
 
+#include "base/number_pairs.h"
 #include "base/util.h"
 #include "forward/fdb.h"
 #include "packet/vlan.h"
@@ -105,6 +106,11 @@ struct fwd_port {
 	struct vlan_set vlans;	/* which it is a member of, both ways */
 	struct vlan_set cvlans; /* dot1q-tunnel: inner VLANs let through */
 	uint32_t ofport;	/* Interface:ofport, for people */
+	/*
+	 * Which worker each receive queue is to have, by its index; NULL: any.
+	 * Set while the snapshot is built and read until it is finished.
+	 */
+	const struct number_pairs *pins;
 };
 
 struct fwd_bridge {
@@ -119,13 +125,43 @@ struct fwd_bridge {
 	struct fwd_port **by_number; /* NULL where no port has it */
 };
 
+/* Written by the queue's worker alone, once a burst; relaxed. */
+struct fwd_queue_counters {
+	_Atomic uint64_t packets, bursts;
+	_Atomic uint64_t busy; /* ticks (base/ticks.h) */
+} CACHE_ALIGNED;
+
+/*
+ * What is known of a receive queue as long as there is a snapshot that has it.
+ * All but the counters is the control thread's.
+ */
+struct fwd_queue {
+	struct fwd_queue_counters counters;
+	unsigned refs;	      /* snapshots */
+	unsigned worker;      /* that is to serve it */
+	bool mispinned;	      /* to a worker that there is not: was said */
+	bool pinned;	      /* by the configuration: nothing else moves it */
+	bool measured;	      /* load says something */
+	float load;	      /* share of its worker's time, lately; 0 to 1 */
+	uint64_t busy_before; /* when the load was last looked at */
+	/* Counters as they were at `since` (ticks): what is shown began then */
+	uint64_t since, packets_since, bursts_since, busy_since;
+};
+
 /* A receive queue, its port, and the worker that serves it. */
 struct fwd_rxq {
 	uint64_t id; /* of this queue and no other, ever; the sort order */
 	struct port_rxq *rxq;
 	const struct fwd_port *in;
+	struct fwd_queue *queue;
 	unsigned worker; /* from 0 */
 };
+
+/* The same of a queue whose descriptor was exchanged for another. */
+static inline uint64_t fwd_rxq_key(const struct fwd_rxq *rxq)
+{
+	return rxq->id >> 16;
+}
 
 struct fwd_snapshot {
 	uint64_t generation;
@@ -150,13 +186,16 @@ struct fwd_port *fwd_bridge_add_port(struct fwd_bridge *bridge,
 /* Joins two patch ports; both directions. */
 void fwd_port_connect(struct fwd_port *a, struct fwd_port *b);
 /*
- * Gives each receive queue of each port a worker, spread evenly, and ends the
- * building. Queues keep their worker from `previous` (may be NULL) where the
- * balance allows it.
+ * Gives each receive queue of each port a worker, and ends the building: the
+ * one that it is pinned to, else the one it had in `previous` (may be NULL),
+ * else the least loaded. After ticks_init().
  */
 void fwd_snapshot_finish(struct fwd_snapshot *snapshot,
 			 const struct fwd_snapshot *previous,
 			 unsigned n_workers);
+
+/* What is shown of a queue begins now. */
+void fwd_queue_clear(struct fwd_queue *queue);
 
 struct fwd_bridge *fwd_snapshot_find_bridge(const struct fwd_snapshot *snapshot,
 					    const char *name);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 
 #include "packet/csum.h"
 #include "packet/parse.h"
@@ -16,6 +17,9 @@
 #define UDP_HEADER_LEN	8u
 #define UDP_CSUM_OFFSET 6
 #define IPV6_HEADER_LEN 40
+#define IPV6_NEXT	6 /* offset of the next header's number */
+#define IP_DONT		0x4000
+#define IP_MORE		0x2000
 
 static bool tcp_layout(const uint8_t *header, uint32_t n, struct gso_layout *l)
 {
@@ -40,6 +44,17 @@ static bool udp_layout(uint32_t n, struct gso_layout *l)
 	return true;
 }
 
+/* Of IPv6 extension headers, some would have to be in each fragment. */
+static bool ufo_layout(uint32_t n, struct gso_layout *l)
+{
+	if (l->ip_version == 6 && l->l4 != l->l3 + IPV6_HEADER_LEN)
+		return false;
+	if (!udp_layout(n, l))
+		return false;
+	l->payload = l->l4;
+	return true;
+}
+
 bool gso_layout(const uint8_t *header, uint32_t n, enum packet_gso type,
 		struct gso_layout *l)
 {
@@ -59,6 +74,8 @@ bool gso_layout(const uint8_t *header, uint32_t n, enum packet_gso type,
 		return key.ip_version == 6 && tcp_layout(header, n, l);
 	case PACKET_GSO_UDP:
 		return udp_layout(n, l);
+	case PACKET_GSO_UFO:
+		return ufo_layout(n, l);
 	case PACKET_GSO_NONE:
 		break;
 	}
@@ -70,7 +87,8 @@ uint32_t packet_gso_header_len(const struct packet *p)
 	uint32_t start = p->offload.csum_start, len;
 	uint8_t data_offset;
 
-	if (p->offload.gso == PACKET_GSO_UDP)
+	if (p->offload.gso == PACKET_GSO_UDP ||
+	    p->offload.gso == PACKET_GSO_UFO)
 		len = start + UDP_HEADER_LEN;
 	else if (packet_read(p, start + 12, &data_offset, 1) == 1)
 		len = start + (data_offset >> 4) * 4;
@@ -79,12 +97,58 @@ uint32_t packet_gso_header_len(const struct packet *p)
 	return len <= p->len ? len : 0;
 }
 
+uint32_t packet_gso_segment_len(const struct packet *p)
+{
+	if (p->offload.gso != PACKET_GSO_UFO)
+		return packet_gso_header_len(p) + p->offload.gso_size;
+	/* IPv6 has a header for it. */
+	if (load_be16(p->header + packet_l2_len(p, FLOW_TAGS_MAX) - 2) !=
+	    ETH_TYPE_IPV6)
+		return p->offload.csum_start + p->offload.gso_size;
+	return p->offload.csum_start + GSO_FRAGMENT_LEN + p->offload.gso_size;
+}
+
+static uint16_t pseudo_sum(const struct gso_layout *l, const uint8_t *header,
+			   uint32_t len)
+{
+	uint64_t (*pseudo)(const uint8_t *, uint8_t, uint32_t) =
+		l->ip_version == 4 ? csum_pseudo4 : csum_pseudo6;
+
+	return csum_fold(pseudo(header + l->l3, l->ip_proto, len - l->l4));
+}
+
+/* Of the whole datagram, before it is in pieces; whatever the field holds. */
+static void finish_datagram(struct gso *g, const struct packet *p)
+{
+	const struct gso_layout *l = &g->layout;
+	uint8_t *field = g->header + l->l4 + l->csum_offset;
+	uint16_t old;
+
+	memcpy(&old, field, sizeof(old));
+	csum_store(field, csum_packet(p, l->l4) + (uint16_t)~old +
+				  pseudo_sum(l, g->header, p->len));
+}
+
+/* The UDP header is private, and goes with the first. */
+static bool start_fragments(struct gso *g, const struct packet *p)
+{
+	static _Atomic uint32_t last_id;
+
+	g->size = p->offload.gso_size & ~7;
+	/* The multiplier only spreads them. */
+	g->id = 0x9e3779b1u *
+		atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed);
+	g->offload.csum_needed = false;
+	finish_datagram(g, p);
+	return cursor_skip(&g->payload, UDP_HEADER_LEN);
+}
+
 int gso_start(struct gso *g, const struct packet *p, bool finish_csum)
 {
 	uint32_t n = packet_read(p, 0, g->header,
 				 MIN(p->len, (uint32_t)GSO_HEADER_MAX));
 
-	if (!p->offload.gso_size ||
+	if (p->offload.gso_size < gso_size_min(p->offload.gso) ||
 	    !gso_layout(g->header, n, p->offload.gso, &g->layout) ||
 	    !gso_fits(&g->layout, p->len, p->offload.gso_size))
 		return -EINVAL;
@@ -98,6 +162,9 @@ int gso_start(struct gso *g, const struct packet *p, bool finish_csum)
 	g->offload.csum_needed = !finish_csum;
 	g->offload.csum_start = g->layout.l4;
 	g->offload.csum_offset = g->layout.csum_offset;
+	g->fragments = p->offload.gso == PACKET_GSO_UFO;
+	if (g->fragments && !start_fragments(g, p))
+		return -EINVAL;
 	return 0;
 }
 
@@ -151,10 +218,7 @@ static void edit_csum(const struct gso *g, struct packet *p, uint8_t *header)
 {
 	const struct gso_layout *l = &g->layout;
 	uint8_t *field = header + l->l4 + l->csum_offset;
-	uint64_t (*pseudo)(const uint8_t *, uint8_t, uint32_t) =
-		l->ip_version == 4 ? csum_pseudo4 : csum_pseudo6;
-	uint16_t seed =
-		csum_fold(pseudo(header + l->l3, l->ip_proto, p->len - l->l4));
+	uint16_t seed = pseudo_sum(l, header, p->len);
 
 	/* The rest is summed, now or later, with this in the field. */
 	memcpy(field, &seed, sizeof(seed));
@@ -162,10 +226,56 @@ static void edit_csum(const struct gso *g, struct packet *p, uint8_t *header)
 		csum_store(field, csum_packet(p, l->l4));
 }
 
+/*
+ * Makes the template's copy the headers of a fragment of n bytes; returns their
+ * length.
+ */
+static uint32_t edit_fragment(const struct gso *g, uint8_t *header, uint32_t n)
+{
+	const struct gso_layout *l = &g->layout;
+	uint32_t at = g->index * g->size, len = l->l4;
+	uint8_t *ip = header + l->l3, *fragment = header + l->l4;
+	bool more = g->left > n;
+
+	if (l->ip_version == 4) {
+		store_be16(ip + 2, l->l4 - l->l3 + n);
+		store_be16(ip + 6, (load_be16(ip + 6) & IP_DONT) |
+					   (more ? IP_MORE : 0) | at / 8);
+		csum_ipv4_header(ip, l->l4 - l->l3);
+	} else {
+		store_be16(ip + 4, GSO_FRAGMENT_LEN + n);
+		ip[IPV6_NEXT] = IPPROTO_FRAGMENT;
+		fragment[0] = IPPROTO_UDP;
+		fragment[1] = 0;
+		store_be16(fragment + 2, at | more);
+		store_be32(fragment + 4, g->id);
+		len += GSO_FRAGMENT_LEN;
+	}
+	if (g->index)
+		return len;
+	memcpy(header + len, g->header + l->l4, UDP_HEADER_LEN);
+	return len + UDP_HEADER_LEN;
+}
+
+/* The headers of a segment of n bytes; returns their length. */
+static uint32_t edit_segment(const struct gso *g, uint8_t *header, uint32_t n)
+{
+	const struct gso_layout *l = &g->layout;
+	uint32_t len = l->payload + n;
+
+	edit_ip(g, header + l->l3, len - l->l3);
+	if (l->ip_proto == IPPROTO_TCP)
+		edit_tcp(g, header + l->l4, g->left == n);
+	else
+		store_be16(header + l->l4 + 4, len - l->l4);
+	return l->payload;
+}
+
 int gso_next(struct gso *g, struct gso_scratch *s, struct packet **segmentp)
 {
 	uint32_t n = MIN(g->left, (uint32_t)g->size);
 	const struct gso_layout *l = &g->layout;
+	uint32_t private = g->fragments && !g->index ? UDP_HEADER_LEN : 0;
 	struct packet *p;
 	uint8_t *header;
 	int error;
@@ -176,22 +286,19 @@ int gso_next(struct gso *g, struct gso_scratch *s, struct packet **segmentp)
 		return -ENOSPC;
 	p = &s->packets[s->n_packets];
 	packet_init(p, NULL, 0);
-	error = borrow(g, s, p, n);
+	error = borrow(g, s, p, n - private);
 	if (error)
 		return error;
 	header = s->headers[s->n_packets++] + PACKET_HEADROOM;
 	memcpy(header, g->header, l->payload);
 	p->header = header;
-	p->header_len = l->payload;
-	p->len = l->payload + n;
+	p->header_len = g->fragments ? edit_fragment(g, header, n)
+				     : edit_segment(g, header, n);
+	p->len = p->header_len + n - private;
 	p->offload = g->offload;
+	if (!g->fragments)
+		edit_csum(g, p, header);
 	g->left -= n;
-	edit_ip(g, header + l->l3, p->len - l->l3);
-	if (l->ip_proto == IPPROTO_TCP)
-		edit_tcp(g, header + l->l4, !g->left);
-	else
-		store_be16(header + l->l4 + 4, p->len - l->l4);
-	edit_csum(g, p, header);
 	g->index++;
 	*segmentp = p;
 	return 1;

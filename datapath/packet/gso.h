@@ -2,7 +2,9 @@
  * Segmentation in software: a large packet that its sender left for the device
  * to cut up (TCP over IPv4 and IPv6, UDP datagrams of one size) becomes the
  * ordinary packets that it stands for, with their lengths, IPv4 identifications
- * (RFC 6864), TCP sequence numbers, flags and checksums.
+ * (RFC 6864), TCP sequence numbers, flags and checksums. A UDP datagram that is
+ * to be sent in IP fragments (UFO; RFC 791, RFC 8200 4.5) becomes these; its
+ * checksum is always finished.
  *
  * Nothing is allocated and no payload is copied: each segment has its headers
  * in the caller's scratch memory and borrows its part of the large packet's
@@ -28,7 +30,18 @@
 /* More segments of one packet than this are an attack: an MSS below 48. */
 #define GSO_SEGMENTS_MAX 1500
 
-/* Where the headers of a packet to be segmented are, from its first byte. */
+#define GSO_FRAGMENT_LEN 8 /* of the header that IPv6 has for a fragment */
+
+/* Of a fragment, the payload that is not the last must be eights of bytes. */
+static inline uint16_t gso_size_min(enum packet_gso type)
+{
+	return type == PACKET_GSO_UFO ? 8 : 1;
+}
+
+/*
+ * Where the headers of a packet to be segmented are, from its first byte. The
+ * payload of what becomes fragments begins with the UDP header.
+ */
 struct gso_layout {
 	uint16_t l3, l4, payload;
 	uint8_t ip_version, ip_proto;
@@ -58,10 +71,13 @@ static inline bool gso_fits(const struct gso_layout *l, uint32_t len,
  * has gso set; 0 when that is not all there.
  */
 uint32_t packet_gso_header_len(const struct packet *p);
+/* The length of its longest segment, tags included. */
+uint32_t packet_gso_segment_len(const struct packet *p);
 
 struct gso_scratch {
 	struct packet packets[GSO_BATCH];
-	uint8_t headers[GSO_BATCH][PACKET_HEADROOM + GSO_HEADER_MAX];
+	uint8_t headers[GSO_BATCH]
+		       [PACKET_HEADROOM + GSO_HEADER_MAX + GSO_FRAGMENT_LEN];
 	struct packet_segment pieces[GSO_PIECES];
 	unsigned n_packets, n_pieces;
 };
@@ -80,6 +96,8 @@ struct gso {
 	uint32_t left;
 	uint32_t index; /* of the next segment */
 	uint16_t size;
+	bool fragments; /* of one datagram */
+	uint32_t id;	/* theirs, in IPv6 */
 	uint8_t header[GSO_HEADER_MAX];
 };
 

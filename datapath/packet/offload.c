@@ -40,6 +40,7 @@ static const struct {
 	{ VIRTIO_NET_HDR_GSO_TCPV4, PACKET_GSO_TCP4, OFFLOAD_TSO4 },
 	{ VIRTIO_NET_HDR_GSO_TCPV6, PACKET_GSO_TCP6, OFFLOAD_TSO6 },
 	{ VIRTIO_NET_HDR_GSO_UDP_L4, PACKET_GSO_UDP, OFFLOAD_USO },
+	{ VIRTIO_NET_HDR_GSO_UDP, PACKET_GSO_UFO, OFFLOAD_UFO },
 };
 
 /* The type of segmentation, when it is one that was agreed on. */
@@ -53,12 +54,13 @@ static bool receive_gso(struct packet_offload *o,
 		if (kinds[i].vnet != type || !(agreed & kinds[i].needs))
 			continue;
 		if (ecn && (kinds[i].gso == PACKET_GSO_UDP ||
+			    kinds[i].gso == PACKET_GSO_UFO ||
 			    !(agreed & OFFLOAD_TSO_ECN)))
 			return false;
 		o->gso = kinds[i].gso;
 		o->gso_ecn = ecn;
 		o->gso_size = le16toh(vnet->gso_size);
-		return o->gso_size;
+		return o->gso_size >= gso_size_min(o->gso);
 	}
 	return false;
 }

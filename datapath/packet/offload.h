@@ -32,6 +32,11 @@ enum offload {
 	 * True of a kernel; a guest has no say in it.
 	 */
 	OFFLOAD_TRUSTED = 1 << 5,
+	/*
+	 * One UDP datagram to be sent as IP fragments; old guests only. It is
+	 * not among the next, what kernels do: they have given it up.
+	 */
+	OFFLOAD_UFO = 1 << 6,
 	OFFLOAD_ALL = OFFLOAD_CSUM | OFFLOAD_TSO4 | OFFLOAD_TSO6 |
 		      OFFLOAD_TSO_ECN | OFFLOAD_USO,
 };

@@ -47,6 +47,7 @@ enum packet_gso {
 	PACKET_GSO_TCP4,
 	PACKET_GSO_TCP6,
 	PACKET_GSO_UDP, /* UDP segmentation (USO), IPv4 or IPv6 */
+	PACKET_GSO_UFO, /* one UDP datagram, to be IP fragments */
 };
 
 /*

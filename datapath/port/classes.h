@@ -7,12 +7,24 @@
 
 #include "port/port.h"
 
+#ifdef HAVE_DPDK
+#define PORT_CLASSES_DPDK(X) X(dpdk)
+#else
+#define PORT_CLASSES_DPDK(X)
+#endif
+
 #define PORT_CLASSES(X)                                                        \
 	X(null)                                                                \
 	X(device)                                                              \
+	X(afxdp)                                                               \
 	X(tap)                                                                 \
 	X(internal)                                                            \
 	X(patch)                                                               \
+	PORT_CLASSES_DPDK(X)                                                   \
+	X(vhostuser)                                                           \
+	X(vhostuserclient)                                                     \
+	X(dpdkvhostuser)                                                       \
+	X(dpdkvhostuserclient)                                                 \
 	/* end */
 
 #define X(KIND) extern const struct port_class port_class_##KIND;

@@ -11,14 +11,12 @@
  * closed, and opened anew when netlink shows a device of that name.
  */
 #include <errno.h>
-#include <net/if_arp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "packet/offload.h"
 #include "port/classes.h"
-#include "port/device_lock.h"
 #include "port/ingress_block.h"
 #include "port/netdev_port.h"
 #include "port/packet_socket.h"
@@ -53,45 +51,6 @@ static struct device *device_of(const struct port *port)
 static struct device_queue *queue_of(const struct port_rxq *rxq)
 {
 	return CONTAINER_OF(rxq, struct device_queue, rxq);
-}
-
-static int check_kind(const struct netdev_info *info, char **errp)
-{
-	if (info->arp_type != ARPHRD_ETHER)
-		return set_error(errp, -EINVAL,
-				 "%s: not an Ethernet device, so it cannot be "
-				 "a port",
-				 info->name);
-	if (info->master)
-		return set_error(errp, -EBUSY,
-				 "%s: is a member of another bridge or bond of "
-				 "the host; remove it there first (ip link set "
-				 "%s nomaster)",
-				 info->name, info->name);
-	return 0;
-}
-
-static int take_lock(struct device *d, char **errp)
-{
-	pid_t holder;
-	char *who;
-
-	d->lock_fd = device_lock(d->ifindex, &holder);
-	if (d->lock_fd >= 0)
-		return 0;
-	if (d->lock_fd != -EBUSY) {
-		log_warn("%s: cannot make sure that no other switch uses it: "
-			 "%s",
-			 d->up.name, strerror(-d->lock_fd));
-		return 0;
-	}
-	who = holder ? xasprintf(" (process %d)", (int)holder) : xstrdup("");
-	set_error(errp, -EBUSY,
-		  "could not open network device %s (Device or resource "
-		  "busy): it is a port of another bridge or switch%s",
-		  d->up.name, who);
-	free(who);
-	return -EBUSY;
 }
 
 static void block_host(struct device *d)
@@ -188,17 +147,17 @@ static int device_open(const struct port_config *config, struct port **portp,
 	char *why = NULL;
 	struct device *d;
 
+	if (port_config_uses_xdp(config))
+		return port_class_afxdp.open(config, portp, errp);
 	if (error)
 		return netdev_open_error(config->name, error, errp);
-	error = check_kind(&info, errp);
-	if (error)
-		return error;
 	d = xcalloc_aligned(1, sizeof(*d));
 	port_init(&d->up, &port_class_device, config);
 	d->ifindex = info.ifindex;
 	d->block = INGRESS_BLOCK_NONE;
 	d->first_carrier_changes = info.carrier_changes;
-	error = take_lock(d, errp);
+	d->lock_fd = -1;
+	error = netdev_port_claim(&info, &d->lock_fd, errp);
 	if (!error) {
 		block_host(d);
 		d->up.n_rxqs = netdev_port_n_rxqs(config, QUEUES_MAX);
@@ -225,7 +184,8 @@ static int device_reconfigure(struct port *port,
 	struct netdev_info info;
 	int error;
 
-	if (netdev_port_n_rxqs(config, QUEUES_MAX) != port->n_rxqs ||
+	if (port_config_uses_xdp(config) ||
+	    netdev_port_n_rxqs(config, QUEUES_MAX) != port->n_rxqs ||
 	    config->n_threads != port->n_threads)
 		return -EOPNOTSUPP;
 	if (!follow(d, &info))

@@ -1,6 +1,15 @@
 /* What ports on a network device do alike (netdev_port.h). */
 #include "port/netdev_port.h"
 
+#include <errno.h>
+#include <net/if_arp.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "port/device_lock.h"
+
+LOG_MODULE(device);
+
 int netdev_port_apply(const struct netdev_info *info,
 		      const struct port_config *config, char **errp)
 {
@@ -50,4 +59,49 @@ void netdev_port_status(const struct netdev_info *info,
 	status->speed_bps = link.speed_bps;
 	status->full_duplex = link.full_duplex;
 	memcpy(status->driver, link.driver, sizeof(status->driver));
+}
+
+static int check_kind(const struct netdev_info *info, char **errp)
+{
+	if (info->arp_type != ARPHRD_ETHER)
+		return set_error(errp, -EINVAL,
+				 "%s: not an Ethernet device, so it cannot be "
+				 "a port",
+				 info->name);
+	if (info->master)
+		return set_error(errp, -EBUSY,
+				 "%s: is a member of another bridge or bond of "
+				 "the host; remove it there first (ip link set "
+				 "%s nomaster)",
+				 info->name, info->name);
+	return 0;
+}
+
+int netdev_port_claim(const struct netdev_info *info, int *lock_fd, char **errp)
+{
+	int error = check_kind(info, errp);
+	pid_t holder;
+	char *who;
+
+	*lock_fd = -1;
+	if (error)
+		return error;
+	*lock_fd = device_lock(info->ifindex, &holder);
+	if (*lock_fd >= 0)
+		return 0;
+	error = *lock_fd;
+	*lock_fd = -1;
+	if (error != -EBUSY) {
+		log_warn("%s: cannot make sure that no other switch uses it: "
+			 "%s",
+			 info->name, strerror(-error));
+		return 0;
+	}
+	who = holder ? xasprintf(" (process %d)", (int)holder) : xstrdup("");
+	set_error(errp, -EBUSY,
+		  "could not open network device %s (Device or resource "
+		  "busy): it is a port of another bridge or switch%s",
+		  info->name, who);
+	free(who);
+	return -EBUSY;
 }

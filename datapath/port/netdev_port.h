@@ -15,6 +15,20 @@
 int netdev_port_apply(const struct netdev_info *info,
 		      const struct port_config *config, char **errp);
 
+/*
+ * Whether the device can be a port, and nobody else's: *lock_fd is to be kept
+ * open, -1 where there can be no lock. 0 or -errno with a message.
+ */
+int netdev_port_claim(const struct netdev_info *info, int *lock_fd,
+		      char **errp);
+
+/* The device is to be used by AF_XDP (port/xdp.c). */
+static inline bool port_config_uses_xdp(const struct port_config *config)
+{
+	return !strcmp(config->type, "afxdp") ||
+	       port_config_option(config, "xdp-mode");
+}
+
 /* Takes over the MTU, and whether the device can send. */
 void netdev_port_follow(struct port *port, bool present,
 			const struct netdev_info *info);

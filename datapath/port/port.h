@@ -31,6 +31,7 @@ enum port_offload {
 	PORT_TX_TSO6 = 1 << 2,
 	PORT_TX_TSO_ECN = 1 << 3,
 	PORT_TX_USO = 1 << 4,
+	PORT_TX_UFO = 1 << 6,
 };
 
 /*
@@ -103,6 +104,8 @@ struct port_status {
  * between two snapshots, and says so by port_config.changed(): the next
  * snapshot serves what is then not idle, and takes another epoch for another
  * queue. A descriptor that a worker has watched stays open until settled().
+ * Workers read the three only while they take a snapshot over; nor may a kind
+ * that changes them in its own functions that workers call.
  */
 struct port_rxq {
 	struct port *port;
@@ -120,6 +123,11 @@ struct port_txq {
 
 struct port_class {
 	const char *type; /* Interface:type */
+	/*
+	 * Receiving from an empty queue is a look into memory, not a system
+	 * call: a worker looks there for a while before it arms the queue.
+	 */
+	bool polls_in_memory;
 
 	/*
 	 * Control thread. Opens or attaches; on success *portp has its queues.

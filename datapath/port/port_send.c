@@ -16,7 +16,8 @@ _Static_assert((int)PORT_TX_CSUM == OFFLOAD_CSUM &&
 		       (int)PORT_TX_TSO4 == OFFLOAD_TSO4 &&
 		       (int)PORT_TX_TSO6 == OFFLOAD_TSO6 &&
 		       (int)PORT_TX_TSO_ECN == OFFLOAD_TSO_ECN &&
-		       (int)PORT_TX_USO == OFFLOAD_USO,
+		       (int)PORT_TX_USO == OFFLOAD_USO &&
+		       (int)PORT_TX_UFO == OFFLOAD_UFO,
 	       "one set of bits");
 
 /* Tags that may come on top of the MTU: more, no device would take. */
@@ -123,6 +124,7 @@ static bool port_takes(const struct sender *s, const struct packet_offload *o)
 		[PACKET_GSO_TCP4] = PORT_TX_CSUM | PORT_TX_TSO4,
 		[PACKET_GSO_TCP6] = PORT_TX_CSUM | PORT_TX_TSO6,
 		[PACKET_GSO_UDP] = PORT_TX_CSUM | PORT_TX_USO,
+		[PACKET_GSO_UFO] = PORT_TX_CSUM | PORT_TX_UFO,
 	};
 	uint32_t needed = needs[o->gso];
 
@@ -139,7 +141,7 @@ static uint32_t payload_len(const struct packet *p)
 	uint32_t len = p->len;
 
 	if (p->offload.gso)
-		len = packet_gso_header_len(p) + p->offload.gso_size;
+		len = packet_gso_segment_len(p);
 	return len - packet_l2_len(p, TAGS_MAX);
 }
 

@@ -19,8 +19,7 @@
 
 #include "packet/packet.h"
 
-#define VHOST_REGIONS_MAX 509 /* what SET_MEM_TABLE and ADD_MEM_REG may reach  \
-			       */
+#define VHOST_REGIONS_MAX 509 /* with SET_MEM_TABLE and ADD_MEM_REG */
 
 struct vhost_mapping; /* one mmap, counted */
 
@@ -51,8 +50,9 @@ void vhost_memory_destroy(struct vhost_memory *memory);
 /*
  * Control thread. Maps size bytes at `offset` of fd, which stays the caller's.
  * -EINVAL when sums wrap, when the region overlaps another, in guest or user
- * addresses, or does not lie within the file; -ENOSPC when there are too many;
- * else what mmap says. A message tells which.
+ * addresses, does not lie within the file, or the file is not kept in this
+ * machine's memory or disk (FUSE and NFS could make a worker wait); -ENOSPC
+ * when there are too many; else what mmap says. A message tells which.
  */
 int vhost_memory_add(struct vhost_memory *memory, uint64_t guest, uint64_t size,
 		     uint64_t user, uint64_t offset, int fd, char **errp);
@@ -73,7 +73,8 @@ void *vhost_memory_at_user(const struct vhost_memory *memory, uint64_t user,
 
 /*
  * The same in pieces, when the range crosses regions that lie apart here.
- * Returns their number, 0 when some byte is not mapped or max is too small.
+ * Returns their number, 0 when some byte is not mapped, len is 2^32 or more, or
+ * max is too small. A len of 0 gives one empty piece.
  */
 unsigned vhost_memory_pieces(const struct vhost_memory *memory, uint64_t guest,
 			     uint64_t len, struct packet_segment pieces[],
@@ -99,7 +100,7 @@ static inline void *vhost_translate(struct vhost_window *window,
 /*
  * Process-wide, once, before the first mapping: a SIGBUS in a region maps
  * zero pages over the mapping and marks it damaged; any other SIGBUS is as it
- * would have been.
+ * would have been. Calling it again does no harm.
  */
 void vhost_memory_guard(void);
 /* Whether a mapping of the table was damaged. Any thread. */

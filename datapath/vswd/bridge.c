@@ -191,10 +191,13 @@ static void look_elsewhere(struct vswitch *vs, struct bridge *b)
 bool vswitch_tick(struct vswitch *vs, uint32_t now_s)
 {
 	vs->now_s = now_s;
+	vswitch_balance(vs, now_s);
 	for (struct bridge *b = vs->bridges; b; b = b->next) {
 		fdb_tick(b->fdb, now_s);
 		fdb_drain_changes(b->fdb);
 		look_elsewhere(vs, b);
+		for (size_t i = 0; i < b->n_vports; i++)
+			vport_tick(vs, b->vports[i]);
 	}
-	return vs->changed;
+	return vs->changed || vs->dirty;
 }

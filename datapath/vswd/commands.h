@@ -22,9 +22,11 @@ void commands_register(struct control_server *server, struct vswitch *vs);
 void commands_register_fdb(struct control_server *server, struct vswitch *vs);
 /* commands_port.c: bridge/show, port/stats, drops */
 void commands_register_port(struct control_server *server, struct vswitch *vs);
-/* commands_worker.c: worker/show, memory/show, coverage/show */
+/* commands_worker.c: worker/show and clear, memory/show, coverage/show */
 void commands_register_worker(struct control_server *server,
 			      struct vswitch *vs);
+/* commands_vhost.c: vhost/show */
+void commands_register_vhost(struct control_server *server, struct vswitch *vs);
 /* commands_capture.c: capture */
 void commands_register_capture(struct control_server *server,
 			       struct vswitch *vs);

@@ -1,46 +1,109 @@
-/* worker/show, memory/show and coverage/show. */
+/* worker/show and worker/clear, memory/show and coverage/show. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ticks.h"
 #include "vswd/commands.h"
 #include "vswd/switch.h"
 
 typedef unsigned long long ull;
 
-static json_t *queues_of(const struct fwd_snapshot *s, unsigned worker)
+/* --- worker/show ------------------------------------------------------- */
+
+static double ratio(uint64_t part, uint64_t whole)
+{
+	return whole ? (double)part / whole : 0;
+}
+
+/* To one digit behind the point, for JSON. */
+static json_t *rounded(double number)
+{
+	return json_real(round(number * 10) / 10);
+}
+
+static void queue_text(struct text *text, const struct fwd_rxq *rxq,
+		       const struct worker_queue_stats *s)
+{
+	text_add(text,
+		 "  port: %-15s  queue-id: %-3u  packets: %llu  bursts: %llu  "
+		 "packets per burst: %.1f  cycles per packet: %.0f  "
+		 "usage: %.1f %%%s\n",
+		 rxq->rxq->port->name, rxq->rxq->index, (ull)s->packets,
+		 (ull)s->bursts, ratio(s->packets, s->bursts),
+		 ratio(s->busy, s->packets), 100 * ratio(s->busy, s->elapsed),
+		 rxq->queue->pinned ? "  (pinned)" : "");
+}
+
+static json_t *queue_json(const struct fwd_rxq *rxq,
+			  const struct worker_queue_stats *s)
+{
+	return json_pack(
+		"{s:s, s:i, s:b, s:I, s:I, s:o, s:o, s:o}", "port",
+		rxq->rxq->port->name, "queue", (int)rxq->rxq->index, "pinned",
+		(int)rxq->queue->pinned, "packets", (json_int_t)s->packets,
+		"bursts", (json_int_t)s->bursts, "packets_per_burst",
+		rounded(ratio(s->packets, s->bursts)), "cycles_per_packet",
+		rounded(ratio(s->busy, s->packets)), "usage_percent",
+		rounded(100 * ratio(s->busy, s->elapsed)));
+}
+
+/* Adds the worker's queues to the text, and returns them as an array. */
+static json_t *show_queues(const struct fwd_snapshot *s, unsigned worker,
+			   struct text *text)
 {
 	json_t *queues = json_array();
 
-	for (unsigned i = 0; s && i < s->n_rxqs; i++)
-		if (s->rxqs[i].worker == worker)
-			json_array_append_new(
-				queues,
-				json_pack("{s:s, s:i}", "port",
-					  s->rxqs[i].rxq->port->name, "queue",
-					  (int)s->rxqs[i].rxq->index));
+	for (unsigned i = 0; s && i < s->n_rxqs; i++) {
+		struct worker_queue_stats stats;
+
+		if (s->rxqs[i].worker != worker)
+			continue;
+		worker_get_queue_stats(s->rxqs[i].queue, &stats);
+		queue_text(text, &s->rxqs[i], &stats);
+		json_array_append_new(queues, queue_json(&s->rxqs[i], &stats));
+	}
 	return queues;
 }
 
 static void worker_text(struct text *text, unsigned worker,
-			const struct worker_stats *s, const json_t *queues)
+			const struct worker_stats *s)
 {
-	json_t *queue;
-	size_t i;
-
 	text_add(text, "worker %u:\n", worker);
+	text_add(text, "  core: %d%s\n", s->core, s->bound ? " (bound)" : "");
 	text_add(text, "  packets: %llu\n  bursts: %llu\n", (ull)s->packets,
 		 (ull)s->bursts);
 	text_add(text, "  packets per burst: %.1f\n",
-		 s->bursts ? (double)s->packets / s->bursts : 0.0);
-	text_add(text, "  busy: %.3f s\n", s->busy_ns / 1e9);
+		 ratio(s->packets, s->bursts));
+	text_add(text, "  busy cycles per packet: %.0f\n",
+		 ratio(s->busy, s->packets));
+	text_add(text, "  busy: %.3f s of %.3f s\n", ticks_to_ns(s->busy) / 1e9,
+		 ticks_to_ns(s->elapsed) / 1e9);
+	text_add(text, "  idle: %.1f %% (asleep: %.1f %%)\n",
+		 100 - 100 * ratio(s->busy, s->elapsed),
+		 100 * ratio(s->asleep, s->elapsed));
 	text_add(text, "  idle polls: %llu\n  sleeps: %llu\n",
 		 (ull)s->idle_polls, (ull)s->sleeps);
-	json_array_foreach((json_t *)queues, i, queue)
-		text_add(text, "  port: %-15s  queue-id: %lld\n",
-			 json_string_value(json_object_get(queue, "port")),
-			 (long long)json_integer_value(
-				 json_object_get(queue, "queue")));
+}
+
+static json_t *worker_json(unsigned worker, const struct worker_stats *s,
+			   json_t *queues)
+{
+	return json_pack(
+		"{s:i, s:i, s:b, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:o, s:I, "
+		"s:I, s:o}",
+		"worker", (int)worker, "core", s->core, "bound", (int)s->bound,
+		"packets", (json_int_t)s->packets, "bursts",
+		(json_int_t)s->bursts, "packets_per_burst",
+		rounded(ratio(s->packets, s->bursts)), "cycles_per_packet",
+		rounded(ratio(s->busy, s->packets)), "elapsed_ns",
+		(json_int_t)ticks_to_ns(s->elapsed), "busy_ns",
+		(json_int_t)ticks_to_ns(s->busy), "asleep_ns",
+		(json_int_t)ticks_to_ns(s->asleep), "idle_percent",
+		rounded(100 - 100 * ratio(s->busy, s->elapsed)), "idle_polls",
+		(json_int_t)s->idle_polls, "sleeps", (json_int_t)s->sleeps,
+		"queues", queues);
 }
 
 static void cmd_worker_show(struct control_request *request, int argc,
@@ -52,20 +115,13 @@ static void cmd_worker_show(struct control_request *request, int argc,
 	struct text text = { 0 };
 
 	for (unsigned w = 0; w < n; w++) {
-		json_t *queues = queues_of(vs->snapshot, w);
 		struct worker_stats s;
+		json_t *queues;
 
 		worker_pool_get_stats(vs->pool, w, &s);
-		worker_text(&text, w, &s, queues);
-		json_array_append_new(
-			workers,
-			json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:o}",
-				  "worker", (int)w, "packets",
-				  (json_int_t)s.packets, "bursts",
-				  (json_int_t)s.bursts, "busy_ns",
-				  (json_int_t)s.busy_ns, "idle_polls",
-				  (json_int_t)s.idle_polls, "sleeps",
-				  (json_int_t)s.sleeps, "queues", queues));
+		worker_text(&text, w, &s);
+		queues = show_queues(vs->snapshot, w, &text);
+		json_array_append_new(workers, worker_json(w, &s, queues));
 	}
 	if (control_wants_json(request)) {
 		free(text.s);
@@ -75,6 +131,18 @@ static void cmd_worker_show(struct control_request *request, int argc,
 		command_reply_text(request, &text);
 	}
 }
+
+static void cmd_worker_clear(struct control_request *request, int argc,
+			     const char *const argv[], void *aux)
+{
+	const struct vswitch *vs = aux;
+
+	if (vs->pool)
+		worker_pool_clear_stats(vs->pool);
+	control_reply(request, "");
+}
+
+/* --- what grows, and what happened ------------------------------------- */
 
 static long resident_kb(void)
 {
@@ -168,6 +236,8 @@ static void cmd_coverage_show(struct control_request *request, int argc,
 void commands_register_worker(struct control_server *server, struct vswitch *vs)
 {
 	control_register(server, "worker/show", "", 0, 0, cmd_worker_show, vs);
+	control_register(server, "worker/clear", "", 0, 0, cmd_worker_clear,
+			 vs);
 	control_register(server, "memory/show", "", 0, 0, cmd_memory_show, vs);
 	control_register(server, "coverage/show", "", 0, 0, cmd_coverage_show,
 			 vs);

@@ -19,6 +19,7 @@ static void interface_fini(struct cfg_interface *interface)
 		free((char *)interface->options[i].value);
 	}
 	free(interface->options);
+	number_pairs_fini(&interface->worker_affinity);
 	free(interface->name);
 	free(interface->type);
 }
@@ -51,7 +52,9 @@ void cfg_switch_free(struct cfg_switch *config)
 		return;
 	for (size_t i = 0; i < config->n_bridges; i++)
 		cfg_bridge_free(config->bridges[i]);
+	number_pairs_fini(&config->worker_cores);
 	free(config->bridges);
+	free(config->vhost_sock_dir);
 	free(config);
 }
 
@@ -81,6 +84,17 @@ bool cfg_interface_same_device(const struct cfg_interface *a,
 	for (size_t i = 0; i < a->n_options; i++)
 		if (strcmp(a->options[i].key, b->options[i].key) ||
 		    strcmp(a->options[i].value, b->options[i].value))
+			return false;
+	return true;
+}
+
+bool cfg_port_same_affinity(const struct cfg_port *a, const struct cfg_port *b)
+{
+	if (a->n_interfaces != b->n_interfaces)
+		return false;
+	for (size_t i = 0; i < a->n_interfaces; i++)
+		if (!number_pairs_equal(&a->interfaces[i].worker_affinity,
+					&b->interfaces[i].worker_affinity))
 			return false;
 	return true;
 }

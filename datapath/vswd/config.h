@@ -11,6 +11,7 @@
 #ifndef VSWD_CONFIG_H
 #define VSWD_CONFIG_H
 
+#include "base/number_pairs.h"
 #include "forward/snapshot.h"
 #include "ovsdb-lite/uuid.h"
 #include "port/port.h"
@@ -19,6 +20,8 @@
 #define CONFIG_STATS_INTERVAL_MIN_MS 1000
 #define CONFIG_POLL_IDLE_US	     50
 #define CONFIG_POLL_IDLE_MAX_US	     1000000
+#define CONFIG_CORE_MAX		     1023
+#define CONFIG_QUEUE_MAX	     65535
 #define CONFIG_OFPORT_MAX	     65279 /* OpenFlow's last ordinary port */
 
 struct cfg_interface {
@@ -31,6 +34,7 @@ struct cfg_interface {
 	uint16_t ofport_request; /* 0: none */
 	uint64_t mac;		 /* 0: none */
 	uint32_t mtu_request;	 /* 0: none */
+	struct number_pairs worker_affinity; /* queue to worker */
 };
 
 struct cfg_port {
@@ -62,7 +66,10 @@ struct cfg_switch {
 	int64_t next_cfg, cur_cfg;
 	unsigned n_workers; /* 0: as many as suit the machine */
 	unsigned poll_idle_us;
+	bool worker_auto_balance;
+	struct number_pairs worker_cores; /* other_config:worker-affinity */
 	unsigned stats_interval_ms;
+	char *vhost_sock_dir;	     /* below the run directory, or NULL */
 	struct cfg_bridge **bridges; /* sorted by name */
 	size_t n_bridges;
 };
@@ -77,6 +84,9 @@ bool cfg_vlan_equals(const struct cfg_port *a, const struct cfg_port *b);
 /* The same name, type and options? */
 bool cfg_interface_same_device(const struct cfg_interface *a,
 			       const struct cfg_interface *b);
+
+/* The same queues pinned to the same workers? */
+bool cfg_port_same_affinity(const struct cfg_port *a, const struct cfg_port *b);
 
 /* Value of an option, or NULL. */
 const char *cfg_interface_option(const struct cfg_interface *interface,

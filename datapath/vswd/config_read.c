@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/log.h"
+#include "worker/worker.h"
 
 LOG_MODULE(config);
 
@@ -45,6 +46,20 @@ bool config_map_boolean(const struct ovsdb_datum *map, const char *where,
 	log_warn("%s: %s is \"%s\"; it must be true or false; %s is used",
 		 where, key, text, fallback ? "true" : "false");
 	return fallback;
+}
+
+void config_map_pairs(const struct ovsdb_datum *map, const char *where,
+		      const char *key, unsigned key_max, unsigned value_max,
+		      struct number_pairs *pairs)
+{
+	const char *text = ovsdb_datum_get_string(map, key);
+
+	if (number_pairs_parse(text ? text : "", key_max, value_max, pairs))
+		return;
+	log_warn("%s: %s is \"%s\"; it must be pairs of numbers such as "
+		 "0:2,1:3, from 0 to %u before the colon and from 0 to %u "
+		 "behind it; it is ignored",
+		 where, key, text, key_max, value_max);
 }
 
 struct vlan_set *config_vlan_set(const struct ovsdb_datum *datum)
@@ -109,6 +124,21 @@ struct cfg_bridge *config_read_bridge(const struct db_columns *columns,
 	return bridge;
 }
 
+/* Open vSwitch's: a directory below the run directory. */
+static char *read_sock_dir(const char *where, const struct ovsdb_datum *other)
+{
+	const char *text = ovsdb_datum_get_string(other, "vhost-sock-dir");
+
+	if (!text || !text[0])
+		return NULL;
+	if (!strstr(text, ".."))
+		return xstrdup(text);
+	log_warn("%s: vhost-sock-dir is \"%s\"; it must be below the run "
+		 "directory, without \"..\"; it is ignored",
+		 where, text);
+	return NULL;
+}
+
 struct cfg_switch *config_read_switch(const struct db_columns *columns,
 				      const struct ovsdb_client_row *row)
 {
@@ -125,9 +155,14 @@ struct cfg_switch *config_read_switch(const struct db_columns *columns,
 	config->poll_idle_us = config_map_integer(other, where, "poll-idle-us",
 						  0, CONFIG_POLL_IDLE_MAX_US,
 						  CONFIG_POLL_IDLE_US);
+	config->worker_auto_balance =
+		config_map_boolean(other, where, "worker-auto-balance", true);
+	config_map_pairs(other, where, "worker-affinity", WORKERS_MAX - 1,
+			 CONFIG_CORE_MAX, &config->worker_cores);
 	config->stats_interval_ms =
 		config_map_integer(other, where, "stats-update-interval",
 				   CONFIG_STATS_INTERVAL_MIN_MS, INT32_MAX,
 				   CONFIG_STATS_INTERVAL_MS);
+	config->vhost_sock_dir = read_sock_dir(where, other);
 	return config;
 }

@@ -32,6 +32,14 @@ int64_t config_map_integer(const struct ovsdb_datum *map, const char *where,
 bool config_map_boolean(const struct ovsdb_datum *map, const char *where,
 			const char *key, bool fallback);
 
+/*
+ * other_config:key as pairs of numbers, "0:2,1:3", from 0 to the maxima;
+ * anything else is logged and gives none.
+ */
+void config_map_pairs(const struct ovsdb_datum *map, const char *where,
+		      const char *key, unsigned key_max, unsigned value_max,
+		      struct number_pairs *pairs);
+
 /* VLAN ids from 0 to 4095 into the set; NULL when there is none. */
 struct vlan_set *config_vlan_set(const struct ovsdb_datum *datum);
 

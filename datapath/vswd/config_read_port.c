@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "vswd/config_read.h"
+#include "worker/worker.h"
 
 LOG_MODULE(config);
 
@@ -132,6 +133,7 @@ static void read_interface(struct cfg_interface *interface,
 			   const struct ovsdb_client_row *row)
 {
 	const char *name = db_get_string(columns, row, DB_INTERFACE_NAME, "");
+	char *where;
 	int64_t n;
 
 	interface->uuid = row->uuid;
@@ -157,6 +159,11 @@ static void read_interface(struct cfg_interface *interface,
 		n = 0;
 	}
 	interface->mtu_request = n;
+	where = xasprintf("interface %s: other_config", name);
+	config_map_pairs(db_get(columns, row, DB_INTERFACE_OTHER_CONFIG), where,
+			 "worker-affinity", CONFIG_QUEUE_MAX, WORKERS_MAX - 1,
+			 &interface->worker_affinity);
+	free(where);
 	interface->mac = read_mac(
 		name, db_get_string(columns, row, DB_INTERFACE_MAC, NULL));
 }

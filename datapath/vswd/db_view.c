@@ -246,10 +246,13 @@ static struct cfg_switch *read_switch(struct db_view *view,
 	}
 	config = xmalloc(sizeof(*config));
 	*config = *view->config;
+	if (config->vhost_sock_dir)
+		config->vhost_sock_dir = xstrdup(config->vhost_sock_dir);
 	config->next_cfg =
 		db_get_integer(view->columns, row, DB_SWITCH_NEXT_CFG, 0);
 	config->cur_cfg =
 		db_get_integer(view->columns, row, DB_SWITCH_CUR_CFG, 0);
+	number_pairs_clone(&config->worker_cores, &view->config->worker_cores);
 	return config;
 }
 

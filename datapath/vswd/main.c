@@ -4,8 +4,11 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "vhost/memory.h"
 #include "vswd/options.h"
 #include "vswd/vswd.h"
+
+#define FILES_WANTED 262144
 
 static int fail(const char *why)
 {
@@ -13,12 +16,17 @@ static int fail(const char *why)
 	return EXIT_FAILURE;
 }
 
-/* A port takes four descriptors and two a worker; a shell allows 1,024. */
+/*
+ * A device takes four descriptors and two a worker, a guest's card two and six
+ * a pair of queues: a thousand guests with many processors take more than most
+ * limits allow. Root may go beyond; the others take what they have.
+ */
 static void raise_file_limit(void)
 {
-	struct rlimit limit;
+	struct rlimit limit, more = { FILES_WANTED, FILES_WANTED };
 
-	if (getrlimit(RLIMIT_NOFILE, &limit))
+	if (getrlimit(RLIMIT_NOFILE, &limit) ||
+	    (limit.rlim_max < FILES_WANTED && !setrlimit(RLIMIT_NOFILE, &more)))
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
@@ -33,6 +41,7 @@ int main(int argc, char *argv[])
 
 	log_init("vswd");
 	raise_file_limit();
+	vhost_memory_guard();
 	error = vswd_options_parse(&options, argc, argv, &why);
 	if (!error && options.done)
 		goto out;

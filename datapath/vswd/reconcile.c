@@ -9,8 +9,10 @@
  * Ports whose configuration has not changed are not touched: their node of the
  * tree is the same object as before.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "vswd/capture_session.h"
@@ -24,6 +26,7 @@ struct vswitch *vswitch_create(struct event_base *base)
 
 	vs->base = base;
 	hmap_init(&vs->vports);
+	vswitch_start_events(vs);
 	return vs;
 }
 
@@ -74,6 +77,7 @@ static void configure_workers(struct vswitch *vs,
 		log_info("%u worker threads", worker_pool_count(vs->pool));
 	}
 	worker_pool_set_poll_idle(vs->pool, config->poll_idle_us);
+	worker_pool_set_cores(vs->pool, &config->worker_cores);
 }
 
 /* --- what is wanted --------------------------------------------------------
@@ -330,10 +334,24 @@ static void forget_what_was_seen(struct vswitch *vs)
 	}
 }
 
+/* For ports that are opened from now on; the others keep their sockets. */
+static void set_socket_dir(struct vswitch *vs, const char *dir)
+{
+	free(vs->socket_dir);
+	vs->socket_dir = NULL;
+	if (!dir || !vs->run_dir)
+		return;
+	vs->socket_dir = xasprintf("%s/%s", vs->run_dir, dir);
+	if (mkdir(vs->socket_dir, 0755) && errno != EEXIST)
+		log_warn("vhost-sock-dir: cannot make directory %s: %m",
+			 vs->socket_dir);
+}
+
 static void take_over(struct vswitch *vs, struct cfg_switch *config)
 {
 	struct bridge *b;
 
+	set_socket_dir(vs, config->vhost_sock_dir);
 	configure_workers(vs, config);
 	for (size_t i = 0; i < config->n_bridges; i++)
 		keep_ports(vs, want_bridge(vs, config->bridges[i]),
@@ -371,7 +389,9 @@ void vswitch_destroy(struct vswitch *vs)
 	fwd_snapshot_destroy(vs->snapshot);
 	capture_nodes_free(vs->snapshot_captures);
 	hmap_destroy(&vs->vports);
+	event_free(vs->events);
 	free(vs->numbering);
+	free(vs->socket_dir);
 	free(vs);
 }
 

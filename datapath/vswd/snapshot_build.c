@@ -40,6 +40,7 @@ static void add_port(struct building *w, struct fwd_bridge *fb, struct vport *v)
 		fwd_bridge_add_port(fb, v->port, v->number, &v->config->vlan);
 
 	p->ofport = v->ofport;
+	p->pins = &v->interface->worker_affinity;
 	p->capture = (struct capture *)capture_sessions_attach(w->vs, v,
 							       &w->captures);
 	if (!strcmp(vport_type(v), "patch"))
@@ -126,6 +127,21 @@ static void flush_changed(struct vswitch *vs)
 	}
 }
 
+/* No worker uses what a port's queues were before. */
+static void tell_settled(struct vswitch *vs)
+{
+	struct hmap_node *node;
+
+	for (node = hmap_next(&vs->vports, NULL); node;
+	     node = hmap_next(&vs->vports, node)) {
+		struct port *port =
+			CONTAINER_OF(node, struct vport, node)->port;
+
+		if (port && port->class->settled)
+			port->class->settled(port);
+	}
+}
+
 void vswitch_publish(struct vswitch *vs)
 {
 	struct fwd_snapshot *old = vs->snapshot;
@@ -144,6 +160,7 @@ void vswitch_publish(struct vswitch *vs)
 	fwd_snapshot_destroy(old);
 	capture_nodes_free(old_captures);
 	free_doomed(vs);
+	tell_settled(vs);
 	flush_changed(vs);
 	capture_sessions_reap(vs);
 }

@@ -71,6 +71,14 @@ static json_t *difference(const json_t *told, json_t *row)
 	return changed;
 }
 
+static void add_status(void *map, const char *key, const char *value)
+{
+	json_t *text = json_string(value);
+
+	if (text)
+		json_array_append_new(map, json_pack("[s,o]", key, text));
+}
+
 static json_t *status_map(const struct vport *v)
 {
 	json_t *map = json_array();
@@ -83,6 +91,8 @@ static json_t *status_map(const struct vport *v)
 			map,
 			json_pack("[s,s]", "peer",
 				  cfg_interface_option(v->interface, "peer")));
+	if (v->port && v->port->class->describe)
+		v->port->class->describe(v->port, add_status, map);
 	return json_pack("[s,o]", "map", map);
 }
 
@@ -186,8 +196,10 @@ void status_collect_switch(const struct vswitch *vs,
 
 	if (!vs->config)
 		return;
-	row = json_pack("{s:[s,[s,s,s,s,s]], s:[s,[s,s]], s:b}", "iface_types",
-			"set", "internal", "null", "patch", "system", "tap",
+	row = json_pack("{s:[s,[s,s,s,s,s,s,s,s,s]], s:[s,[s,s]], s:b}",
+			"iface_types", "set", "dpdkvhostuser",
+			"dpdkvhostuserclient", "internal", "null", "patch",
+			"system", "tap", "vhostuser", "vhostuserclient",
 			"datapath_types", "set", "netdev", "system",
 			"dpdk_initialized", 0);
 	keep_known(row, ovsdb_schema_table(schema, "Open_vSwitch"));

@@ -24,6 +24,7 @@ struct capture_session;
 /* One interface of the database, whether its port could be opened or not. */
 struct vport {
 	struct hmap_node node; /* in vswitch.vports, by the interface's name */
+	struct vswitch *vs;
 	struct bridge *bridge;
 	struct cfg_port *config;	       /* a reference */
 	const struct cfg_interface *interface; /* in config */
@@ -40,6 +41,11 @@ struct vport {
 	uint16_t ofport; /* 0: none yet */
 	uint64_t mac;	 /* that the port was given */
 	struct port_status status; /* last seen; zero while not open */
+
+	/* Of a port that changes by itself (port_events.c). */
+	bool has_event;	  /* that is not taken over yet */
+	bool tell_later;  /* with the next tick */
+	unsigned n_tells; /* since the last */
 
 	/* What the database has been told (status.c and stats.c). */
 	struct vport *dirty_next;
@@ -95,8 +101,17 @@ struct vswitch {
 	bool changed;  /* the snapshot is not what it should be */
 	bool to_flush; /* some vport is */
 
+	uint32_t balanced_s; /* when workers' loads were last compared */
 	struct capture_session *captures;
 	uint32_t now_s;
+	const char *run_dir; /* lives longer */
+	char *socket_dir;    /* of vhost-user ports; NULL: run_dir */
+
+	/* Ports that change by themselves (port_events.c). */
+	struct event *events;
+	uint64_t events_ms;	 /* when they were taken over last */
+	void (*wake)(void *arg); /* there is something to commit; or NULL */
+	void *wake_arg;
 };
 
 struct vswitch *vswitch_create(struct event_base *base);
@@ -118,7 +133,8 @@ void vswitch_link_changed(struct vswitch *vs, const char *name, bool there);
 
 /*
  * Once a second: ages FDBs, logs stations that moved, looks after devices that
- * netlink says nothing of. True when there is something to commit.
+ * netlink says nothing of, balances the workers. True when there is something
+ * to commit.
  */
 bool vswitch_tick(struct vswitch *vs, uint32_t now_s);
 
@@ -175,6 +191,18 @@ void vport_apply_mac(struct vswitch *vs, struct vport *v);
 void vport_check_patch(struct vswitch *vs, struct vport *v);
 /* The port that v is joined to, NULL when v is no patch port or has none. */
 struct vport *vport_patch_peer(const struct vswitch *vs, const struct vport *v);
+/* As vport_update_status(), but without a word to the database. */
+void vport_take_status(struct vswitch *vs, struct vport *v);
+
+/* port_events.c */
+void vswitch_start_events(struct vswitch *vs);
+/* For port_config.changed; arg is the vport. */
+void vport_changed(struct port *port, void *arg);
+/* Once a second. */
+void vport_tick(struct vswitch *vs, struct vport *v);
+
+/* balance.c: every few seconds, gives queues to workers by their load. */
+void vswitch_balance(struct vswitch *vs, uint32_t now_s);
 
 /* snapshot_build.c: builds, publishes, and frees what only the old one had. */
 void vswitch_publish(struct vswitch *vs);

@@ -115,7 +115,7 @@ static uint64_t wanted_mac(struct vport *v)
 	return v->interface->mac;
 }
 
-static void fill_config(const struct vswitch *vs, struct vport *v,
+static void fill_config(struct vswitch *vs, struct vport *v,
 			struct port_config *config)
 {
 	unsigned n = worker_pool_count(vs->pool);
@@ -129,6 +129,10 @@ static void fill_config(const struct vswitch *vs, struct vport *v,
 		.n_rxqs = n,
 		.mtu_request = v->interface->mtu_request,
 		.mac = v->mac,
+		.events = vs->base,
+		.changed = vport_changed,
+		.changed_arg = v,
+		.run_dir = vs->socket_dir ? vs->socket_dir : vs->run_dir,
 	};
 }
 
@@ -145,6 +149,7 @@ struct vport *vport_create(struct vswitch *vs, struct bridge *b,
 {
 	struct vport *v = xcalloc(1, sizeof(*v));
 
+	v->vs = vs;
 	v->bridge = b;
 	v->config = cfg_port_ref(config);
 	v->interface = &config->interfaces[i];
@@ -314,7 +319,8 @@ void vport_configure(struct vswitch *vs, struct vport *v,
 
 	v->config = cfg_port_ref(config);
 	v->interface = new;
-	vs->changed |= vlan_differs || differs || number_differs;
+	vs->changed |= vlan_differs || differs || number_differs ||
+		       !cfg_port_same_affinity(old, config);
 	vport_mark_dirty(vs, v);
 	if (v->port && vlan_differs) {
 		v->to_flush = true;
@@ -345,8 +351,9 @@ static void link_went_down(struct vport *v)
 {
 	unsigned n = fdb_flush(v->bridge->fdb, v->number, -1);
 
-	log_info("bridge %s: interface %s: link down; %u addresses flushed",
-		 v->bridge->name, v->interface->name, n);
+	log_info_limited(
+		"bridge %s: interface %s: link down; %u addresses flushed",
+		v->bridge->name, v->interface->name, n);
 }
 
 static bool same_status(const struct port_status *a,
@@ -374,6 +381,19 @@ static void device_vanished(struct vswitch *vs, struct vport *v)
 			       : "it is made anew");
 }
 
+static void take_status(struct vswitch *vs, struct vport *v,
+			const struct port_status *now)
+{
+	if (v->status.link_up && !now->link_up)
+		link_went_down(v);
+	else if (now->link_up && !v->status.link_up)
+		log_info_limited("bridge %s: interface %s: link up",
+				 v->bridge->name, v->interface->name);
+	v->status = *now;
+	if (!now->present)
+		device_vanished(vs, v);
+}
+
 void vport_update_status(struct vswitch *vs, struct vport *v)
 {
 	struct port_status now;
@@ -384,14 +404,17 @@ void vport_update_status(struct vswitch *vs, struct vport *v)
 	if (same_status(&now, &v->status))
 		return;
 	vport_mark_dirty(vs, v);
-	if (v->status.link_up && !now.link_up)
-		link_went_down(v);
-	else if (now.link_up && !v->status.link_up)
-		log_info("bridge %s: interface %s: link up", v->bridge->name,
-			 v->interface->name);
-	v->status = now;
-	if (!now.present)
-		device_vanished(vs, v);
+	take_status(vs, v, &now);
+}
+
+void vport_take_status(struct vswitch *vs, struct vport *v)
+{
+	struct port_status now;
+
+	if (!v->port)
+		return;
+	port_get_status(v->port, &now);
+	take_status(vs, v, &now);
 }
 
 /* --- patch ports -----------------------------------------------------------

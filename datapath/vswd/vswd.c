@@ -105,6 +105,13 @@ static void link_changed(enum link_event event, const struct netdev_info *info,
 	db_link_schedule(d->db);
 }
 
+static void wake_cb(void *aux)
+{
+	struct vswd *d = aux;
+
+	db_link_schedule(d->db);
+}
+
 static void links_readable_cb(evutil_socket_t fd, short what, void *aux)
 {
 	struct vswd *d = aux;
@@ -162,6 +169,8 @@ static int start_database(struct vswd *d, char **errp)
 	}
 	d->db = db_link_create(d->base, d->vs, own ? own : o->db_remote,
 			       d->embed != NULL, worked_cb, d);
+	d->vs->wake = wake_cb;
+	d->vs->wake_arg = d;
 	free(own);
 	return 0;
 }
@@ -195,6 +204,7 @@ struct vswd *vswd_start(const struct vswd_options *options, char **errp)
 	d->options = options;
 	d->base = event_base_new();
 	d->vs = vswitch_create(d->base);
+	d->vs->run_dir = options->run_dir;
 	d->tick = event_new(d->base, -1, EV_PERSIST, tick_cb, d);
 	signal(SIGPIPE, SIG_IGN);
 	d->sigterm = on_signal(d, SIGTERM, signal_cb);
@@ -236,6 +246,7 @@ void vswd_stop(struct vswd *d)
 	free_event(d->link_event);
 	if (d->links)
 		link_monitor_destroy(d->links);
+	d->vs->wake = NULL;
 	db_link_destroy(d->db);
 	tls_set_default(NULL);
 	tls_destroy(d->tls);

@@ -3,23 +3,41 @@
 #define WORKER_THREAD_H
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "worker/worker.h"
+
+/*
+ * How long to go on polling what is empty: adapts to how long it lately took
+ * until something came, window.h.
+ */
+struct poll_window {
+	uint64_t ticks;
+};
 
 /* A receive queue that this worker serves. */
 struct served_queue {
 	uint64_t id; /* fwd_rxq.id; 0: this place is free */
 	struct port_rxq *rxq;
+	const struct port_class *class;
 	const struct fwd_port *in;
-	int fd;
-	bool active; /* is polled in every round */
-	bool seen;   /* while a new snapshot is taken over */
+	struct fwd_queue_counters *counters;
+	int fd;		/* what epoll watches; -1: nothing, poll always */
+	bool active;	/* is polled in every round */
+	bool in_memory; /* port_class.polls_in_memory */
+	bool was_empty; /* since the last packets */
+	bool seen;	/* while a new snapshot is taken over */
 	uint8_t empty_polls;
+	struct poll_window window;
+	uint64_t last; /* ticks when it was done with the last packets */
 };
 
 /* Written by the worker alone, read by the control thread. */
 struct worker_counters {
-	_Atomic uint64_t packets, bursts, busy_ns, idle_polls, sleeps;
+	_Atomic uint64_t packets, bursts;
+	_Atomic uint64_t busy, asleep; /* ticks */
+	_Atomic uint64_t idle_polls, sleeps;
+	_Atomic int tid; /* of the thread */
 } CACHE_ALIGNED;
 
 struct worker {
@@ -31,13 +49,24 @@ struct worker {
 	int epoll_fd, wake_fd;
 	_Atomic bool stop;
 	_Atomic uint64_t taken; /* generation that it works by; for publish */
+	/* The control thread's. */
+	int core; /* -1: any */
+	struct worker_stats cleared;
+	uint64_t cleared_at; /* ticks */
 	/* The rest is the thread's own. */
-	uint64_t generation; /* of the snapshot it works by */
+	uint64_t generation CACHE_ALIGNED; /* of the snapshot it works by */
 	struct served_queue *queues;
 	unsigned n_queues; /* places, used or free */
 	unsigned *active;  /* places of the active ones */
 	unsigned n_active;
-	uint64_t busy_since_ns; /* not counted yet; 0: idle */
+	unsigned n_in_memory; /* of the active ones */
+	unsigned n_resting;   /* watched and not active */
+	uint64_t now;	      /* ticks, when it looked last */
+	uint64_t last;	      /* ticks when it was done with the last packets */
+	struct poll_window window;	   /* of all of it, before it sleeps */
+	bool was_idle;			   /* since the last packets */
+	uint64_t looked_at, look_interval; /* at epoll; ticks */
+	unsigned rounds, packets;	   /* since then */
 	struct worker_counters counters;
 };
 
@@ -48,9 +77,19 @@ struct worker_pool {
 	bool only_letting_go; /* of queues; taking more comes in the next */
 	_Atomic uint64_t generation; /* counts publications */
 	int taken_fd;		     /* a worker has taken one over */
-	_Atomic unsigned poll_idle_us;
+	_Atomic uint64_t poll_limit; /* ticks; of every poll_window */
+	_Atomic unsigned burst;	     /* packets taken from a queue in a turn */
+	uint64_t look_min, look_max; /* of worker.look_interval */
+	cpu_set_t cores; /* that the process was given; the control thread's */
+	uint64_t balanced_at; /* ticks; of the last look at the load */
 };
 
 void *worker_main(void *worker);
+
+/* queues.c: works by this snapshot (NULL: none) from now on. */
+void worker_take_over(struct worker *w, const struct fwd_snapshot *snapshot,
+		      bool only_letting_go);
+/* queues.c: the queue is polled in every round; false: it was already. */
+bool worker_activate(struct worker *w, unsigned place);
 
 #endif

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""make bench: measures vswd beside the kernel's bridge and Open vSwitch, the
+"""make bench: measures vswd beside the kernel's bridge and Open vSwitch, guest
+to guest beside Open vSwitch on DPDK, the speed of copies that bounds it, the
 pipeline's instructions, the FDB and the control side; prints tables and writes
 build/bench.json. Absolute figures are this machine's; look at the ratios."""
 
@@ -11,6 +12,7 @@ import sys
 
 import control
 import side_by_side
+import vhost
 from lab import BUILD, ROOT
 
 
@@ -27,6 +29,22 @@ def report_fdb(rows):
         print("%-24d %12.1f %12.1f" % (row["addresses"],
                                        row["lookups_per_s"] / 1e6,
                                        row["learns_per_s"] / 1e6))
+
+
+def copy():
+    out = subprocess.run([BUILD + "/bench/bench_copy"], check=True, text=True,
+                         stdout=subprocess.PIPE).stdout
+    return json.loads(out)
+
+
+def report_copy(result):
+    print("\n%-24s %10s %12s %12s" % ("copies, bytes from", "size",
+                                     "one, ns", "two, ns"))
+    for row in result["copies"]:
+        print("%-24s %10d %12.1f %12.1f" % (row["from"], row["bytes"],
+                                            row["one_ns"], row["two_ns"]))
+    print("a cache line from core to core: %.0f ns"
+          % result["line_transfer_ns"])
 
 
 def instructions():
@@ -50,12 +68,14 @@ def report_instructions(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=["traffic", "instructions", "fdb",
-                                           "control"])
+    parser.add_argument("--only", choices=["traffic", "vhost", "copy",
+                                           "instructions", "fdb", "control"])
     args = parser.parse_args()
     parts = [
         ("traffic", lambda: side_by_side.measure(args.rounds),
          side_by_side.report),
+        ("copy", copy, report_copy),
+        ("vhost", lambda: vhost.measure(args.rounds), vhost.report),
         ("instructions", instructions, report_instructions),
         ("fdb", fdb, report_fdb),
         ("control", control.measure, control.report),

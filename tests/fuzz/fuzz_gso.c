@@ -27,6 +27,17 @@ static uint16_t plain_sum(const uint8_t *at, size_t len, uint32_t sum)
 	return sum;
 }
 
+/* A fragment; test_gso_fragments puts them together. */
+static void check_fragment(const struct packet *p)
+{
+	struct flow_key key;
+
+	MUST(packet_read(p, 0, frame, sizeof(frame)) == p->len);
+	MUST(flow_parse(frame, p->len, &key));
+	MUST(!p->offload.csum_needed);
+	payload_sent += p->len - (key.l4 ? key.l4 : p->len);
+}
+
 static void check_segment(const struct packet *p, bool finished)
 {
 	struct gso_layout l;
@@ -66,7 +77,9 @@ static bool sink(struct packet *p, unsigned thread, void *arg)
 		return true;
 	}
 	MUST(p->len <= port->mtu + ETH_HEADER_LEN + 2 * VLAN_TAG_LEN);
-	if (asked.gso)
+	if (asked.gso == PACKET_GSO_UFO)
+		check_fragment(p);
+	else if (asked.gso)
 		check_segment(p, !p->offload.csum_needed);
 	return true;
 }
@@ -81,7 +94,7 @@ static struct port *port_get(uint8_t offloads, uint16_t mtu)
 		null_set_sink(port, sink, port);
 	}
 	port->mtu = mtu;
-	null_set_offloads(port, offloads & OFFLOAD_ALL);
+	null_set_offloads(port, offloads & (OFFLOAD_ALL | OFFLOAD_UFO));
 	return port;
 }
 
@@ -93,7 +106,7 @@ static void send_checked(struct fuzz_packet *f, struct port *port,
 	uint32_t header_len = 0;
 	bool whole;
 
-	if (!offload_receive(p, vnet, OFFLOAD_ALL) ||
+	if (!offload_receive(p, vnet, OFFLOAD_ALL | OFFLOAD_UFO) ||
 	    !packet_pull(p, ETH_HEADER_LEN))
 		return;
 	packet_pull(p, PACKET_PULL);
@@ -111,7 +124,9 @@ static void send_checked(struct fuzz_packet *f, struct port *port,
 	     1);
 	MUST(after.drops[DROP_TX_OFFLOAD] == before.drops[DROP_TX_OFFLOAD]);
 	whole = after.tx_packets - before.tx_packets == 1;
-	if (asked.gso && after.tx_packets != before.tx_packets && !whole)
+	/* Of fragments, those with no transport header are not summed here. */
+	if (asked.gso && asked.gso != PACKET_GSO_UFO &&
+	    after.tx_packets != before.tx_packets && !whole)
 		MUST(payload_sent == p->len - header_len);
 }
 
@@ -123,15 +138,17 @@ static void segment(struct fuzz_packet *f, const uint8_t *offload)
 	struct gso gso;
 	int r;
 
-	f->p.offload.gso = offload[0] & 3;
+	f->p.offload.gso = offload[0] & 7;
 	f->p.offload.gso_size = offload[1] | offload[2] << 8;
 	asked = f->p.offload;
-	if (gso_start(&gso, &f->p, offload[0] & 4))
+	if (gso_start(&gso, &f->p, offload[0] & 8))
 		return;
 	gso_scratch_clear(&scratch);
 	while ((r = gso_next(&gso, &scratch, &out)) > 0 || r == -ENOSPC) {
-		if (r > 0)
-			check_segment(out, offload[0] & 4);
+		if (r > 0 && asked.gso == PACKET_GSO_UFO)
+			check_fragment(out);
+		else if (r > 0)
+			check_segment(out, offload[0] & 8);
 		else if (scratch.n_packets)
 			gso_scratch_clear(&scratch);
 		else

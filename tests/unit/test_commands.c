@@ -167,6 +167,9 @@ static void test_shows(void **state)
 	contains(OK("port/stats", "p1"), "rx_packets ");
 	assert_string_equal(OK("drops"), "");
 	contains(OK("worker/show"), "port: p1 ");
+	contains(OK("worker/show"), "busy cycles per packet: ");
+	contains(OK("worker/show", "--format=json"), "\"usage_percent\":");
+	assert_string_equal(OK("worker/clear"), "");
 	contains(OK("memory/show"), "bridges:1 ports:2 ");
 	contains(OK("coverage/show"), "snapshot_published");
 	contains(OK("log/list"), "bridge");

@@ -120,6 +120,50 @@ static void test_not_enabled(void **state)
 	assert_int_equal(open_without(), 0);
 }
 
+/* Gives the file to somebody and takes it back: 1 may, 0 may not. */
+static int may_give(const char *path)
+{
+	return !chown(path, 1, 1) && !chown(path, 0, 0);
+}
+
+/* In a process of its own: capabilities do not come back. */
+static int try_files(const char *path)
+{
+	sandbox_drop_capabilities(NULL);
+	if (may_give(path))
+		return 1;
+	sandbox_files_begin();
+	if (!may_give(path))
+		return 2;
+	sandbox_files_end();
+	if (may_give(path))
+		return 3;
+	sandbox_files_forget();
+	sandbox_files_begin();
+	return may_give(path) ? 4 : 0;
+}
+
+static void test_files_of_others(void **state)
+{
+	char path[] = "/tmp/sandbox-test-XXXXXX";
+	int fd = mkstemp(path), status;
+	pid_t child;
+
+	assert_true(fd >= 0);
+	close(fd);
+	if (geteuid() || !may_give(path)) {
+		unlink(path);
+		skip();
+	}
+	child = fork();
+	assert_true(child >= 0);
+	if (!child)
+		_exit(try_files(path));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	unlink(path);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +173,7 @@ int main(void)
 		cmocka_unit_test(test_socket_errors_are_taken),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_deadly),
+		cmocka_unit_test(test_files_of_others),
 #endif
 	};
 
@@ -137,6 +182,7 @@ int main(void)
 	(void)test_socket_errors_are_taken;
 	(void)test_refused;
 	(void)test_deadly;
+	(void)test_files_of_others;
 #endif
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,8 @@ class Test:
 
 def test(claim, only=None, timeout=60, slow=False):
     """
-    only: "vsw" where Open vSwitch has no such thing or differs by design.
+    only: "vsw" where Open vSwitch has no such thing or differs by design;
+    "dpdk" for what only a build in build/dpdk has.
     slow: left out of --quick.
     """
     def register(function):

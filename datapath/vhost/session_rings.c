@@ -1,0 +1,240 @@
+/*
+ * The rings of a session: when each runs, and what its queue then gets.
+ *
+ * Messages come in any order, and again while a ring runs. So each only notes
+ * what it says, and session_apply() compares what is known with what the queue
+ * does: it runs when size, addresses, memory and kick descriptor are there.
+ */
+#include "vhost/session_internal.h"
+
+#include <errno.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+LOG_MODULE(vhost);
+
+/* --- whether and how a ring runs --- */
+
+static bool is_enabled(const struct vhost_session *s, unsigned i)
+{
+	if (s->rings[i].enable == RING_ENABLE_UNTOLD)
+		return !session_has(s, VHOST_USER_F_PROTOCOL_FEATURES);
+	return s->rings[i].enable == RING_ENABLED;
+}
+
+/* The guest-physical address of one of the front end's own; 0: it has none. */
+static uint64_t guest_of(const struct vhost_memory *memory, uint64_t user)
+{
+	for (unsigned i = 0; i < memory->n; i++) {
+		const struct vhost_region *r = &memory->regions[i];
+
+		if (user - r->user < r->size)
+			return r->guest + (user - r->user);
+	}
+	return 0;
+}
+
+/* False: some part is not in memory (yet). */
+static bool translate(const struct vhost_session *s,
+		      const struct session_ring *ring,
+		      struct virtqueue_setup *setup)
+{
+	bool packed = session_has(s, VIRTIO_F_RING_PACKED);
+	uint64_t event = session_has(s, VIRTIO_RING_F_EVENT_IDX) ? 2 : 0;
+	uint64_t n = ring->size;
+	uint64_t driver_len = packed ? 4 : 4 + 2 * n + event;
+	uint64_t device_len = packed ? 4 : 4 + 8 * n + event;
+
+	setup->desc = vhost_memory_at_user(s->memory, ring->addr.desc, 16 * n);
+	setup->driver =
+		vhost_memory_at_user(s->memory, ring->addr.avail, driver_len);
+	setup->device =
+		vhost_memory_at_user(s->memory, ring->addr.used, device_len);
+	if (packed)
+		setup->used_guest = guest_of(s->memory, ring->addr.desc);
+	else if (ring->addr.flags & 1u << VHOST_VRING_F_LOG)
+		setup->used_guest = ring->addr.log;
+	else
+		setup->used_guest = guest_of(s->memory, ring->addr.used);
+	return setup->desc && setup->driver && setup->device;
+}
+
+static bool is_ready(const struct vhost_session *s, unsigned i,
+		     struct virtqueue_setup *setup)
+{
+	const struct session_ring *ring = &s->rings[i];
+
+	if (!s->has_features || !ring->size || !ring->has_addr || !ring->kicked)
+		return false;
+	/* Broken stays broken until the front end starts it anew. */
+	if (virtqueue_broken(ring->vq) && !ring->fresh)
+		return false;
+	*setup = (struct virtqueue_setup){
+		.size = ring->size,
+		.features = s->features,
+		.from_guest = i & 1,
+		.base = ring->base,
+		.inflight = session_inflight_of(s, i),
+	};
+	return translate(s, ring, setup);
+}
+
+/* The worker looks once: there may be work that nobody kicks for any more. */
+static void wake_worker(const struct session_ring *ring)
+{
+	static const uint64_t one = 1;
+
+	if (ring->kick_fd >= 0 &&
+	    write(ring->kick_fd, &one, sizeof(one)) != sizeof(one))
+		log_dbg("a kick descriptor takes nothing");
+}
+
+static int start(struct vhost_session *s, unsigned i,
+		 const struct virtqueue_setup *setup, char **errp)
+{
+	struct session_ring *ring = &s->rings[i];
+	int error;
+
+	if (!session_has(s, VIRTIO_F_RING_PACKED) && setup->base > UINT16_MAX)
+		return set_error(errp, -EINVAL,
+				 "%s: queue %u: base %#x of a split ring",
+				 s->name, i, setup->base);
+	error = virtqueue_start(ring->vq, setup, errp);
+	if (error)
+		return error;
+	ring->started = true;
+	ring->fresh = false;
+	if (i & 1)
+		wake_worker(ring);
+	return 0;
+}
+
+static void stop(struct session_ring *ring)
+{
+	if (!ring->started)
+		return;
+	ring->base = virtqueue_stop(ring->vq);
+	ring->started = false;
+}
+
+static void report_use(struct vhost_session *s, unsigned i)
+{
+	int fd = vhost_session_kick_fd(s, i);
+
+	if (fd == s->rings[i].reported_fd)
+		return;
+	s->rings[i].reported_fd = fd;
+	if (i & 1 && s->config.queue_changed)
+		s->config.queue_changed(s->config.arg, i);
+}
+
+int session_apply(struct vhost_session *s, unsigned i, bool anew, char **errp)
+{
+	struct session_ring *ring = &s->rings[i];
+	struct virtqueue_setup setup;
+	bool ready;
+	int error = 0;
+
+	virtqueue_take(ring->vq);
+	ready = is_ready(s, i, &setup);
+	if (anew || !ready)
+		stop(ring);
+	virtqueue_set_memory(ring->vq, s->memory);
+	virtqueue_set_log(ring->vq,
+			  session_has(s, VHOST_F_LOG_ALL) ? s->log : NULL);
+	virtqueue_set_kick(ring->vq, ring->kick_fd);
+	virtqueue_set_call(ring->vq, ring->call_fd);
+	virtqueue_set_error(ring->vq, ring->error_fd);
+	virtqueue_enable(ring->vq, is_enabled(s, i));
+	if (ready && !ring->started) {
+		setup.base = ring->base;
+		error = start(s, i, &setup, errp);
+	}
+	virtqueue_release(ring->vq);
+	report_use(s, i);
+	return error;
+}
+
+int session_apply_all(struct vhost_session *s, bool anew, char **errp)
+{
+	int first = 0;
+
+	for (unsigned i = 0; i < s->n_rings; i++) {
+		int error = session_apply(s, i, anew, first ? NULL : errp);
+
+		first = first ? first : error;
+	}
+	return first;
+}
+
+/* --- descriptors --- */
+
+void session_retire_kick(struct vhost_session *s, struct session_ring *ring)
+{
+	if (ring->kick_fd < 0)
+		return;
+	s->old_fds =
+		xrealloc(s->old_fds, (s->n_old_fds + 1) * sizeof(*s->old_fds));
+	s->old_fds[s->n_old_fds++] = ring->kick_fd;
+	ring->kick_fd = -1;
+}
+
+void session_stop_all(struct vhost_session *s)
+{
+	for (unsigned i = 0; i < s->n_rings; i++) {
+		s->rings[i].kicked = false;
+		session_apply(s, i, true, NULL);
+	}
+}
+
+void session_close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void session_forget_rings(struct vhost_session *s)
+{
+	for (unsigned i = 0; i < s->n_rings; i++) {
+		struct session_ring *ring = &s->rings[i];
+
+		virtqueue_take(ring->vq);
+		stop(ring);
+		virtqueue_enable(ring->vq, false);
+		virtqueue_set_memory(ring->vq, NULL);
+		virtqueue_set_log(ring->vq, NULL);
+		virtqueue_set_kick(ring->vq, -1);
+		virtqueue_set_call(ring->vq, -1);
+		virtqueue_set_error(ring->vq, -1);
+		virtqueue_release(ring->vq);
+		session_retire_kick(s, ring);
+		session_close_fd(&ring->call_fd);
+		session_close_fd(&ring->error_fd);
+		ring->has_addr = ring->kicked = ring->fresh = false;
+		ring->size = 0;
+		ring->base = 0;
+		ring->enable = RING_ENABLE_UNTOLD;
+		report_use(s, i);
+	}
+}
+
+void vhost_session_settled(struct vhost_session *s)
+{
+	while (s->n_old_fds)
+		close(s->old_fds[--s->n_old_fds]);
+}
+
+bool session_is_running(const struct vhost_session *s, unsigned i)
+{
+	return s->rings[i].started && is_enabled(s, i);
+}
+
+int vhost_session_kick_fd(const struct vhost_session *s, unsigned i)
+{
+	return i < s->n_rings && session_is_running(s, i) ? s->rings[i].kick_fd
+							  : -1;
+}

@@ -1,0 +1,168 @@
+/*
+ * What both kinds of rings do with the usual frame, the one that lies in one
+ * buffer with its header. Every instruction here is there for each packet.
+ */
+#ifndef VHOST_VIRTQUEUE_FAST_H
+#define VHOST_VIRTQUEUE_FAST_H
+
+#include "vhost/virtqueue_internal.h"
+
+/*
+ * More than is ever written or read by the short way: the longest frame, what
+ * its private header may have grown by, the net header.
+ */
+#define REACH (1u << 17)
+_Static_assert(PACKET_LEN_MAX + sizeof(((struct packet *)0)->room) +
+			       VIRTQUEUE_HEADER_MAX <=
+		       REACH,
+	       "the longest");
+
+/*
+ * The queue's window, cut such that what begins in it has REACH bytes: one
+ * comparison is enough. Buffers at the end of a region take the long way.
+ */
+struct reach {
+	uint64_t guest, size;
+	uint8_t *host;
+};
+
+static inline struct reach reach_of(const struct virtqueue *vq)
+{
+	const struct vhost_window *w = &vq->window;
+
+	return (struct reach){ w->guest, w->size > REACH ? w->size - REACH : 0,
+			       w->host };
+}
+
+/* Asks for a line that is going to be written, from whoever has it. */
+static inline void prefetch_write(const void *at)
+{
+#if defined(__x86_64__)
+	/* The compiler would not, not knowing that it never does harm. */
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)at));
+#else
+	__builtin_prefetch(at, 1);
+#endif
+}
+
+/* --- receiving ------------------------------------------------------------ */
+
+typedef uint64_t words2 __attribute__((vector_size(16)));
+
+_Static_assert(offsetof(struct packet, segments) ==
+			       offsetof(struct packet, header) + 8 &&
+		       offsetof(struct packet, offload) ==
+			       offsetof(struct packet, state) + 8 &&
+		       offsetof(struct packet, offload) + 16 ==
+			       offsetof(struct packet, room),
+	       "stored together");
+
+/* What packet_init() writes that does not depend on the frame. */
+struct packet_form {
+	words2 pointers; /* header and segments */
+	words2 state;	 /* state, and the offload's beginning */
+	words2 zero;
+};
+
+static inline struct packet_form packet_form_of(const struct packet *p)
+{
+	struct packet_form form = {
+		{ (uintptr_t)p->room + PACKET_HEADROOM,
+		  (uintptr_t)&p->segment },
+		{ PACKET_STATE_UNTOUCHED, 0 },
+		{ 0, 0 },
+	};
+
+/* Else the compiler makes it anew for each packet. */
+#if defined(__x86_64__)
+	__asm__("" : "+x"(form.state), "+x"(form.zero));
+#endif
+	return form;
+}
+
+/* packet_init() in fewer stores. The form is made that of the next packet. */
+static inline void init_packet(struct packet *p, struct packet_form *form,
+			       const uint8_t *data, uint32_t len)
+{
+	memcpy((char *)p + offsetof(struct packet, header), &form->pointers,
+	       sizeof(form->pointers));
+	memcpy((char *)p + offsetof(struct packet, state), &form->state,
+	       sizeof(form->state));
+	memcpy((char *)p + offsetof(struct packet, offload), &form->zero,
+	       sizeof(form->zero));
+	p->segment.data = data;
+	p->segment.len = len;
+	p->len = len;
+	form->pointers += (words2){ sizeof(*p), sizeof(*p) };
+}
+
+/* --- sending -------------------------------------------------------------- */
+
+/* In place of a number of chains: this, or -drop_reason. */
+#define SEND_BROKEN (-N_DROP_REASONS)
+
+/* Flags of the offload and the kind of segmentation; 0: none of it. */
+static inline uint32_t packet_offload_word(const struct packet *p)
+{
+	uint32_t word;
+
+	memcpy(&word, &p->offload, sizeof(word));
+	return word;
+}
+
+/*
+ * Whether a walk failed since the k chains before it had left no room: small
+ * buffers merged for a long frame.
+ */
+static inline bool too_many(const struct virtqueue_chain *chain, unsigned k)
+{
+	return k && chain->n == VIRTQUEUE_CHAIN_MAX;
+}
+
+static inline void plan_init(struct virtqueue_plan *plan)
+{
+	plan->n = 0;
+	plan->n_chains = 0;
+	plan->sent = 0;
+	plan->bytes = 0;
+	plan->broken = false;
+}
+
+/*
+ * The next packet, that the short way is not for, was tried: k chains took it,
+ * or k tells why none did. Whether more packets can be tried.
+ */
+static inline bool plan_tried(struct virtqueue_plan *plan,
+			      const struct packet *p, int k,
+			      _Atomic uint64_t *drops)
+{
+	if (k == -DROP_TX_FULL)
+		return false;
+	if (k == SEND_BROKEN) {
+		plan->broken = true;
+		return false;
+	}
+	plan->to[plan->n++] = NULL;
+	if (k < 0) {
+		virtqueue_count(&drops[-k], 1);
+		return true;
+	}
+	plan->n_chains += k;
+	plan->bytes += p->len;
+	plan->sent++;
+	return true;
+}
+
+/* Not all n packets were tried: no buffers are left, or one is broken. */
+static inline void plan_cut_short(struct virtqueue *vq,
+				  const struct virtqueue_plan *plan, unsigned n,
+				  _Atomic uint64_t *drops)
+{
+	if (plan->broken)
+		virtqueue_break(vq, vq->why);
+	virtqueue_count(
+		&drops[virtqueue_is_usable(vq) ? DROP_TX_FULL : DROP_TX_DOWN],
+		n - plan->n);
+}
+
+#endif

@@ -1,0 +1,282 @@
+/*
+ * Where a queue goes on when it is started, also after a crash, and what is
+ * kept for that in the in-flight region (vhost-user, "Inflight I/O tracking").
+ *
+ * Bursts are given back whole and in the order in which they were taken. So
+ * what a crashed run had taken and not given back is what lies in the ring from
+ * the used index on: of a split ring the heads in the available ring, which the
+ * driver does not overwrite before, of a packed ring the descriptors. Nothing
+ * has to be kept of each buffer, and the region's entries stay as they are; it
+ * is for the index, which of a packed ring is nowhere else.
+ *
+ * A packed ring is overwritten when a burst is given back, from its last buffer
+ * to its first. used_idx is moved before that and old_used_idx after it; when
+ * they differ at a start, the buffers in between were all done with, and those
+ * that are not marked used yet are.
+ *
+ * Entries of a split ring that another back end has left in flight are taken
+ * first, in their order, and cleared when they are given back.
+ */
+#include "vhost/virtqueue_internal.h"
+
+#include <stdlib.h>
+
+struct split_entry {
+	uint8_t inflight;
+	uint8_t padding[5];
+	uint16_t next;
+	uint64_t counter;
+};
+
+struct split_region {
+	uint64_t features;
+	uint16_t version; /* 0: nothing in it yet */
+	uint16_t desc_num;
+	uint16_t last_batch_head;
+	uint16_t used_idx;
+	struct split_entry desc[];
+};
+
+struct packed_entry {
+	uint8_t inflight;
+	uint8_t padding;
+	uint16_t next, last, num;
+	uint64_t counter;
+	uint16_t id, flags;
+	uint32_t len;
+	uint64_t addr;
+};
+
+struct packed_region {
+	uint64_t features;
+	uint16_t version;
+	uint16_t desc_num;
+	uint16_t free_head, old_free_head;
+	uint16_t used_idx, old_used_idx;
+	uint8_t used_wrap_counter, old_used_wrap_counter;
+	uint8_t padding[7];
+	struct packed_entry desc[];
+};
+
+_Static_assert(sizeof(struct split_region) == 16 &&
+		       sizeof(struct split_entry) == 16,
+	       "as other back ends have it");
+_Static_assert(sizeof(struct packed_entry) == 32, "as other back ends have it");
+
+/*
+ * A crash leaves what was stored, in the order in which it was. The region is
+ * the front end's: what is read of it is read once, too.
+ */
+static inline void in_this_order(void)
+{
+	__asm__ volatile("" : : : "memory");
+}
+
+/* --- split ---------------------------------------------------------------- */
+
+struct waiting {
+	uint64_t counter;
+	uint16_t head;
+};
+
+static int by_counter(const void *a, const void *b)
+{
+	const struct waiting *x = a, *y = b;
+
+	return x->counter < y->counter ? -1 : x->counter > y->counter;
+}
+
+/* What the last run gave back without having had the time to say so. */
+static void clear_last_batch(struct split_region *r, uint16_t used,
+			     uint16_t size)
+{
+	uint16_t n = used - r->used_idx, at = r->last_batch_head;
+
+	in_this_order();
+	if (n > size)
+		return;
+	for (; n && at < size; n--) {
+		r->desc[at].inflight = 0;
+		at = r->desc[at].next;
+		in_this_order();
+	}
+}
+
+static unsigned find_waiting(const struct split_region *r, uint16_t size,
+			     uint16_t *found)
+{
+	struct waiting *list = xcalloc(size, sizeof(*list));
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < size; i++) {
+		if (r->desc[i].inflight != 1)
+			continue;
+		list[n].head = i;
+		list[n++].counter = r->desc[i].counter;
+	}
+	qsort(list, n, sizeof(*list), by_counter);
+	for (unsigned i = 0; i < n; i++)
+		found[i] = list[i].head;
+	free(list);
+	return n;
+}
+
+static void resume_split(struct virtqueue *vq)
+{
+	struct split_region *r = vq->inflight;
+
+	vq->used_next = __atomic_load_n(&vq->used->idx, __ATOMIC_RELAXED);
+	if (r && r->version == 1 && r->desc_num == vq->size) {
+		clear_last_batch(r, vq->used_next, vq->size);
+		vq->n_resumed = find_waiting(r, vq->size, vq->scratch->places);
+	} else if (r) {
+		memset(r, 0, sizeof(*r) + vq->size * sizeof(r->desc[0]));
+		r->desc_num = vq->size;
+		in_this_order();
+		r->version = 1;
+	}
+	if (r)
+		r->used_idx = vq->used_next;
+	vq->next = vq->seen = vq->used_next + vq->n_resumed;
+}
+
+void virtqueue_inflight_split(struct virtqueue *vq, uint16_t used)
+{
+	struct split_region *r = vq->inflight;
+
+	r->used_idx = used;
+}
+
+void virtqueue_inflight_resumed(struct virtqueue *vq, uint16_t head)
+{
+	struct split_region *r = vq->inflight;
+
+	if (r)
+		r->desc[head].inflight = 0;
+}
+
+/* --- packed --------------------------------------------------------------- */
+
+#define AVAIL (1u << VRING_PACKED_DESC_F_AVAIL)
+#define USED  (1u << VRING_PACKED_DESC_F_USED)
+
+static bool is_available(const struct virtqueue *vq, unsigned place, bool wrap)
+{
+	uint16_t flags = __atomic_load_n(&vq->packed_desc[place].flags,
+					 __ATOMIC_ACQUIRE);
+
+	return (flags & (AVAIL | USED)) == (wrap ? AVAIL : USED);
+}
+
+/* Steps over the buffer at *place; its id. */
+static uint16_t skip_buffer(const struct virtqueue *vq, unsigned *place,
+			    bool *wrap, unsigned *left)
+{
+	const struct vring_packed_desc *d;
+
+	do {
+		d = &vq->packed_desc[*place];
+		if (++*place == vq->size) {
+			*place = 0;
+			*wrap = !*wrap;
+		}
+	} while (--*left && d->flags & VRING_DESC_F_NEXT);
+	return d->id;
+}
+
+static void mark_used(struct virtqueue *vq, unsigned place, bool wrap,
+		      uint16_t id)
+{
+	struct vring_packed_desc *d = &vq->packed_desc[place];
+
+	d->id = id;
+	d->len = 0; /* what was in it, nobody knows any more */
+	__atomic_store_n(&d->flags, wrap ? AVAIL | USED : 0, __ATOMIC_RELEASE);
+	virtqueue_log_used(vq, 16ull * place, 16);
+}
+
+/* Gives back what lies from `place` on and is not used yet. */
+static void finish_burst(struct virtqueue *vq, unsigned place, bool wrap)
+{
+	uint16_t *places = vq->scratch->places;
+	uint64_t *ids = vq->scratch->words;
+	unsigned n = 0, left = vq->size, start = place;
+	bool start_wrap = wrap;
+
+	while (left && (place != vq->used_next || wrap != vq->used_wrap) &&
+	       is_available(vq, place, wrap)) {
+		places[n] = place;
+		ids[n] = (uint64_t)wrap << 16;
+		ids[n++] |= skip_buffer(vq, &place, &wrap, &left);
+	}
+	if (n && vq->in_order && vq->from_guest)
+		mark_used(vq, start, start_wrap, ids[n - 1]);
+	else
+		while (n--)
+			mark_used(vq, places[n], ids[n] >> 16, ids[n]);
+}
+
+static void init_packed(struct packed_region *r, const struct virtqueue *vq)
+{
+	memset(r, 0, sizeof(*r) + vq->size * sizeof(r->desc[0]));
+	r->desc_num = vq->size;
+	for (unsigned i = 0; i < vq->size; i++)
+		r->desc[i].next = i + 1;
+	r->used_idx = r->old_used_idx = vq->used_next;
+	r->used_wrap_counter = r->old_used_wrap_counter = vq->used_wrap;
+	in_this_order();
+	r->version = 1;
+}
+
+/*
+ * Front ends that know of one index only tell the available one, and nothing
+ * but a crash makes the two differ.
+ */
+static void resume_packed(struct virtqueue *vq, uint32_t base)
+{
+	struct packed_region *r = vq->inflight, was = { 0 };
+
+	vq->used_next = base & 0x7fff;
+	vq->used_wrap = base >> 15 & 1;
+	if (r)
+		memcpy(&was, r, sizeof(was));
+	in_this_order();
+	if (was.version == 1 && was.desc_num == vq->size &&
+	    was.used_idx < vq->size && was.old_used_idx < vq->size) {
+		vq->used_next = was.used_idx;
+		vq->used_wrap = was.used_wrap_counter & 1;
+		finish_burst(vq, was.old_used_idx,
+			     was.old_used_wrap_counter & 1);
+		virtqueue_inflight_end(vq);
+	} else if (r) {
+		init_packed(r, vq);
+	}
+	vq->next = vq->used_next;
+	vq->wrap = vq->used_wrap;
+}
+
+void virtqueue_inflight_begin(struct virtqueue *vq, uint16_t next, bool wrap)
+{
+	struct packed_region *r = vq->inflight;
+
+	r->used_idx = next;
+	r->used_wrap_counter = wrap;
+	in_this_order();
+}
+
+void virtqueue_inflight_end(struct virtqueue *vq)
+{
+	struct packed_region *r = vq->inflight;
+
+	in_this_order();
+	r->old_used_idx = vq->used_next;
+	r->old_used_wrap_counter = vq->used_wrap;
+}
+
+void virtqueue_resume(struct virtqueue *vq, uint32_t base)
+{
+	if (vq->packed)
+		resume_packed(vq, base);
+	else
+		resume_split(vq);
+}

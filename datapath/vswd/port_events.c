@@ -1,0 +1,81 @@
+/*
+ * Ports that change by themselves: the front end of a vhost-user port comes,
+ * sets its queues up, goes.
+ *
+ * A front end may do so many times a second, by mistake or on purpose. The
+ * switch follows at once, but not more often than every COMMIT_MS, and tells
+ * the database of one port at most TELLS_MAX times a second, the last state
+ * always.
+ */
+#include <time.h>
+
+#include "vswd/switch.h"
+
+#define COMMIT_MS 10
+#define TELLS_MAX 4
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void tell(struct vswitch *vs, struct vport *v)
+{
+	v->tell_later = v->n_tells >= TELLS_MAX;
+	if (v->tell_later)
+		return;
+	v->n_tells++;
+	vport_mark_dirty(vs, v);
+}
+
+static void events_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct vswitch *vs = arg;
+	struct hmap_node *node;
+
+	vs->events_ms = now_ms();
+	for (node = hmap_next(&vs->vports, NULL); node;
+	     node = hmap_next(&vs->vports, node)) {
+		struct vport *v = CONTAINER_OF(node, struct vport, node);
+
+		if (!v->has_event)
+			continue;
+		v->has_event = false;
+		vport_take_status(vs, v);
+		tell(vs, v);
+	}
+	vs->changed = true;
+	if (vs->wake)
+		vs->wake(vs->wake_arg);
+}
+
+void vport_changed(struct port *port, void *arg)
+{
+	struct vport *v = arg;
+	struct vswitch *vs = v->vs;
+	uint64_t past = now_ms() - vs->events_ms;
+	struct timeval wait = { 0 };
+
+	if (v->port != port)
+		return; /* it is about to be closed */
+	v->has_event = true;
+	if (past < COMMIT_MS)
+		wait.tv_usec = (COMMIT_MS - past) * 1000;
+	if (!event_pending(vs->events, EV_TIMEOUT, NULL))
+		event_add(vs->events, &wait);
+}
+
+void vport_tick(struct vswitch *vs, struct vport *v)
+{
+	v->n_tells = 0;
+	if (v->tell_later)
+		tell(vs, v);
+}
+
+void vswitch_start_events(struct vswitch *vs)
+{
+	vs->events = evtimer_new(vs->base, events_cb, vs);
+}

@@ -12,7 +12,7 @@ import time
 import traceback
 
 from .frame import frame, station
-from .netns import wait_until
+from .netns import CommandFailed, wait_until
 from .vhost_frontend import OFFLOADS, FrontEnd
 from .vhost_guest import Footprint, guest, vswd_pid
 from .vhost_protocol import Connection, Disconnected, Refused
@@ -106,7 +106,7 @@ class Arena:
         """The queue stopped, told the front end, and vhost/show says why."""
         ready, _, _ = select.select([ring.error_fd], [], [], 5)
         assert ready, f"queue {ring.index} goes on:\n{self.evil.show()}"
-        why = re.search(rf"ring {ring.index}\b.*: broken,.*\n *broken: (.*)",
+        why = re.search(rf"ring {ring.index} .*, broken;.*\n *broken: (.*)",
                         self.evil.show())
         assert why, f"vhost/show does not say it:\n{self.evil.show()}"
         return why.group(1)
@@ -187,22 +187,23 @@ class Arena:
             try:
                 case(self)
                 self.check()
-            except (AssertionError, Disconnected, Refused, OSError,
-                    IndexError) as error:
+            except (AssertionError, CommandFailed, Disconnected, Refused,
+                    OSError) as error:
                 where = traceback.extract_tb(error.__traceback__)
                 line = [f"{os.path.basename(w.filename)}:{w.lineno}"
                         for w in where][-3:]
                 failed.append(f"* {name}: {error!r:.600} at {line}")
-                if self.lab.switch.process.poll() is not None:
+                status = self.lab.switch.process.poll()
+                if status is not None:
+                    failed.append(f"vswd ended with status {status}; the "
+                                  f"cases after this one were not tried")
                     break
                 self.reset()
                 self.before = Footprint(self.pid)
             print(f"{time.monotonic() - begin:.2f} s {name}")
-        try:
+        else:
             self.honest()
             self.check()
-        except AssertionError as error:
-            failed.append(f"* in the end: {error}")
         self.lab.switch.check_logs()
         assert not failed, f"{len(failed)} of {len(cases)}:\n" + \
             "\n".join(failed)

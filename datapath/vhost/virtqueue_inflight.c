@@ -206,7 +206,7 @@ static void finish_burst(struct virtqueue *vq, unsigned place, bool wrap)
 	while (left && (place != vq->used_next || wrap != vq->used_wrap) &&
 	       is_available(vq, place, wrap)) {
 		places[n] = place;
-		ids[n] = (uint64_t)wrap << 16;
+		ids[n] = wrap ? 1u << 16 : 0;
 		ids[n++] |= skip_buffer(vq, &place, &wrap, &left);
 	}
 	if (n && vq->in_order && vq->from_guest)

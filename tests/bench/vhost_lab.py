@@ -74,6 +74,8 @@ class Switch:
         self.ring = ring
         self.dir = os.path.join(lab.dir, self.name)
         os.makedirs(self.dir)
+        # A device of the host bears this name, too.
+        self.bridge = lab.prefix + self.name[0]
 
     def socket(self, port):
         return os.path.join(self.dir, "p%d" % port)
@@ -171,11 +173,11 @@ class Ovs(Switch):
         self.process = self.daemon(
             "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk", self.sock,
             "--unixctl=" + self.dir + "/ctl", env=self.env)
-        self.ctl("add-br", "br0", "--", "set", "bridge", "br0",
+        self.ctl("add-br", self.bridge, "--", "set", "bridge", self.bridge,
                  "datapath_type=netdev", "other_config:mac-aging-time=3600",
                  "other_config:mac-table-size=1048575")
         for p in range(self.ports):
-            self.ctl("add-port", "br0", "p%d" % p, "--", "set", "interface",
+            self.ctl("add-port", self.bridge, "p%d" % p, "--", "set", "interface",
                      "p%d" % p, *self.interface(p))
         if not self.client:
             self.wait_for_sockets()
@@ -345,6 +347,8 @@ class Lab:
         for p in reversed(self.daemons):
             p.kill()  # a paused one does not hear anything else
             p.wait()
+        for switch in self.switches:  # Open vSwitch, killed, leaves it
+            run("ip", "link", "del", switch.bridge, check=False)
         if not os.environ.get("VSW_BENCH_KEEP"):
             shutil.rmtree(self.dir, ignore_errors=True)
 

@@ -19,6 +19,7 @@ LOG_MODULE(vhost);
 
 #ifndef VIRTIO_NET_F_HOST_USO
 #define VIRTIO_NET_F_GUEST_USO4 54
+#define VIRTIO_NET_F_GUEST_USO6 55
 #define VIRTIO_NET_F_HOST_USO	56
 #endif
 
@@ -102,7 +103,7 @@ static bool has(uint64_t features, unsigned bit)
 	return features >> bit & 1;
 }
 
-/* What the sending side may leave undone for the other. */
+/* What the sending side may leave undone for the other; USO: in both IPs. */
 static uint32_t agreed_offloads(uint64_t features, bool from_guest)
 {
 	static const struct {
@@ -116,6 +117,7 @@ static uint32_t agreed_offloads(uint64_t features, bool from_guest)
 		  OFFLOAD_TSO6 },
 		{ VIRTIO_NET_F_HOST_ECN, VIRTIO_NET_F_GUEST_ECN,
 		  OFFLOAD_TSO_ECN },
+		{ VIRTIO_NET_F_HOST_UFO, VIRTIO_NET_F_GUEST_UFO, OFFLOAD_UFO },
 		{ VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_GUEST_USO4, OFFLOAD_USO },
 	};
 	uint32_t agreed = 0;
@@ -123,6 +125,8 @@ static uint32_t agreed_offloads(uint64_t features, bool from_guest)
 	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
 		if (has(features, from_guest ? map[i].host : map[i].guest))
 			agreed |= map[i].offload;
+	if (!from_guest && !has(features, VIRTIO_NET_F_GUEST_USO6))
+		agreed &= ~OFFLOAD_USO;
 	return agreed;
 }
 

@@ -51,8 +51,11 @@ struct virtqueue *virtqueue_create(const char *name, unsigned index)
  */
 static void set_fd(int *place, int fd)
 {
-	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+	int flags;
 
+	if (fd == *place)
+		return;
+	flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
 	if (flags >= 0 && !(flags & O_NONBLOCK))
 		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 	if ((fd < 0) != (*place < 0))
@@ -281,9 +284,10 @@ void virtqueue_break(struct virtqueue *vq, const char *why)
 {
 	atomic_store_explicit(&vq->broken, why, memory_order_release);
 	atomic_store_explicit(&vq->usable, false, memory_order_relaxed);
-	log_warn("%s: queue %u is broken and stops until the guest starts it "
-		 "anew: the guest made %s",
-		 vq->name, vq->index, why);
+	log_warn_limited(
+		"%s: queue %u is broken and stops until the guest starts it "
+		"anew: the guest made %s",
+		vq->name, vq->index, why);
 	if (vq->error_fd >= 0 && vhost_event_signal(vq->error_fd))
 		log_dbg("%s: queue %u: cannot tell the front end", vq->name,
 			vq->index);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "vhost/event.h"
 
 LOG_MODULE(vhost);
 
@@ -85,10 +86,7 @@ static bool is_ready(const struct vhost_session *s, unsigned i,
 /* The worker looks once: there may be work that nobody kicks for any more. */
 static void wake_worker(const struct session_ring *ring)
 {
-	static const uint64_t one = 1;
-
-	if (ring->kick_fd >= 0 &&
-	    write(ring->kick_fd, &one, sizeof(one)) != sizeof(one))
+	if (ring->kick_fd >= 0 && vhost_event_signal(ring->kick_fd))
 		log_dbg("a kick descriptor takes nothing");
 }
 

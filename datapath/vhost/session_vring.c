@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* A front end that changes its descriptors faster than workers look. */
-#define OLD_FDS_MAX 4096
+#define OLD_FDS_MAX 1024
 
 /*
  * Only an eventfd can be read and written with no fear of waiting or of a

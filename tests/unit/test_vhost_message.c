@@ -196,6 +196,28 @@ static void descriptors_cut_off_for_want_of_numbers_are_closed(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
+/* A few numbers are free yet: they are the switch's. */
+static void front_ends_do_not_get_all_descriptors(void **state)
+{
+	struct rlimit limit, low;
+	int filler[90];
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = fcntl(event, F_DUPFD, 100) + 1;
+	close(low.rlim_cur - 1);
+	for (unsigned i = 0; i < ARRAY_SIZE(filler); i++)
+		filler[i] = dup(event);
+	prepare(VHOST_USER_SET_VRING_CALL, 8);
+	send_bytes(&out, 12 + out.size, 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(receive(), -EPROTO);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(filler); i++)
+		close(filler[i]);
+	assert_non_null(strstr(why, "front ends together"));
+}
+
 static void a_wrong_number_of_descriptors_is_refused(void **state)
 {
 	assert_int_equal(send_and_receive(VHOST_USER_GET_FEATURES, 0, 1),
@@ -339,6 +361,7 @@ int main(void)
 		TEST(too_many_descriptors_are_all_closed),
 		TEST(many_descriptors_over_several_parts_are_all_closed),
 		TEST(descriptors_cut_off_for_want_of_numbers_are_closed),
+		TEST(front_ends_do_not_get_all_descriptors),
 		TEST(a_wrong_number_of_descriptors_is_refused),
 		TEST(a_descriptor_that_the_payload_denies_is_refused),
 		TEST(a_table_has_as_many_regions_as_descriptors),

@@ -230,7 +230,8 @@ static void features_that_were_not_offered_are_refused(void **state)
 {
 	uint64_t all = get(VHOST_USER_GET_FEATURES);
 
-	assert_false(all & BIT(VIRTIO_NET_F_HOST_UFO));
+	assert_true(all & BIT(VIRTIO_NET_F_HOST_UFO));
+	assert_true(all & BIT(VIRTIO_NET_F_GUEST_UFO));
 	assert_false(all & BIT(VIRTIO_F_ACCESS_PLATFORM));
 	assert_false(all & BIT(VIRTIO_NET_F_MTU));
 	assert_true(all & BIT(VIRTIO_NET_F_MQ));
@@ -282,6 +283,9 @@ static void what_the_guest_finishes_follows_its_features(void **state)
 				     BIT(VIRTIO_NET_F_GUEST_TSO6) |
 				     BIT(VIRTIO_NET_F_GUEST_ECN) | uso),
 			 OFFLOAD_ALL);
+	assert_int_equal(
+		offloads_of(BASE_F | csum | BIT(VIRTIO_NET_F_GUEST_UFO)),
+		OFFLOAD_CSUM | OFFLOAD_UFO);
 	assert_int_equal(offloads_of(BASE_F | csum | BIT(54)), OFFLOAD_CSUM);
 }
 

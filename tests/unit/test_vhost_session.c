@@ -519,9 +519,30 @@ static void kick_descriptors_stay_open_until_settled(void **state)
 	vhost_session_settled(session);
 	assert_int_equal(count_fds(), now);
 	vhost_session_reset(session);
-	assert_int_equal(count_fds(), now - 2); /* the two calls */
+	assert_int_equal(count_fds(), now - 3); /* one kick, not watched */
 	vhost_session_settled(session);
 	assert_int_equal(count_fds(), now - 4);
+}
+
+/* Nothing is published for what no worker has seen, so nothing settles it. */
+static void kick_descriptors_that_nobody_watches_are_closed(void **state)
+{
+	unsigned now;
+
+	start_pair(BASE_F);
+	now = count_fds();
+	for (unsigned i = 0; i < 5000; i++)
+		assert_int_equal(ask_fd(VHOST_USER_SET_VRING_KICK, 0), 0);
+	assert_int_equal(ask_fd(VHOST_USER_SET_VRING_KICK, 3), 0);
+	for (unsigned i = 0; i < 5000; i++)
+		assert_int_equal(ask_fd(VHOST_USER_SET_VRING_KICK, 3), 0);
+	assert_int_equal(count_fds(), now + 1);
+	/* But one that was, and whose ring has stopped meanwhile, is not. */
+	assert_int_equal(ask_state(VHOST_USER_SET_VRING_ENABLE, 1, 0), 0);
+	assert_int_equal(ask_fd(VHOST_USER_SET_VRING_KICK, 1), 0);
+	assert_int_equal(count_fds(), now + 2);
+	vhost_session_settled(session);
+	assert_int_equal(count_fds(), now + 1);
 }
 
 static void what_is_sent_again_replaces_what_was(void **state)
@@ -808,6 +829,7 @@ int main(void)
 		TEST(only_an_eventfd_is_kicked_and_called),
 		TEST(a_queue_without_kick_descriptor_is_polled),
 		TEST(kick_descriptors_stay_open_until_settled),
+		TEST(kick_descriptors_that_nobody_watches_are_closed),
 		TEST(what_is_sent_again_replaces_what_was),
 		TEST(a_table_that_is_refused_leaves_the_old_one),
 		TEST(a_table_without_the_rings_stops_them),

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
+#include "vhost/foreign_fd.h"
 
 LOG_MODULE(vhost);
 
@@ -110,10 +110,8 @@ void vhost_session_reset(struct vhost_session *s)
 	s->log = NULL;
 	vhost_mapping_unref(s->inflight.mapping);
 	memset(&s->inflight, 0, sizeof(s->inflight));
-	if (s->backend_fd >= 0)
-		close(s->backend_fd);
-	if (s->log_fd >= 0)
-		close(s->log_fd);
+	foreign_fd_close(s->backend_fd);
+	foreign_fd_close(s->log_fd);
 	s->backend_fd = s->log_fd = -1;
 	s->features = s->protocol_features = 0;
 	s->has_features = false;
@@ -194,8 +192,7 @@ static int send_rarp(struct vhost_session *s, struct session_request *r,
 static int set_backend_req_fd(struct vhost_session *s,
 			      struct session_request *r, char **errp)
 {
-	if (s->backend_fd >= 0)
-		close(s->backend_fd);
+	foreign_fd_close(s->backend_fd);
 	s->backend_fd = vhost_message_take_fd(r->message, 0);
 	return 0;
 }

@@ -68,9 +68,10 @@ void vhost_session_get_info(const struct vhost_session *s,
 	info->protocol_features = s->protocol_features;
 	info->mtu = s->mtu;
 	info->tx_offloads = session_tx_offloads(s->features);
-	for (unsigned i = 0; i + 1 < s->n_rings; i += 2)
-		if (session_is_running(s, i) && session_is_running(s, i + 1))
-			info->n_pairs++;
+	for (unsigned i = 0; i < s->n_rings && session_is_running(s, i) &&
+			     session_is_running(s, i + 1);
+	     i += 2)
+		info->n_pairs++;
 	info->link_up = info->n_pairs > 0;
 	info->n_regions = s->memory->n;
 	for (unsigned i = 0; i < s->memory->n; i++)

@@ -370,6 +370,24 @@ static void a_pair_runs_as_qemu_sets_it_up(void **state)
 	assert_int_equal(told.queue[1], 2);
 }
 
+/* Senders use pairs from the first on. */
+static void a_pair_behind_one_that_does_not_run_is_not_in_use(void **state)
+{
+	struct vhost_session_info info;
+
+	start_pair(BASE_F);
+	set_up_ring(2);
+	set_up_ring(3);
+	assert_int_equal(ask_state(VHOST_USER_SET_VRING_ENABLE, 2, 1), 0);
+	assert_int_equal(ask_state(VHOST_USER_SET_VRING_ENABLE, 3, 1), 0);
+	vhost_session_get_info(session, &info);
+	assert_int_equal(info.n_pairs, 2);
+	assert_int_equal(ask_state(VHOST_USER_SET_VRING_ENABLE, 0, 0), 0);
+	vhost_session_get_info(session, &info);
+	assert_int_equal(info.n_pairs, 0);
+	assert_false(info.link_up);
+}
+
 static void a_ring_waits_for_its_memory(void **state)
 {
 	negotiate(BASE_F);
@@ -818,6 +836,7 @@ int main(void)
 		TEST(a_refusal_is_a_reply_or_the_end),
 		TEST(mtu_status_and_announcement_are_told),
 		TEST(a_pair_runs_as_qemu_sets_it_up),
+		TEST(a_pair_behind_one_that_does_not_run_is_not_in_use),
 		TEST(a_ring_waits_for_its_memory),
 		TEST(without_protocol_features_a_kick_is_enough),
 		TEST(with_them_it_has_to_be_enabled),

@@ -49,6 +49,22 @@ int session_set_mem_table(struct vhost_session *s, struct session_request *r,
 	return put_in_force(s, memory, errp);
 }
 
+/* The very region that is there already. */
+static bool is_there(const struct vhost_memory *memory,
+		     const struct vhost_user_region *region)
+{
+	for (unsigned i = 0; i < memory->n; i++)
+		if (memory->regions[i].guest == region->guest &&
+		    memory->regions[i].size == region->size &&
+		    memory->regions[i].user == region->user)
+			return true;
+	return false;
+}
+
+/*
+ * QEMU before 8.1 tells of each region, and of its removal, once for each pair
+ * of queues: what is there already stays, what is gone is gone.
+ */
 int session_add_mem_reg(struct vhost_session *s, struct session_request *r,
 			char **errp)
 {
@@ -57,6 +73,10 @@ int session_add_mem_reg(struct vhost_session *s, struct session_request *r,
 	int error;
 
 	session_payload(r, &one, sizeof(one));
+	if (is_there(memory, &one.region)) {
+		vhost_memory_destroy(memory);
+		return 0;
+	}
 	error = add(memory, &one.region, r->message->fds[0], errp);
 	if (error) {
 		vhost_memory_destroy(memory);
@@ -77,10 +97,7 @@ int session_rem_mem_reg(struct vhost_session *s, struct session_request *r,
 				    one.region.user);
 	if (error) {
 		vhost_memory_destroy(memory);
-		return set_error(errp, error,
-				 "there is no such region at guest address "
-				 "%#jx",
-				 (uintmax_t)one.region.guest);
+		return 0;
 	}
 	return put_in_force(s, memory, errp);
 }

@@ -115,6 +115,7 @@ static int take_event(struct vhost_session *s, struct session_request *r,
 	uint64_t value;
 	int error;
 
+	*fd = -1;
 	session_payload(r, &value, sizeof(value));
 	*index = value & VHOST_USER_VRING_MASK;
 	error = check_index(s, *index, errp);

@@ -73,7 +73,10 @@ static int worker_init(struct worker *w, struct worker_pool *pool,
 	return 0;
 }
 
-/* Signals are the control thread's. */
+/*
+ * Signals are the control thread's, except that of a guest's memory which is
+ * gone (vhost/memory.h): whoever touches that memory gets it.
+ */
 static int start_thread(struct worker *w)
 {
 	char name[16];
@@ -81,6 +84,7 @@ static int start_thread(struct worker *w)
 	int error;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	error = pthread_create(&w->thread, NULL, worker_main, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

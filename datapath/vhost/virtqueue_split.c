@@ -374,13 +374,15 @@ static __attribute__((noinline)) bool plan_long(struct virtqueue *vq,
 						unsigned n, unsigned count,
 						_Atomic uint64_t *drops)
 {
-	unsigned have;
+	unsigned before = plan->n_chains, have;
 
 	if (!plan_tried(plan, p, send_chains(vq, p, plan->n_chains, count),
 			drops))
 		return false;
+	if (plan->n_chains - before == 1)
+		return true;
 	have = MIN(n - plan->n, count - plan->n_chains);
-	for (unsigned i = 0; i < have && plan->n != plan->n_chains; i++)
+	for (unsigned i = 0; i < have; i++)
 		plan->heads[plan->n + i] = head_at(vq, plan->n_chains + i);
 	return true;
 }

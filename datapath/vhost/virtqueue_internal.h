@@ -189,10 +189,11 @@ enum virtqueue_frame {
 
 /*
  * Where the headers of a burst lie, of packets that came in chains: of others,
- * NULL here, right before the frame.
+ * right before the frame.
  */
 struct virtqueue_headers {
-	bool any; /* else `at` is not set */
+	bool any;			     /* else what follows is not set */
+	uint64_t set[PACKET_BURST_MAX / 64]; /* a bit each: is in `at` */
 	const uint8_t *at[PACKET_BURST_MAX];
 };
 
@@ -234,10 +235,19 @@ struct virtqueue_plan {
 	unsigned sent;
 	uint64_t bytes; /* of those that have been copied */
 	bool broken;
-	uint8_t *to[PACKET_BURST_MAX];	  /* NULL: is not to be copied */
-	uint16_t heads[PACKET_BURST_MAX]; /* split: the chains for them */
+	uint8_t *to[PACKET_BURST_MAX]; /* NULL: is not to be copied */
+	/* split: the heads of chains number heads_at to heads_end */
+	unsigned heads_at, heads_end;
+	uint16_t heads[PACKET_BURST_MAX];
 };
 
+/*
+ * Copies a packet, behind its header, into n pieces that have room for both;
+ * hdr_len bytes of the header, number of buffers included.
+ */
+void virtqueue_scatter(const struct packet_segment *pieces, unsigned n,
+		       const struct packet *p, const uint8_t *header,
+		       unsigned hdr_len);
 /*
  * Copies the packets of the plan, with headers; the buffers have room. Returns
  * their bytes. The widest version that the processor can.

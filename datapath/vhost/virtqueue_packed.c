@@ -356,6 +356,43 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 	return k;
 }
 
+/* As in virtqueue_split.c; the places are those from c on, that it moves. */
+static unsigned merge_chains(struct virtqueue *vq, const struct packet *p,
+			     unsigned at, struct cursor_packed *c)
+{
+	uint64_t *words = vq->scratch->words + at;
+	uint16_t *places = vq->scratch->places + at;
+	uint8_t header[VIRTQUEUE_HEADER_MAX];
+	struct merge m = merge_begin(vq, p);
+	const struct vring_packed_desc *d;
+	struct cursor_packed next = *c;
+	uint64_t rest;
+	uint32_t len;
+
+	do {
+		d = &vq->packed_desc[next.place];
+		rest = load_rest(d);
+		len = rest;
+		if (unlikely((rest & SIMPLE_MASK) !=
+			     simple_flags(next.wrap, VRING_DESC_F_WRITE)) ||
+		    unlikely(!next.left))
+			return 0;
+		places[m.n] = next.place;
+		words[m.n] = (rest & ID_MASK) | used_flags(vq, next.wrap) |
+			     MIN(len, m.need - m.got);
+		if (!merge_add(vq, &m,
+			       __atomic_load_n(&d->addr, __ATOMIC_RELAXED),
+			       len))
+			return 0;
+		step(&next, 1);
+	} while (vq->mergeable && m.got < m.need);
+	if (m.got < m.need || !virtqueue_make_header(vq, p, header))
+		return 0;
+	merge_fill(vq, &m, p, header);
+	*c = next;
+	return m.n;
+}
+
 /* As map_usual(), for packets plan->n on that are each given a buffer. */
 static __attribute__((noinline)) unsigned plan_usual(
 	struct virtqueue *vq, const struct cursor_packed *c,
@@ -366,7 +403,7 @@ static __attribute__((noinline)) unsigned plan_usual(
 	uint64_t flags = used_flags(vq, c->wrap), rest, at;
 	uint64_t *words = vq->scratch->words + plan->n_chains;
 	uint16_t *places = vq->scratch->places + plan->n_chains;
-	uint32_t hdr_len = vq->hdr_len, need;
+	uint32_t hdr_len = vq->hdr_len, need, word;
 	const struct reach r = reach_of(vq);
 	uint8_t **to = plan->to + plan->n;
 	size_t i;
@@ -374,9 +411,10 @@ static __attribute__((noinline)) unsigned plan_usual(
 	for (i = 0; i < n; i++, d++) {
 		rest = load_rest(d);
 		need = packets[i]->len + hdr_len;
+		word = packet_offload_word(packets[i]);
 		if ((rest & SIMPLE_MASK) != simple ||
 		    unlikely((uint32_t)rest < need) ||
-		    unlikely(packet_offload_word(packets[i])))
+		    (unlikely(word) && !only_csum(vq, packets[i], word)))
 			break;
 		at = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
 		if (unlikely(at >= r.size))
@@ -389,6 +427,23 @@ static __attribute__((noinline)) unsigned plan_usual(
 	for (size_t k = 0; k < i; k++)
 		places[k] = c->place + k;
 	return i;
+}
+
+/* Packet plan->n, that the short way is not for. */
+static __attribute__((noinline)) bool plan_long(struct virtqueue *vq,
+						struct virtqueue_plan *plan,
+						const struct packet *p,
+						struct cursor_packed *c,
+						_Atomic uint64_t *drops)
+{
+	int k = 0;
+
+	/* What is logged is written by the longest. */
+	if (likely(!vq->log))
+		k = merge_chains(vq, p, plan->n_chains, c);
+	if (!k)
+		k = send_chains(vq, p, plan->n_chains, c);
+	return plan_tried(plan, p, k, drops);
 }
 
 static inline void make_plan(struct virtqueue *vq, struct virtqueue_plan *plan,
@@ -408,10 +463,7 @@ static inline void make_plan(struct virtqueue *vq, struct virtqueue_plan *plan,
 		plan->sent += k;
 		if (k && k == max)
 			continue;
-		if (!plan_tried(plan, packets[plan->n],
-				send_chains(vq, packets[plan->n],
-					    plan->n_chains, &c),
-				drops))
+		if (!plan_long(vq, plan, packets[plan->n], &c, drops))
 			break;
 	}
 	vq->next = c.place;

@@ -79,18 +79,20 @@ static inline void read_heads(uint16_t *to, const uint16_t *from, unsigned n,
 }
 
 /*
- * The next n heads. The used entries that will be written are
- * asked for, too.
+ * The heads of n chains, from number `from` on. The used entries that will be
+ * written are asked for, too.
  */
-static inline void take_heads(struct virtqueue *vq, uint16_t *heads, unsigned n)
+static inline void take_heads(struct virtqueue *vq, uint16_t *heads,
+			      unsigned from, unsigned n)
 {
-	unsigned mask = vq->size - 1, at = vq->next & mask;
-	unsigned first = MIN(n, vq->size - at), used = vq->used_next & mask;
+	unsigned mask = vq->size - 1, at = (vq->next + from) & mask;
+	unsigned used = (vq->used_next + from) & mask;
+	unsigned first = MIN(n, vq->size - at);
 	const uint16_t *ring = vq->avail->ring;
 
 	if (unlikely(vq->n_resumed)) {
 		for (unsigned i = 0; i < n; i++)
-			heads[i] = head_at(vq, i);
+			heads[i] = head_at(vq, from + i);
 		return;
 	}
 	read_heads(heads, ring + at, first, vq->desc);
@@ -234,7 +236,7 @@ unsigned virtqueue_receive_split(struct virtqueue *vq, struct packet *packets,
 		return 0;
 	vq->n_pieces = 0;
 	headers.any = false;
-	take_heads(vq, vq->heads, n);
+	take_heads(vq, vq->heads, 0, n);
 	n = map_frames(vq, packets, n, &headers);
 	if (unlikely(!n)) {
 		virtqueue_break(vq, vq->why);
@@ -325,27 +327,65 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 }
 
 /*
+ * One packet into buffers of one descriptor each, from chain number `at` on, of
+ * `count`. Returns how many, or 0: it has to go the long way.
+ */
+static unsigned merge_chains(struct virtqueue *vq, const struct packet *p,
+			     unsigned at, unsigned count)
+{
+	struct merge m = merge_begin(vq, p);
+	uint8_t header[VIRTQUEUE_HEADER_MAX];
+	const struct vring_desc *d;
+	uint16_t head;
+	uint32_t len;
+
+	do {
+		if (at + m.n == count)
+			return 0;
+		head = head_at(vq, at + m.n);
+		if (unlikely(head >= vq->size))
+			return 0;
+		d = &vq->desc[head];
+		/* What is looked at in one place only cannot be two things. */
+		if (unlikely(d->flags != VRING_DESC_F_WRITE))
+			return 0;
+		len = __atomic_load_n(&d->len, __ATOMIC_RELAXED);
+		set_used(vq, at + m.n, head, MIN(len, m.need - m.got));
+		if (!merge_add(vq, &m,
+			       __atomic_load_n(&d->addr, __ATOMIC_RELAXED),
+			       len))
+			return 0;
+	} while (vq->mergeable && m.got < m.need);
+	if (m.got < m.need || !virtqueue_make_header(vq, p, header))
+		return 0;
+	merge_fill(vq, &m, p, header);
+	return m.n;
+}
+
+/*
  * Gives packets plan->n to `end` a buffer each, as long as they are usual
- * ones. Returns the first that is not. Packet i gets head i, and used entry i
- * counted from `used`; no wrap is among those.
+ * ones. Returns the first that is not. Packet i gets head i, counted from
+ * `heads`, and used entry i, counted from `used`; no wrap is among those.
  */
 static __attribute__((noinline)) size_t plan_usual(
 	struct virtqueue *vq, struct virtqueue_plan *plan,
-	struct packet *const packets[], size_t end,
+	struct packet *const packets[], size_t end, const uint16_t *heads,
 	struct vring_used_elem *used)
 {
 	const struct vring_desc *desc = vq->desc, *d;
-	uint32_t hdr_len = vq->hdr_len, size = vq->size, need;
+	uint32_t hdr_len = vq->hdr_len, size = vq->size, need, word;
 	const struct reach r = reach_of(vq);
 	uint64_t at;
 	uint8_t *to;
 	size_t i;
 
 	for (i = plan->n; i < end; i++) {
-		if (unlikely(packet_offload_word(packets[i])) ||
-		    unlikely(plan->heads[i] >= size))
+		word = packet_offload_word(packets[i]);
+		if (unlikely(word) && !only_csum(vq, packets[i], word))
 			break;
-		d = &desc[plan->heads[i]];
+		if (unlikely(heads[i] >= size))
+			break;
+		d = &desc[heads[i]];
 		need = packets[i]->len + hdr_len;
 		/* What is looked at in one place only cannot be two things. */
 		if (unlikely(d->flags != VRING_DESC_F_WRITE) ||
@@ -358,31 +398,37 @@ static __attribute__((noinline)) size_t plan_usual(
 		plan->to[i] = to;
 		prefetch_write(to);
 		prefetch_write(to + CACHE_LINE);
-		used[i].id = plan->heads[i];
+		used[i].id = heads[i];
 		used[i].len = need;
 	}
 	return i;
 }
 
-/*
- * Packet plan->n, by the long way. When it took other than one chain, the heads
- * of the packets behind it are others.
- */
+/* Packet plan->n, that the short way is not for. */
 static __attribute__((noinline)) bool plan_long(struct virtqueue *vq,
 						struct virtqueue_plan *plan,
 						const struct packet *p,
-						unsigned n, unsigned count,
+						unsigned count,
 						_Atomic uint64_t *drops)
 {
-	unsigned have;
+	int k = 0;
 
-	if (!plan_tried(plan, p, send_chains(vq, p, plan->n_chains, count),
-			drops))
-		return false;
-	have = MIN(n - plan->n, count - plan->n_chains);
-	for (unsigned i = 0; i < have && plan->n != plan->n_chains; i++)
-		plan->heads[plan->n + i] = head_at(vq, plan->n_chains + i);
-	return true;
+	/* What is logged is written by the longest. */
+	if (likely(!vq->log))
+		k = merge_chains(vq, p, plan->n_chains, count);
+	if (!k)
+		k = send_chains(vq, p, plan->n_chains, count);
+	return plan_tried(plan, p, k, drops);
+}
+
+/* The next heads, for n packets at most. */
+static inline void plan_heads(struct virtqueue *vq, struct virtqueue_plan *plan,
+			      unsigned n, unsigned count)
+{
+	n = MIN(n, count - plan->n_chains);
+	take_heads(vq, plan->heads, plan->n_chains, n);
+	plan->heads_at = plan->n_chains;
+	plan->heads_end = plan->n_chains + n;
 }
 
 /*
@@ -395,21 +441,26 @@ static inline void make_plan(struct virtqueue *vq, struct virtqueue_plan *plan,
 {
 	struct vring_used_elem *used;
 	unsigned place, run, end;
+	const uint16_t *heads;
 
 	while (plan->n < n) {
+		if (plan->n_chains >= plan->heads_end)
+			plan_heads(vq, plan, n - plan->n, count);
 		place = (vq->used_next + plan->n_chains) & (vq->size - 1);
-		run = MIN(vq->size - place, count - plan->n_chains);
+		run = MIN(vq->size - place, plan->heads_end - plan->n_chains);
 		run = MIN(run, n - plan->n);
+		heads = plan->heads + (plan->n_chains - plan->heads_at) -
+			plan->n;
 		used = &vq->used->ring[place] - plan->n;
 		/* What is logged is written by the long way. */
 		end = likely(!vq->log) ? plan->n + run : plan->n;
-		run = plan_usual(vq, plan, packets, end, used) - plan->n;
+		run = plan_usual(vq, plan, packets, end, heads, used) - plan->n;
 		plan->n += run;
 		plan->n_chains += run;
 		plan->sent += run;
 		if (run && plan->n == end)
 			continue;
-		if (!plan_long(vq, plan, packets[plan->n], n, count, drops))
+		if (!plan_long(vq, plan, packets[plan->n], count, drops))
 			break;
 	}
 }
@@ -422,7 +473,6 @@ unsigned virtqueue_send_split(struct virtqueue *vq,
 	struct virtqueue_plan plan;
 
 	plan_init(&plan);
-	take_heads(vq, plan.heads, MIN(count, n));
 	make_plan(vq, &plan, packets, n, count, drops);
 	*bytes += plan.bytes + virtqueue_copy_plan(&plan, packets, vq->hdr_len);
 	if (likely(plan.n_chains)) {

@@ -48,36 +48,22 @@ struct place {
 	const struct packet_segment *next, *end;
 };
 
-/* Copies what does not fit in what is left of a piece. */
-static __attribute__((noinline)) void put_over(struct place *to,
-					       const uint8_t *data,
-					       uint32_t len)
+static inline void put(struct place *to, const uint8_t *data, uint32_t len)
 {
-	while (len > to->left) {
-		memmove(to->at, data, to->left);
-		data += to->left;
-		len -= to->left;
-		if (unlikely(to->next == to->end)) {
-			to->left = 0;
+	uint32_t n;
+
+	for (;;) {
+		n = MIN(len, to->left);
+		memmove(to->at, data, n);
+		to->at += n;
+		to->left -= n;
+		len -= n;
+		if (!len || to->next == to->end)
 			return;
-		}
+		data += n;
 		to->at = (uint8_t *)to->next->data;
 		to->left = to->next++->len;
 	}
-	memmove(to->at, data, len);
-	to->at += len;
-	to->left -= len;
-}
-
-static inline void put(struct place *to, const uint8_t *data, uint32_t len)
-{
-	if (unlikely(len > to->left)) {
-		put_over(to, data, len);
-		return;
-	}
-	memmove(to->at, data, len);
-	to->at += len;
-	to->left -= len;
 }
 
 void virtqueue_scatter(const struct packet_segment *pieces, unsigned n,

@@ -131,34 +131,37 @@ static inline bool only_csum(const struct virtqueue *vq, const struct packet *p,
 
 /*
  * Buffers of one descriptor each, for one packet: what merged buffers are.
- * Together they are as long as `need` before they are used.
+ * They are used when nothing is left that needs a place.
  */
 struct merge {
 	struct packet_segment *pieces; /* in the scratch */
 	unsigned n;
-	uint64_t need, got;
+	uint64_t left; /* bytes that still need a place */
+	struct vhost_window window;
 };
 
 static inline struct merge merge_begin(const struct virtqueue *vq,
 				       const struct packet *p)
 {
 	return (struct merge){ .pieces = vq->scratch->pieces,
-			       .need = vq->hdr_len + (uint64_t)p->len };
+			       .left = vq->hdr_len + (uint64_t)p->len,
+			       .window = vq->window };
 }
 
-/* Adds one. False: it is not mapped in one piece, or there are too many. */
-static inline bool merge_add(struct virtqueue *vq, struct merge *m,
-			     uint64_t guest, uint32_t len)
+/* Adds one. False: it is not in the window, or there are too many. */
+static inline bool merge_add(struct merge *m, uint64_t guest, uint32_t len)
 {
-	uint8_t *to = vhost_translate(&vq->window, vq->memory, guest, len);
+	uint64_t at = guest - m->window.guest;
+	uint8_t *to = m->window.host + at;
 
-	if (unlikely(!to || m->n == VIRTQUEUE_CHAIN_MAX))
+	if (unlikely(at >= m->window.size || len > m->window.size - at) ||
+	    unlikely(m->n == VIRTQUEUE_CHAIN_MAX))
 		return false;
 	prefetch_write(to);
 	prefetch_write(to + CACHE_LINE);
 	m->pieces[m->n].data = to;
 	m->pieces[m->n++].len = len;
-	m->got += len;
+	m->left -= MIN(len, m->left);
 	return true;
 }
 

@@ -360,33 +360,35 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 static unsigned merge_chains(struct virtqueue *vq, const struct packet *p,
 			     unsigned at, struct cursor_packed *c)
 {
+	const struct vring_packed_desc *ring = vq->packed_desc, *d;
 	uint64_t *words = vq->scratch->words + at;
 	uint16_t *places = vq->scratch->places + at;
 	uint8_t header[VIRTQUEUE_HEADER_MAX];
 	struct merge m = merge_begin(vq, p);
-	const struct vring_packed_desc *d;
 	struct cursor_packed next = *c;
+	bool mergeable = vq->mergeable;
 	uint64_t rest;
 	uint32_t len;
 
 	do {
-		d = &vq->packed_desc[next.place];
+		if (unlikely(!next.left))
+			return 0;
+		d = &ring[next.place];
 		rest = load_rest(d);
 		len = rest;
 		if (unlikely((rest & SIMPLE_MASK) !=
-			     simple_flags(next.wrap, VRING_DESC_F_WRITE)) ||
-		    unlikely(!next.left))
+			     simple_flags(next.wrap, VRING_DESC_F_WRITE)))
 			return 0;
+		__builtin_prefetch(d + 8);
 		places[m.n] = next.place;
 		words[m.n] = (rest & ID_MASK) | used_flags(vq, next.wrap) |
-			     MIN(len, m.need - m.got);
-		if (!merge_add(vq, &m,
-			       __atomic_load_n(&d->addr, __ATOMIC_RELAXED),
+			     MIN(len, m.left);
+		if (!merge_add(&m, __atomic_load_n(&d->addr, __ATOMIC_RELAXED),
 			       len))
 			return 0;
 		step(&next, 1);
-	} while (vq->mergeable && m.got < m.need);
-	if (m.got < m.need || !virtqueue_make_header(vq, p, header))
+	} while (mergeable && m.left);
+	if (m.left || !virtqueue_make_header(vq, p, header))
 		return 0;
 	merge_fill(vq, &m, p, header);
 	*c = next;

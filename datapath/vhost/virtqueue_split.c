@@ -333,30 +333,41 @@ static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
 static unsigned merge_chains(struct virtqueue *vq, const struct packet *p,
 			     unsigned at, unsigned count)
 {
+	const uint16_t *ring = vq->avail->ring;
+	struct vring_used_elem *used = vq->used->ring;
+	unsigned mask = vq->size - 1, from = vq->next + at;
+	unsigned to = vq->used_next + at;
 	struct merge m = merge_begin(vq, p);
 	uint8_t header[VIRTQUEUE_HEADER_MAX];
-	const struct vring_desc *d;
+	const struct vring_desc *desc = vq->desc, *d;
+	bool mergeable = vq->mergeable;
+	uint64_t entry;
 	uint16_t head;
 	uint32_t len;
 
+	if (unlikely(vq->n_resumed))
+		return 0;
 	do {
-		if (at + m.n == count)
+		if (m.n == count - at)
 			return 0;
-		head = head_at(vq, at + m.n);
-		if (unlikely(head >= vq->size))
+		head = __atomic_load_n(&ring[(from + m.n) & mask],
+				       __ATOMIC_RELAXED);
+		if (unlikely(head > mask))
 			return 0;
-		d = &vq->desc[head];
+		/* Most often the descriptors lie in the order of the heads. */
+		d = &desc[head];
+		__builtin_prefetch(d + 8);
 		/* What is looked at in one place only cannot be two things. */
 		if (unlikely(d->flags != VRING_DESC_F_WRITE))
 			return 0;
 		len = __atomic_load_n(&d->len, __ATOMIC_RELAXED);
-		set_used(vq, at + m.n, head, MIN(len, m.need - m.got));
-		if (!merge_add(vq, &m,
-			       __atomic_load_n(&d->addr, __ATOMIC_RELAXED),
+		entry = head | MIN(len, m.left) << 32;
+		memcpy(&used[(to + m.n) & mask], &entry, sizeof(entry));
+		if (!merge_add(&m, __atomic_load_n(&d->addr, __ATOMIC_RELAXED),
 			       len))
 			return 0;
-	} while (vq->mergeable && m.got < m.need);
-	if (m.got < m.need || !virtqueue_make_header(vq, p, header))
+	} while (mergeable && m.left);
+	if (m.left || !virtqueue_make_header(vq, p, header))
 		return 0;
 	merge_fill(vq, &m, p, header);
 	return m.n;

@@ -85,27 +85,27 @@ void virtqueue_scatter(const struct packet_segment *pieces, unsigned n,
 }
 
 /*
- * The header of a frame in one buffer that asks for nothing but its checksum,
- * `word` being the offload's beginning.
+ * The header of a frame in one buffer that asks for its checksum at most.
  */
 static ALWAYS_INLINE void put_header(uint8_t *to, const struct packet *p,
 				     unsigned hdr_len)
 {
+	const uint32_t one_buffer = 1 << 16;
 	const struct packet_offload *o = &p->offload;
-	uint32_t word, end = 1 << 16; /* one buffer */
-	uint64_t begin = 0;
+	uint32_t word;
 
+	memset(to, 0, 8);
+	memcpy(to + 8, &one_buffer, hdr_len - 8);
 	memcpy(&word, o, sizeof(word));
-	if (unlikely(word)) {
-		begin = VIRTIO_NET_HDR_F_DATA_VALID;
-		if (o->csum_needed) {
-			begin = VIRTIO_NET_HDR_F_NEEDS_CSUM |
-				(uint64_t)o->csum_start << 48;
-			end |= o->csum_offset;
-		}
+	if (likely(!word))
+		return;
+	if (o->csum_needed) {
+		to[0] = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		memcpy(to + 6, &o->csum_start, 2);
+		memcpy(to + 8, &o->csum_offset, 2);
+	} else {
+		to[0] = VIRTIO_NET_HDR_F_DATA_VALID;
 	}
-	memcpy(to, &begin, 8);
-	memcpy(to + 8, &end, hdr_len - 8);
 }
 
 /*

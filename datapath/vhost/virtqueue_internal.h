@@ -4,7 +4,8 @@
  *	virtqueue.c		life, taking, breaking
  *	virtqueue_notify.c	notifications, both ways
  *	virtqueue_split.c	split rings; the ordinary frame's whole way
- *	virtqueue_packed.c	the same of packed rings
+ *	virtqueue_split_send.c	the same, to the guest
+ *	virtqueue_packed*.c	both of packed rings
  *	virtqueue_chain.c	chains of descriptors, and indirect tables
  *	virtqueue_net.c		frames that lie in such chains
  *	virtqueue_copy.c	ordinary frames' bytes
@@ -41,8 +42,9 @@ struct virtqueue_scratch {
 	/*
 	 * Of both there are as many as the ring has places. Packed: what the
 	 * buffers of a burst are given back with, length, id and flags as one
-	 * word, and the place of their first descriptor. Split, only `places`:
-	 * chains of a crashed run, to be taken before those of the ring.
+	 * word, and, unless `in_line`, the place of their first descriptor.
+	 * Split, only `places`: chains of a crashed run, to be taken before
+	 * those of the ring.
 	 */
 	uint16_t *places;
 	uint64_t words[];
@@ -57,6 +59,7 @@ struct virtqueue {
 	_Atomic bool usable CACHE_ALIGNED;
 	bool packed, in_order, event_idx, mergeable;
 	bool armed;	    /* notifications were asked for */
+	bool in_line;	    /* packed: each buffer of the burst has one place */
 	bool wrap;	    /* packed: counter of `next` */
 	uint8_t hdr_len;    /* of the net header */
 	uint16_t size;	    /* of the ring */

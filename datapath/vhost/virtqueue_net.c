@@ -190,20 +190,31 @@ static __attribute__((noinline)) unsigned check_headers_slow(
 	return out;
 }
 
+/* The first four bytes of what lies right before the frame. */
+static inline uint32_t header_word(const struct packet *p, size_t hdr_len)
+{
+	uint32_t word;
+
+	memcpy(&word, p->segment.data - hdr_len, sizeof(word));
+	return word;
+}
+
 unsigned virtqueue_check_headers(struct virtqueue *vq, struct packet *packets,
 				 const struct virtqueue_headers *headers,
 				 unsigned n, _Atomic uint64_t *drops)
 {
+	const struct packet *p = packets, *end = packets + n;
 	size_t hdr_len = vq->hdr_len;
-	uint32_t any = 0, word;
+	uint32_t any = 0;
 
 	if (unlikely(headers->any))
 		return check_headers_slow(vq, packets, headers, n, drops);
-#pragma GCC unroll 4
-	for (unsigned i = 0; i < n; i++) {
-		memcpy(&word, packets[i].segment.data - hdr_len, sizeof(word));
-		any |= word;
-	}
+	for (; p + 4 <= end; p += 4)
+		any |= header_word(p, hdr_len) | header_word(p + 1, hdr_len) |
+		       header_word(p + 2, hdr_len) |
+		       header_word(p + 3, hdr_len);
+	for (; p != end; p++)
+		any |= header_word(p, hdr_len);
 	if (unlikely(any))
 		return check_headers_slow(vq, packets, headers, n, drops);
 	return n;

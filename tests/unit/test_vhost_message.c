@@ -412,8 +412,6 @@ int main(void)
 		TEST(many_descriptors_over_several_parts_are_all_closed),
 		TEST(descriptors_cut_off_for_want_of_numbers_are_closed),
 		TEST(front_ends_do_not_get_all_descriptors),
-}
-
 		TEST(closing_is_not_waited_for),
 		TEST(a_wrong_number_of_descriptors_is_refused),
 		TEST(a_descriptor_that_the_payload_denies_is_refused),

@@ -255,8 +255,8 @@ static int refuse(struct session_request *r, bool wants_ack, int error,
 	const char *what = vhost_request_name(r->message->request);
 
 	if (wants_ack && error != -EPROTO) {
-		log_warn("%s: %s from the front end is refused: %s", who, what,
-			 why);
+		log_warn_limited("%s: %s from the front end is refused: %s",
+				 who, what, why);
 		session_reply_u64(r, 1);
 		error = 0;
 	} else {

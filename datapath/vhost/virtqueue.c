@@ -147,6 +147,7 @@ static void adopt(struct virtqueue *vq, const struct virtqueue_setup *s)
 	vq->packed = has(s->features, VIRTIO_F_RING_PACKED);
 	vq->in_order = has(s->features, VIRTIO_F_IN_ORDER);
 	vq->event_idx = has(s->features, VIRTIO_RING_F_EVENT_IDX);
+	vq->indirect = has(s->features, VIRTIO_RING_F_INDIRECT_DESC);
 	vq->mergeable = has(s->features, VIRTIO_NET_F_MRG_RXBUF);
 	vq->hdr_len = vq->mergeable || has(s->features, VIRTIO_F_VERSION_1)
 			      ? VNET_HDR_MRG_LEN
@@ -271,9 +272,10 @@ void virtqueue_break(struct virtqueue *vq, const char *why)
 
 	atomic_store_explicit(&vq->broken, why, memory_order_release);
 	atomic_store_explicit(&vq->usable, false, memory_order_relaxed);
-	log_warn("%s: queue %u is broken and stops until the guest starts it "
-		 "anew: the guest made %s",
-		 vq->name, vq->index, why);
+	log_warn_limited(
+		"%s: queue %u is broken and stops until the guest starts it "
+		"anew: the guest made %s",
+		vq->name, vq->index, why);
 	if (vq->error_fd >= 0 &&
 	    write(vq->error_fd, &one, sizeof(one)) != sizeof(one))
 		log_dbg("%s: queue %u: cannot tell the front end", vq->name,

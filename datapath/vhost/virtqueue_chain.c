@@ -38,6 +38,10 @@ static bool add(struct virtqueue *vq, struct virtqueue_chain *chain,
 /* How many descriptors the table that d leads to has; 0: it is none. */
 static unsigned table_size(struct virtqueue *vq, uint32_t len)
 {
+	if (!vq->indirect) {
+		vq->why = "an indirect table, which was not negotiated";
+		return 0;
+	}
 	if (!len || len % sizeof(struct vring_desc)) {
 		vq->why = "an indirect table of an impossible length";
 		return 0;

@@ -115,7 +115,16 @@ def _(liar):
     liar.breaks()
 
 
-@split_ring("an indirect table whose chain loops, or leaves it")
+@each_ring("an indirect table that was not negotiated")
+def _(liar):
+    arena, packed = liar.arena, liar.ring.packed
+    arena.reset()
+    liar = Liar(arena, BOTH[packed], remove={"INDIRECT_DESC"})
+    liar.write((liar.table((liar.buffer, 112, 0, 0)), 16, INDIRECT, 0))
+    liar.breaks()
+
+
+@split_ring("an indirect table whose chain loops")
 def _(liar):
     liar.write((liar.table((liar.buffer, 12, NEXT, 0)), 16, INDIRECT, 0))
     liar.breaks()

@@ -93,6 +93,15 @@ class Arena:
             return
         raise AssertionError("the lie was believed")
 
+    def ends(self, *args, **kwargs):
+        """That message to a device that is set up ends the connection."""
+        front = self.shared()
+        try:
+            front.connection.send(*args, **kwargs)
+        except Disconnected:
+            return
+        self.closes(front)
+
     def closes(self, connection):
         connection = getattr(connection, "connection", connection)
         connection.wait_closed()

@@ -161,6 +161,8 @@ static int handle_message(struct vhost_port *vp, char **errp)
 				     &has_reply, errp);
 	vhost_message_clear(&vp->reader.message);
 	vp->reader.have = 0;
+	/* What is acknowledged is in force: frames may be on their way. */
+	vhost_port_follow(vp);
 	if (!error && has_reply) {
 		error = vhost_message_write(&reply, vp->fd);
 		if (error)
@@ -224,20 +226,17 @@ void vhost_port_connected(void *arg, int fd)
 	vhost_port_follow(vp);
 }
 
-/* A worker has found it broken: the queue rests until it is started anew. */
+/*
+ * A worker has found it broken, and said so in the log: the queue rests until
+ * it is started anew.
+ */
 static void look_for_broken_rings(struct vhost_port *vp)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < 2 * vp->options.n_pairs; i++) {
-		struct virtqueue *vq = vhost_session_queue(vp->session, i);
-		const char *why = virtqueue_broken(vq);
-
-		if (why && ++n > vp->n_broken)
-			log_warn_limited("%s: ring %u is broken and no longer "
-					 "used: %s",
-					 vp->up.name, i, why);
-	}
+	for (unsigned i = 0; i < 2 * vp->options.n_pairs; i++)
+		n += virtqueue_broken(vhost_session_queue(vp->session, i)) !=
+		     NULL;
 	vp->has_changed |= n != vp->n_broken;
 	vp->n_broken = n;
 }

@@ -172,6 +172,7 @@ static void adopt(struct virtqueue *vq, const struct virtqueue_setup *s)
 	vq->packed = has(s->features, VIRTIO_F_RING_PACKED);
 	vq->in_order = has(s->features, VIRTIO_F_IN_ORDER);
 	vq->event_idx = has(s->features, VIRTIO_RING_F_EVENT_IDX);
+	vq->indirect = has(s->features, VIRTIO_RING_F_INDIRECT_DESC);
 	vq->mergeable = has(s->features, VIRTIO_NET_F_MRG_RXBUF);
 	vq->hdr_len = vq->mergeable || has(s->features, VIRTIO_F_VERSION_1)
 			      ? VNET_HDR_MRG_LEN

@@ -67,6 +67,8 @@ static bool open_table(struct virtqueue *vq, struct words d, struct table *t)
 {
 	uint32_t len = d.rest;
 
+	if (!vq->indirect)
+		return fail(vq, "an indirect table, which was not negotiated");
 	if (!len || len % sizeof(struct vring_desc))
 		return fail(vq, "an indirect table of an impossible length");
 	t->n = len / sizeof(struct vring_desc);

@@ -94,6 +94,7 @@ struct virtqueue {
 	uint16_t n_resumed, resumed_next; /* scratch->places */
 	bool used_wrap;			  /* packed: counter of used_next */
 	bool started, enabled, from_guest;
+	bool indirect; /* tables were negotiated */
 	_Atomic uint64_t kicks;
 	_Atomic(const char *) broken;
 	unsigned index;

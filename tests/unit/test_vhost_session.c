@@ -733,6 +733,10 @@ static void inflight_numbers_are_checked(void **state)
 	assert_int_equal(
 		ask_inflight(VHOST_USER_SET_INFLIGHT_FD, MIB, 4, 2, 256, memfd),
 		-EPROTO);
+	/* Longer than its file. */
+	assert_int_equal(ask_inflight(VHOST_USER_SET_INFLIGHT_FD, 1ull << 40, 0,
+				      2, 256, memfd),
+			 -EINVAL);
 	assert_int_equal(ask_inflight(VHOST_USER_SET_INFLIGHT_FD, UINT64_MAX,
 				      4 * MIB, 2, 256, memfd),
 			 -EINVAL);

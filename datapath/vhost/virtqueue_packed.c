@@ -166,13 +166,16 @@ static inline void publish(struct virtqueue *vq, unsigned n, uint16_t next,
 	struct vring_packed_desc *ring = vq->packed_desc;
 	uint16_t start = vq->used_next, n_places;
 	bool start_wrap = vq->used_wrap;
+	uint32_t mark = virtqueue_mark(start, start_wrap);
 
-	if (unlikely(vq->inflight))
+	if (vq->inflight)
 		virtqueue_inflight_begin(vq, next, wrap);
 	if (as_one) {
 		store_used(&ring[start], (words[n - 1] & ID_MASK) |
 						 used_flags(vq, start_wrap));
 		n = 0;
+	} else {
+		mark = virtqueue_mark(places[n - 1], words[n - 1] >> 63);
 	}
 	for (unsigned i = n; i--;)
 		store_used(&ring[places[i]], words[i]);
@@ -181,8 +184,8 @@ static inline void publish(struct virtqueue *vq, unsigned n, uint16_t next,
 		n_places += vq->size;
 	vq->used_next = next;
 	vq->used_wrap = wrap;
-	if (unlikely(vq->inflight))
-		virtqueue_inflight_end(vq);
+	if (vq->inflight)
+		virtqueue_inflight_end(vq, mark);
 	if (unlikely(vq->log))
 		log_burst(vq, n, as_one, start);
 	virtqueue_notify_packed(vq, start, start_wrap, n_places);

@@ -18,6 +18,7 @@ struct session_ring {
 	bool kicked;	    /* SET_VRING_KICK came: may start */
 	bool fresh;	    /* and since it did, it was not started */
 	bool started;
+	bool to_call; /* the guest is still to be told of the start */
 	enum { RING_ENABLE_UNTOLD, RING_DISABLED, RING_ENABLED } enable;
 	int kick_fd, call_fd, error_fd; /* ours; -1: none */
 	int reported_fd; /* what kick_fd() was when queue_changed() was told */

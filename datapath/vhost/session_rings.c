@@ -120,6 +120,21 @@ static void wake_worker(const struct session_ring *ring)
 		log_dbg("a kick descriptor takes nothing");
 }
 
+/*
+ * The guest looks once: a back end that was killed may have used buffers and
+ * not have come to tell. With event indices nothing would ever make up for it.
+ */
+static void wake_guest(struct session_ring *ring)
+{
+	static const uint64_t one = 1;
+
+	if (!ring->to_call || !ring->started || ring->call_fd < 0)
+		return;
+	ring->to_call = false;
+	if (write(ring->call_fd, &one, sizeof(one)) != sizeof(one))
+		log_dbg("a call descriptor takes nothing");
+}
+
 static int start(struct vhost_session *s, unsigned i,
 		 const struct virtqueue_setup *setup, char **errp)
 {
@@ -134,6 +149,7 @@ static int start(struct vhost_session *s, unsigned i,
 	if (error)
 		return error;
 	ring->started = true;
+	ring->to_call = ring->fresh;
 	ring->fresh = false;
 	if (i & 1)
 		wake_worker(ring);
@@ -182,6 +198,7 @@ int session_apply(struct vhost_session *s, unsigned i, bool anew, char **errp)
 		setup.kept = kept_of(s, i, &setup);
 		error = start(s, i, &setup, errp);
 	}
+	wake_guest(ring);
 	virtqueue_release(ring->vq);
 	report_use(s, i);
 	return error;

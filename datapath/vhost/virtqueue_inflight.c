@@ -289,25 +289,36 @@ static void resume_packed(struct virtqueue *vq, uint32_t base)
 	vq->wrap = vq->used_wrap;
 }
 
+/*
+ * Places and wrap counters, told together: a crash between the stores would
+ * leave a place with the other lap's counter.
+ */
+static void tell_places(struct packed_region *r, uint16_t next, bool wrap,
+			uint16_t old, bool old_wrap)
+{
+	uint64_t word = next | (uint64_t)old << 16 | (uint64_t)wrap << 32 |
+			(uint64_t)old_wrap << 40;
+
+	_Static_assert(offsetof(struct packed_region, used_idx) == 16 &&
+			       offsetof(struct packed_region, padding) == 22,
+		       "one word");
+	__atomic_store_n((uint64_t *)&r->used_idx, word, __ATOMIC_RELAXED);
+	in_this_order();
+}
+
 void virtqueue_inflight_begin(struct virtqueue *vq, uint16_t next, bool wrap)
 {
-	struct packed_region *r = vq->inflight;
-
-	r->used_idx = next;
-	r->used_wrap_counter = wrap;
-	in_this_order();
+	tell_places(vq->inflight, next, wrap, vq->used_next, vq->used_wrap);
 }
 
 void virtqueue_inflight_end(struct virtqueue *vq, uint32_t mark)
 {
-	struct packed_region *r = vq->inflight;
-
 	in_this_order();
 	if (vq->kept && mark)
 		vq->kept->mark = mark;
 	in_this_order();
-	r->old_used_idx = vq->used_next;
-	r->old_used_wrap_counter = vq->used_wrap;
+	tell_places(vq->inflight, vq->used_next, vq->used_wrap, vq->used_next,
+		    vq->used_wrap);
 }
 
 void virtqueue_resume(struct virtqueue *vq, uint32_t base)

@@ -42,8 +42,8 @@ static bool is_used(unsigned flags, bool wrap)
 bool virtqueue_kept_fits(const struct virtqueue *vq,
 			 struct virtqueue_place next)
 {
-	unsigned place = next.place, missing = 0;
-	bool wrap = next.wrap;
+	unsigned place = next.place, missing = 0, available = 0;
+	bool wrap = next.wrap, begun = false;
 
 	for (unsigned n = 0; n < vq->size; n++) {
 		unsigned flags = flags_at(vq, place);
@@ -54,12 +54,16 @@ bool virtqueue_kept_fits(const struct virtqueue *vq,
 			missing++;
 		else if (missing > 1)
 			return false;
+		else
+			available++;
+		begun |= available == 1 && !missing;
 		if (++place == vq->size) {
 			place = 0;
 			wrap = !wrap;
 		}
 	}
-	return true;
+	/* One buffer that takes the whole ring is not what is being written. */
+	return begun || !available || available + 1 < vq->size;
 }
 
 static bool mark_is_there(const struct virtqueue *vq, uint32_t mark)

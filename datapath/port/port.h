@@ -81,8 +81,10 @@ struct port_config {
 	 */
 	void (*changed)(struct port *port, void *arg);
 	void *changed_arg;
-	/* ... and where sockets are made that are not given a path. */
+	/* ... where sockets are made that are not given a path, ... */
 	const char *run_dir;
+	/* ... and where is kept what outlives this process; NULL: nowhere. */
+	const char *state_dir;
 };
 
 /* What the port's device is like now, for the database and for people. */

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/ticks.h"
 #include "port/vhost_port.h"
+#include "port/vhost_user.h"
 
 LOG_MODULE(vhost);
 
@@ -105,13 +106,33 @@ void vhost_port_follow(struct vhost_port *vp)
 		vp->changed(&vp->up, vp->changed_arg);
 }
 
-void vhost_port_make_session(struct vhost_port *vp)
+/* The caller's to free; NULL: none. */
+static char *ring_file_of(const char *state_dir, const char *port)
 {
+	if (!state_dir || strchr(port, '/'))
+		return NULL;
+	return xasprintf("%s/vhost/%s.rings", state_dir, port);
+}
+
+void vhost_user_forget(const char *state_dir, const char *port)
+{
+	char *path = ring_file_of(state_dir, port);
+
+	if (path && unlink(path) && errno != ENOENT)
+		log_warn("%s: cannot remove %s: %s", port, path,
+			 strerror(errno));
+	free(path);
+}
+
+void vhost_port_make_session(struct vhost_port *vp, const char *state_dir)
+{
+	char *ring_file = ring_file_of(state_dir, vp->up.name);
 	const struct vhost_session_config config = {
 		.name = vp->up.name,
 		.n_pairs = vp->options.n_pairs,
 		.mtu = MIN(vp->up.mtu, (uint32_t)UINT16_MAX),
 		.features_off = vp->options.features_off,
+		.ring_file = ring_file,
 		.queue_changed = queue_changed,
 		.changed = session_changed,
 		.announce = announce,
@@ -119,6 +140,7 @@ void vhost_port_make_session(struct vhost_port *vp)
 	};
 
 	vp->session = vhost_session_create(&config);
+	free(ring_file);
 }
 
 /* --- the connection --------------------------------------------------------

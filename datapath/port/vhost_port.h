@@ -53,7 +53,7 @@ static inline struct vhost_port *vhost_port(const struct port *port)
 }
 
 /* vhost_front_end.c */
-void vhost_port_make_session(struct vhost_port *vp);
+void vhost_port_make_session(struct vhost_port *vp, const char *state_dir);
 /* For vhost_socket_config: fd is a front end. */
 void vhost_port_connected(void *vp, int fd);
 /* After has_changed: takes over what the session says, and tells of it. */

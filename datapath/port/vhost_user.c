@@ -101,7 +101,7 @@ static int open_as(const struct port_class *class, bool client,
 				  "%s: a %s port needs an event loop",
 				  config->name, config->type);
 	if (!error) {
-		vhost_port_make_session(vp);
+		vhost_port_make_session(vp, config->state_dir);
 		make_queues(vp);
 		error = open_socket(vp, errp);
 	}

@@ -22,4 +22,10 @@ struct vhost_user_info {
 /* False: the port is of another kind. */
 bool vhost_user_get_info(struct port *port, struct vhost_user_info *info);
 
+/*
+ * A port that was removed will not come back as it was: what is kept of its
+ * rings in state_dir (port_config) is deleted, if there is anything.
+ */
+void vhost_user_forget(const char *state_dir, const char *port);
+
 #endif

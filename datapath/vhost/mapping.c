@@ -54,6 +54,7 @@ struct vhost_mapping {
 	uint8_t *base;
 	size_t len;
 	struct entry *entry;
+	struct vhost_mapping_place place; /* of base */
 };
 
 static struct entry entries[MAPPINGS_MAX];
@@ -215,6 +216,22 @@ static int check_file(uint64_t size, uint64_t offset, int fd, uint64_t *block,
 	return 0;
 }
 
+static void identify(struct vhost_mapping *mapping, int fd, uint64_t start)
+{
+	const unsigned wanted = STATX_INO | STATX_BTIME;
+	struct vhost_mapping_place *place = &mapping->place;
+	struct statx st;
+
+	place->offset = start;
+	if (statx(fd, "", AT_EMPTY_PATH, wanted, &st))
+		return;
+	place->dev = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
+	place->ino = st.stx_ino;
+	if (st.stx_mask & STATX_BTIME)
+		place->born_ns = st.stx_btime.tv_sec * 1000000000ull +
+				 st.stx_btime.tv_nsec;
+}
+
 struct vhost_mapping *vhost_mapping_create(uint64_t size, uint64_t offset,
 					   int fd, uint8_t **host, int *error,
 					   char **errp)
@@ -249,7 +266,10 @@ struct vhost_mapping *vhost_mapping_create(uint64_t size, uint64_t offset,
 		return NULL;
 	}
 	mapping = xcalloc(1, sizeof(*mapping));
-	*mapping = (struct vhost_mapping){ 1, base, len, entry };
+	*mapping = (struct vhost_mapping){
+		.refs = 1, .base = base, .len = len, .entry = entry
+	};
+	identify(mapping, fd, start);
 	n_mappings++;
 	*host = base + (offset - start);
 	return mapping;
@@ -270,6 +290,13 @@ void vhost_mapping_unref(struct vhost_mapping *mapping)
 	munmap(mapping->base, mapping->len);
 	n_mappings--;
 	free(mapping);
+}
+
+void vhost_mapping_find(const struct vhost_mapping *mapping, const void *host,
+			struct vhost_mapping_place *place)
+{
+	*place = mapping->place;
+	place->offset += (const uint8_t *)host - mapping->base;
 }
 
 bool vhost_mapping_is_damaged(const struct vhost_mapping *mapping)

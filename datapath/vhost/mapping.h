@@ -23,6 +23,16 @@ struct vhost_mapping *vhost_mapping_create(uint64_t size, uint64_t offset,
 struct vhost_mapping *vhost_mapping_ref(struct vhost_mapping *mapping);
 /* Accepts NULL. The last one unmaps. */
 void vhost_mapping_unref(struct vhost_mapping *mapping);
+/* Which byte of which file: the same for all who map the same memory. */
+struct vhost_mapping_place {
+	uint64_t dev, ino;
+	uint64_t born_ns; /* of the inode, which numbers may return; 0: unknown
+			   */
+	uint64_t offset;
+};
+/* Of a byte of the mapping. */
+void vhost_mapping_find(const struct vhost_mapping *mapping, const void *host,
+			struct vhost_mapping_place *place);
 /* Whether zero pages have taken its place. Any thread that may use it. */
 bool vhost_mapping_is_damaged(const struct vhost_mapping *mapping);
 

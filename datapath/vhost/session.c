@@ -13,6 +13,22 @@
 
 LOG_MODULE(vhost);
 
+static void open_ring_file(struct vhost_session *s)
+{
+	const char *path = s->config.ring_file;
+	char *why = NULL;
+
+	s->config.ring_file = NULL;
+	if (!path)
+		return;
+	s->ring_file = ring_file_open(path, s->n_rings, &why);
+	if (!s->ring_file)
+		log_warn("%s: %s; a guest with packed rings will lose its "
+			 "network if the switch is restarted",
+			 s->name, why);
+	free(why);
+}
+
 struct vhost_session *vhost_session_create(
 	const struct vhost_session_config *config)
 {
@@ -24,6 +40,7 @@ struct vhost_session *vhost_session_create(
 	s->config.name = s->name;
 	s->n_rings = 2 * s->config.n_pairs;
 	s->memory = vhost_memory_create(NULL);
+	open_ring_file(s);
 	s->backend_fd = -1;
 	s->log_fd = -1;
 	for (unsigned i = 0; i < s->n_rings; i++) {
@@ -47,6 +64,7 @@ void vhost_session_destroy(struct vhost_session *s)
 	for (unsigned i = 0; i < s->n_rings; i++)
 		virtqueue_destroy(s->rings[i].vq);
 	vhost_memory_destroy(s->memory);
+	ring_file_close(s->ring_file);
 	free(s->old_fds);
 	free(s->name);
 	free(s);
@@ -156,6 +174,7 @@ static int reset_owner(struct vhost_session *s, struct session_request *r,
 static int reset_device(struct vhost_session *s, struct session_request *r,
 			char **errp)
 {
+	session_stop_all(s);
 	session_forget_rings(s);
 	s->features = 0;
 	s->has_features = false;

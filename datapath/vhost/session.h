@@ -23,6 +23,11 @@ struct vhost_session_config {
 	uint64_t
 		features_off; /* of VHOST_SESSION_FEATURES, not to be offered */
 	/*
+	 * Where packed rings' places are kept for when this process was killed,
+	 * in a directory that only this user writes to; NULL: nowhere.
+	 */
+	const char *ring_file;
+	/*
 	 * A queue of the guest's transmission (index even: received from is
 	 * odd, 2 * pair + 1) came to be used or ceased to be, or has another
 	 * kick descriptor: vhost_session_kick_fd() tells.

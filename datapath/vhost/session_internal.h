@@ -4,17 +4,21 @@
 
 #include "vhost/mapping.h"
 #include "vhost/protocol.h"
+#include "vhost/ring_file.h"
 #include "vhost/session.h"
 
 struct session_ring {
 	struct virtqueue *vq;
 	struct vhost_user_vring_addr addr;
 	bool has_addr;
-	uint16_t size; /* 0: not told yet */
-	uint32_t base; /* where to go on while it is not started */
-	bool kicked;   /* SET_VRING_KICK came: may start */
-	bool fresh;    /* and since it did, it was not started */
+	uint16_t size;	    /* 0: not told yet */
+	uint32_t base;	    /* where to go on while it is not started */
+	uint32_t told_base; /* the same, as the front end was last told or said
+			     */
+	bool kicked;	    /* SET_VRING_KICK came: may start */
+	bool fresh;	    /* and since it did, it was not started */
 	bool started;
+	bool to_call; /* the guest is still to be told of the start */
 	enum { RING_ENABLE_UNTOLD, RING_DISABLED, RING_ENABLED } enable;
 	int kick_fd, call_fd, error_fd; /* ours; -1: none */
 	int reported_fd; /* what kick_fd() was when queue_changed() was told */
@@ -35,6 +39,7 @@ struct vhost_session {
 		uint16_t n_queues, queue_size;
 		uint64_t stride;
 	} inflight;
+	struct ring_file *ring_file; /* or NULL */
 	uint16_t mtu;
 	uint8_t status;
 	int backend_fd, log_fd;
@@ -109,6 +114,8 @@ bool session_is_running(const struct vhost_session *s, unsigned i);
 int session_apply_all(struct vhost_session *s, bool anew, char **errp);
 /* All stopped; the front end has to kick them again. */
 void session_stop_all(struct vhost_session *s);
+/* A stop that the front end knows of: what it says next is right. */
+void session_forget_place(struct vhost_session *s, unsigned i);
 /* All let go of everything, as at first. */
 void session_forget_rings(struct vhost_session *s);
 

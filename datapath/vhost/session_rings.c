@@ -26,16 +26,22 @@ static bool is_enabled(const struct vhost_session *s, unsigned i)
 	return s->rings[i].enable == RING_ENABLED;
 }
 
+/* Of one of the front end's own addresses; NULL: none. */
+static const struct vhost_region *region_of(const struct vhost_memory *memory,
+					    uint64_t user)
+{
+	for (unsigned i = 0; i < memory->n; i++)
+		if (user - memory->regions[i].user < memory->regions[i].size)
+			return &memory->regions[i];
+	return NULL;
+}
+
 /* The guest-physical address of one of the front end's own; 0: it has none. */
 static uint64_t guest_of(const struct vhost_memory *memory, uint64_t user)
 {
-	for (unsigned i = 0; i < memory->n; i++) {
-		const struct vhost_region *r = &memory->regions[i];
+	const struct vhost_region *r = region_of(memory, user);
 
-		if (user - r->user < r->size)
-			return r->guest + (user - r->user);
-	}
-	return 0;
+	return r ? r->guest + (user - r->user) : 0;
 }
 
 /* False: some part is not in memory (yet). */
@@ -83,11 +89,48 @@ static bool is_ready(const struct vhost_session *s, unsigned i,
 	return translate(s, ring, setup);
 }
 
+/* For a packed ring of which the front end keeps no place. */
+static struct virtqueue_kept *kept_of(struct vhost_session *s, unsigned i,
+				      const struct virtqueue_setup *setup)
+{
+	const uint64_t beside = 1ull << VHOST_F_LOG_ALL |
+				1ull << VHOST_USER_F_PROTOCOL_FEATURES;
+	const struct session_ring *ring = &s->rings[i];
+	const struct vhost_region *region =
+		region_of(s->memory, ring->addr.desc);
+	struct ring_identity now = {
+		.features = s->features & ~beside,
+		.base = ring->told_base,
+		.size = ring->size,
+	};
+
+	if (!s->ring_file || setup->inflight || !region ||
+	    !session_has(s, VIRTIO_F_RING_PACKED))
+		return NULL;
+	vhost_mapping_find(region->mapping, setup->desc, &now.memory);
+	return ring_file_ring(s->ring_file, i, &now);
+}
+
 /* The worker looks once: there may be work that nobody kicks for any more. */
 static void wake_worker(const struct session_ring *ring)
 {
 	if (ring->kick_fd >= 0 && vhost_event_signal(ring->kick_fd))
 		log_dbg("a kick descriptor takes nothing");
+}
+
+/*
+ * The guest looks once: a back end that was killed may have used buffers and
+ * not have come to tell. With event indices nothing would ever make up for it.
+ */
+static void wake_guest(struct session_ring *ring)
+{
+	static const uint64_t one = 1;
+
+	if (!ring->to_call || !ring->started || ring->call_fd < 0)
+		return;
+	ring->to_call = false;
+	if (write(ring->call_fd, &one, sizeof(one)) != sizeof(one))
+		log_dbg("a call descriptor takes nothing");
 }
 
 static int start(struct vhost_session *s, unsigned i,
@@ -104,6 +147,7 @@ static int start(struct vhost_session *s, unsigned i,
 	if (error)
 		return error;
 	ring->started = true;
+	ring->to_call = ring->fresh;
 	ring->fresh = false;
 	if (i & 1)
 		wake_worker(ring);
@@ -151,8 +195,10 @@ int session_apply(struct vhost_session *s, unsigned i, bool anew, char **errp)
 	virtqueue_enable(ring->vq, is_enabled(s, i));
 	if (ready && !ring->started) {
 		setup.base = ring->base;
+		setup.kept = kept_of(s, i, &setup);
 		error = start(s, i, &setup, errp);
 	}
+	wake_guest(ring);
 	virtqueue_release(ring->vq);
 	report_use(s, i);
 	return error;
@@ -202,7 +248,14 @@ void session_stop_all(struct vhost_session *s)
 	for (unsigned i = 0; i < s->n_rings; i++) {
 		s->rings[i].kicked = false;
 		session_apply(s, i, true, NULL);
+		session_forget_place(s, i);
 	}
+}
+
+void session_forget_place(struct vhost_session *s, unsigned i)
+{
+	ring_file_forget(s->ring_file, i);
+	s->rings[i].told_base = s->rings[i].base;
 }
 
 void session_forget_rings(struct vhost_session *s)
@@ -224,7 +277,7 @@ void session_forget_rings(struct vhost_session *s)
 		session_close_fd(&ring->error_fd);
 		ring->has_addr = ring->kicked = ring->fresh = false;
 		ring->size = 0;
-		ring->base = 0;
+		ring->base = ring->told_base = 0;
 		ring->enable = RING_ENABLE_UNTOLD;
 		report_use(s, i);
 	}

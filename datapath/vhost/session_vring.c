@@ -83,6 +83,7 @@ int session_set_vring_base(struct vhost_session *s, struct session_request *r,
 				 "queue %u runs: its place cannot be set",
 				 state.index);
 	s->rings[state.index].base = state.num;
+	s->rings[state.index].told_base = state.num;
 	return 0;
 }
 
@@ -101,6 +102,7 @@ int session_get_vring_base(struct vhost_session *s, struct session_request *r,
 	error = session_apply(s, state.index, false, errp);
 	if (error)
 		return error;
+	session_forget_place(s, state.index);
 	state.num = ring->base;
 	memcpy(r->reply->payload, &state, sizeof(state));
 	r->reply->size = sizeof(state);

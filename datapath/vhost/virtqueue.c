@@ -184,7 +184,8 @@ static void adopt(struct virtqueue *vq, const struct virtqueue_setup *s)
 	vq->avail = s->driver;
 	vq->used = s->device;
 	vq->used_guest = s->used_guest;
-	vq->inflight = s->inflight;
+	vq->kept = s->inflight ? NULL : s->kept;
+	vq->inflight = vq->kept ? vq->kept->region : s->inflight;
 	vq->n_taken = 0;
 	vq->n_resumed = 0;
 	vq->resumed_next = 0;
@@ -234,6 +235,7 @@ uint32_t virtqueue_stop(struct virtqueue *vq)
 	}
 	vq->started = false;
 	vq->inflight = NULL;
+	vq->kept = NULL;
 	vq->n_resumed = 0;
 	free(vq->scratch);
 	vq->scratch = NULL;

@@ -25,6 +25,21 @@
 /* Descriptors in a chain, an indirect table's included. */
 #define VIRTQUEUE_CHAIN_MAX 1024
 
+/*
+ * What is kept of a packed ring where it outlives this process, when the front
+ * end keeps no in-flight region: one cache line (virtqueue_kept.c). Zeros:
+ * nothing.
+ */
+struct virtqueue_kept {
+	uint64_t region[4]; /* as an in-flight region begins */
+	/*
+	 * The last place that a buffer was given back in: bits 0 to 14, its
+	 * wrap counter in 15; 31: there is one.
+	 */
+	uint32_t mark;
+	uint32_t unused[7];
+};
+
 /* What a queue is started with; pointers were checked to be mapped whole. */
 struct virtqueue_setup {
 	uint16_t size;	     /* split: a power of two; packed: above 0 */
@@ -43,6 +58,9 @@ struct virtqueue_setup {
 	uint32_t base;
 	/* In-flight region of this queue, or NULL; vhost-user, "Inflight". */
 	void *inflight;
+	/* Packed, without such a region; or NULL. Believed if it fits the ring.
+	 */
+	struct virtqueue_kept *kept;
 };
 
 /*
@@ -81,6 +99,9 @@ void virtqueue_set_kick(struct virtqueue *vq, int fd);
 void virtqueue_set_call(struct virtqueue *vq, int fd);
 /* To be told that the queue broke. */
 void virtqueue_set_error(struct virtqueue *vq, int fd);
+
+/* What was kept is not to be believed any more; its queue is stopped. */
+void virtqueue_kept_clear(struct virtqueue_kept *kept);
 
 /* Any thread: why the queue is broken; NULL: it is not. Static strings. */
 const char *virtqueue_broken(const struct virtqueue *vq);

@@ -61,6 +61,9 @@ struct packed_region {
 _Static_assert(sizeof(struct split_region) == 16 &&
 		       sizeof(struct split_entry) == 16,
 	       "as other back ends have it");
+_Static_assert(sizeof(struct packed_region) ==
+		       sizeof(((struct virtqueue_kept *)0)->region),
+	       "without its entries");
 _Static_assert(sizeof(struct packed_entry) == 32, "as other back ends have it");
 
 /*
@@ -243,14 +246,48 @@ static void finish_burst(struct virtqueue *vq, unsigned place, bool wrap)
 
 static void init_packed(struct packed_region *r, const struct virtqueue *vq)
 {
-	memset(r, 0, sizeof(*r) + vq->size * sizeof(r->desc[0]));
+	unsigned n = vq->kept ? 0 : vq->size; /* no entries are kept */
+
+	r->version = 0;
+	in_this_order();
+	memset(r, 0, sizeof(*r) + n * sizeof(r->desc[0]));
 	r->desc_num = vq->size;
-	for (unsigned i = 0; i < vq->size; i++)
+	for (unsigned i = 0; i < n; i++)
 		r->desc[i].next = i + 1;
+	if (vq->kept)
+		vq->kept->mark = 0;
 	r->used_idx = r->old_used_idx = vq->used_next;
 	r->used_wrap_counter = r->old_used_wrap_counter = vq->used_wrap;
 	in_this_order();
 	r->version = 1;
+}
+
+static bool believe(const struct virtqueue *vq, const struct packed_region *was,
+		    uint32_t base)
+{
+	struct virtqueue_place next = { was->used_idx,
+					was->used_wrap_counter & 1 };
+	struct virtqueue_place done = { was->old_used_idx,
+					was->old_used_wrap_counter & 1 };
+
+	return was->version == 1 && was->desc_num == vq->size &&
+	       next.place < vq->size && done.place < vq->size &&
+	       (!vq->kept || virtqueue_kept_holds(vq, next, done, base));
+}
+
+/* From what was written, wherever the last run ended. */
+static void go_on(struct virtqueue *vq, const struct packed_region *was)
+{
+	uint16_t place = was->old_used_idx;
+	bool wrap = was->old_used_wrap_counter & 1;
+	uint32_t mark = 0;
+
+	vq->used_next = was->used_idx;
+	vq->used_wrap = was->used_wrap_counter & 1;
+	if (place != vq->used_next || wrap != vq->used_wrap)
+		mark = virtqueue_mark(place, wrap);
+	finish_burst(vq, place, wrap);
+	virtqueue_inflight_end(vq, mark);
 }
 
 /*
@@ -260,42 +297,53 @@ static void init_packed(struct packed_region *r, const struct virtqueue *vq)
 static void resume_packed(struct virtqueue *vq, uint32_t base)
 {
 	struct packed_region *r = vq->inflight, was = { 0 };
+	bool resumed;
 
 	vq->used_next = base & 0x7fff;
 	vq->used_wrap = base >> 15 & 1;
 	if (r)
 		memcpy(&was, r, sizeof(was));
 	in_this_order();
-	if (was.version == 1 && was.desc_num == vq->size &&
-	    was.used_idx < vq->size && was.old_used_idx < vq->size) {
-		vq->used_next = was.used_idx;
-		vq->used_wrap = was.used_wrap_counter & 1;
-		finish_burst(vq, was.old_used_idx,
-			     was.old_used_wrap_counter & 1);
-		virtqueue_inflight_end(vq);
-	} else if (r) {
+	resumed = believe(vq, &was, base);
+	if (resumed)
+		go_on(vq, &was);
+	else if (r)
 		init_packed(r, vq);
-	}
+	virtqueue_kept_report(vq, resumed, base);
 	vq->next = vq->used_next;
 	vq->wrap = vq->used_wrap;
 }
 
-void virtqueue_inflight_begin(struct virtqueue *vq, uint16_t next, bool wrap)
+/*
+ * Places and wrap counters, told together: a crash between the stores would
+ * leave a place with the other lap's counter.
+ */
+static void tell_places(struct packed_region *r, uint16_t next, bool wrap,
+			uint16_t old, bool old_wrap)
 {
-	struct packed_region *r = vq->inflight;
+	uint64_t word = next | (uint64_t)old << 16 | (uint64_t)wrap << 32 |
+			(uint64_t)old_wrap << 40;
 
-	r->used_idx = next;
-	r->used_wrap_counter = wrap;
+	_Static_assert(offsetof(struct packed_region, used_idx) == 16 &&
+			       offsetof(struct packed_region, padding) == 22,
+		       "one word");
+	__atomic_store_n((uint64_t *)&r->used_idx, word, __ATOMIC_RELAXED);
 	in_this_order();
 }
 
-void virtqueue_inflight_end(struct virtqueue *vq)
+void virtqueue_inflight_begin(struct virtqueue *vq, uint16_t next, bool wrap)
 {
-	struct packed_region *r = vq->inflight;
+	tell_places(vq->inflight, next, wrap, vq->used_next, vq->used_wrap);
+}
 
+void virtqueue_inflight_end(struct virtqueue *vq, uint32_t mark)
+{
 	in_this_order();
-	r->old_used_idx = vq->used_next;
-	r->old_used_wrap_counter = vq->used_wrap;
+	if (vq->kept && mark)
+		vq->kept->mark = mark;
+	in_this_order();
+	tell_places(vq->inflight, vq->used_next, vq->used_wrap, vq->used_next,
+		    vq->used_wrap);
 }
 
 void virtqueue_resume(struct virtqueue *vq, uint32_t base)

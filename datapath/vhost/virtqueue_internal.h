@@ -10,6 +10,7 @@
  *	virtqueue_net.c		frames that lie in such chains
  *	virtqueue_copy.c	ordinary frames' bytes
  *	virtqueue_inflight.c	going on after a crash
+ *	virtqueue_kept.c	where nobody else remembers the place
  *
  * Everything but the first lines of struct virtqueue belongs to the thread that
  * has taken the queue.
@@ -90,7 +91,8 @@ struct virtqueue {
 
 	struct vhost_window table_window; /* for indirect tables */
 	uint64_t used_guest;
-	void *inflight;
+	void *inflight;		     /* also what is kept, if anything is */
+	struct virtqueue_kept *kept; /* or NULL */
 	uint16_t n_resumed, resumed_next; /* scratch->places */
 	bool used_wrap;			  /* packed: counter of used_next */
 	bool started, enabled, from_guest;
@@ -268,6 +270,34 @@ void virtqueue_resume(struct virtqueue *vq, uint32_t base);
 void virtqueue_inflight_split(struct virtqueue *vq, uint16_t used);
 void virtqueue_inflight_resumed(struct virtqueue *vq, uint16_t head);
 void virtqueue_inflight_begin(struct virtqueue *vq, uint16_t next, bool wrap);
-void virtqueue_inflight_end(struct virtqueue *vq);
+/* mark: as in struct virtqueue_kept, or 0: as it is. */
+void virtqueue_inflight_end(struct virtqueue *vq, uint32_t mark);
+
+/* --- virtqueue_kept.c ----------------------------------------------------- */
+
+/* A place of a packed ring, with its wrap counter. */
+struct virtqueue_place {
+	uint16_t place;
+	bool wrap;
+};
+
+static inline uint32_t virtqueue_mark(uint16_t place, bool wrap)
+{
+	return 1u << 31 | (uint32_t)wrap << 15 | place;
+}
+
+/* Whether what the ring holds is what it would if it was to go on there. */
+bool virtqueue_kept_fits(const struct virtqueue *vq,
+			 struct virtqueue_place next);
+/*
+ * Whether the ring is still the one that was kept, to go on at `next`, with
+ * all before `done` known to have been given back.
+ */
+bool virtqueue_kept_holds(const struct virtqueue *vq,
+			  struct virtqueue_place next,
+			  struct virtqueue_place done, uint32_t base);
+/* Tells people where the ring goes on, when that is not as it should be. */
+void virtqueue_kept_report(const struct virtqueue *vq, bool resumed,
+			   uint32_t base);
 
 #endif

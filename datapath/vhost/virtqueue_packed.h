@@ -210,14 +210,18 @@ static inline void publish(struct virtqueue *vq, unsigned n, uint16_t next,
 	const uint64_t *words = vq->scratch->words;
 	uint16_t start = vq->used_next, n_places;
 	bool start_wrap = vq->used_wrap;
+	uint32_t mark = virtqueue_mark(start, start_wrap);
 
-	if (unlikely(vq->inflight))
+	if (vq->inflight)
 		virtqueue_inflight_begin(vq, next, wrap);
 	if (as_one) {
 		store_used(&vq->packed_desc[start],
 			   (words[n - 1] & ID_MASK) |
 				   used_flags(vq, start_wrap));
 		n = 0;
+	} else {
+		mark = virtqueue_mark(place_of(vq, start, n - 1),
+				      words[n - 1] >> 63);
 	}
 	store_burst(vq, n, start);
 	n_places = next - start;
@@ -225,8 +229,8 @@ static inline void publish(struct virtqueue *vq, unsigned n, uint16_t next,
 		n_places += vq->size;
 	vq->used_next = next;
 	vq->used_wrap = wrap;
-	if (unlikely(vq->inflight))
-		virtqueue_inflight_end(vq);
+	if (vq->inflight)
+		virtqueue_inflight_end(vq, mark);
 	if (unlikely(vq->log))
 		log_burst(vq, n, as_one, start);
 	virtqueue_notify_packed(vq, start, start_wrap, n_places);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "port/vhost_user.h"
 #include "vswd/capture_session.h"
 #include "vswd/switch.h"
 
@@ -238,7 +239,32 @@ static struct bridge *want_bridge(struct vswitch *vs,
 /* --- what is not -----------------------------------------------------------
  */
 
-static void drop_unseen_vports(struct vswitch *vs)
+/* Names, each the list's. */
+struct names {
+	char **name;
+	size_t n;
+};
+
+static void note_name(struct names *names, const struct vport *v)
+{
+	names->name =
+		xrealloc(names->name, (names->n + 1) * sizeof(*names->name));
+	names->name[names->n++] = xstrdup(v->interface->name);
+}
+
+/* Those that have not come back elsewhere. Frees the names. */
+static void forget_vports(struct vswitch *vs, struct names *names)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		if (!vswitch_find_vport(vs, names->name[i]))
+			vhost_user_forget(vs->run_dir, names->name[i]);
+		free(names->name[i]);
+	}
+	free(names->name);
+}
+
+/* names: where to note which; or NULL. */
+static void drop_unseen_vports(struct vswitch *vs, struct names *names)
 {
 	struct hmap_node *node, *next;
 
@@ -246,8 +272,11 @@ static void drop_unseen_vports(struct vswitch *vs)
 		struct vport *v = CONTAINER_OF(node, struct vport, node);
 
 		next = hmap_next(&vs->vports, node);
-		if (!v->seen)
-			vport_destroy(vs, v);
+		if (v->seen)
+			continue;
+		if (names)
+			note_name(names, v);
+		vport_destroy(vs, v);
 	}
 }
 
@@ -359,6 +388,7 @@ static void set_socket_dir(struct vswitch *vs, const char *dir)
 
 static void take_over(struct vswitch *vs, struct cfg_switch *config)
 {
+	struct names gone = { 0 };
 	struct bridge *b;
 
 	set_socket_dir(vs, config->vhost_sock_dir);
@@ -366,12 +396,13 @@ static void take_over(struct vswitch *vs, struct cfg_switch *config)
 	for (size_t i = 0; i < config->n_bridges; i++)
 		keep_ports(vs, want_bridge(vs, config->bridges[i]),
 			   config->bridges[i]);
-	drop_unseen_vports(vs);
+	drop_unseen_vports(vs, &gone);
 	for (size_t i = 0; i < config->n_bridges; i++) {
 		b = vswitch_find_bridge(vs, config->bridges[i]->name);
 		add_ports(vs, b, config->bridges[i]);
 		bridge_configure(vs, b, config->bridges[i]);
 	}
+	forget_vports(vs, &gone);
 	config->n_bridges = 0; /* they are the bridges' now */
 }
 
@@ -381,7 +412,7 @@ void vswitch_reconcile(struct vswitch *vs, struct cfg_switch *config)
 	if (config)
 		take_over(vs, config);
 	else
-		drop_unseen_vports(vs);
+		drop_unseen_vports(vs, NULL);
 	drop_unseen_bridges(vs);
 	end_conflicts(vs);
 	cfg_switch_free(vs->config);

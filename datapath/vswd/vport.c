@@ -133,6 +133,7 @@ static void fill_config(struct vswitch *vs, struct vport *v,
 		.changed = vport_changed,
 		.changed_arg = v,
 		.run_dir = vs->socket_dir ? vs->socket_dir : vs->run_dir,
+		.state_dir = vs->run_dir,
 	};
 }
 

@@ -28,6 +28,7 @@ enum {
 	SET_VRING_NUM = 8,
 	SET_VRING_ADDR = 9,
 	SET_VRING_BASE = 10,
+	GET_VRING_BASE = 11,
 	SET_VRING_KICK = 12,
 	SET_VRING_CALL = 13,
 	GET_PROTOCOL_FEATURES = 15,
@@ -138,12 +139,13 @@ static bool can_read(void *aux)
 	return poll(&p, 1, 0) > 0;
 }
 
-uint64_t front_end_ask(struct front_end *f, uint32_t request)
+static uint64_t ask(struct front_end *f, uint32_t request, const void *payload,
+		    uint32_t size)
 {
 	struct header header;
 	uint64_t value;
 
-	front_end_say(f, request, NULL, 0, NULL, 0);
+	front_end_say(f, request, payload, size, NULL, 0);
 	front_end_wait(f->base, can_read, &f->socket);
 	assert_int_equal(read(f->socket, &header, sizeof(header)),
 			 sizeof(header));
@@ -151,6 +153,18 @@ uint64_t front_end_ask(struct front_end *f, uint32_t request)
 	assert_int_equal(header.size, sizeof(value));
 	assert_int_equal(read(f->socket, &value, sizeof(value)), sizeof(value));
 	return value;
+}
+
+uint64_t front_end_ask(struct front_end *f, uint32_t request)
+{
+	return ask(f, request, NULL, 0);
+}
+
+uint32_t front_end_stop_queue(struct front_end *f, unsigned index)
+{
+	const uint32_t state[2] = { index, 0 };
+
+	return ask(f, GET_VRING_BASE, state, sizeof(state)) >> 32;
 }
 
 static void say_u64(struct front_end *f, uint32_t request, uint64_t value)
@@ -255,5 +269,18 @@ void front_end_start(struct front_end *f, uint64_t wanted, unsigned n_pairs)
 		say_queue(f, 2 * i + 1, f->from_guest[i]);
 	}
 	/* An answer comes when all before it is done. */
+	front_end_ask(f, GET_FEATURES);
+}
+
+void front_end_start_again(struct front_end *f, int fd)
+{
+	front_end_hang_up(f);
+	f->socket = fd;
+	negotiate(f, f->features);
+	say_memory(f);
+	for (unsigned i = 0; i < f->n_pairs; i++) {
+		say_queue(f, 2 * i, f->to_guest[i]);
+		say_queue(f, 2 * i + 1, f->from_guest[i]);
+	}
 	front_end_ask(f, GET_FEATURES);
 }

@@ -49,5 +49,12 @@ uint64_t front_end_ask(struct front_end *f, uint32_t request);
  * starts. Returns when the back end has taken all of it in.
  */
 void front_end_start(struct front_end *f, uint64_t wanted, unsigned n_pairs);
+/*
+ * The same memory and queues over another connection, fd. Of where they are it
+ * tells what it did at first, as a monitor that keeps no in-flight region.
+ */
+void front_end_start_again(struct front_end *f, int fd);
+/* GET_VRING_BASE, which stops the queue. */
+uint32_t front_end_stop_queue(struct front_end *f, unsigned index);
 
 #endif

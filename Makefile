@@ -175,6 +175,9 @@ unit: $(UNIT)
 ## make net      tests with namespaces and real peers; root
 net: all
 	tests/net/run $(T)
+## make vm       tests with guests in QEMU; root
+vm: all
+	tests/vm/run $(T)
 ## make fuzz     each fuzz target for FUZZ_TIME seconds (default 60)
 fuzz:
 	scripts/run-fuzz $(or $(FUZZ_TIME),60)

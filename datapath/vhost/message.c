@@ -12,8 +12,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "vhost/foreign_fd.h"
 #include "vhost/protocol.h"
 
 /* --- what each request looks like --- */
@@ -206,7 +206,7 @@ static bool take_fds(struct vhost_message *m, struct msghdr *from)
 			    !is_beyond_share(fd)) {
 				m->fds[m->n_fds++] = fd;
 			} else {
-				close(fd);
+				foreign_fd_close(fd);
 				fit = false;
 			}
 		}
@@ -335,8 +335,7 @@ int vhost_message_write(const struct vhost_message *m, int socket)
 void vhost_message_clear(struct vhost_message *m)
 {
 	for (unsigned i = 0; i < m->n_fds; i++)
-		if (m->fds[i] >= 0)
-			close(m->fds[i]);
+		foreign_fd_close(m->fds[i]);
 	m->request = 0;
 	m->flags = 0;
 	m->size = 0;

@@ -154,6 +154,26 @@ class Switch:
         return {(vlan, mac): (port, age) for port, vlan, mac, age in
                 parse_fdb(self.app("fdb/show", bridge))}
 
+    def add_vhost(self, bridge, name, listens=True, interface=None, **columns):
+        """A vhost-user port; the path of its socket. listens: the switch does,
+        else the front end."""
+        path = self.vhost_path(name, listens)
+        interface = {"type": self.vhost_types[not listens],
+                     **(interface or {}),
+                     "options": {**self.vhost_options(path, listens),
+                                 **(interface or {}).get("options", {})}}
+        self.ctl("add-port", bridge, name, *column_arguments(columns), "--",
+                 "set", "Interface", name, *column_arguments(interface))
+        return path
+
+    vhost_types = ("dpdkvhostuser", "dpdkvhostuserclient")
+
+    def vhost_path(self, name, _):
+        return self.path(name + ".vhost")
+
+    def vhost_options(self, path, _):
+        return {"vhost-server-path": path}
+
     def add_bridge(self, bridge, **columns):
         command = ["add-br", bridge]
         columns = {**self.bridge_columns, **columns}
@@ -242,6 +262,7 @@ class Vsw(Switch):
 
 class Ovs(Switch):
     kind = "ovs"
+    program = "ovs-vswitchd"
     bridge_columns = {"datapath_type": "netdev"}
 
     def __init__(self, *args):
@@ -257,17 +278,20 @@ class Ovs(Switch):
     def app_argv(self):
         return ["ovs-appctl", "-t", self.path("vswitchd.ctl")]
 
+    def start_server(self):
+        netns.run(["ovsdb-tool", "create", self.path("conf.db"), SCHEMA])
+        self.server = self.spawn(
+            "ovsdb-server.out", "ovsdb-server", self.path("conf.db"),
+            f"--remote=punix:{self.path('db.sock')}",
+            f"--unixctl={self.path('ovsdb-server.ctl')}", env=self.env)
+        self.wait_for(self.path("db.sock"), self.server, "ovsdb-server")
+        self.ctl("--no-wait", "init")
+
     def start(self, *extra):
         if self.server is None:
-            netns.run(["ovsdb-tool", "create", self.path("conf.db"), SCHEMA])
-            self.server = self.spawn(
-                "ovsdb-server.out", "ovsdb-server", self.path("conf.db"),
-                f"--remote=punix:{self.path('db.sock')}",
-                f"--unixctl={self.path('ovsdb-server.ctl')}", env=self.env)
-            self.wait_for(self.path("db.sock"), self.server, "ovsdb-server")
-            self.ctl("--no-wait", "init")
+            self.start_server()
         self.process = self.spawn(
-            "ovs-vswitchd.out", "ovs-vswitchd",
+            "ovs-vswitchd.out", self.program,
             f"unix:{self.path('db.sock')}",
             f"--unixctl={self.path('vswitchd.ctl')}", *extra, env=self.env)
         self.wait_for(self.path("vswitchd.ctl"), self.process, "ovs-vswitchd")
@@ -282,4 +306,23 @@ class Ovs(Switch):
             self.server = None
 
 
-KINDS = {"vsw": Vsw, "ovs": Ovs}
+class OvsDpdk(Ovs):
+    """With vhost-user ports. It polls a core all the time."""
+    kind = "ovs-dpdk"
+    program = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
+
+    def start_server(self):
+        super().start_server()
+        self.ctl("--no-wait", "set", "Open_vSwitch", ".",
+                 "other_config:dpdk-init=true",
+                 "other_config:dpdk-extra=--no-huge --legacy-mem --no-pci "
+                 f"-m 2560 --file-prefix={os.path.basename(self.directory)}")
+
+    def vhost_path(self, name, listens):
+        return self.path(name if listens else name + ".vhost")
+
+    def vhost_options(self, path, listens):
+        return {} if listens else {"vhost-server-path": path}
+
+
+KINDS = {"vsw": Vsw, "ovs": Ovs, "ovs-dpdk": OvsDpdk}

@@ -16,6 +16,11 @@ struct setting {
 	const char *choices; /* one of these words, separated by spaces, or */
 };
 
+/* As choices: a path below the run directory. */
+static const char below[] = "below";
+/* As choices: numbers with commas between them. */
+static const char numbers[] = "numbers";
+
 /* As choices: "0:2,1:3", numbers up to min before the colon, to max behind. */
 static const char pairs[] = "pairs";
 
@@ -26,6 +31,8 @@ static const struct setting settings[] = {
 	{ "Open_vSwitch", "worker-auto-balance", 0, 0, "true false" },
 	{ "Interface", "worker-affinity", 65535, 63, pairs },
 	{ "Open_vSwitch", "stats-update-interval", 1000, INT32_MAX, NULL },
+	{ "Open_vSwitch", "vhost-sock-dir", 0, 0, below },
+	{ "Open_vSwitch", "dpdk-socket-mem", 0, 0, numbers },
 	{ "Bridge", "mac-aging-time", 1, 86400 * 365, NULL },
 	{ "Bridge", "mac-table-size", 1, 4194304, NULL },
 	{ "Bridge", "forward-bpdu", 0, 0, "true false" },
@@ -77,10 +84,31 @@ static void check_pairs(const struct setting *s, const char *value)
 			  s->key, s->table, value, s->min, s->max);
 }
 
+static bool is_numbers(const char *value)
+{
+	return value[0] && !value[strspn(value, "0123456789,")];
+}
+
 static void check(const struct setting *s, const char *value)
 {
 	if (s->choices == pairs) {
 		check_pairs(s, value);
+		return;
+	}
+	if (s->choices == below) {
+		if (strstr(value, ".."))
+			ctl_fatal("other_config:%s cannot be \"%s\"; it is a "
+				  "directory below the run directory, without "
+				  "\"..\"",
+				  s->key, value);
+		return;
+	}
+	if (s->choices == numbers) {
+		if (!is_numbers(value))
+			ctl_fatal("other_config:%s cannot be \"%s\"; it is "
+				  "megabytes of each NUMA node, such as "
+				  "1024,1024",
+				  s->key, value);
 		return;
 	}
 	if (s->choices && !is_choice(value, s->choices))

@@ -212,7 +212,7 @@ static int dpdk_open(const struct port_config *config, struct port **portp,
 				 "names the device, as 0000:01:00.0 or "
 				 "net_tap0,iface=tap0",
 				 config->name);
-	error = dpdk_eal_start(errp);
+	error = dpdk_eal_start(config, errp);
 	if (error)
 		return error;
 	d = xcalloc_aligned(1, sizeof(*d));

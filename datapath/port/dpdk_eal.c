@@ -32,24 +32,45 @@ static int add_words(char *argv[], int argc, const char *text)
 	return argc;
 }
 
+static int add_option(char *argv[], int argc, const char *name,
+		      const char *value)
+{
+	if (!value || argc + 2 > ARGUMENTS_MAX)
+		return argc;
+	argv[argc++] = xstrdup(name);
+	argv[argc++] = xstrdup(value);
+	return argc;
+}
+
 /*
  * An address that no device has: allowing it alone keeps DPDK from taking every
  * card that it has a driver for. Nothing is left in the file system, also when
  * vswd is killed.
  */
-static int start(void)
+static int fill_arguments(const struct port_config *config, char *argv[])
 {
-	const char *extra = getenv("VSWD_DPDK_EXTRA");
+	const char *extra = port_config_setting(config, "dpdk-extra");
+	const char *memory = port_config_setting(config, "dpdk-socket-mem");
+	const char *dir = port_config_setting(config, "dpdk-hugepage-dir");
+	int argc = add_words(argv, 0, "vswd -a 0000:00:00.0 --no-telemetry");
+
+	if (dir)
+		argc = add_words(argv, argc, "--no-shconf --huge-unlink");
+	else if (extra && strstr(extra, "--no-huge"))
+		argc = add_words(argv, argc, "--no-shconf");
+	else
+		argc = add_words(argv, argc, "--in-memory");
+	argc = add_option(argv, argc, "--huge-dir", dir);
+	argc = add_option(argv, argc, "--socket-mem", memory);
+	return add_words(argv, argc, extra ? extra : "");
+}
+
+static int start(const struct port_config *config)
+{
 	char *argv[ARGUMENTS_MAX + 1];
 	cpu_set_t cpus;
-	int argc;
+	int argc = fill_arguments(config, argv);
 
-	argc = add_words(argv, 0, "vswd -a 0000:00:00.0 --no-telemetry");
-	if (!extra || !strstr(extra, "--no-huge"))
-		argc = add_words(argv, argc, "--in-memory");
-	else
-		argc = add_words(argv, argc, "--no-shconf");
-	argc = add_words(argv, argc, extra ? extra : "");
 	argv[argc] = NULL;
 	/* EAL binds the calling thread to a core; ours stays where it was. */
 	sched_getaffinity(0, sizeof(cpus), &cpus);
@@ -60,23 +81,24 @@ static int start(void)
 	return 0;
 }
 
-int dpdk_eal_start(char **errp)
+int dpdk_eal_start(const struct port_config *config, char **errp)
 {
 	static bool tried;
 	static int error;
 
 	if (!tried) {
 		tried = true;
-		error = start();
+		error = start(config);
 	}
 	if (!error)
 		return 0;
-	return set_error(errp, error,
-			 "DPDK could not be started: %s; it needs huge pages "
-			 "(/proc/sys/vm/nr_hugepages) or --no-huge among its "
-			 "arguments, and is tried again when vswd is started "
-			 "anew",
-			 rte_strerror(-error));
+	return set_error(
+		errp, error,
+		"DPDK could not be started: %s; it needs huge pages "
+		"(/proc/sys/vm/nr_hugepages) or --no-huge in "
+		"other_config:dpdk-extra, and is tried again when vswd is started "
+		"anew",
+		rte_strerror(-error));
 }
 
 int dpdk_attach(const char *name, const char *devargs, uint16_t *id,

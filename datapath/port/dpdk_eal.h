@@ -7,12 +7,15 @@
 
 #include <rte_ethdev.h>
 
+#include "port/port.h"
+
 /*
- * Starts it once; later calls tell what became of it. Arguments come from the
- * environment variable VSWD_DPDK_EXTRA, separated by white space. No PCI device
- * is probed but those that ports name. 0 or -errno with a message.
+ * Starts it once, by the settings dpdk-extra (arguments, separated by white
+ * space), dpdk-socket-mem and dpdk-hugepage-dir; later calls tell what became
+ * of it. No PCI device is probed but those that ports name. 0 or -errno with a
+ * message.
  */
-int dpdk_eal_start(char **errp);
+int dpdk_eal_start(const struct port_config *config, char **errp);
 
 /*
  * Probes the device and finds its number; `name` is the port's, for messages.

@@ -101,6 +101,15 @@ const char *port_config_option(const struct port_config *config,
 	return NULL;
 }
 
+const char *port_config_setting(const struct port_config *config,
+				const char *key)
+{
+	for (size_t i = 0; i < config->n_settings; i++)
+		if (!strcmp(config->settings[i].key, key))
+			return config->settings[i].value;
+	return NULL;
+}
+
 void port_get_status(struct port *port, struct port_status *status)
 {
 	memset(status, 0, sizeof(*status));

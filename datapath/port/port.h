@@ -85,6 +85,10 @@ struct port_config {
 	const char *run_dir;
 	/* ... and where is kept what outlives this process; NULL: nowhere. */
 	const char *state_dir;
+
+	/* For kinds that want some: Open_vSwitch:other_config, all of it. */
+	const struct port_option *settings;
+	size_t n_settings;
 };
 
 /* What the port's device is like now, for the database and for people. */
@@ -242,6 +246,8 @@ void port_init(struct port *port, const struct port_class *class,
 void port_fini(struct port *port);
 const char *port_config_option(const struct port_config *config,
 			       const char *key);
+const char *port_config_setting(const struct port_config *config,
+				const char *key);
 
 /*
  * Sends packets to a port: checks the MTU, finishes checksums and segments

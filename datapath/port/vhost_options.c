@@ -11,10 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/log.h"
 #include "vhost/feature_names.h"
 #include "vhost/session.h"
+
+LOG_MODULE(vhost);
 
 /* Open vSwitch's for a vhost port, that mean nothing here. */
 static const char *const without_effect[] = {
@@ -150,11 +154,47 @@ static int read_option(struct vhost_options *o,
 	return 0;
 }
 
+/*
+ * Where sockets without a path are: as Open vSwitch's vhost-sock-dir has it, a
+ * directory below the run directory.
+ */
+static char *socket_dir(const struct port_config *config)
+{
+	const char *below = port_config_setting(config, "vhost-sock-dir");
+	const char *dir = config->run_dir ? config->run_dir : ".";
+	char *path;
+
+	if (below && strstr(below, "..")) {
+		log_warn("Open_vSwitch: other_config:vhost-sock-dir is \"%s\"; "
+			 "it must be below the run directory, without \"..\"; "
+			 "it is ignored",
+			 below);
+		below = NULL;
+	}
+	if (!below || !below[0])
+		return xstrdup(dir);
+	path = xasprintf("%s/%s", dir, below);
+	if (mkdir(path, 0755) && errno != EEXIST)
+		log_warn("vhost-sock-dir: cannot make directory %s: %m", path);
+	return path;
+}
+
+static char *full_path(const struct port_config *config, const char *path)
+{
+	char *dir, *full;
+
+	if (path[0] == '/')
+		return xstrdup(path);
+	dir = socket_dir(config);
+	full = xasprintf("%s/%s", dir, path);
+	free(dir);
+	return full;
+}
+
 static int read_path(struct vhost_options *o, const struct port_config *config,
 		     char **errp)
 {
 	const char *path = port_config_option(config, "vhost-server-path");
-	const char *dir = config->run_dir ? config->run_dir : ".";
 
 	if ((!path || !path[0]) && o->client)
 		return set_error(errp, -EINVAL,
@@ -163,8 +203,7 @@ static int read_path(struct vhost_options *o, const struct port_config *config,
 				 config->name, config->type);
 	if (!path || !path[0])
 		path = config->name;
-	o->path =
-		path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", dir, path);
+	o->path = full_path(config, path);
 	if (strlen(o->path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return set_error(errp, -EINVAL,
 				 "%s: %s: the name of a socket has at most "

@@ -12,13 +12,30 @@ struct cfg_port *cfg_port_ref(const struct cfg_port *port)
 	return p;
 }
 
+struct port_option *cfg_options_clone(const struct port_option *options,
+				      size_t n)
+{
+	struct port_option *clone = xcalloc(n, sizeof(*clone));
+
+	for (size_t i = 0; i < n; i++) {
+		clone[i].key = xstrdup(options[i].key);
+		clone[i].value = xstrdup(options[i].value);
+	}
+	return clone;
+}
+
+void cfg_options_free(struct port_option *options, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free((char *)options[i].key);
+		free((char *)options[i].value);
+	}
+	free(options);
+}
+
 static void interface_fini(struct cfg_interface *interface)
 {
-	for (size_t i = 0; i < interface->n_options; i++) {
-		free((char *)interface->options[i].key);
-		free((char *)interface->options[i].value);
-	}
-	free(interface->options);
+	cfg_options_free(interface->options, interface->n_options);
 	number_pairs_fini(&interface->worker_affinity);
 	free(interface->name);
 	free(interface->type);
@@ -54,7 +71,7 @@ void cfg_switch_free(struct cfg_switch *config)
 		cfg_bridge_free(config->bridges[i]);
 	number_pairs_fini(&config->worker_cores);
 	free(config->bridges);
-	free(config->vhost_sock_dir);
+	cfg_options_free(config->settings, config->n_settings);
 	free(config);
 }
 

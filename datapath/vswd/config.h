@@ -69,7 +69,8 @@ struct cfg_switch {
 	bool worker_auto_balance;
 	struct number_pairs worker_cores; /* other_config:worker-affinity */
 	unsigned stats_interval_ms;
-	char *vhost_sock_dir;	     /* below the run directory, or NULL */
+	struct port_option *settings; /* all of other_config, for ports */
+	size_t n_settings;
 	struct cfg_bridge **bridges; /* sorted by name */
 	size_t n_bridges;
 };
@@ -87,6 +88,11 @@ bool cfg_interface_same_device(const struct cfg_interface *a,
 
 /* The same queues pinned to the same workers? */
 bool cfg_port_same_affinity(const struct cfg_port *a, const struct cfg_port *b);
+
+/* Copies of a map's strings; freed with their array. */
+struct port_option *cfg_options_clone(const struct port_option *options,
+				      size_t n);
+void cfg_options_free(struct port_option *options, size_t n);
 
 /* Value of an option, or NULL. */
 const char *cfg_interface_option(const struct cfg_interface *interface,

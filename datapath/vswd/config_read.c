@@ -62,6 +62,18 @@ void config_map_pairs(const struct ovsdb_datum *map, const char *where,
 		 where, key, text, key_max, value_max);
 }
 
+struct port_option *config_map_options(const struct ovsdb_datum *map, size_t *n)
+{
+	struct port_option *options = xcalloc(map->n, sizeof(*options));
+
+	for (unsigned i = 0; i < map->n; i++) {
+		options[i].key = xstrdup(ovsdb_atom_string(&map->keys[i]));
+		options[i].value = xstrdup(ovsdb_atom_string(&map->values[i]));
+	}
+	*n = map->n;
+	return options;
+}
+
 struct vlan_set *config_vlan_set(const struct ovsdb_datum *datum)
 {
 	struct vlan_set *set;
@@ -124,21 +136,6 @@ struct cfg_bridge *config_read_bridge(const struct db_columns *columns,
 	return bridge;
 }
 
-/* Open vSwitch's: a directory below the run directory. */
-static char *read_sock_dir(const char *where, const struct ovsdb_datum *other)
-{
-	const char *text = ovsdb_datum_get_string(other, "vhost-sock-dir");
-
-	if (!text || !text[0])
-		return NULL;
-	if (!strstr(text, ".."))
-		return xstrdup(text);
-	log_warn("%s: vhost-sock-dir is \"%s\"; it must be below the run "
-		 "directory, without \"..\"; it is ignored",
-		 where, text);
-	return NULL;
-}
-
 struct cfg_switch *config_read_switch(const struct db_columns *columns,
 				      const struct ovsdb_client_row *row)
 {
@@ -163,6 +160,6 @@ struct cfg_switch *config_read_switch(const struct db_columns *columns,
 		config_map_integer(other, where, "stats-update-interval",
 				   CONFIG_STATS_INTERVAL_MIN_MS, INT32_MAX,
 				   CONFIG_STATS_INTERVAL_MS);
-	config->vhost_sock_dir = read_sock_dir(where, other);
+	config->settings = config_map_options(other, &config->n_settings);
 	return config;
 }

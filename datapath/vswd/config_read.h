@@ -40,6 +40,10 @@ void config_map_pairs(const struct ovsdb_datum *map, const char *where,
 		      const char *key, unsigned key_max, unsigned value_max,
 		      struct number_pairs *pairs);
 
+/* All of a map from strings to strings; cfg_options_free(). */
+struct port_option *config_map_options(const struct ovsdb_datum *map,
+				       size_t *n);
+
 /* VLAN ids from 0 to 4095 into the set; NULL when there is none. */
 struct vlan_set *config_vlan_set(const struct ovsdb_datum *datum);
 

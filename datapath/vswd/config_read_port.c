@@ -115,19 +115,6 @@ static uint64_t read_mac(const char *name, const char *text)
 	return 0;
 }
 
-static void read_options(struct cfg_interface *interface,
-			 const struct ovsdb_datum *map)
-{
-	interface->n_options = map->n;
-	interface->options = xcalloc(map->n, sizeof(*interface->options));
-	for (unsigned i = 0; i < map->n; i++) {
-		interface->options[i].key =
-			xstrdup(ovsdb_atom_string(&map->keys[i]));
-		interface->options[i].value =
-			xstrdup(ovsdb_atom_string(&map->values[i]));
-	}
-}
-
 static void read_interface(struct cfg_interface *interface,
 			   const struct db_columns *columns,
 			   const struct ovsdb_client_row *row)
@@ -140,7 +127,9 @@ static void read_interface(struct cfg_interface *interface,
 	interface->name = xstrdup(name);
 	interface->type =
 		xstrdup(db_get_string(columns, row, DB_INTERFACE_TYPE, ""));
-	read_options(interface, db_get(columns, row, DB_INTERFACE_OPTIONS));
+	interface->options =
+		config_map_options(db_get(columns, row, DB_INTERFACE_OPTIONS),
+				   &interface->n_options);
 	interface->ofport =
 		db_get_integer(columns, row, DB_INTERFACE_OFPORT, 0);
 	n = db_get_integer(columns, row, DB_INTERFACE_OFPORT_REQUEST, 0);

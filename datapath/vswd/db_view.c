@@ -246,8 +246,8 @@ static struct cfg_switch *read_switch(struct db_view *view,
 	}
 	config = xmalloc(sizeof(*config));
 	*config = *view->config;
-	if (config->vhost_sock_dir)
-		config->vhost_sock_dir = xstrdup(config->vhost_sock_dir);
+	config->settings =
+		cfg_options_clone(config->settings, config->n_settings);
 	config->next_cfg =
 		db_get_integer(view->columns, row, DB_SWITCH_NEXT_CFG, 0);
 	config->cur_cfg =

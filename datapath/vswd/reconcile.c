@@ -9,10 +9,8 @@
  * Ports whose configuration has not changed are not touched: their node of the
  * tree is the same object as before.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "port/vhost_user.h"
@@ -373,25 +371,13 @@ static void forget_what_was_seen(struct vswitch *vs)
 	}
 }
 
-/* For ports that are opened from now on; the others keep their sockets. */
-static void set_socket_dir(struct vswitch *vs, const char *dir)
-{
-	free(vs->socket_dir);
-	vs->socket_dir = NULL;
-	if (!dir || !vs->run_dir)
-		return;
-	vs->socket_dir = xasprintf("%s/%s", vs->run_dir, dir);
-	if (mkdir(vs->socket_dir, 0755) && errno != EEXIST)
-		log_warn("vhost-sock-dir: cannot make directory %s: %m",
-			 vs->socket_dir);
-}
-
 static void take_over(struct vswitch *vs, struct cfg_switch *config)
 {
 	struct names gone = { 0 };
 	struct bridge *b;
 
-	set_socket_dir(vs, config->vhost_sock_dir);
+	vs->settings = config->settings;
+	vs->n_settings = config->n_settings;
 	configure_workers(vs, config);
 	for (size_t i = 0; i < config->n_bridges; i++)
 		keep_ports(vs, want_bridge(vs, config->bridges[i]),
@@ -409,10 +395,12 @@ static void take_over(struct vswitch *vs, struct cfg_switch *config)
 void vswitch_reconcile(struct vswitch *vs, struct cfg_switch *config)
 {
 	forget_what_was_seen(vs);
-	if (config)
+	if (config) {
 		take_over(vs, config);
-	else
+	} else {
+		vs->n_settings = 0;
 		drop_unseen_vports(vs, NULL);
+	}
 	drop_unseen_bridges(vs);
 	end_conflicts(vs);
 	cfg_switch_free(vs->config);
@@ -432,7 +420,6 @@ void vswitch_destroy(struct vswitch *vs)
 	hmap_destroy(&vs->vports);
 	event_free(vs->events);
 	free(vs->numbering);
-	free(vs->socket_dir);
 	free(vs);
 }
 

@@ -105,7 +105,9 @@ struct vswitch {
 	struct capture_session *captures;
 	uint32_t now_s;
 	const char *run_dir; /* lives longer */
-	char *socket_dir;    /* of vhost-user ports; NULL: run_dir */
+	/* Of the configuration that is, or is just put, in force. */
+	const struct port_option *settings;
+	size_t n_settings;
 
 	/* Ports that change by themselves (port_events.c). */
 	struct event *events;

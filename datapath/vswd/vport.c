@@ -132,8 +132,10 @@ static void fill_config(struct vswitch *vs, struct vport *v,
 		.events = vs->base,
 		.changed = vport_changed,
 		.changed_arg = v,
-		.run_dir = vs->socket_dir ? vs->socket_dir : vs->run_dir,
+		.run_dir = vs->run_dir,
 		.state_dir = vs->run_dir,
+		.settings = vs->settings,
+		.n_settings = vs->n_settings,
 	};
 }
 

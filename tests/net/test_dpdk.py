@@ -3,8 +3,6 @@ af_packet. They are there in a build with DPDK=1 only:
 
     make DPDK=1 && VSW_BUILD=build/dpdk tests/net/run dpdk
 """
-import os
-
 from lib.frame import frame, station
 from lib.testing import contains, equal, test
 
@@ -16,8 +14,9 @@ def dpdk_port(lab, name, devargs, check=True):
 
 
 def start(lab):
-    os.environ["VSWD_DPDK_EXTRA"] = "--no-huge -m 256"
     lab.start()
+    lab.switch.ctl("set", "Open_vSwitch", ".",
+                   'other_config:dpdk-extra="--no-huge -m 256"')
 
 
 def drivers_port(lab, name, number):

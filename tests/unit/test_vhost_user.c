@@ -28,6 +28,7 @@ static struct event_base *base;
 static char dir[32];
 static struct port *port;
 static unsigned n_changes;
+static struct port_option setting = { "vhost-sock-dir", NULL };
 
 static void changed(struct port *p, void *arg)
 {
@@ -69,6 +70,8 @@ static int open_port(const char *type, char **errp, ...)
 		.events = base,
 		.changed = changed,
 		.run_dir = dir,
+		.settings = &setting,
+		.n_settings = setting.value ? 1 : 0,
 	};
 	va_list args;
 	const char *key;
@@ -510,6 +513,21 @@ static void test_what_changes_without_a_reconnect(void **state)
 
 #define T(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
 
+/* other_config:vhost-sock-dir: below the run directory, or as if it were not.
+ */
+static void test_sockets_have_a_directory(void **state)
+{
+	setting.value = "guests";
+	must_open("vhostuser", NULL, NULL);
+	assert_true(front_end_connect(path_of("p0")) < 0);
+	close(front_end_connect(path_of("guests/p0")));
+	port_close(port);
+	setting.value = "../guests";
+	must_open("vhostuser", NULL, NULL);
+	close(front_end_connect(path_of("p0")));
+	setting.value = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -526,6 +544,7 @@ int main(void)
 		T(test_wrong_options),
 		T(test_features_are_switched_off),
 		T(test_what_changes_without_a_reconnect),
+		T(test_sockets_have_a_directory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

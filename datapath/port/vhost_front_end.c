@@ -9,12 +9,17 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/ticks.h"
 #include "port/vhost_port.h"
 
 LOG_MODULE(vhost);
 
-/* Messages of one front end before other events have their turn. */
+/*
+ * Messages of one front end before other events have their turn: so many, or
+ * so much time, since some take the whole of a memory table or all queues.
+ */
 #define MESSAGES_AT_ONCE 32
+#define TURN_US		 1000
 #define WATCH_INTERVAL_S 1
 
 /* All ports of the kinds, and the timer that looks after them. */
@@ -171,10 +176,13 @@ static int handle_message(struct vhost_port *vp, char **errp)
 static void readable_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct vhost_port *vp = arg;
+	uint64_t end = ticks_now() + ticks_from_us(TURN_US);
 	char *why = NULL;
 	int r = 1;
 
 	for (unsigned i = 0; i < MESSAGES_AT_ONCE && r > 0; i++) {
+		if (i && ticks_now() >= end)
+			break;
 		r = vhost_message_read(&vp->reader, fd, &why);
 		if (r > 0 && handle_message(vp, &why))
 			r = -EPROTO;

@@ -64,6 +64,13 @@ static inline void read_heads(uint16_t *to, const uint16_t *from, unsigned n,
 	}
 }
 
+static __attribute__((noinline, unused)) void read_wrapped(
+	uint16_t *to, const uint16_t *from, unsigned n,
+	const struct vring_desc *desc)
+{
+	read_heads(to, from, n, desc);
+}
+
 /*
  * The heads of n chains, from number `from` on. The used entries that will be
  * written are asked for, too.
@@ -83,7 +90,7 @@ static inline void take_heads(struct virtqueue *vq, uint16_t *heads,
 	}
 	read_heads(heads, ring + at, first, vq->desc);
 	if (unlikely(first < n))
-		read_heads(heads + first, ring, n - first, vq->desc);
+		read_wrapped(heads + first, ring, n - first, vq->desc);
 	prefetch_write(&vq->used->idx);
 	/* Those past a wrap come as they may. */
 	for (unsigned i = 0; i < n; i += 8)

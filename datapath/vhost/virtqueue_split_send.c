@@ -127,20 +127,37 @@ static __attribute__((noinline)) size_t plan_usual(
 	return i;
 }
 
-/* Packet plan->n, that the short way is not for. */
+/* How many chains there are now, those of the plan included. */
+static unsigned look_again(struct virtqueue *vq)
+{
+	if (unlikely(vq->n_resumed))
+		return vq->n_resumed - vq->resumed_next;
+	vq->seen = available_index(vq);
+	return (uint16_t)(vq->seen - vq->next);
+}
+
+/*
+ * Packet plan->n, that the short way is not for, or for which no chain is known
+ * yet: *count is all there are, then.
+ */
 static __attribute__((noinline)) bool plan_long(struct virtqueue *vq,
 						struct virtqueue_plan *plan,
 						const struct packet *p,
-						unsigned count,
+						unsigned *count,
 						_Atomic uint64_t *drops)
 {
 	int k = 0;
 
+	*count = look_again(vq);
+	if (unlikely(*count < plan->n_chains || *count > vq->size)) {
+		vq->why = "more available than the ring has";
+		return plan_tried(plan, p, SEND_BROKEN, drops);
+	}
 	/* What is logged is written by the longest. */
 	if (likely(!vq->log))
-		k = merge_chains(vq, p, plan->n_chains, count);
+		k = merge_chains(vq, p, plan->n_chains, *count);
 	if (!k)
-		k = send_chains(vq, p, plan->n_chains, count);
+		k = send_chains(vq, p, plan->n_chains, *count);
 	return plan_tried(plan, p, k, drops);
 }
 
@@ -183,7 +200,7 @@ static inline void make_plan(struct virtqueue *vq, struct virtqueue_plan *plan,
 		plan->sent += run;
 		if (run && plan->n == end)
 			continue;
-		if (!plan_long(vq, plan, packets[plan->n], count, drops))
+		if (!plan_long(vq, plan, packets[plan->n], &count, drops))
 			break;
 	}
 }
@@ -192,11 +209,16 @@ unsigned virtqueue_send_split(struct virtqueue *vq,
 			      struct packet *const packets[], unsigned n,
 			      _Atomic uint64_t *drops, uint64_t *bytes)
 {
-	unsigned count = look(vq, vq->size);
+	/*
+	 * The guest adds buffers all the time: its index is looked at again
+	 * only when those known do not suffice.
+	 */
+	unsigned count = look(vq, n);
 	struct virtqueue_plan plan;
 
 	plan_init(&plan);
-	make_plan(vq, &plan, packets, n, count, drops);
+	if (likely(count || virtqueue_is_usable(vq)))
+		make_plan(vq, &plan, packets, n, count, drops);
 	*bytes += plan.bytes + virtqueue_copy_plan(&plan, packets, vq->hdr_len);
 	if (likely(plan.n_chains)) {
 		heads_taken(vq, plan.n_chains);

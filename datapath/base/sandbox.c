@@ -151,6 +151,9 @@ static const int allowed[] = {
 	SCMP_SYS(sendmmsg),
 	SCMP_SYS(getsockopt), /* takes an error, that else stays */
 	SCMP_SYS(io_uring_enter),
+	SCMP_SYS(preadv2),
+	SCMP_SYS(io_submit), /* vhost/event.c */
+	SCMP_SYS(io_getevents),
 	/* waiting */
 	SCMP_SYS(epoll_ctl),
 	SCMP_SYS(epoll_wait),

@@ -32,7 +32,7 @@
 #include "base/util.h"
 
 #define FDB_SIZE_DEFAULT 8192
-#define FDB_SIZE_MAX	 1048576
+#define FDB_SIZE_MAX	 4194304
 #define FDB_AGE_DEFAULT	 300 /* seconds */
 #define FDB_PORT_MAX	 65535
 

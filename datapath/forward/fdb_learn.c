@@ -38,6 +38,7 @@
 #define SAMPLE_ENTRIES	   16
 #define SAMPLE_BUCKETS_MAX 256
 #define SAMPLE_STEP	   0x9e3779b1u /* odd: samples start anywhere */
+#define SAMPLE_SALT	   0xff51afd7ed558ccd
 #define MAX_TRIES	   4
 
 #define relaxed memory_order_relaxed
@@ -129,12 +130,14 @@ static bool is_single(struct fdb *fdb, fdb_key key)
 	return false;
 }
 
+/* The entry that is to give way, as far as was looked. */
 struct victim {
-	struct fdb_slot slot;
-	uint64_t rank; /* the highest gives way */
-	bool found;
-	uint64_t salt; /* another one each time */
-	unsigned seen; /* learned entries looked at */
+	struct fdb_bucket *bucket;
+	unsigned i;
+	uint64_t value; /* that it had */
+	uint64_t rank;	/* the highest gives way; 0: there is none */
+	uint64_t salt;	/* another one each time */
+	unsigned seen;	/* learned entries looked at */
 };
 
 /* Entries of the port, without the newcomer that has taken room already. */
@@ -144,47 +147,68 @@ static uint32_t holds(const struct fdb *fdb, uint16_t owner, uint16_t newcomer)
 	       (owner == newcomer && newcomer);
 }
 
+#define RANK_CHANCE_BITS 16
+#define RANK_AGE_BITS	 22
+#define RANK_AGE_MAX	 ((1u << RANK_AGE_BITS) - 1)
+_Static_assert((FDB_SIZE_MAX * 2ull + 1) << (RANK_AGE_BITS + RANK_CHANCE_BITS) <
+		       1ull << 63,
+	       "room for what a port holds");
+
 /*
  * By what the port holds, then by age, then by chance: were it the first one of
  * each sample, some parts of the table would be emptied and others fill up.
  * Among ports that hold the same the newcomer's own gives way first.
  */
-static uint64_t rank_entry(const struct fdb_slot *slot, uint64_t held,
-			   bool is_own, uint32_t age_s, uint64_t salt)
+static inline uint64_t rank_entry(uint64_t held, bool is_own, uint32_t age_s,
+				  uint16_t chance)
 {
-	uint64_t chance = (slot->key ^ salt) * 0x9e3779b97f4a7c15 >> 48;
+	uint64_t rank = held * 2 + is_own;
 
-	return (held * 2 + is_own) << 42 |
-	       (uint64_t)MIN(age_s, (1u << 26) - 1) << 16 | chance;
+	rank = rank << RANK_AGE_BITS | MIN(age_s, RANK_AGE_MAX);
+	return (rank << RANK_CHANCE_BITS | chance) + 1;
 }
 
-static void consider_bucket(struct fdb *fdb, struct fdb_bucket *bucket,
-			    uint16_t port, struct victim *victim)
+static inline uint16_t chance_of(uint64_t number, uint64_t salt)
+{
+	return (number ^ salt ^ salt >> 32) * 0x9e3779b97f4a7c15 >> 48;
+}
+
+/*
+ * Without branches on what an entry is like: nobody could predict them, and a
+ * full table is looked at by every frame of an unknown station.
+ */
+static inline void consider_bucket(const struct fdb *fdb,
+				   struct fdb_bucket *bucket, uint16_t port,
+				   struct victim *victim)
 {
 	uint32_t now = fdb_now(fdb), own = holds(fdb, port, port);
+	uint64_t number = (bucket - fdb->table.buckets) * FDB_BUCKET_SLOTS;
 
 	for (unsigned i = 0; i < FDB_BUCKET_SLOTS; i++) {
-		struct fdb_slot slot;
-		uint16_t owner;
-		uint64_t held, rank;
+		uint64_t value = atomic_load_explicit(&bucket->value[i],
+						      memory_order_relaxed);
+		uint16_t owner = fdb_value_port(value);
+		uint64_t held = holds(fdb, owner, port), rank;
+		bool learned = (value & (FDB_VALUE_LIVE | FDB_VALUE_STATIC)) ==
+			       FDB_VALUE_LIVE;
 
-		if (!fdb_read_slot(bucket, i, &slot) ||
-		    slot.value & FDB_VALUE_STATIC)
-			continue;
-		victim->seen++;
-		owner = fdb_value_port(slot.value);
-		held = holds(fdb, owner, port);
-		if (held < own)
-			continue;
-		rank = rank_entry(&slot, held, owner == port,
-				  now - fdb_value_tick(slot.value),
-				  victim->salt);
-		if (!victim->found || rank > victim->rank) {
-			victim->found = true;
-			victim->rank = rank;
-			victim->slot = slot;
-		}
+		rank = rank_entry(held, owner == port,
+				  now - fdb_value_tick(value),
+				  chance_of(number + i, victim->salt));
+		rank *= learned & (held >= own);
+		victim->seen += learned;
+		victim->bucket = rank > victim->rank ? bucket : victim->bucket;
+		victim->i = rank > victim->rank ? i : victim->i;
+		victim->value = rank > victim->rank ? value : victim->value;
+		victim->rank = MAX(rank, victim->rank);
 	}
+}
+
+/* Its key, too. False: it has changed meanwhile. */
+static bool read_victim(const struct victim *victim, struct fdb_slot *slot)
+{
+	return fdb_read_slot(victim->bucket, victim->i, slot) &&
+	       !((slot->value ^ victim->value) & ~FDB_VALUE_PASSED);
 }
 
 /* An entry that gave way: what is left to do once its slot is taken. */
@@ -195,19 +219,28 @@ static void account_evicted(struct fdb *fdb, const struct fdb_slot *old)
 	fdb_tell_change(fdb, old->key, 0, fdb_value_port(old->value));
 }
 
+/* For the next one that looks; this one has its own in the cache. */
+static void prefetch_sample(const struct fdb_table *t, uint64_t at)
+{
+	for (unsigned n = 0; n < SAMPLE_BUCKETS; n++)
+		__builtin_prefetch(
+			fdb_primary(t, (at + n) * sizeof(struct fdb_bucket)));
+}
+
 /* Removes an entry somewhere; its room in `entries` is the caller's. */
 static bool evict_sampled(struct fdb *fdb, uint16_t port)
 {
 	const struct fdb_table *t = &fdb->table;
 
 	for (int try = 0; try < MAX_TRIES; try++) {
-		struct victim victim = { .found = false };
-		struct fdb_slot old;
+		struct victim victim = { .rank = 0 };
+		struct fdb_slot slot, old;
 		uint64_t at;
 
 		at = atomic_fetch_add_explicit(&fdb->sample_cursor, SAMPLE_STEP,
 					       relaxed);
-		victim.salt = at;
+		victim.salt = at * SAMPLE_SALT;
+		prefetch_sample(t, (uint32_t)at + SAMPLE_STEP);
 		for (unsigned n = 0;
 		     n < SAMPLE_BUCKETS ||
 		     (victim.seen < SAMPLE_ENTRIES && n < SAMPLE_BUCKETS_MAX);
@@ -216,10 +249,10 @@ static bool evict_sampled(struct fdb *fdb, uint16_t port)
 				fdb,
 				fdb_primary(t, at * sizeof(struct fdb_bucket)),
 				port, &victim);
-		if (!victim.found)
+		if (!victim.rank || !read_victim(&victim, &slot))
 			continue;
-		old = victim.slot;
-		if (!fdb_free_slot(t, &victim.slot))
+		old = slot;
+		if (!fdb_free_slot(t, &slot))
 			continue;
 		account_evicted(fdb, &old);
 		return true;
@@ -234,17 +267,20 @@ bool fdb_claim_from(struct fdb *fdb, fdb_key key, uint16_t port,
 	uint64_t hash = fdb_hash(t, key);
 
 	for (int try = 0; try < MAX_TRIES; try++) {
-		struct victim victim = { .found = false, .salt = hash };
+		struct victim victim = { .salt = hash };
+		struct fdb_slot old;
 
 		for (unsigned n = 0; n < FDB_PROBES; n++)
 			consider_bucket(fdb, fdb_probe(t, hash, n), port,
 					&victim);
-		if (!victim.found)
+		if (!victim.rank)
 			return false;
-		*slot = victim.slot;
+		if (!read_victim(&victim, slot))
+			continue;
+		old = *slot;
 		if (!fdb_claim_live(t, slot, key))
 			continue;
-		account_evicted(fdb, &victim.slot);
+		account_evicted(fdb, &old);
 		give_room_back(&fdb->entries);
 		return true;
 	}

@@ -82,6 +82,44 @@ bool gso_layout(const uint8_t *header, uint32_t n, enum packet_gso type,
 	return false;
 }
 
+/*
+ * The usual case at a glance: TCP right behind an IP header without options or
+ * extensions, no tag, no fragment, and all of it private.
+ */
+static bool plain_layout(const struct packet *p, enum packet_gso type,
+			 struct gso_layout *l)
+{
+	const uint8_t *ip = p->header + ETH_HEADER_LEN;
+	bool v4 = type == PACKET_GSO_TCP4;
+	uint32_t l4 = ETH_HEADER_LEN + (v4 ? 20 : IPV6_HEADER_LEN);
+
+	if ((!v4 && type != PACKET_GSO_TCP6) ||
+	    p->header_len < l4 + TCP_HEADER_LEN)
+		return false;
+	if (v4 ? load_be16(ip - 2) != ETH_TYPE_IPV4 || ip[0] != 0x45 ||
+			    load_be16(ip + 6) & 0x3fff || ip[9] != IPPROTO_TCP
+	       : load_be16(ip - 2) != ETH_TYPE_IPV6 || ip[0] >> 4 != 6 ||
+			    ip[IPV6_NEXT] != IPPROTO_TCP)
+		return false;
+	*l = (struct gso_layout){ .l3 = ETH_HEADER_LEN,
+				  .l4 = l4,
+				  .ip_version = v4 ? 4 : 6,
+				  .ip_proto = IPPROTO_TCP };
+	return tcp_layout(p->header, p->header_len, l);
+}
+
+bool gso_layout_packet(const struct packet *p, enum packet_gso type,
+		       struct gso_layout *l)
+{
+	uint8_t header[GSO_HEADER_MAX];
+	uint32_t n;
+
+	if (likely(plain_layout(p, type, l)))
+		return true;
+	n = packet_read(p, 0, header, sizeof(header));
+	return gso_layout(header, n, type, l);
+}
+
 uint32_t packet_gso_header_len(const struct packet *p)
 {
 	uint32_t start = p->offload.csum_start, len;
@@ -90,6 +128,8 @@ uint32_t packet_gso_header_len(const struct packet *p)
 	if (p->offload.gso == PACKET_GSO_UDP ||
 	    p->offload.gso == PACKET_GSO_UFO)
 		len = start + UDP_HEADER_LEN;
+	else if (likely(start + 12 < p->header_len))
+		len = start + (p->header[start + 12] >> 4) * 4;
 	else if (packet_read(p, start + 12, &data_offset, 1) == 1)
 		len = start + (data_offset >> 4) * 4;
 	else

@@ -56,6 +56,10 @@ struct gso_layout {
 bool gso_layout(const uint8_t *header, uint32_t n, enum packet_gso type,
 		struct gso_layout *layout) MUST_CHECK;
 
+/* The same of a packet as it would be sent now. */
+bool gso_layout_packet(const struct packet *p, enum packet_gso type,
+		       struct gso_layout *layout) MUST_CHECK;
+
 /* Whether a packet of len bytes makes a bearable number of segments that are
  * not longer than IP can say. size is not 0. */
 static inline bool gso_fits(const struct gso_layout *l, uint32_t len,

@@ -129,12 +129,10 @@ static bool add_csum(struct packet *p, const struct gso_layout *l)
 static bool check_gso(struct packet *p)
 {
 	struct packet_offload *o = &p->offload;
-	uint8_t header[GSO_HEADER_MAX];
 	struct gso_layout l;
-	uint32_t n, payload;
+	uint32_t payload;
 
-	n = packet_read(p, 0, header, sizeof(header));
-	if (!gso_layout(header, n, o->gso, &l))
+	if (!gso_layout_packet(p, o->gso, &l))
 		return false;
 	if (!o->csum_needed) {
 		if (!add_csum(p, &l))
@@ -180,6 +178,59 @@ bool offload_receive_slow(struct packet *p, const void *header, unsigned agreed)
 	if (o->csum_needed && !check_csum(p))
 		return false;
 	return !o->gso || check_gso(p);
+}
+
+/* The first transport byte behind an IP header of the usual length; else 0. */
+static inline uint32_t plain_l4(const struct packet *p)
+{
+	switch (load_be16(p->header + 12)) {
+	case ETH_TYPE_IPV4:
+		return ETH_HEADER_LEN + 20;
+	case ETH_TYPE_IPV6:
+		return ETH_HEADER_LEN + 40;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Whether all that is asked for is a checksum within an untagged IP packet, and
+ * not that of SCTP; if so it is taken over.
+ */
+static inline bool take_plain_csum(struct packet *p,
+				   const struct virtio_net_hdr *vnet,
+				   unsigned agreed)
+{
+	uint32_t start = le16toh(vnet->csum_start);
+	uint32_t offset = le16toh(vnet->csum_offset);
+	uint32_t end = start + offset + 2, first;
+
+	if (vnet->flags != VIRTIO_NET_HDR_F_NEEDS_CSUM || vnet->gso_type ||
+	    !(agreed & OFFLOAD_CSUM) || p->vlan_beside ||
+	    le16toh(vnet->hdr_len) > p->len || end > p->len ||
+	    end > CSUM_END_MAX || offset == SCTP_CSUM_OFFSET)
+		return false;
+	packet_pull_first(p);
+	if (p->header_len < ETH_HEADER_LEN)
+		return false;
+	first = plain_l4(p);
+	if (!first || start < first)
+		return false;
+	p->offload.csum_needed = true;
+	p->offload.csum_start = start;
+	p->offload.csum_offset = offset;
+	return true;
+}
+
+bool offload_receive_asked(struct packet *p, const void *header,
+			   unsigned agreed)
+{
+	struct virtio_net_hdr vnet;
+
+	memcpy(&vnet, header, sizeof(vnet));
+	if (likely(take_plain_csum(p, &vnet, agreed)))
+		return true;
+	return offload_receive_slow(p, header, agreed);
 }
 
 static bool send_gso(const struct packet *p, struct virtio_net_hdr *vnet)

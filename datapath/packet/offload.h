@@ -41,9 +41,15 @@ enum offload {
 		      OFFLOAD_TSO_ECN | OFFLOAD_USO,
 };
 
-/* The part of the two functions below that an ordinary frame never needs. */
+/*
+ * The part of the two functions below that an ordinary frame never needs. On
+ * receipt there are two: all there is to know, and the same with a shorter way
+ * for what most senders ask for, which the first would say yes to, too.
+ */
 bool offload_receive_slow(struct packet *p, const void *vnet,
 			  unsigned agreed) MUST_CHECK;
+bool offload_receive_asked(struct packet *p, const void *vnet,
+			   unsigned agreed) MUST_CHECK;
 bool offload_send_slow(const struct packet *p, void *vnet) MUST_CHECK;
 
 /*
@@ -64,7 +70,7 @@ static inline MUST_CHECK bool offload_receive(struct packet *p,
 	memcpy(&flags_type_hdr_len, vnet, sizeof(flags_type_hdr_len));
 	if (likely(!flags_type_hdr_len))
 		return true;
-	return offload_receive_slow(p, vnet, agreed);
+	return offload_receive_asked(p, vnet, agreed);
 }
 
 /*

@@ -66,16 +66,16 @@ static __attribute__((noinline)) bool pull_pieces(struct packet *p, uint32_t n)
 
 bool packet_pull_more(struct packet *p, uint32_t n)
 {
-	uint32_t len = p->segment.len;
+	const struct packet_segment *s = p->segments;
+	uint32_t len;
 
 	if (unlikely(n > PACKET_PULL_MAX))
 		return false;
 	if (unlikely(p->header_len | p->vlan_beside) ||
-	    unlikely(p->segments != &p->segment))
+	    unlikely(s != &p->segment && (!p->n_segments || s->len < n)))
 		return pull_pieces(p, n);
-	if (len > n)
-		len = n;
-	copy_header(p->header, p->segment.data, len);
+	len = MIN(s->len, n);
+	copy_header(p->header, s->data, len);
 	p->header_len = len;
 	p->pulled = len;
 	return len >= n;

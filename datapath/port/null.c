@@ -70,13 +70,13 @@ static int null_open(const struct port_config *config, struct port **portp,
 	np->rxqs[0] = &np->rxq;
 	np->up.rxqs = np->rxqs;
 	np->up.n_rxqs = 1;
-	for (unsigned i = 0; i < np->up.n_threads; i++) {
+	for (unsigned i = 0; i < PORT_THREADS_MAX; i++) {
 		np->txqs[i].port = &np->up;
 		np->txqs[i].index = i;
 		np->txq_pointers[i] = &np->txqs[i];
 	}
 	np->up.txqs = np->txq_pointers;
-	np->up.n_txqs = np->up.n_threads;
+	np->up.n_txqs = PORT_THREADS_MAX;
 	*portp = &np->up;
 	return 0;
 }
@@ -278,6 +278,7 @@ const struct port_class port_class_null = {
 	.type = "null",
 	.open = null_open,
 	.close = null_close,
+	.any_threads = true,
 	.reconfigure = null_reconfigure,
 	.receive = null_receive,
 	.done = null_done,

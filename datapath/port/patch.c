@@ -100,6 +100,7 @@ const struct port_class port_class_patch = {
 	.type = "patch",
 	.open = patch_open,
 	.close = patch_close,
+	.any_threads = true,
 	.reconfigure = patch_reconfigure,
 	.status = patch_status,
 	.receive = patch_receive,

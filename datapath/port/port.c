@@ -71,9 +71,14 @@ void port_init(struct port *port, const struct port_class *class,
 	port->mtu =
 		config->mtu_request ? config->mtu_request : PORT_MTU_DEFAULT;
 	port->tx_enabled = true;
-	port->n_threads = MIN(MAX(config->n_threads, 1u), PORT_THREADS_MAX);
-	for (unsigned i = 0; i < port->n_threads; i++)
-		port->counters[i] =
+	port_set_threads(port, MAX(config->n_threads, 1u));
+}
+
+void port_set_threads(struct port *port, unsigned n)
+{
+	n = MIN(n, PORT_THREADS_MAX);
+	while (port->n_threads < n)
+		port->counters[port->n_threads++] =
 			xcalloc_aligned(1, sizeof(struct port_counters));
 }
 

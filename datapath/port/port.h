@@ -130,6 +130,12 @@ struct port_class {
 	 * call: a worker looks there for a while before it arms the queue.
 	 */
 	bool polls_in_memory;
+	/*
+	 * Makes transmit queues for as many threads as there can be, and is not
+	 * opened anew when their number changes. It keeps the receive queues
+	 * that it was opened with.
+	 */
+	bool any_threads;
 
 	/*
 	 * Control thread. Opens or attaches; on success *portp has its queues.
@@ -219,6 +225,11 @@ int port_open(const struct port_config *config, struct port **portp,
 	      char **errp);
 void port_close(struct port *port);
 void port_get_status(struct port *port, struct port_status *status);
+/*
+ * Of a kind with any_threads, while no worker uses the port: there are so many
+ * threads now. Counters of those that are no more still count.
+ */
+void port_set_threads(struct port *port, unsigned n);
 /* Sums all threads' counters and the device's. Control thread. */
 void port_get_counters(struct port *port, struct port_counters *total);
 

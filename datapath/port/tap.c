@@ -231,14 +231,14 @@ static void set_up_senders(struct tap *t)
 {
 	struct port *port = &t->up;
 
-	for (unsigned i = 0; i < port->n_threads; i++) {
+	for (unsigned i = 0; i < PORT_THREADS_MAX; i++) {
 		t->txqs[i].port = port;
 		t->txqs[i].index = i;
 		t->txq_pointers[i] = &t->txqs[i];
 	}
 	port->rxqs = t->rxqs;
 	port->txqs = t->txq_pointers;
-	port->n_txqs = port->n_threads;
+	port->n_txqs = PORT_THREADS_MAX;
 }
 
 static int open_as(const struct port_class *class,
@@ -293,9 +293,6 @@ static int tap_reconfigure(struct port *port, const struct port_config *config,
 	struct netdev_info info;
 	int error;
 
-	if (netdev_port_n_rxqs(config, QUEUES_MAX) != port->n_rxqs ||
-	    config->n_threads != port->n_threads)
-		return -EOPNOTSUPP;
 	switch (follow(t, &info)) {
 	case TAP_GONE:
 		return netdev_open_error(port->name, -ENODEV, errp);
@@ -443,9 +440,9 @@ static unsigned tap_send(struct port_txq *txq, struct packet *const packets[],
 #define TAP_CLASS(TYPE, OPEN)                                                  \
 	{                                                                      \
 		.type = TYPE, .open = OPEN, .close = tap_close,                \
-		.reconfigure = tap_reconfigure, .status = tap_status,          \
-		.device_counters = tap_counters, .receive = tap_receive,       \
-		.done = tap_done, .send = tap_send,                            \
+		.any_threads = true, .reconfigure = tap_reconfigure,           \
+		.status = tap_status, .device_counters = tap_counters,         \
+		.receive = tap_receive, .done = tap_done, .send = tap_send,    \
 	}
 
 const struct port_class port_class_tap = TAP_CLASS("tap", tap_open);

@@ -9,13 +9,18 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/ticks.h"
 #include "port/vhost_port.h"
 #include "port/vhost_user.h"
 
 LOG_MODULE(vhost);
 
-/* Messages of one front end before other events have their turn. */
+/*
+ * Messages of one front end before other events have their turn: so many, or
+ * so much time, since some take the whole of a memory table or all queues.
+ */
 #define MESSAGES_AT_ONCE 32
+#define TURN_US		 1000
 #define WATCH_INTERVAL_S 1
 
 /* All ports of the kinds, and the timer that looks after them. */
@@ -178,6 +183,8 @@ static int handle_message(struct vhost_port *vp, char **errp)
 				     &has_reply, errp);
 	vhost_message_clear(&vp->reader.message);
 	vp->reader.have = 0;
+	/* What is acknowledged is in force: frames may be on their way. */
+	vhost_port_follow(vp);
 	if (!error && has_reply) {
 		error = vhost_message_write(&reply, vp->fd);
 		if (error)
@@ -191,10 +198,13 @@ static int handle_message(struct vhost_port *vp, char **errp)
 static void readable_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct vhost_port *vp = arg;
+	uint64_t end = ticks_now() + ticks_from_us(TURN_US);
 	char *why = NULL;
 	int r = 1;
 
 	for (unsigned i = 0; i < MESSAGES_AT_ONCE && r > 0; i++) {
+		if (i && ticks_now() >= end)
+			break;
 		r = vhost_message_read(&vp->reader, fd, &why);
 		if (r > 0 && handle_message(vp, &why))
 			r = -EPROTO;
@@ -238,20 +248,17 @@ void vhost_port_connected(void *arg, int fd)
 	vhost_port_follow(vp);
 }
 
-/* A worker has found it broken: the queue rests until it is started anew. */
+/*
+ * A worker has found it broken, and said so in the log: the queue rests until
+ * it is started anew.
+ */
 static void look_for_broken_rings(struct vhost_port *vp)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < 2 * vp->options.n_pairs; i++) {
-		struct virtqueue *vq = vhost_session_queue(vp->session, i);
-		const char *why = virtqueue_broken(vq);
-
-		if (why && ++n > vp->n_broken)
-			log_warn_limited("%s: ring %u is broken and no longer "
-					 "used: %s",
-					 vp->up.name, i, why);
-	}
+	for (unsigned i = 0; i < 2 * vp->options.n_pairs; i++)
+		n += virtqueue_broken(vhost_session_queue(vp->session, i)) !=
+		     NULL;
 	vp->has_changed |= n != vp->n_broken;
 	vp->n_broken = n;
 }

@@ -1,12 +1,9 @@
 /*
  * A vhost-user port's part of the packet's way. Receiving and sending are
- * virtqueue.h's; what is left is which queue, waiting for it a moment when
- * another worker has it, and a frame of our own for a guest that has moved.
+ * virtqueue.h's; what is left is which queue, and a frame of our own for a
+ * guest that has moved.
  */
 #include "port/vhost_port.h"
-
-/* Tries before a guest's queue counts as taken: about a burst's time. */
-#define TAKE_TRIES 500
 
 #define RARP_LEN	 60 /* the least that Ethernet carries, without FCS */
 #define ETH_TYPE_RARP	 0x8035
@@ -81,35 +78,6 @@ bool vhost_port_arm(struct port_rxq *rxq)
 	       virtqueue_arm(q->vq);
 }
 
-static inline void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#endif
-}
-
-/*
- * The first try has failed, and was counted as such: tries on for a moment, and
- * takes the count back each time.
- */
-static __attribute__((noinline)) unsigned send_when_free(
-	struct virtqueue *vq, struct packet *const packets[], unsigned n,
-	_Atomic uint64_t *drops, uint64_t *sent_bytes)
-{
-	_Atomic uint64_t *busy = &drops[DROP_TX_BUSY];
-	uint64_t before = atomic_load_explicit(busy, memory_order_relaxed) - n;
-	unsigned sent = 0;
-
-	for (unsigned i = 0; i < TAKE_TRIES && !sent; i++) {
-		relax();
-		atomic_store_explicit(busy, before, memory_order_relaxed);
-		sent = virtqueue_send(vq, packets, n, drops, sent_bytes);
-		if (atomic_load_explicit(busy, memory_order_relaxed) == before)
-			break;
-	}
-	return sent;
-}
-
 unsigned vhost_port_send(struct port_txq *txq, struct packet *const packets[],
 			 unsigned n, unsigned thread, uint64_t *sent_bytes)
 {
@@ -117,20 +85,12 @@ unsigned vhost_port_send(struct port_txq *txq, struct packet *const packets[],
 	_Atomic uint64_t *drops = txq->port->counters[thread]->drops;
 	unsigned n_queues =
 		atomic_load_explicit(&vp->n_to_guest, memory_order_acquire);
-	uint64_t busy = atomic_load_explicit(&drops[DROP_TX_BUSY],
-					     memory_order_relaxed);
 	struct virtqueue *vq;
-	unsigned sent;
 
 	if (unlikely(!n_queues)) {
 		port_drop(txq->port, thread, DROP_TX_DOWN, n);
 		return 0;
 	}
 	vq = vp->to_guest[thread < n_queues ? thread : thread % n_queues];
-	sent = virtqueue_send(vq, packets, n, drops, sent_bytes);
-	if (unlikely(!sent &&
-		     atomic_load_explicit(&drops[DROP_TX_BUSY],
-					  memory_order_relaxed) != busy))
-		return send_when_free(vq, packets, n, drops, sent_bytes);
-	return sent;
+	return virtqueue_send(vq, packets, n, drops, sent_bytes);
 }

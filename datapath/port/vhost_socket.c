@@ -4,7 +4,7 @@
  * Listening: while a front end is connected, another is refused, at once and
  * with a log line: left waiting, its virtual machine would hang at its start
  * without a word. But a front end that has gone and come back is not refused
- * because its end has not been read yet.
+ * because its end has not been read yet. Who comes too often has to wait.
  *
  * Connecting: soon at first, so that guests do not notice a restart, then less
  * and less often, and at once when the socket's file appears. A connection that
@@ -32,6 +32,8 @@ LOG_MODULE(vhost);
 #define WAIT_MAX_MS    2000
 #define SETTLED_MS     1000 /* a connection this old was a good one */
 #define DESCRIPTORS_MS 1000 /* until more of them are hoped for */
+#define ACCEPTS_MAX    500  /* in ACCEPTS_MS; then no more until it is over */
+#define ACCEPTS_MS     1000
 
 struct vhost_socket {
 	struct vhost_socket_config config;
@@ -43,8 +45,10 @@ struct vhost_socket {
 	struct vhost_watch watch; /* connecting only */
 	int front_end;		  /* as it was handed over; -1: none */
 	unsigned wait_ms;
-	uint64_t since_ms; /* of the last connection */
-	bool told;	   /* that connecting fails */
+	uint64_t since_ms;   /* of the last connection */
+	bool told;	     /* that connecting fails */
+	unsigned n_accepted; /* since then: */
+	uint64_t accepted_ms;
 };
 
 static uint64_t now_ms(void)
@@ -156,6 +160,27 @@ static void accept_one(struct vhost_socket *s)
 	}
 }
 
+/* One who does nothing but connect: the rest waits in the backlog. */
+static bool come_too_often(struct vhost_socket *s)
+{
+	uint64_t now = now_ms(), past = now - s->accepted_ms;
+
+	if (past >= ACCEPTS_MS) {
+		s->accepted_ms = now;
+		s->n_accepted = 0;
+	} else if (s->n_accepted >= ACCEPTS_MAX) {
+		log_warn_limited("%s: more than %d connections to %s in a "
+				 "second; the next have to wait",
+				 s->config.name, ACCEPTS_MAX,
+				 s->config.options->path);
+		event_del(s->accept);
+		start_timer(s, ACCEPTS_MS - past);
+		return true;
+	}
+	s->n_accepted++;
+	return false;
+}
+
 static void accept_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct vhost_socket *s = arg;
@@ -165,6 +190,8 @@ static void accept_cb(evutil_socket_t fd, short what, void *arg)
 		event_del(s->accept);
 		return;
 	}
+	if (come_too_often(s))
+		return;
 	accept_one(s);
 }
 

@@ -35,13 +35,13 @@ static void make_queues(struct vhost_port *vp)
 	}
 	vp->up.rxqs = vp->rxq_pointers;
 	vp->up.n_rxqs = n;
-	for (unsigned i = 0; i < vp->up.n_threads; i++) {
+	for (unsigned i = 0; i < PORT_THREADS_MAX; i++) {
 		vp->txqs[i].port = &vp->up;
 		vp->txqs[i].index = i;
 		vp->txq_pointers[i] = &vp->txqs[i];
 	}
 	vp->up.txqs = vp->txq_pointers;
-	vp->up.n_txqs = vp->up.n_threads;
+	vp->up.n_txqs = PORT_THREADS_MAX;
 }
 
 static void close_port(struct port *port)
@@ -123,8 +123,6 @@ static int reconfigure(struct port *port, const struct port_config *config,
 	int error;
 
 	error = vhost_options_read(&new, config, vp->options.client, errp);
-	if (!error && config->n_threads != port->n_threads)
-		error = -EOPNOTSUPP;
 	if (!error) {
 		vp->options.mode = new.mode;
 		vp->options.owner = new.owner;
@@ -158,6 +156,7 @@ static void settled(struct port *port)
 	const struct port_class port_class_##KIND = {                          \
 		.type = #KIND,                                                 \
 		.polls_in_memory = true,                                       \
+		.any_threads = true,                                           \
 		.open = open_##KIND,                                           \
 		.close = close_port,                                           \
 		.reconfigure = reconfigure,                                    \

@@ -36,7 +36,7 @@ static int load_program(int map_fd)
 		  .dst_reg = BPF_REG_2,
 		  .src_reg = BPF_REG_1,
 		  .off = offsetof(struct xdp_md, rx_queue_index) },
-		{ .code = BPF_LD | BPF_DW | BPF_IMM,
+		{ .code = BPF_DW | BPF_IMM, /* and BPF_LD, which is 0, too */
 		  .dst_reg = BPF_REG_1,
 		  .src_reg = BPF_PSEUDO_MAP_FD,
 		  .imm = map_fd },

@@ -35,8 +35,12 @@
 #define XFS_SUPER_MAGIC 0x58465342
 #endif
 
-/* Of all ports together: one with all the regions it may have has 509. */
-#define MAPPINGS_MAX 65536
+/*
+ * Of all ports together: one with all the regions it may have has 509. Half of
+ * what a process can have at all (vm.max_map_count, 65530), so that the switch
+ * itself never comes to lack memory because of them.
+ */
+#define MAPPINGS_MAX 32768
 
 struct entry {
 	_Atomic uint32_t sequence;

@@ -10,9 +10,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "vhost/foreign_fd.h"
 #include "vhost/protocol.h"
 
 /* --- what each request looks like --- */
@@ -172,7 +173,20 @@ union control {
 	char bytes[CMSG_SPACE(VHOST_MESSAGE_FDS_MAX * sizeof(int))];
 };
 
-/* Takes all descriptors over. False: more than a message can have. */
+/*
+ * What front ends may have open here, all together: the kernel gives the lowest
+ * number that is free, so a number near the limit means that there are as many.
+ * The rest is for the switch: sockets, devices, the next front end.
+ */
+static bool is_beyond_share(int fd)
+{
+	struct rlimit limit;
+
+	return !getrlimit(RLIMIT_NOFILE, &limit) &&
+	       (rlim_t)fd >= limit.rlim_cur - limit.rlim_cur / 8;
+}
+
+/* Takes all descriptors over. False: there are more than there can be. */
 static bool take_fds(struct vhost_message *m, struct msghdr *from)
 {
 	bool fit = true;
@@ -188,10 +202,11 @@ static bool take_fds(struct vhost_message *m, struct msghdr *from)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			if (m->n_fds < VHOST_MESSAGE_FDS_MAX) {
+			if (m->n_fds < VHOST_MESSAGE_FDS_MAX &&
+			    !is_beyond_share(fd)) {
 				m->fds[m->n_fds++] = fd;
 			} else {
-				close(fd);
+				foreign_fd_close(fd);
 				fit = false;
 			}
 		}
@@ -224,8 +239,8 @@ static ssize_t receive(struct vhost_message_reader *r, int socket, void *to,
 	if (!take_fds(&r->message, &msg) || msg.msg_flags & MSG_CTRUNC)
 		return set_error(errp, -EPROTO,
 				 "descriptors beside a message were lost: the "
-				 "front end sent more than %d, or the switch "
-				 "has as many open as it may",
+				 "front end sent more than %d, or all front "
+				 "ends together have as many open as they may",
 				 VHOST_MESSAGE_FDS_MAX);
 	if (!got && r->have)
 		return set_error(errp, -EPROTO,
@@ -320,8 +335,7 @@ int vhost_message_write(const struct vhost_message *m, int socket)
 void vhost_message_clear(struct vhost_message *m)
 {
 	for (unsigned i = 0; i < m->n_fds; i++)
-		if (m->fds[i] >= 0)
-			close(m->fds[i]);
+		foreign_fd_close(m->fds[i]);
 	m->request = 0;
 	m->flags = 0;
 	m->size = 0;

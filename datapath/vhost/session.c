@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
+#include "vhost/foreign_fd.h"
 
 LOG_MODULE(vhost);
 
@@ -86,9 +86,10 @@ void vhost_session_get_info(const struct vhost_session *s,
 	info->protocol_features = s->protocol_features;
 	info->mtu = s->mtu;
 	info->tx_offloads = session_tx_offloads(s->features);
-	for (unsigned i = 0; i + 1 < s->n_rings; i += 2)
-		if (session_is_running(s, i) && session_is_running(s, i + 1))
-			info->n_pairs++;
+	for (unsigned i = 0; i < s->n_rings && session_is_running(s, i) &&
+			     session_is_running(s, i + 1);
+	     i += 2)
+		info->n_pairs++;
 	info->link_up = info->n_pairs > 0;
 	info->n_regions = s->memory->n;
 	for (unsigned i = 0; i < s->memory->n; i++)
@@ -128,10 +129,8 @@ void vhost_session_reset(struct vhost_session *s)
 	s->log = NULL;
 	vhost_mapping_unref(s->inflight.mapping);
 	memset(&s->inflight, 0, sizeof(s->inflight));
-	if (s->backend_fd >= 0)
-		close(s->backend_fd);
-	if (s->log_fd >= 0)
-		close(s->log_fd);
+	foreign_fd_close(s->backend_fd);
+	foreign_fd_close(s->log_fd);
 	s->backend_fd = s->log_fd = -1;
 	s->features = s->protocol_features = 0;
 	s->has_features = false;
@@ -213,8 +212,7 @@ static int send_rarp(struct vhost_session *s, struct session_request *r,
 static int set_backend_req_fd(struct vhost_session *s,
 			      struct session_request *r, char **errp)
 {
-	if (s->backend_fd >= 0)
-		close(s->backend_fd);
+	foreign_fd_close(s->backend_fd);
 	s->backend_fd = vhost_message_take_fd(r->message, 0);
 	return 0;
 }
@@ -274,8 +272,8 @@ static int refuse(struct session_request *r, bool wants_ack, int error,
 	const char *what = vhost_request_name(r->message->request);
 
 	if (wants_ack && error != -EPROTO) {
-		log_warn("%s: %s from the front end is refused: %s", who, what,
-			 why);
+		log_warn_limited("%s: %s from the front end is refused: %s",
+				 who, what, why);
 		session_reply_u64(r, 1);
 		error = 0;
 	} else {

@@ -73,7 +73,7 @@ bool vhost_session_is_damaged(const struct vhost_session *session);
 
 struct vhost_session_info {
 	uint64_t features, protocol_features; /* negotiated */
-	unsigned n_pairs;		      /* in use: enabled by the guest */
+	unsigned n_pairs;		      /* in use: the first so many */
 	bool link_up;	      /* ready to take and give frames */
 	uint16_t mtu;	      /* told by the front end; 0: nothing */
 	uint32_t tx_offloads; /* enum offload: what the guest finishes */

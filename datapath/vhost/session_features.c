@@ -21,10 +21,9 @@
  * What is offered. Those of the control queue are the front end's business and
  * pass through: it offers a guest only what its back end does.
  *
- * Not offered: UFO (HOST_UFO, GUEST_UFO). It means IP fragments to be made of a
- * datagram, which the switch cannot make; USO means datagrams, which it can.
- * CTRL_GUEST_OFFLOADS: a guest would change its offloads while it runs, and no
- * message tells a back end. NOTIFY_ON_EMPTY: legacy drivers do without.
+ * Not offered: CTRL_GUEST_OFFLOADS: a guest would change its offloads while it
+ * runs, and no message tells a back end. NOTIFY_ON_EMPTY: legacy drivers do
+ * without.
  */
 static const uint8_t offered[] = {
 	VIRTIO_NET_F_CSUM,
@@ -34,9 +33,11 @@ static const uint8_t offered[] = {
 	VIRTIO_NET_F_GUEST_TSO4,
 	VIRTIO_NET_F_GUEST_TSO6,
 	VIRTIO_NET_F_GUEST_ECN,
+	VIRTIO_NET_F_GUEST_UFO,
 	VIRTIO_NET_F_HOST_TSO4,
 	VIRTIO_NET_F_HOST_TSO6,
 	VIRTIO_NET_F_HOST_ECN,
+	VIRTIO_NET_F_HOST_UFO,
 	VIRTIO_NET_F_MRG_RXBUF,
 	VIRTIO_NET_F_STATUS,
 	VIRTIO_NET_F_CTRL_VQ,
@@ -98,6 +99,8 @@ uint32_t session_tx_offloads(uint64_t f)
 		offloads |= OFFLOAD_TSO6;
 	if (f >> VIRTIO_NET_F_GUEST_ECN & 1)
 		offloads |= OFFLOAD_TSO_ECN;
+	if (f >> VIRTIO_NET_F_GUEST_UFO & 1)
+		offloads |= OFFLOAD_UFO;
 	if (f >> VIRTIO_NET_F_GUEST_USO4 & 1 &&
 	    f >> VIRTIO_NET_F_GUEST_USO6 & 1)
 		offloads |= OFFLOAD_USO;

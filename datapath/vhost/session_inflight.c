@@ -94,7 +94,7 @@ int session_set_inflight(struct vhost_session *s, struct session_request *r,
 				 "%ju are needed, at a multiple of 8",
 				 (uintmax_t)told.size, (uintmax_t)told.offset,
 				 (uintmax_t)(told.n_queues * stride));
-	mapping = vhost_mapping_create(told.n_queues * stride, told.offset,
+	mapping = vhost_mapping_create(told.size, told.offset,
 				       r->message->fds[0], &host, &error, errp);
 	if (!mapping)
 		return error;

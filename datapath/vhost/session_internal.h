@@ -22,6 +22,7 @@ struct session_ring {
 	enum { RING_ENABLE_UNTOLD, RING_DISABLED, RING_ENABLED } enable;
 	int kick_fd, call_fd, error_fd; /* ours; -1: none */
 	int reported_fd; /* what kick_fd() was when queue_changed() was told */
+	bool watched;	 /* kick_fd was reported: a worker may sleep on it */
 };
 
 struct vhost_session {
@@ -95,7 +96,10 @@ session_handler session_set_vring_num, session_set_vring_addr,
 	session_set_vring_call, session_set_vring_err, session_set_vring_enable;
 
 /* session_rings.c */
-/* The kick descriptor waits for vhost_session_settled(). */
+/*
+ * No kick descriptor any more. One that a worker may sleep on waits for
+ * vhost_session_settled(); the queue must not be taken.
+ */
 void session_retire_kick(struct vhost_session *s, struct session_ring *ring);
 void session_close_fd(int *fd);
 /*

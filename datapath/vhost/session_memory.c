@@ -7,7 +7,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
+
+#include "vhost/foreign_fd.h"
 
 /* Takes the table over. */
 static int put_in_force(struct vhost_session *s, struct vhost_memory *memory,
@@ -135,8 +136,7 @@ int session_set_log_base(struct vhost_session *s, struct session_request *r,
 int session_set_log_fd(struct vhost_session *s, struct session_request *r,
 		       char **errp)
 {
-	if (s->log_fd >= 0)
-		close(s->log_fd);
+	foreign_fd_close(s->log_fd);
 	s->log_fd = vhost_message_take_fd(r->message, 0);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "vhost/event.h"
 
 LOG_MODULE(vhost);
 
@@ -113,10 +114,7 @@ static struct virtqueue_kept *kept_of(struct vhost_session *s, unsigned i,
 /* The worker looks once: there may be work that nobody kicks for any more. */
 static void wake_worker(const struct session_ring *ring)
 {
-	static const uint64_t one = 1;
-
-	if (ring->kick_fd >= 0 &&
-	    write(ring->kick_fd, &one, sizeof(one)) != sizeof(one))
+	if (ring->kick_fd >= 0 && vhost_event_signal(ring->kick_fd))
 		log_dbg("a kick descriptor takes nothing");
 }
 
@@ -171,8 +169,10 @@ static void report_use(struct vhost_session *s, unsigned i)
 	if (fd == s->rings[i].reported_fd)
 		return;
 	s->rings[i].reported_fd = fd;
-	if (i & 1 && s->config.queue_changed)
-		s->config.queue_changed(s->config.arg, i);
+	if (!(i & 1) || !s->config.queue_changed)
+		return;
+	s->rings[i].watched |= fd >= 0;
+	s->config.queue_changed(s->config.arg, i);
 }
 
 int session_apply(struct vhost_session *s, unsigned i, bool anew, char **errp)
@@ -218,14 +218,29 @@ int session_apply_all(struct vhost_session *s, bool anew, char **errp)
 
 /* --- descriptors --- */
 
+void session_close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 void session_retire_kick(struct vhost_session *s, struct session_ring *ring)
 {
 	if (ring->kick_fd < 0)
 		return;
+	if (!ring->watched) {
+		virtqueue_take(ring->vq);
+		virtqueue_set_kick(ring->vq, -1);
+		virtqueue_release(ring->vq);
+		session_close_fd(&ring->kick_fd);
+		return;
+	}
 	s->old_fds =
 		xrealloc(s->old_fds, (s->n_old_fds + 1) * sizeof(*s->old_fds));
 	s->old_fds[s->n_old_fds++] = ring->kick_fd;
 	ring->kick_fd = -1;
+	ring->watched = false;
 }
 
 void session_stop_all(struct vhost_session *s)
@@ -241,13 +256,6 @@ void session_forget_place(struct vhost_session *s, unsigned i)
 {
 	ring_file_forget(s->ring_file, i);
 	s->rings[i].told_base = s->rings[i].base;
-}
-
-void session_close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
 }
 
 void session_forget_rings(struct vhost_session *s)

@@ -5,30 +5,13 @@
 #include "vhost/session_internal.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/timerfd.h>
-#include <unistd.h>
+
+#include "vhost/foreign_fd.h"
 
 /* A front end that changes its descriptors faster than workers look. */
-#define OLD_FDS_MAX 4096
-
-/*
- * Only an eventfd can be read and written with no fear of waiting or of a
- * signal. Made non-blocking by the queue.
- */
-static bool is_eventfd(int fd)
-{
-	char path[40], name[40];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	n = readlink(path, name, sizeof(name) - 1);
-	if (n < 0)
-		return false;
-	name[n] = '\0';
-	return !strcmp(name, "anon_inode:[eventfd]");
-}
+#define OLD_FDS_MAX 1024
 
 static int check_index(const struct vhost_session *s, uint32_t index,
 		       char **errp)
@@ -134,12 +117,17 @@ static int take_event(struct vhost_session *s, struct session_request *r,
 	uint64_t value;
 	int error;
 
+	*fd = -1;
 	session_payload(r, &value, sizeof(value));
 	*index = value & VHOST_USER_VRING_MASK;
 	error = check_index(s, *index, errp);
 	if (error)
 		return error;
-	if (r->message->n_fds && !is_eventfd(r->message->fds[0]))
+	/*
+	 * Only an eventfd can be read and written with no fear of waiting or
+	 * of a signal. Made non-blocking by the queue.
+	 */
+	if (r->message->n_fds && !foreign_fd_is_eventfd(r->message->fds[0]))
 		return set_error(errp, -EPROTO,
 				 "its descriptor is not an eventfd");
 	*fd = vhost_message_take_fd(r->message, 0);

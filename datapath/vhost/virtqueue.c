@@ -10,15 +10,16 @@
 #include <linux/virtio_net.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/log.h"
+#include "vhost/event.h"
 #include "packet/offload.h"
 
 LOG_MODULE(vhost);
 
 #ifndef VIRTIO_NET_F_HOST_USO
 #define VIRTIO_NET_F_GUEST_USO4 54
+#define VIRTIO_NET_F_GUEST_USO6 55
 #define VIRTIO_NET_F_HOST_USO	56
 #endif
 
@@ -44,10 +45,31 @@ struct virtqueue *virtqueue_create(const char *name, unsigned index)
 	return vq;
 }
 
+/*
+ * Shared with the front end. Non-blocking as long as that leaves it so, and
+ * only touched as event.h has it.
+ */
+static void set_fd(int *place, int fd)
+{
+	int flags;
+
+	if (fd == *place)
+		return;
+	flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+	if (flags >= 0 && !(flags & O_NONBLOCK))
+		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	if ((fd < 0) != (*place < 0))
+		vhost_event_use(fd >= 0);
+	*place = fd;
+}
+
 void virtqueue_destroy(struct virtqueue *vq)
 {
 	if (!vq)
 		return;
+	set_fd(&vq->kick_fd, -1);
+	set_fd(&vq->call_fd, -1);
+	set_fd(&vq->error_fd, -1);
 	free(vq->scratch);
 	free(vq->name);
 	free(vq);
@@ -84,7 +106,7 @@ static bool has(uint64_t features, unsigned bit)
 	return features >> bit & 1;
 }
 
-/* What the sending side may leave undone for the other. */
+/* What the sending side may leave undone for the other; USO: in both IPs. */
 static uint32_t agreed_offloads(uint64_t features, bool from_guest)
 {
 	static const struct {
@@ -98,6 +120,7 @@ static uint32_t agreed_offloads(uint64_t features, bool from_guest)
 		  OFFLOAD_TSO6 },
 		{ VIRTIO_NET_F_HOST_ECN, VIRTIO_NET_F_GUEST_ECN,
 		  OFFLOAD_TSO_ECN },
+		{ VIRTIO_NET_F_HOST_UFO, VIRTIO_NET_F_GUEST_UFO, OFFLOAD_UFO },
 		{ VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_GUEST_USO4, OFFLOAD_USO },
 	};
 	uint32_t agreed = 0;
@@ -105,6 +128,8 @@ static uint32_t agreed_offloads(uint64_t features, bool from_guest)
 	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
 		if (has(features, from_guest ? map[i].host : map[i].guest))
 			agreed |= map[i].offload;
+	if (!from_guest && !has(features, VIRTIO_NET_F_GUEST_USO6))
+		agreed &= ~OFFLOAD_USO;
 	return agreed;
 }
 
@@ -147,6 +172,7 @@ static void adopt(struct virtqueue *vq, const struct virtqueue_setup *s)
 	vq->packed = has(s->features, VIRTIO_F_RING_PACKED);
 	vq->in_order = has(s->features, VIRTIO_F_IN_ORDER);
 	vq->event_idx = has(s->features, VIRTIO_RING_F_EVENT_IDX);
+	vq->indirect = has(s->features, VIRTIO_RING_F_INDIRECT_DESC);
 	vq->mergeable = has(s->features, VIRTIO_NET_F_MRG_RXBUF);
 	vq->hdr_len = vq->mergeable || has(s->features, VIRTIO_F_VERSION_1)
 			      ? VNET_HDR_MRG_LEN
@@ -242,42 +268,30 @@ void virtqueue_set_log(struct virtqueue *vq, const struct vhost_log *log)
 	vq->log = log;
 }
 
-/* A worker reads and writes these, and may not come to wait in that. */
-static int non_blocking(int fd)
-{
-	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
-
-	if (flags >= 0 && !(flags & O_NONBLOCK))
-		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	return fd;
-}
-
 void virtqueue_set_kick(struct virtqueue *vq, int fd)
 {
-	vq->kick_fd = non_blocking(fd);
+	set_fd(&vq->kick_fd, fd);
 }
 
 void virtqueue_set_call(struct virtqueue *vq, int fd)
 {
-	vq->call_fd = non_blocking(fd);
+	set_fd(&vq->call_fd, fd);
 }
 
 void virtqueue_set_error(struct virtqueue *vq, int fd)
 {
-	vq->error_fd = non_blocking(fd);
+	set_fd(&vq->error_fd, fd);
 }
 
 void virtqueue_break(struct virtqueue *vq, const char *why)
 {
-	static const uint64_t one = 1;
-
 	atomic_store_explicit(&vq->broken, why, memory_order_release);
 	atomic_store_explicit(&vq->usable, false, memory_order_relaxed);
-	log_warn("%s: queue %u is broken and stops until the guest starts it "
-		 "anew: the guest made %s",
-		 vq->name, vq->index, why);
-	if (vq->error_fd >= 0 &&
-	    write(vq->error_fd, &one, sizeof(one)) != sizeof(one))
+	log_warn_limited(
+		"%s: queue %u is broken and stops until the guest starts it "
+		"anew: the guest made %s",
+		vq->name, vq->index, why);
+	if (vq->error_fd >= 0 && vhost_event_signal(vq->error_fd))
 		log_dbg("%s: queue %u: cannot tell the front end", vq->name,
 			vq->index);
 }

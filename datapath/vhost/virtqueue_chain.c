@@ -7,11 +7,24 @@
  */
 #include "vhost/virtqueue_internal.h"
 
-/* Neither again nor in parts, whatever the compiler would like. */
-static inline void read_desc(void *to, const void *from)
+/*
+ * A descriptor, read once: neither again nor in parts, whatever the compiler
+ * would like.
+ */
+struct words {
+	uint64_t guest;
+	uint64_t rest; /* split: length, flags, next; packed: id, flags */
+};
+
+static inline struct words read_desc(const void *from)
 {
-	memcpy(to, from, sizeof(struct vring_desc));
-	__asm__ volatile("" : : : "memory");
+	struct words d;
+
+	memcpy(&d.guest, from, sizeof(d.guest));
+	memcpy(&d.rest, (const uint8_t *)from + sizeof(d.guest),
+	       sizeof(d.rest));
+	__asm__ volatile("" : "+r"(d.guest), "+r"(d.rest) : : "memory");
+	return d;
 }
 
 static bool fail(struct virtqueue *vq, const char *why)
@@ -20,111 +33,158 @@ static bool fail(struct virtqueue *vq, const char *why)
 	return false;
 }
 
-static bool add(struct virtqueue *vq, struct virtqueue_chain *chain,
-		uint64_t guest, uint32_t len, uint16_t flags)
+/* The flag that all buffers must have, or none. */
+static inline uint16_t direction(const struct virtqueue *vq)
 {
-	if (!(flags & VRING_DESC_F_WRITE) != vq->from_guest)
+	return vq->from_guest ? 0 : VRING_DESC_F_WRITE;
+}
+
+static inline bool add(struct virtqueue *vq, struct virtqueue_chain *chain,
+		       struct words d, uint16_t flags)
+{
+	uint32_t len = d.rest;
+
+	if (unlikely((flags & VRING_DESC_F_WRITE) != direction(vq)))
 		return fail(vq, vq->from_guest
 					? "a writable buffer to transmit from"
 					: "a read-only buffer to receive into");
-	if (chain->n == VIRTQUEUE_CHAIN_MAX)
+	if (unlikely(chain->n == VIRTQUEUE_CHAIN_MAX))
 		return fail(vq, "a chain of too many descriptors");
 	vq->scratch->buffers[chain->n++] =
-		(struct virtqueue_buffer){ guest, len };
+		(struct virtqueue_buffer){ d.guest, len };
 	chain->len += len;
 	return true;
 }
 
-/* How many descriptors the table that d leads to has; 0: it is none. */
-static unsigned table_size(struct virtqueue *vq, uint32_t len)
-{
-	if (!len || len % sizeof(struct vring_desc)) {
-		vq->why = "an indirect table of an impossible length";
-		return 0;
-	}
-	return len / sizeof(struct vring_desc);
-}
+/* An indirect table. */
+struct table {
+	uint64_t guest;
+	unsigned n;	     /* descriptors in it */
+	const uint8_t *host; /* NULL: not all in one piece */
+};
 
-/* A table may cross regions of memory, but none of its descriptors may. */
-static bool read_indirect(struct virtqueue *vq, void *to, uint64_t table,
-			  unsigned i)
+static bool open_table(struct virtqueue *vq, struct words d, struct table *t)
 {
-	uint64_t at = table + (uint64_t)i * sizeof(struct vring_desc);
-	const void *from = NULL;
+	uint32_t len = d.rest;
 
-	if (at >= table)
-		from = vhost_translate(&vq->table_window, vq->memory, at,
-				       sizeof(struct vring_desc));
-	if (!from)
-		return fail(vq, "an indirect table outside its memory");
-	read_desc(to, from);
+	if (!vq->indirect)
+		return fail(vq, "an indirect table, which was not negotiated");
+	if (!len || len % sizeof(struct vring_desc))
+		return fail(vq, "an indirect table of an impossible length");
+	t->n = len / sizeof(struct vring_desc);
+	t->guest = d.guest;
+	t->host = vhost_translate(&vq->table_window, vq->memory, d.guest, len);
 	return true;
 }
 
-static bool walk_split_table(struct virtqueue *vq, uint64_t table, uint32_t len,
+/* A table may cross regions of memory, but none of its descriptors may. */
+static __attribute__((noinline)) const uint8_t *find_desc(struct virtqueue *vq,
+							  const struct table *t,
+							  unsigned i)
+{
+	uint64_t at = t->guest + (uint64_t)i * sizeof(struct vring_desc);
+
+	if (at < t->guest)
+		return NULL;
+	return vhost_translate(&vq->table_window, vq->memory, at,
+			       sizeof(struct vring_desc));
+}
+
+static inline bool read_indirect(struct virtqueue *vq, const struct table *t,
+				 unsigned i, struct words *d)
+{
+	const uint8_t *from;
+
+	if (likely(t->host))
+		from = t->host + i * sizeof(struct vring_desc);
+	else
+		from = find_desc(vq, t, i);
+	if (unlikely(!from))
+		return fail(vq, "an indirect table outside its memory");
+	*d = read_desc(from);
+	return true;
+}
+
+static inline uint16_t split_flags(struct words d)
+{
+	return d.rest >> 32;
+}
+
+static inline uint16_t packed_flags(struct words d)
+{
+	return d.rest >> 48;
+}
+
+static bool walk_split_table(struct virtqueue *vq, struct words table,
 			     struct virtqueue_chain *chain)
 {
-	unsigned n = table_size(vq, len), i = 0;
-	struct vring_desc d;
+	unsigned i = 0;
+	struct table t;
+	struct words d;
 
-	for (unsigned hops = 0; hops < n; hops++) {
-		if (!read_indirect(vq, &d, table, i))
+	if (!open_table(vq, table, &t))
+		return false;
+	for (unsigned hops = 0; hops < t.n; hops++) {
+		if (!read_indirect(vq, &t, i, &d))
 			return false;
-		if (d.flags & VRING_DESC_F_INDIRECT)
+		if (unlikely(split_flags(d) & VRING_DESC_F_INDIRECT))
 			return fail(vq, "an indirect table in another");
-		if (!add(vq, chain, d.addr, d.len, d.flags))
+		if (!add(vq, chain, d, split_flags(d)))
 			return false;
-		if (!(d.flags & VRING_DESC_F_NEXT))
+		if (!(split_flags(d) & VRING_DESC_F_NEXT))
 			return true;
-		i = d.next;
-		if (i >= n)
+		i = d.rest >> 48;
+		if (unlikely(i >= t.n))
 			return fail(vq, "a chain that leaves its table");
 	}
-	return n ? fail(vq, "a chain without an end") : false;
+	return fail(vq, "a chain without an end");
 }
 
 bool virtqueue_walk_split(struct virtqueue *vq, uint16_t head,
 			  struct virtqueue_chain *chain)
 {
 	unsigned i = head;
-	struct vring_desc d;
+	struct words d;
 
 	for (unsigned hops = 0; hops < vq->size; hops++) {
-		if (i >= vq->size)
+		if (unlikely(i >= vq->size))
 			return fail(vq, "a descriptor number past the ring");
-		read_desc(&d, &vq->desc[i]);
-		if (d.flags & VRING_DESC_F_INDIRECT) {
-			if (d.flags & VRING_DESC_F_NEXT)
+		d = read_desc(&vq->desc[i]);
+		if (split_flags(d) & VRING_DESC_F_INDIRECT) {
+			if (split_flags(d) & VRING_DESC_F_NEXT)
 				return fail(vq, "an indirect descriptor with a "
 						"next one");
-			return walk_split_table(vq, d.addr, d.len, chain);
+			return walk_split_table(vq, d, chain);
 		}
-		if (!add(vq, chain, d.addr, d.len, d.flags))
+		if (!add(vq, chain, d, split_flags(d)))
 			return false;
-		if (!(d.flags & VRING_DESC_F_NEXT))
+		if (!(split_flags(d) & VRING_DESC_F_NEXT))
 			return true;
-		i = d.next;
+		i = d.rest >> 48;
 	}
 	return fail(vq, "a chain without an end");
 }
 
-/* All of the table, in its order; flags other than the direction mean nothing.
+/*
+ * All of the table, in its order; flags other than the direction mean nothing.
  */
-static bool walk_packed_table(struct virtqueue *vq, uint64_t table,
-			      uint32_t len, struct virtqueue_chain *chain)
+static bool walk_packed_table(struct virtqueue *vq, struct words table,
+			      struct virtqueue_chain *chain)
 {
-	unsigned n = table_size(vq, len);
-	struct vring_packed_desc d;
+	struct table t;
+	struct words d;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (!read_indirect(vq, &d, table, i))
+	if (!open_table(vq, table, &t))
+		return false;
+	for (unsigned i = 0; i < t.n; i++) {
+		if (!read_indirect(vq, &t, i, &d))
 			return false;
-		if (d.flags & VRING_DESC_F_INDIRECT)
+		if (unlikely(packed_flags(d) & VRING_DESC_F_INDIRECT))
 			return fail(vq, "an indirect table in another");
-		if (!add(vq, chain, d.addr, d.len, d.flags))
+		if (!add(vq, chain, d, packed_flags(d)))
 			return false;
 	}
-	return n;
+	return true;
 }
 
 /* The caller has seen, by an acquiring load, that the first is available. */
@@ -132,24 +192,24 @@ bool virtqueue_walk_packed(struct virtqueue *vq, uint16_t place,
 			   struct virtqueue_chain *chain, uint16_t *n_places,
 			   uint16_t *id)
 {
-	struct vring_packed_desc d;
+	struct words d;
 	bool ok;
 
 	for (unsigned hops = 1; hops <= vq->size; hops++) {
-		read_desc(&d, &vq->packed_desc[place]);
-		if (d.flags & VRING_DESC_F_INDIRECT) {
-			if (d.flags & VRING_DESC_F_NEXT)
+		d = read_desc(&vq->packed_desc[place]);
+		if (packed_flags(d) & VRING_DESC_F_INDIRECT) {
+			if (packed_flags(d) & VRING_DESC_F_NEXT)
 				return fail(vq, "an indirect descriptor with a "
 						"next one");
-			ok = walk_packed_table(vq, d.addr, d.len, chain);
+			ok = walk_packed_table(vq, d, chain);
 		} else {
-			ok = add(vq, chain, d.addr, d.len, d.flags);
+			ok = add(vq, chain, d, packed_flags(d));
 		}
 		if (!ok)
 			return false;
-		if (!(d.flags & VRING_DESC_F_NEXT)) {
+		if (!(packed_flags(d) & VRING_DESC_F_NEXT)) {
 			*n_places = hops;
-			*id = d.id;
+			*id = d.rest >> 32;
 			return true;
 		}
 		if (++place == vq->size)

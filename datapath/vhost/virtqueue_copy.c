@@ -9,42 +9,103 @@
  */
 #include "vhost/virtqueue_internal.h"
 
-#include "packet/cursor.h"
+#include <linux/virtio_net.h>
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /* One segment, and its first PACKET_PULL bytes are private. */
 #define STATE_PULLED (PACKET_STATE_UNTOUCHED | PACKET_PULL << 16 | PACKET_PULL)
 
-static __attribute__((noinline)) void copy_slow(uint8_t *to,
-						const struct packet *p)
+static inline void copy_private(uint8_t *to, const uint8_t *from, uint32_t n)
 {
-	uint32_t n = p->header_len;
-	const uint8_t *data;
-	struct cursor c;
-
-	if (likely(n == p->len && n >= 32 && n <= 64)) {
-		memcpy(to, p->header, 32);
-		memcpy(to + n - 32, p->header + n - 32, 32);
-		return;
-	}
-	cursor_init(&c, p);
-	while ((n = cursor_take(&c, UINT32_MAX, &data))) {
-		memmove(to, data, n);
-		to += n;
+	if (likely(n >= 32 && n <= 64)) {
+		memcpy(to, from, 32);
+		memcpy(to + n - 32, from + n - 32, 32);
+	} else {
+		memcpy(to, from, n);
 	}
 }
 
-/* Of a frame without offload, in one buffer. */
-static ALWAYS_INLINE void put_header(uint8_t *to, unsigned hdr_len)
+static __attribute__((noinline)) void copy_slow(uint8_t *to,
+						const struct packet *p)
+{
+	const struct packet_segment *s = p->segments, *end = s + p->n_segments;
+	uint32_t n = p->header_len, skip = p->pulled, over;
+
+	copy_private(to, p->header, n);
+	for (; s != end && n != p->len; s++) {
+		over = MIN(skip, s->len);
+		skip -= over;
+		memmove(to + n, s->data + over, s->len - over);
+		n += s->len - over;
+	}
+}
+
+/* Where the next bytes of a packet go. */
+struct place {
+	uint8_t *at;
+	uint32_t left;
+	const struct packet_segment *next, *end;
+};
+
+static inline void put(struct place *to, const uint8_t *data, uint32_t len)
+{
+	uint32_t n;
+
+	for (;;) {
+		n = MIN(len, to->left);
+		memmove(to->at, data, n);
+		to->at += n;
+		to->left -= n;
+		len -= n;
+		if (!len || to->next == to->end)
+			return;
+		data += n;
+		to->at = (uint8_t *)to->next->data;
+		to->left = to->next++->len;
+	}
+}
+
+void virtqueue_scatter(const struct packet_segment *pieces, unsigned n,
+		       const struct packet *p, const uint8_t *header,
+		       unsigned hdr_len)
+{
+	const struct packet_segment *s = p->segments, *end = s + p->n_segments;
+	struct place to = { (uint8_t *)pieces->data, pieces->len, pieces + 1,
+			    pieces + n };
+	uint32_t skip = p->pulled, over;
+
+	put(&to, header, hdr_len);
+	put(&to, p->header, p->header_len);
+	for (; s != end; s++) {
+		over = MIN(skip, s->len);
+		skip -= over;
+		put(&to, s->data + over, s->len - over);
+	}
+}
+
+/*
+ * The header of a frame in one buffer that asks for its checksum at most.
+ */
+static ALWAYS_INLINE void put_header(uint8_t *to, const struct packet *p,
+				     unsigned hdr_len)
 {
 	const uint32_t one_buffer = 1 << 16;
+	const struct packet_offload *o = &p->offload;
+	uint32_t word;
 
 	memset(to, 0, 8);
-	if (hdr_len == 12)
-		memcpy(to + 8, &one_buffer, 4);
-	else
-		memset(to + 8, 0, 2);
+	memcpy(to + 8, &one_buffer, hdr_len - 8);
+	memcpy(&word, o, sizeof(word));
+	if (likely(!word))
+		return;
+	if (o->csum_needed) {
+		to[0] = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		memcpy(to + 6, &o->csum_start, 2);
+		memcpy(to + 8, &o->csum_offset, 2);
+	} else {
+		to[0] = VIRTIO_NET_HDR_F_DATA_VALID;
+	}
 }
 
 /*
@@ -91,7 +152,7 @@ static ALWAYS_INLINE void put_header(uint8_t *to, unsigned hdr_len)
                                                                                \
 			if (unlikely(!to))                                     \
 				continue;                                      \
-			put_header(to, hdr_len);                               \
+			put_header(to, p, hdr_len);                            \
 			name##_one(to + hdr_len, p, len);                      \
 			bytes += len;                                          \
 		}                                                              \

@@ -5,6 +5,7 @@
 #ifndef VHOST_VIRTQUEUE_FAST_H
 #define VHOST_VIRTQUEUE_FAST_H
 
+#include "packet/offload.h"
 #include "vhost/virtqueue_internal.h"
 
 /*
@@ -111,6 +112,71 @@ static inline uint32_t packet_offload_word(const struct packet *p)
 }
 
 /*
+ * Whether a packet with that word, not 0, can go the short way: only its
+ * checksum is to be finished, or known to be right, as the guest has agreed to.
+ */
+static inline bool only_csum(const struct virtqueue *vq, const struct packet *p,
+			     uint32_t word)
+{
+	static const struct packet_offload mask = { .csum_needed = true,
+						    .csum_valid = true };
+	const struct packet_offload *o = &p->offload;
+	uint32_t allowed;
+
+	memcpy(&allowed, &mask, sizeof(allowed));
+	return (vq->agreed & OFFLOAD_CSUM) && !(word & ~allowed) &&
+	       (!o->csum_needed ||
+		o->csum_start + o->csum_offset + 2u <= p->len);
+}
+
+/*
+ * Buffers of one descriptor each, for one packet: what merged buffers are.
+ * They are used when nothing is left that needs a place.
+ */
+struct merge {
+	struct packet_segment *pieces; /* in the scratch */
+	unsigned n;
+	uint64_t left; /* bytes that still need a place */
+	struct vhost_window window;
+};
+
+static inline struct merge merge_begin(const struct virtqueue *vq,
+				       const struct packet *p)
+{
+	return (struct merge){ .pieces = vq->scratch->pieces,
+			       .left = vq->hdr_len + (uint64_t)p->len,
+			       .window = vq->window };
+}
+
+/* Adds one. False: it is not in the window, or there are too many. */
+static inline bool merge_add(struct merge *m, uint64_t guest, uint32_t len)
+{
+	uint64_t at = guest - m->window.guest;
+	uint8_t *to = m->window.host + at;
+
+	if (unlikely(at >= m->window.size || len > m->window.size - at) ||
+	    unlikely(m->n == VIRTQUEUE_CHAIN_MAX))
+		return false;
+	prefetch_write(to);
+	prefetch_write(to + CACHE_LINE);
+	m->pieces[m->n].data = to;
+	m->pieces[m->n++].len = len;
+	m->left -= MIN(len, m->left);
+	return true;
+}
+
+/* Copies the packet, with its header. */
+static inline void merge_fill(const struct virtqueue *vq, const struct merge *m,
+			      const struct packet *p,
+			      uint8_t header[VIRTQUEUE_HEADER_MAX])
+{
+	uint16_t n = m->n;
+
+	memcpy(header + VNET_HDR_LEN, &n, sizeof(n));
+	virtqueue_scatter(m->pieces, m->n, p, header, vq->hdr_len);
+}
+
+/*
  * Whether a walk failed since the k chains before it had left no room: small
  * buffers merged for a long frame.
  */
@@ -126,6 +192,7 @@ static inline void plan_init(struct virtqueue_plan *plan)
 	plan->sent = 0;
 	plan->bytes = 0;
 	plan->broken = false;
+	plan->heads_end = 0;
 }
 
 /*

@@ -198,6 +198,29 @@ static void mark_used(struct virtqueue *vq, unsigned place, bool wrap,
 	virtqueue_log_used(vq, 16ull * place, 16);
 }
 
+/*
+ * From place on lies what the last run marked used of a burst of which the
+ * guest has seen nothing yet, since the first was not. It may belong to merged
+ * frames whose beginnings are lost: there is nothing in it any more.
+ */
+static void empty_rest(struct virtqueue *vq, unsigned place, bool wrap,
+		       unsigned left)
+{
+	struct vring_packed_desc *d;
+
+	while (left-- && (place != vq->used_next || wrap != vq->used_wrap)) {
+		d = &vq->packed_desc[place];
+		if ((d->flags & (AVAIL | USED)) == (wrap ? AVAIL | USED : 0)) {
+			d->len = 0;
+			virtqueue_log_used(vq, 16ull * place, 16);
+		}
+		if (++place == vq->size) {
+			place = 0;
+			wrap = !wrap;
+		}
+	}
+}
+
 /* Gives back what lies from `place` on and is not used yet. */
 static void finish_burst(struct virtqueue *vq, unsigned place, bool wrap)
 {
@@ -212,6 +235,8 @@ static void finish_burst(struct virtqueue *vq, unsigned place, bool wrap)
 		ids[n] = wrap ? 1u << 16 : 0;
 		ids[n++] |= skip_buffer(vq, &place, &wrap, &left);
 	}
+	if (n && !vq->from_guest)
+		empty_rest(vq, place, wrap, left);
 	if (n && vq->in_order && vq->from_guest)
 		mark_used(vq, start, start_wrap, ids[n - 1]);
 	else

@@ -4,7 +4,8 @@
  *	virtqueue.c		life, taking, breaking
  *	virtqueue_notify.c	notifications, both ways
  *	virtqueue_split.c	split rings; the ordinary frame's whole way
- *	virtqueue_packed.c	the same of packed rings
+ *	virtqueue_split_send.c	the same, to the guest
+ *	virtqueue_packed*.c	both of packed rings
  *	virtqueue_chain.c	chains of descriptors, and indirect tables
  *	virtqueue_net.c		frames that lie in such chains
  *	virtqueue_copy.c	ordinary frames' bytes
@@ -42,8 +43,9 @@ struct virtqueue_scratch {
 	/*
 	 * Of both there are as many as the ring has places. Packed: what the
 	 * buffers of a burst are given back with, length, id and flags as one
-	 * word, and the place of their first descriptor. Split, only `places`:
-	 * chains of a crashed run, to be taken before those of the ring.
+	 * word, and, unless `in_line`, the place of their first descriptor.
+	 * Split, only `places`: chains of a crashed run, to be taken before
+	 * those of the ring.
 	 */
 	uint16_t *places;
 	uint64_t words[];
@@ -58,6 +60,7 @@ struct virtqueue {
 	_Atomic bool usable CACHE_ALIGNED;
 	bool packed, in_order, event_idx, mergeable;
 	bool armed;	    /* notifications were asked for */
+	bool in_line;	    /* packed: each buffer of the burst has one place */
 	bool wrap;	    /* packed: counter of `next` */
 	uint8_t hdr_len;    /* of the net header */
 	uint16_t size;	    /* of the ring */
@@ -93,6 +96,7 @@ struct virtqueue {
 	uint16_t n_resumed, resumed_next; /* scratch->places */
 	bool used_wrap;			  /* packed: counter of used_next */
 	bool started, enabled, from_guest;
+	bool indirect; /* tables were negotiated */
 	_Atomic uint64_t kicks;
 	_Atomic(const char *) broken;
 	unsigned index;
@@ -191,10 +195,11 @@ enum virtqueue_frame {
 
 /*
  * Where the headers of a burst lie, of packets that came in chains: of others,
- * NULL here, right before the frame.
+ * right before the frame.
  */
 struct virtqueue_headers {
-	bool any; /* else `at` is not set */
+	bool any;			     /* else what follows is not set */
+	uint64_t set[PACKET_BURST_MAX / 64]; /* a bit each: is in `at` */
 	const uint8_t *at[PACKET_BURST_MAX];
 };
 
@@ -236,10 +241,19 @@ struct virtqueue_plan {
 	unsigned sent;
 	uint64_t bytes; /* of those that have been copied */
 	bool broken;
-	uint8_t *to[PACKET_BURST_MAX];	  /* NULL: is not to be copied */
-	uint16_t heads[PACKET_BURST_MAX]; /* split: the chains for them */
+	uint8_t *to[PACKET_BURST_MAX]; /* NULL: is not to be copied */
+	/* split: the heads of chains number heads_at to heads_end */
+	unsigned heads_at, heads_end;
+	uint16_t heads[PACKET_BURST_MAX];
 };
 
+/*
+ * Copies a packet, behind its header, into n pieces that have room for both;
+ * hdr_len bytes of the header, number of buffers included.
+ */
+void virtqueue_scatter(const struct packet_segment *pieces, unsigned n,
+		       const struct packet *p, const uint8_t *header,
+		       unsigned hdr_len);
 /*
  * Copies the packets of the plan, with headers; the buffers have room. Returns
  * their bytes. The widest version that the processor can.

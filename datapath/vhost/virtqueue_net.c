@@ -17,30 +17,51 @@
 static const uint8_t runt_header[VIRTQUEUE_HEADER_MAX] = { 0xff };
 static const uint8_t giant_header[VIRTQUEUE_HEADER_MAX] = { 0xff };
 
+/*
+ * Pieces of a buffer that is not in the queue's window: the window moves, or it
+ * crosses regions. 0: it is not all mapped, or there is no room.
+ */
+static __attribute__((noinline)) unsigned map_far(struct virtqueue *vq,
+						  struct virtqueue_buffer b,
+						  struct packet_segment *pieces,
+						  unsigned room)
+{
+	void *at = vhost_translate(&vq->window, vq->memory, b.guest, b.len);
+
+	if (!room)
+		return 0;
+	if (!at)
+		return vhost_memory_pieces(vq->memory, b.guest, b.len, pieces,
+					   room);
+	*pieces = (struct packet_segment){ at, b.len };
+	return 1;
+}
+
 /* The pieces of the chain. Returns how many, or UINT_MAX: not all mapped. */
 static unsigned map_pieces(struct virtqueue *vq,
 			   const struct virtqueue_chain *chain,
 			   struct packet_segment *pieces, unsigned room)
 {
+	const struct virtqueue_buffer *b = vq->scratch->buffers;
+	const struct virtqueue_buffer *end = b + chain->n;
+	struct vhost_window w = vq->window;
 	unsigned n = 0, got;
+	uint64_t at;
 
-	for (unsigned i = 0; i < chain->n; i++) {
-		struct virtqueue_buffer b = vq->scratch->buffers[i];
-		void *at = vhost_translate(&vq->window, vq->memory, b.guest,
-					   b.len);
-
-		if (at && !b.len)
-			continue;
-		if (at && n < room) {
-			pieces[n++] = (struct packet_segment){ at, b.len };
+	for (; b != end; b++) {
+		at = b->guest - w.guest;
+		if (likely(at < w.size && b->len <= w.size - at && n < room)) {
+			pieces[n].data = w.host + at;
+			pieces[n].len = b->len;
+			n += b->len != 0;
 			continue;
 		}
-		got = at ? 0
-			 : vhost_memory_pieces(vq->memory, b.guest, b.len,
-					       pieces + n, room - n);
+		got = map_far(vq, *b, pieces + n, room - n);
 		if (!got)
 			return UINT32_MAX;
-		n += got;
+		/* Of no length, it was only to be looked up. */
+		n += b->len ? got : 0;
+		w = vq->window;
 	}
 	return n;
 }
@@ -54,6 +75,11 @@ static const uint8_t *take_header(struct virtqueue *vq,
 	const uint8_t *header = (*pieces)->data;
 	unsigned left = vq->hdr_len, take;
 
+	if (likely((*pieces)->len > left)) {
+		(*pieces)->data += left;
+		(*pieces)->len -= left;
+		return header;
+	}
 	if ((*pieces)->len < left)
 		header = copy;
 	while (left) {
@@ -102,8 +128,9 @@ enum virtqueue_frame virtqueue_map_frame(struct virtqueue *vq,
 		return VIRTQUEUE_BROKEN;
 	}
 	if (!headers->any)
-		memset(headers->at, 0, sizeof(headers->at));
+		memset(headers->set, 0, sizeof(headers->set));
 	headers->any = true;
+	headers->set[i / 64] |= 1ull << i % 64;
 	if (chain->len <= vq->hdr_len ||
 	    chain->len - vq->hdr_len > PACKET_LEN_MAX) {
 		packet_init(p, NULL, 0);
@@ -150,8 +177,9 @@ static __attribute__((noinline)) unsigned check_headers_slow(
 	unsigned out = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		vnet = headers->any ? headers->at[i] : NULL;
-		if (!vnet)
+		if (headers->any && headers->set[i / 64] >> i % 64 & 1)
+			vnet = headers->at[i];
+		else
 			vnet = packets[i].segment.data - vq->hdr_len;
 		if (!check_header(vq, &packets[i], vnet, drops))
 			continue;
@@ -162,20 +190,31 @@ static __attribute__((noinline)) unsigned check_headers_slow(
 	return out;
 }
 
+/* The first four bytes of what lies right before the frame. */
+static inline uint32_t header_word(const struct packet *p, size_t hdr_len)
+{
+	uint32_t word;
+
+	memcpy(&word, p->segment.data - hdr_len, sizeof(word));
+	return word;
+}
+
 unsigned virtqueue_check_headers(struct virtqueue *vq, struct packet *packets,
 				 const struct virtqueue_headers *headers,
 				 unsigned n, _Atomic uint64_t *drops)
 {
+	const struct packet *p = packets, *end = packets + n;
 	size_t hdr_len = vq->hdr_len;
-	uint32_t any = 0, word;
+	uint32_t any = 0;
 
 	if (unlikely(headers->any))
 		return check_headers_slow(vq, packets, headers, n, drops);
-#pragma GCC unroll 4
-	for (unsigned i = 0; i < n; i++) {
-		memcpy(&word, packets[i].segment.data - hdr_len, sizeof(word));
-		any |= word;
-	}
+	for (; p + 4 <= end; p += 4)
+		any |= header_word(p, hdr_len) | header_word(p + 1, hdr_len) |
+		       header_word(p + 2, hdr_len) |
+		       header_word(p + 3, hdr_len);
+	for (; p != end; p++)
+		any |= header_word(p, hdr_len);
 	if (unlikely(any))
 		return check_headers_slow(vq, packets, headers, n, drops);
 	return n;
@@ -188,6 +227,7 @@ static const uint32_t gso_needs[] = {
 	[PACKET_GSO_TCP4] = OFFLOAD_CSUM | OFFLOAD_TSO4,
 	[PACKET_GSO_TCP6] = OFFLOAD_CSUM | OFFLOAD_TSO6,
 	[PACKET_GSO_UDP] = OFFLOAD_CSUM | OFFLOAD_USO,
+	[PACKET_GSO_UFO] = OFFLOAD_CSUM | OFFLOAD_UFO,
 };
 
 /*

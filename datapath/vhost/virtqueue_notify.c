@@ -7,8 +7,7 @@
  */
 #include "vhost/virtqueue_internal.h"
 
-#include <sys/uio.h>
-#include <unistd.h>
+#include "vhost/event.h"
 
 static inline uint16_t read16(const void *shared)
 {
@@ -69,8 +68,16 @@ static void drain(struct virtqueue *vq)
 
 	if (vq->kick_fd < 0)
 		return;
-	if (read(vq->kick_fd, &kicks, sizeof(kicks)) == sizeof(kicks))
+	switch (vhost_event_take(vq->kick_fd, &kicks)) {
+	case VHOST_EVENT_DONE:
 		virtqueue_count(&vq->kicks, kicks);
+		break;
+	case VHOST_EVENT_STUCK:
+		virtqueue_break(vq, "its kick descriptor block");
+		break;
+	default:
+		break;
+	}
 }
 
 bool virtqueue_arm(struct virtqueue *vq)
@@ -93,11 +100,16 @@ bool virtqueue_arm(struct virtqueue *vq)
 
 static void call(struct virtqueue *vq)
 {
-	static const uint64_t one = 1;
-
-	/* A full counter (EAGAIN) is a notification that is still there. */
-	if (write(vq->call_fd, &one, sizeof(one)) == sizeof(one))
+	switch (vhost_event_signal(vq->call_fd)) {
+	case VHOST_EVENT_DONE:
 		virtqueue_count(&vq->notifications, 1);
+		break;
+	case VHOST_EVENT_STUCK:
+		virtqueue_break(vq, "its call descriptor block");
+		break;
+	default: /* a full counter is a notification that is still there */
+		break;
+	}
 }
 
 void virtqueue_notify_split(struct virtqueue *vq, uint16_t old, uint16_t new)

@@ -15,119 +15,18 @@
  * a crash everything from the used index on is still in the available ring, to
  * be taken again (virtqueue_inflight.c).
  */
-#include "vhost/virtqueue_internal.h"
-
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
-#include "vhost/virtqueue_fast.h"
-
-static inline uint16_t available_index(const struct virtqueue *vq)
-{
-	return __atomic_load_n(&vq->avail->idx, __ATOMIC_ACQUIRE);
-}
-
-/* --- heads ---------------------------------------------------------------- */
-
-/* How many heads there are to take, at most max. Breaks the queue. */
-static inline unsigned look(struct virtqueue *vq, unsigned max)
-{
-	uint16_t n = vq->seen - vq->next;
-
-	if (unlikely(vq->n_resumed))
-		return MIN((unsigned)(vq->n_resumed - vq->resumed_next), max);
-	if (n < max) {
-		vq->seen = available_index(vq);
-		n = vq->seen - vq->next;
-		if (unlikely(n > vq->size)) {
-			virtqueue_break(vq, "more available than the ring has");
-			return 0;
-		}
-	}
-	return MIN(n, max);
-}
-
-static inline uint16_t head_at(const struct virtqueue *vq, unsigned i)
-{
-	if (unlikely(vq->n_resumed))
-		return vq->scratch->places[vq->resumed_next + i];
-	return __atomic_load_n(
-		&vq->avail->ring[(vq->next + i) & (vq->size - 1)],
-		__ATOMIC_RELAXED);
-}
-
-/*
- * n heads from the ring, each read once. Their descriptors are asked for, that
- * mostly lie four in a line, one after the other.
- */
-static inline void read_heads(uint16_t *to, const uint16_t *from, unsigned n,
-			      const struct vring_desc *desc)
-{
-	unsigned i = 0;
-
-	for (; i + 8 <= n; i += 8) {
-		memcpy(to + i, from + i, 8 * sizeof(*to));
-		__asm__ volatile("" : : : "memory"); /* no second look */
-		__builtin_prefetch(&desc[to[i]]);
-		__builtin_prefetch(&desc[to[i + 4]]);
-	}
-	for (; i < n; i++) {
-		to[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED);
-		__builtin_prefetch(&desc[to[i]]);
-	}
-}
-
-/*
- * The next n heads. The used entries that will be written are
- * asked for, too.
- */
-static inline void take_heads(struct virtqueue *vq, uint16_t *heads, unsigned n)
-{
-	unsigned mask = vq->size - 1, at = vq->next & mask;
-	unsigned first = MIN(n, vq->size - at), used = vq->used_next & mask;
-	const uint16_t *ring = vq->avail->ring;
-
-	if (unlikely(vq->n_resumed)) {
-		for (unsigned i = 0; i < n; i++)
-			heads[i] = head_at(vq, i);
-		return;
-	}
-	read_heads(heads, ring + at, first, vq->desc);
-	if (unlikely(first < n))
-		read_heads(heads + first, ring, n - first, vq->desc);
-	prefetch_write(&vq->used->idx);
-	/* Those past a wrap come as they may. */
-	for (unsigned i = 0; i < n; i += 8)
-		prefetch_write(&vq->used->ring[used + i]);
-}
-
-static inline void heads_taken(struct virtqueue *vq, unsigned n)
-{
-	if (unlikely(vq->n_resumed))
-		vq->resumed_next += n;
-	else
-		vq->next += n;
-}
+#include "vhost/virtqueue_split.h"
 
 bool virtqueue_has_work_split(const struct virtqueue *vq)
 {
 	return vq->n_resumed || available_index(vq) != vq->next;
 }
 
-/* --- used entries --------------------------------------------------------- */
-
-static inline void set_used(struct virtqueue *vq, unsigned i, uint16_t head,
-			    uint32_t len)
-{
-	uint64_t entry = head | (uint64_t)len << 32;
-
-	memcpy(&vq->used->ring[(vq->used_next + i) & (vq->size - 1)], &entry,
-	       sizeof(entry));
-}
-
-static __attribute__((noinline)) void publish_slow(struct virtqueue *vq,
-						   unsigned n)
+void virtqueue_published_split(struct virtqueue *vq, unsigned n)
 {
 	for (unsigned i = 0; vq->n_resumed && i < n; i++)
 		virtqueue_inflight_resumed(
@@ -145,21 +44,6 @@ static __attribute__((noinline)) void publish_slow(struct virtqueue *vq,
 					       (vq->size - 1)),
 				   8);
 }
-
-/* n entries are written. */
-static inline void publish(struct virtqueue *vq, unsigned n)
-{
-	uint16_t old = vq->used_next;
-
-	vq->used_next = old + n;
-	__atomic_store_n(&vq->used->idx, vq->used_next, __ATOMIC_RELEASE);
-	if (unlikely((vq->log != NULL) | (vq->inflight != NULL) |
-		     vq->n_resumed))
-		publish_slow(vq, n);
-	virtqueue_notify_split(vq, old, vq->used_next);
-}
-
-/* --- receiving ------------------------------------------------------------ */
 
 static __attribute__((noinline)) enum virtqueue_frame receive_chain(
 	struct virtqueue *vq, struct packet *p, unsigned i,
@@ -234,7 +118,7 @@ unsigned virtqueue_receive_split(struct virtqueue *vq, struct packet *packets,
 		return 0;
 	vq->n_pieces = 0;
 	headers.any = false;
-	take_heads(vq, vq->heads, n);
+	take_heads(vq, vq->heads, 0, n);
 	n = map_frames(vq, packets, n, &headers);
 	if (unlikely(!n)) {
 		virtqueue_break(vq, vq->why);
@@ -286,150 +170,4 @@ void virtqueue_done_split(struct virtqueue *vq)
 		set_used_run(vq->used->ring, vq->heads + first, n - first);
 	}
 	publish(vq, n);
-}
-
-/* --- sending -------------------------------------------------------------- */
-
-/*
- * Puts a packet into as many chains as it needs, of `count` from number `at`
- * on. Returns how many, or SEND_BROKEN, or what else there is: -drop_reason.
- */
-static __attribute__((noinline)) int send_chains(struct virtqueue *vq,
-						 const struct packet *p,
-						 unsigned at, unsigned count)
-{
-	struct virtqueue_chain chain = { 0 };
-	uint64_t need = vq->hdr_len + (uint64_t)p->len, before;
-	uint8_t header[VIRTQUEUE_HEADER_MAX];
-	unsigned k = 0;
-	uint16_t head;
-
-	if (!virtqueue_make_header(vq, p, header))
-		return -DROP_TX_OFFLOAD;
-	do {
-		if (at + k == count)
-			return -DROP_TX_FULL;
-		head = head_at(vq, at + k);
-		before = chain.len;
-		if (!virtqueue_walk_split(vq, head, &chain))
-			return too_many(&chain, k) ? -DROP_TX_TOO_BIG
-						   : SEND_BROKEN;
-		set_used(vq, at + k, head,
-			 MIN(chain.len - before, need - before));
-		k++;
-	} while (vq->mergeable && chain.len < need);
-	if (chain.len < need)
-		return -DROP_TX_TOO_BIG;
-	return virtqueue_put_frame(vq, &chain, k, p, header) ? (int)k
-							     : SEND_BROKEN;
-}
-
-/*
- * Gives packets plan->n to `end` a buffer each, as long as they are usual
- * ones. Returns the first that is not. Packet i gets head i, and used entry i
- * counted from `used`; no wrap is among those.
- */
-static __attribute__((noinline)) size_t plan_usual(
-	struct virtqueue *vq, struct virtqueue_plan *plan,
-	struct packet *const packets[], size_t end,
-	struct vring_used_elem *used)
-{
-	const struct vring_desc *desc = vq->desc, *d;
-	uint32_t hdr_len = vq->hdr_len, size = vq->size, need;
-	const struct reach r = reach_of(vq);
-	uint64_t at;
-	uint8_t *to;
-	size_t i;
-
-	for (i = plan->n; i < end; i++) {
-		if (unlikely(packet_offload_word(packets[i])) ||
-		    unlikely(plan->heads[i] >= size))
-			break;
-		d = &desc[plan->heads[i]];
-		need = packets[i]->len + hdr_len;
-		/* What is looked at in one place only cannot be two things. */
-		if (unlikely(d->flags != VRING_DESC_F_WRITE) ||
-		    unlikely(d->len < need))
-			break;
-		at = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
-		if (unlikely(at >= r.size))
-			break;
-		to = r.host + at;
-		plan->to[i] = to;
-		prefetch_write(to);
-		prefetch_write(to + CACHE_LINE);
-		used[i].id = plan->heads[i];
-		used[i].len = need;
-	}
-	return i;
-}
-
-/*
- * Packet plan->n, by the long way. When it took other than one chain, the heads
- * of the packets behind it are others.
- */
-static __attribute__((noinline)) bool plan_long(struct virtqueue *vq,
-						struct virtqueue_plan *plan,
-						const struct packet *p,
-						unsigned n, unsigned count,
-						_Atomic uint64_t *drops)
-{
-	unsigned have;
-
-	if (!plan_tried(plan, p, send_chains(vq, p, plan->n_chains, count),
-			drops))
-		return false;
-	have = MIN(n - plan->n, count - plan->n_chains);
-	for (unsigned i = 0; i < have && plan->n != plan->n_chains; i++)
-		plan->heads[plan->n + i] = head_at(vq, plan->n_chains + i);
-	return true;
-}
-
-/*
- * Gives each of n packets a buffer, or sends it right away when it needs more
- * than one. `count` chains are there.
- */
-static inline void make_plan(struct virtqueue *vq, struct virtqueue_plan *plan,
-			     struct packet *const packets[], unsigned n,
-			     unsigned count, _Atomic uint64_t *drops)
-{
-	struct vring_used_elem *used;
-	unsigned place, run, end;
-
-	while (plan->n < n) {
-		place = (vq->used_next + plan->n_chains) & (vq->size - 1);
-		run = MIN(vq->size - place, count - plan->n_chains);
-		run = MIN(run, n - plan->n);
-		used = &vq->used->ring[place] - plan->n;
-		/* What is logged is written by the long way. */
-		end = likely(!vq->log) ? plan->n + run : plan->n;
-		run = plan_usual(vq, plan, packets, end, used) - plan->n;
-		plan->n += run;
-		plan->n_chains += run;
-		plan->sent += run;
-		if (run && plan->n == end)
-			continue;
-		if (!plan_long(vq, plan, packets[plan->n], n, count, drops))
-			break;
-	}
-}
-
-unsigned virtqueue_send_split(struct virtqueue *vq,
-			      struct packet *const packets[], unsigned n,
-			      _Atomic uint64_t *drops, uint64_t *bytes)
-{
-	unsigned count = look(vq, vq->size);
-	struct virtqueue_plan plan;
-
-	plan_init(&plan);
-	take_heads(vq, plan.heads, MIN(count, n));
-	make_plan(vq, &plan, packets, n, count, drops);
-	*bytes += plan.bytes + virtqueue_copy_plan(&plan, packets, vq->hdr_len);
-	if (likely(plan.n_chains)) {
-		heads_taken(vq, plan.n_chains);
-		publish(vq, plan.n_chains);
-	}
-	if (unlikely(plan.n < n))
-		plan_cut_short(vq, &plan, n, drops);
-	return plan.sent;
 }

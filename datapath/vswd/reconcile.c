@@ -34,18 +34,20 @@ struct vswitch *vswitch_create(struct event_base *base)
 /* --- workers ---------------------------------------------------------------
  */
 
-/* Ports are made for a number of threads: another number reopens them all. */
-static void stop_workers(struct vswitch *vs)
+/*
+ * Nobody uses ports then. Some kinds are made for a number of threads: those
+ * are closed, and opened by vswitch_commit(), which also has the new workers
+ * serve them all.
+ */
+static void stop_workers(struct vswitch *vs, unsigned n_then)
 {
 	struct hmap_node *node;
 
-	if (!vs->pool)
-		return;
 	for (node = hmap_next(&vs->vports, NULL); node;
 	     node = hmap_next(&vs->vports, node)) {
 		struct vport *v = CONTAINER_OF(node, struct vport, node);
 
-		if (v->port) {
+		if (v->port && !v->port->class->any_threads) {
 			vport_close(vs, v);
 			v->to_open = true;
 		}
@@ -53,6 +55,14 @@ static void stop_workers(struct vswitch *vs)
 	vswitch_publish(vs);
 	worker_pool_destroy(vs->pool);
 	vs->pool = NULL;
+	vs->changed = true;
+	for (node = hmap_next(&vs->vports, NULL); node;
+	     node = hmap_next(&vs->vports, node)) {
+		struct vport *v = CONTAINER_OF(node, struct vport, node);
+
+		if (v->port)
+			port_set_threads(v->port, n_then + 1);
+	}
 }
 
 static void configure_workers(struct vswitch *vs,
@@ -63,7 +73,7 @@ static void configure_workers(struct vswitch *vs,
 	char *why = NULL;
 
 	if (vs->pool && worker_pool_count(vs->pool) != n)
-		stop_workers(vs);
+		stop_workers(vs, n);
 	if (!vs->pool) {
 		vs->pool = worker_pool_create(n, &why);
 		if (!vs->pool && n > 1) {

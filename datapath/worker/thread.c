@@ -36,9 +36,12 @@ LOG_MODULE(worker);
  * keeps the others waiting for a burst, not for many, and where bursts are
  * small a look is not made for each packet. While virtqueues are polled, a
  * look would cost more than a burst: then time decides, pool->look_min to
- * look_max, more often where the last one found something.
+ * look_max, more often where the last one found something. It is made when a
+ * burst has just been sent on, since the next packet, then, is the least likely
+ * to come meanwhile and to wait for its end; where none comes, later.
  */
 #define ROUNDS_PER_LOOK 8
+#define LOOK_PATIENCE	2 /* times the interval, where no packets come */
 #define EVENTS		64
 #define WAKE_EVENT	UINT32_MAX
 
@@ -194,12 +197,14 @@ static unsigned look_for_ready(struct worker *w)
 	return activate_ready(w, events, n);
 }
 
-static bool look_is_due(const struct worker *w)
+/* After a round that brought n packets. */
+static bool look_is_due(const struct worker *w, unsigned n)
 {
 	if (!w->n_resting)
 		return false;
 	if (w->n_in_memory)
-		return w->now - w->looked_at >= w->look_interval;
+		return w->now - w->looked_at >=
+		       w->look_interval * (n ? 1 : LOOK_PATIENCE);
 	return w->rounds >= ROUNDS_PER_LOOK ||
 	       w->packets >= atomic_load_explicit(&w->pool->burst,
 						  memory_order_relaxed);
@@ -265,7 +270,7 @@ void *worker_main(void *worker_)
 			counter_add(&w->counters.idle_polls, 1);
 		w->packets += n;
 		w->rounds++;
-		if (look_is_due(w))
+		if (look_is_due(w, n))
 			look_around(w);
 	}
 	return NULL;

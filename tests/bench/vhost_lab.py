@@ -234,7 +234,8 @@ class Vsw(Switch):
                  "other_config:worker-affinity=0:%d" % WORKER_CORE)
         self.ctl("add-br", self.bridge, "--", "set", "bridge", self.bridge,
                  "other_config:mac-aging-time=3600",
-                 "other_config:mac-table-size=1048576")
+                 # Twice a million: senders are learned, too.
+                 "other_config:mac-table-size=2097152")
         for p in range(self.ports):
             self.ctl("add-port", self.bridge, "p%d" % p, "--", "set", "interface",
                      "p%d" % p, "type=vhostuser",

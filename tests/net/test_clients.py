@@ -137,7 +137,7 @@ def _(lab):
     lab.start(monitor=False)
     for table, record, setting, why in (
             ("bridge", "br0", "other_config:mac-aging-time=banana", "number"),
-            ("bridge", "br0", "other_config:mac-table-size=0", "1048576"),
+            ("bridge", "br0", "other_config:mac-table-size=0", "4194304"),
             ("bridge", "br0", "other_config={forward-bpdu=maybe}", "true"),
             ("port", "br0", "other_config:priority-tags=often", "always"),
             ("open_vswitch", ".", "other_config:n-workers=0", "1 to 64")):

@@ -146,7 +146,8 @@ def _(lab):
              *(frame(src=A).tagged(20) for _ in range(5)))
     wait_for_counts(lab, "p1", {
         "rx_packets": 18,
-        "drops": {"too-many-tags": 2, "vlan-not-allowed": 3, "untagged-not-allowed": 6,
+        "drops": {"too-many-tags": 2, "vlan-not-allowed": 3,
+                  "untagged-not-allowed": 6,
                   "no-destination": 5}})
     wait_for_counts(lab, "p2", {"tx_packets": 2})
 

@@ -4,7 +4,7 @@ import time
 
 from lib import netns
 from lib.frame import frame, station
-from lib.netns import Namespace, ip_batch, wait_until
+from lib.netns import Namespace, wait_until
 from lib.testing import contains, equal, test
 from lib.traffic import BackgroundPing
 

@@ -32,7 +32,7 @@ class Testpmd:
     def stop(self):
         self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(10)
+            self.process.wait(20)
         finally:
             kill_pid(self.process.pid)
 
@@ -59,11 +59,13 @@ def rx_packets(lab, port):
     return stats[port]["rx_packets"]
 
 
-def wait_traffic(lab, *ports, more=20000):
+def wait_traffic(lab, *ports, more=2000):
     before = {port: rx_packets(lab, port) for port in ports}
     wait_until(lambda: all(rx_packets(lab, port) > before[port] + more
                            for port in ports),
-               f"{more} frames more from each of {ports}", timeout=30)
+               lambda: f"{more} frames more from each of {ports}: before "
+               f"{before}, now { {p: rx_packets(lab, p) for p in ports} }",
+               timeout=30)
 
 
 def link_state(lab, port):

@@ -13,14 +13,21 @@ rings = Cases()
 BOTH = ((), ("RING_PACKED",))
 
 
-def each_ring(name):
+def each_ring(name, *args):
     """A case of a Liar at the split and at the packed transmit ring."""
     def register(function):
         for packed in BOTH:
             rings(f"{'packed' if packed else 'split'}: {name}", packed)(
-                lambda arena, packed: function(Liar(arena, packed)))
+                lambda arena, packed: function(Liar(arena, packed), *args))
         return function
     return register
+
+
+def other_liar(liar, *args, **kwargs):
+    """Instead of this one, at the same kind of ring."""
+    packed = BOTH[liar.ring.packed]
+    liar.arena.reset()
+    return Liar(liar.arena, packed, *args, **kwargs)
 
 
 def split_ring(name):
@@ -115,7 +122,14 @@ def _(liar):
     liar.breaks()
 
 
-@split_ring("an indirect table whose chain loops, or leaves it")
+@each_ring("an indirect table that was not negotiated")
+def _(liar):
+    liar = other_liar(liar, remove={"INDIRECT_DESC"})
+    liar.write((liar.table((liar.buffer, 112, 0, 0)), 16, INDIRECT, 0))
+    liar.breaks()
+
+
+@split_ring("an indirect table whose chain loops")
 def _(liar):
     liar.write((liar.table((liar.buffer, 12, NEXT, 0)), 16, INDIRECT, 0))
     liar.breaks()
@@ -129,12 +143,14 @@ def _(liar):
     liar.breaks()
 
 
+def table_of_length(liar, length):
+    liar.write((liar.table((liar.buffer, 112, 0, 0)), length, INDIRECT, 0))
+    liar.breaks()
+
+
 for _length in (0, 8, 17, 0xffffffff):
-    @each_ring(f"an indirect table of {_length} bytes")
-    def _(liar, length=_length):
-        liar.write((liar.table((liar.buffer, 112, 0, 0)), length, INDIRECT,
-                    0))
-        liar.breaks()
+    each_ring(f"an indirect table of {_length} bytes", _length)(
+        table_of_length)
 
 
 @each_ring("an indirect table that is not mapped")
@@ -163,40 +179,41 @@ WRONG = {"that is not mapped": lambda liar: (0x1000, 112),
          "that begins at the end": lambda liar: (liar.end(), 112),
          "of 4 GiB": lambda liar: (liar.buffer, 0xffffffff),
          "of no length, not mapped": lambda liar: (0x1000, 0)}
-for _name, _where in WRONG.items():
-    @each_ring(f"a buffer {_name}")
-    def _(liar, where=_where):
-        liar.write((liar.buffer, 12, NEXT, None), (*where(liar), NEXT, None),
-                   (liar.buffer + 12, 100, 0, 0))
-        liar.breaks()
 
-    @each_ring(f"a receive buffer {_name}")
-    def _(liar, where=_where):
-        arena, packed = liar.arena, liar.ring.packed
-        arena.reset()
-        liar = Liar(arena, BOTH[packed], "rx", fill=False)
-        address, length = where(liar)
-        liar.write((address, length, WRITE | NEXT, None),
-                   (liar.buffer + 4096, 4096, WRITE, 0))
-        arena.good.front.send(*[frame(src=GOOD) for _ in range(3)])
-        liar.breaks()
+
+def wrong_buffer(liar, where):
+    liar.write((liar.buffer, 12, NEXT, None), (*where(liar), NEXT, None),
+               (liar.buffer + 12, 100, 0, 0))
+    liar.breaks()
+
+
+def wrong_receive_buffer(liar, where):
+    liar = other_liar(liar, "rx", fill=False)
+    address, length = where(liar)
+    liar.write((address, length, WRITE | NEXT, None),
+               (liar.buffer + 4096, 4096, WRITE, 0))
+    liar.arena.good.front.send(*[frame(src=GOOD) for _ in range(3)])
+    liar.breaks()
+
+
+for _name, _where in WRONG.items():
+    each_ring(f"a buffer {_name}", _where)(wrong_buffer)
+    each_ring(f"a receive buffer {_name}", _where)(wrong_receive_buffer)
 
 
 @each_ring("a receive buffer that is for reading; then one shorter than a "
            "header")
 def _(liar):
-    arena, packed = liar.arena, liar.ring.packed
-    arena.reset()
-    liar = Liar(arena, BOTH[packed], "rx", fill=False)
+    good = liar.arena.good.front
+    liar = other_liar(liar, "rx", fill=False)
     liar.write((liar.buffer, 2048, 0, 0))
-    arena.good.front.send(frame(src=GOOD))
+    good.send(frame(src=GOOD))
     liar.breaks()
-    arena.reset()
-    liar = Liar(arena, BOTH[packed], "rx", fill=False)
+    liar = other_liar(liar, "rx", fill=False)
     for _ in range(4):
         liar.write((liar.buffer, 5, WRITE, 0))
-    arena.good.front.send(*[frame(src=GOOD) for _ in range(3)])
-    arena.passes(liar.front)
+    good.send(*[frame(src=GOOD) for _ in range(3)])
+    liar.arena.passes(liar.front)
 
 
 # Frames: legal oddities, and those that end here.
@@ -242,7 +259,7 @@ def _(liar):
     liar.still_works()
 
 
-def scribble(liar, seconds=0.4, seed=1):
+def scribble(liar, seed=1):
     """Random bytes over rings and tables while they are in use."""
     rng, memory, ring = random.Random(seed), liar.memory, liar.ring
     places = [liar.buffer, ring.desc, 0, liar.end() - 8]

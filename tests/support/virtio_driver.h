@@ -167,6 +167,7 @@ void driver_join(struct driver_queue *q, struct virtqueue *vq);
 
 struct driver_layout {
 	bool own_header; /* the virtio-net header has its own descriptor */
+	uint32_t first;	 /* bytes in the first descriptor, at most; 0: any */
 	uint32_t piece;	 /* bytes a descriptor, at most; 0: any */
 	uint32_t gap;	 /* bytes between pieces, which nobody may write */
 	bool zeroes;	 /* descriptors of no length in between */

@@ -64,6 +64,8 @@ static bool lay_out(struct driver_queue *q, struct driver_slot *s,
 
 		if (l->own_header && done < q->hdr_len)
 			n = MIN(n, q->hdr_len - done);
+		if (done < l->first)
+			n = MIN(n, l->first - done);
 		if (l->piece)
 			n = MIN(n, l->piece);
 		if ((l->zeroes && !add_part(s, s->guest + at, 0)) ||

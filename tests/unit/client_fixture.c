@@ -1,5 +1,6 @@
 /* See client_fixture.h. */
 #include "tests/unit/client_fixture.h"
+#include "tests/unit/scratch.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -43,8 +44,7 @@ struct client_fixture *client_fixture_new(void)
 	struct client_fixture *f = xcalloc(1, sizeof(*f));
 
 	signal(SIGPIPE, SIG_IGN);
-	strcpy(f->dir, "/tmp/vsw-client-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	scratch_make(f->dir);
 	snprintf(f->remote, sizeof(f->remote), "unix:%s/s", f->dir);
 	snprintf(f->listen, sizeof(f->listen), "p%s", f->remote);
 	f->base = event_base_new();

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "scratch.h"
 
 #define PATIENCE_S 20
 
@@ -106,8 +107,7 @@ void test_daemon_stop(struct test_daemon *f)
 void test_daemon_setup(struct test_daemon *f)
 {
 	memset(f, 0, sizeof(*f));
-	strcpy(f->dir, "/tmp/vswd-test-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	scratch_make(f->dir);
 	log_set("ANY:console:off", NULL);
 	test_daemon_start(f);
 }

@@ -282,7 +282,7 @@ const struct hostile_case hostile_cases[] = {
 	CASE(empty_but_outside),
 	CASE(wrong_direction),
 	CASE(wrong_direction_later),
-	CASE(indirect_not_agreed, .may_work = true),
+	CASE(indirect_not_agreed),
 	CASE(indirect_with_next, .features = INDIRECT, .from_chain = true),
 	CASE(table_outside, .features = INDIRECT),
 	CASE(table_crosses_the_end, .features = INDIRECT),

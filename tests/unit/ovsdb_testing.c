@@ -1,5 +1,6 @@
 /* What the tests of the database share. */
 #include "tests/unit/ovsdb_testing.h"
+#include "tests/unit/scratch.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -146,9 +147,9 @@ void check_run_error(struct ovsdb_db *db, const char *operations,
 
 char *make_directory(void)
 {
-	char *path = strdup("/tmp/vsw-ovsdb-test-XXXXXX");
+	char *path = xmalloc(SCRATCH_SIZE);
 
-	assert_non_null(mkdtemp(path));
+	scratch_make(path);
 	return path;
 }
 

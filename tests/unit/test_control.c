@@ -17,6 +17,7 @@
 #include "ovsdb-lite/control.h"
 #include "ovsdb-lite/control_client.h"
 #include "ovsdb-lite/stream.h"
+#include "scratch.h"
 
 /* A server that runs in a thread of its own while the test calls it. */
 struct fixture {
@@ -98,8 +99,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	strcpy(f->dir, "/tmp/vsw-control-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	scratch_make(f->dir);
 	snprintf(f->path, sizeof(f->path), "%s/x.ctl", f->dir);
 	f->base = event_base_new();
 	f->server = control_server_create(f->base, f->path, NULL);

@@ -12,6 +12,7 @@
 
 #include "ovsdb-lite/client.h"
 #include "ovsdb-lite/embed.h"
+#include "scratch.h"
 
 struct fixture {
 	char dir[40], path[60], sock[60], remote[80];
@@ -26,8 +27,7 @@ static int setup(void **state)
 	struct fixture *f = xcalloc(1, sizeof(*f));
 
 	signal(SIGPIPE, SIG_IGN);
-	strcpy(f->dir, "/tmp/vsw-embed-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	scratch_make(f->dir);
 	snprintf(f->path, sizeof(f->path), "%s/conf.db", f->dir);
 	snprintf(f->sock, sizeof(f->sock), "%s/db.sock", f->dir);
 	snprintf(f->remote, sizeof(f->remote), "unix:%s", f->sock);

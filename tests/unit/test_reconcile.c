@@ -298,17 +298,22 @@ static void test_restart_keeps_numbers(void **state)
 
 static void test_workers(void **state)
 {
+	const struct port *port;
+
 	db_add_bridge(&f, "br0");
 	db_add_port(&f, "br0", "p1", "null", NULL, NULL);
+	port = db_find_fwd_port(&f, "br0", "p1")->port;
 	db_set_row(&f, "Open_vSwitch", NULL,
 		   "{\"other_config\": [\"map\", [[\"n-workers\", \"3\"]]]}");
 	assert_int_equal(worker_pool_count(f.vs->pool), 3);
-	assert_int_equal(db_find_fwd_port(&f, "br0", "p1")->port->n_threads, 4);
+	assert_ptr_equal(db_find_fwd_port(&f, "br0", "p1")->port, port);
+	assert_int_equal(port->n_threads, 4);
 	assert_column("Interface", "p1", "ofport", "1");
 	/* Nonsense: the default. */
 	db_set_row(&f, "Open_vSwitch", NULL,
 		   "{\"other_config\": [\"map\", [[\"n-workers\", \"-3\"]]]}");
 	assert_int_equal(worker_pool_count(f.vs->pool), worker_default_count());
+	assert_ptr_equal(db_find_fwd_port(&f, "br0", "p1")->port, port);
 }
 
 struct sent {

@@ -5,6 +5,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -196,6 +198,76 @@ static void descriptors_cut_off_for_want_of_numbers_are_closed(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
+/* A few numbers are free yet: they are the switch's. */
+static void front_ends_do_not_get_all_descriptors(void **state)
+{
+	struct rlimit limit, low;
+	int filler[90];
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = fcntl(event, F_DUPFD, 100) + 1;
+	close(low.rlim_cur - 1);
+	for (unsigned i = 0; i < ARRAY_SIZE(filler); i++)
+		filler[i] = dup(event);
+	prepare(VHOST_USER_SET_VRING_CALL, 8);
+	send_bytes(&out, 12 + out.size, 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(receive(), -EPROTO);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(filler); i++)
+		close(filler[i]);
+	assert_non_null(strstr(why, "front ends together"));
+}
+
+/* A socket that nobody reads from, and whose closing waits for a reader. */
+static int lingering_socket(int *reader_end)
+{
+	const struct linger hour = { 1, 3600 };
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sa);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	char bytes[65536] = { 0 };
+
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(listener, (void *)&sa, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (void *)&sa, &len), 0);
+	assert_int_equal(connect(fd, (void *)&sa, len), 0);
+	*reader_end = accept(listener, NULL, NULL);
+	close(listener);
+	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &hour, sizeof(hour));
+	return fd;
+}
+
+/* It would take an hour. */
+static void closing_is_not_waited_for(void **state)
+{
+	int reader_end, own = event;
+	unsigned fds;
+
+	event = lingering_socket(&reader_end);
+	fds = count_fds();
+	assert_int_equal(send_and_receive(VHOST_USER_GET_FEATURES, 0, 1),
+			 -EPROTO);
+	while (count_fds() != fds)
+		sched_yield();
+	/* Now it is all the switch's. */
+	prepare(VHOST_USER_GET_FEATURES, 0);
+	send_bytes(&out, VHOST_USER_HEADER_LEN, 1);
+	close(event);
+	event = own;
+	free(why);
+	why = NULL;
+	assert_int_equal(receive(), -EPROTO);
+	while (count_fds() != fds - 1)
+		sched_yield();
+	close(reader_end);
+}
+
 static void a_wrong_number_of_descriptors_is_refused(void **state)
 {
 	assert_int_equal(send_and_receive(VHOST_USER_GET_FEATURES, 0, 1),
@@ -339,6 +411,8 @@ int main(void)
 		TEST(too_many_descriptors_are_all_closed),
 		TEST(many_descriptors_over_several_parts_are_all_closed),
 		TEST(descriptors_cut_off_for_want_of_numbers_are_closed),
+		TEST(front_ends_do_not_get_all_descriptors),
+		TEST(closing_is_not_waited_for),
 		TEST(a_wrong_number_of_descriptors_is_refused),
 		TEST(a_descriptor_that_the_payload_denies_is_refused),
 		TEST(a_table_has_as_many_regions_as_descriptors),

@@ -230,7 +230,8 @@ static void features_that_were_not_offered_are_refused(void **state)
 {
 	uint64_t all = get(VHOST_USER_GET_FEATURES);
 
-	assert_false(all & BIT(VIRTIO_NET_F_HOST_UFO));
+	assert_true(all & BIT(VIRTIO_NET_F_HOST_UFO));
+	assert_true(all & BIT(VIRTIO_NET_F_GUEST_UFO));
 	assert_false(all & BIT(VIRTIO_F_ACCESS_PLATFORM));
 	assert_false(all & BIT(VIRTIO_NET_F_MTU));
 	assert_true(all & BIT(VIRTIO_NET_F_MQ));
@@ -282,6 +283,9 @@ static void what_the_guest_finishes_follows_its_features(void **state)
 				     BIT(VIRTIO_NET_F_GUEST_TSO6) |
 				     BIT(VIRTIO_NET_F_GUEST_ECN) | uso),
 			 OFFLOAD_ALL);
+	assert_int_equal(
+		offloads_of(BASE_F | csum | BIT(VIRTIO_NET_F_GUEST_UFO)),
+		OFFLOAD_CSUM | OFFLOAD_UFO);
 	assert_int_equal(offloads_of(BASE_F | csum | BIT(54)), OFFLOAD_CSUM);
 }
 
@@ -368,6 +372,24 @@ static void a_pair_runs_as_qemu_sets_it_up(void **state)
 	assert_false(runs(1));
 	assert_int_equal(vhost_session_kick_fd(session, 1), -1);
 	assert_int_equal(told.queue[1], 2);
+}
+
+/* Senders use pairs from the first on. */
+static void a_pair_behind_one_that_does_not_run_is_not_in_use(void **state)
+{
+	struct vhost_session_info info;
+
+	start_pair(BASE_F);
+	set_up_ring(2);
+	set_up_ring(3);
+	assert_int_equal(ask_state(VHOST_USER_SET_VRING_ENABLE, 2, 1), 0);
+	assert_int_equal(ask_state(VHOST_USER_SET_VRING_ENABLE, 3, 1), 0);
+	vhost_session_get_info(session, &info);
+	assert_int_equal(info.n_pairs, 2);
+	assert_int_equal(ask_state(VHOST_USER_SET_VRING_ENABLE, 0, 0), 0);
+	vhost_session_get_info(session, &info);
+	assert_int_equal(info.n_pairs, 0);
+	assert_false(info.link_up);
 }
 
 static void a_ring_waits_for_its_memory(void **state)
@@ -519,9 +541,30 @@ static void kick_descriptors_stay_open_until_settled(void **state)
 	vhost_session_settled(session);
 	assert_int_equal(count_fds(), now);
 	vhost_session_reset(session);
-	assert_int_equal(count_fds(), now - 2); /* the two calls */
+	assert_int_equal(count_fds(), now - 3); /* one kick, not watched */
 	vhost_session_settled(session);
 	assert_int_equal(count_fds(), now - 4);
+}
+
+/* Nothing is published for what no worker has seen, so nothing settles it. */
+static void kick_descriptors_that_nobody_watches_are_closed(void **state)
+{
+	unsigned now;
+
+	start_pair(BASE_F);
+	now = count_fds();
+	for (unsigned i = 0; i < 5000; i++)
+		assert_int_equal(ask_fd(VHOST_USER_SET_VRING_KICK, 0), 0);
+	assert_int_equal(ask_fd(VHOST_USER_SET_VRING_KICK, 3), 0);
+	for (unsigned i = 0; i < 5000; i++)
+		assert_int_equal(ask_fd(VHOST_USER_SET_VRING_KICK, 3), 0);
+	assert_int_equal(count_fds(), now + 1);
+	/* But one that was, and whose ring has stopped meanwhile, is not. */
+	assert_int_equal(ask_state(VHOST_USER_SET_VRING_ENABLE, 1, 0), 0);
+	assert_int_equal(ask_fd(VHOST_USER_SET_VRING_KICK, 1), 0);
+	assert_int_equal(count_fds(), now + 2);
+	vhost_session_settled(session);
+	assert_int_equal(count_fds(), now + 1);
 }
 
 static void what_is_sent_again_replaces_what_was(void **state)
@@ -690,6 +733,10 @@ static void inflight_numbers_are_checked(void **state)
 	assert_int_equal(
 		ask_inflight(VHOST_USER_SET_INFLIGHT_FD, MIB, 4, 2, 256, memfd),
 		-EPROTO);
+	/* Longer than its file. */
+	assert_int_equal(ask_inflight(VHOST_USER_SET_INFLIGHT_FD, 1ull << 40, 0,
+				      2, 256, memfd),
+			 -EINVAL);
 	assert_int_equal(ask_inflight(VHOST_USER_SET_INFLIGHT_FD, UINT64_MAX,
 				      4 * MIB, 2, 256, memfd),
 			 -EINVAL);
@@ -800,6 +847,7 @@ int main(void)
 		TEST(a_refusal_is_a_reply_or_the_end),
 		TEST(mtu_status_and_announcement_are_told),
 		TEST(a_pair_runs_as_qemu_sets_it_up),
+		TEST(a_pair_behind_one_that_does_not_run_is_not_in_use),
 		TEST(a_ring_waits_for_its_memory),
 		TEST(without_protocol_features_a_kick_is_enough),
 		TEST(with_them_it_has_to_be_enabled),
@@ -811,6 +859,7 @@ int main(void)
 		TEST(only_an_eventfd_is_kicked_and_called),
 		TEST(a_queue_without_kick_descriptor_is_polled),
 		TEST(kick_descriptors_stay_open_until_settled),
+		TEST(kick_descriptors_that_nobody_watches_are_closed),
 		TEST(what_is_sent_again_replaces_what_was),
 		TEST(a_table_that_is_refused_leaves_the_old_one),
 		TEST(a_table_without_the_rings_stops_them),

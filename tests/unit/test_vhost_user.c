@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "port/vhost_user.h"
+#include "scratch.h"
 #include "vhost_front_end.h"
 
 #define SEND_RARP 19
@@ -36,8 +37,7 @@ static void changed(struct port *p, void *arg)
 
 static int setup(void **state)
 {
-	strcpy(dir, "/tmp/vhost-test-XXXXXX");
-	assert_non_null(mkdtemp(dir));
+	scratch_make(dir);
 	log_set("ANY:console:off", NULL);
 	base = event_base_new();
 	port = NULL;

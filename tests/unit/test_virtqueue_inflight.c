@@ -12,22 +12,28 @@ static _Alignas(8) uint8_t region[4096];
 #define OLD_USED_IDX 18
 #define OLD_WRAP     21
 
-/* Another device in place of bed.from, started as a front end would. */
-static void take_over(uint32_t base)
+/* Another device for a queue, started as a front end would. */
+static void replace(struct virtqueue **vqp, const struct driver_queue *driver,
+		    uint32_t base)
 {
 	struct virtqueue_setup setup;
-	struct virtqueue *was = bed.from;
+	struct virtqueue *was = *vqp, *vq;
 
-	driver_setup(bed.tx, &setup);
+	driver_setup(driver, &setup);
 	setup.inflight = region;
 	setup.base = base;
-	bed.from = virtqueue_create("guest", 1);
-	virtqueue_take(bed.from);
-	virtqueue_set_memory(bed.from, bed.memory.view);
-	assert_int_equal(virtqueue_start(bed.from, &setup, NULL), 0);
-	virtqueue_enable(bed.from, true);
-	virtqueue_release(bed.from);
+	vq = *vqp = virtqueue_create("guest", setup.from_guest);
+	virtqueue_take(vq);
+	virtqueue_set_memory(vq, bed.memory.view);
+	assert_int_equal(virtqueue_start(vq, &setup, NULL), 0);
+	virtqueue_enable(vq, true);
+	virtqueue_release(vq);
 	virtqueue_destroy(was);
+}
+
+static void take_over(uint32_t base)
+{
+	replace(&bed.from, bed.tx, base);
 }
 
 static void open_bed(uint64_t features)
@@ -94,6 +100,57 @@ static void given_back_in_part(void **state)
 	half_given_back(PACKED | IN_ORDER, 0);
 }
 
+static void send_three(void)
+{
+	struct packet *list[3];
+
+	for (unsigned i = 0; i < 3; i++) {
+		list[i] = &bed.packets[i];
+		packet_init(list[i], bed.memory.ram, 500);
+	}
+	assert_int_equal(virtqueue_send(bed.to, list, 3, bed.drops, &bed.bytes),
+			 3);
+}
+
+/*
+ * Three frames of two merged buffers each, of which only the last `written`
+ * buffers had been marked: the guest sees all frames or none, and never a
+ * frame's end as a frame.
+ */
+static void frames_in_part(unsigned written)
+{
+	struct bed_config c = { .features = PACKED | MERGEABLE, .buffer = 300 };
+	struct vring_packed_desc was[6];
+	struct driver_used used;
+
+	memset(region, 0, sizeof(region));
+	bed_open(&bed, &c);
+	replace(&bed.to, bed.rx, 0x80008000);
+	for (unsigned i = 0; i < 8; i++)
+		driver_put_buffer(bed.rx, NULL, 300);
+	driver_publish(bed.rx);
+	memcpy(was, bed.rx->ring, sizeof(was));
+	send_three();
+	memcpy(bed.rx->ring, was, (6 - written) * sizeof(was[0]));
+	region[OLD_USED_IDX] = 0;
+	region[OLD_WRAP] = 1;
+	replace(&bed.to, bed.rx, 0x80008000);
+	for (unsigned i = 0; i < 6; i++) {
+		assert_true(driver_get(bed.rx, &used));
+		assert_int_equal(used.len, written < 6 ? 0 : i & 1 ? 212 : 300);
+	}
+	assert_false(driver_get(bed.rx, &used));
+	assert_true(bed_send(&bed, 1, 200));
+	assert_taken(&bed, 1, 200);
+	bed_close(&bed);
+}
+
+static void received_in_part(void **state)
+{
+	for (unsigned written = 0; written <= 6; written++)
+		frames_in_part(written);
+}
+
 /* What another back end left in flight comes first, in its order. */
 static void left_by_another(void **state)
 {
@@ -135,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BOTH(taken_again),
 		cmocka_unit_test(given_back_in_part),
+		cmocka_unit_test(received_in_part),
 		cmocka_unit_test(left_by_another),
 	};
 

@@ -9,11 +9,12 @@
 #define ALL_HOST                                                               \
 	(FEATURE(VIRTIO_NET_F_CSUM) | FEATURE(VIRTIO_NET_F_HOST_TSO4) |        \
 	 FEATURE(VIRTIO_NET_F_HOST_TSO6) | FEATURE(VIRTIO_NET_F_HOST_ECN) |    \
-	 FEATURE(VIRTIO_NET_F_HOST_USO))
+	 FEATURE(VIRTIO_NET_F_HOST_USO) | FEATURE(VIRTIO_NET_F_HOST_UFO))
 #define ALL_GUEST                                                              \
 	(FEATURE(VIRTIO_NET_F_GUEST_CSUM) | FEATURE(VIRTIO_NET_F_GUEST_TSO4) | \
 	 FEATURE(VIRTIO_NET_F_GUEST_TSO6) | FEATURE(VIRTIO_NET_F_GUEST_ECN) |  \
-	 FEATURE(VIRTIO_NET_F_GUEST_USO4) | FEATURE(VIRTIO_NET_F_GUEST_USO6))
+	 FEATURE(VIRTIO_NET_F_GUEST_USO4) | FEATURE(VIRTIO_NET_F_GUEST_USO6) | \
+	 FEATURE(VIRTIO_NET_F_GUEST_UFO))
 #define CSUM VIRTIO_NET_HDR_F_NEEDS_CSUM
 #define USO  5 /* VIRTIO_NET_HDR_GSO_UDP_L4 */
 
@@ -40,6 +41,10 @@ static const struct offload_case {
 	  VIRTIO_NET_F_GUEST_USO4, 0, PACKET_GSO_UDP },
 	{ "uso6", 6, IPPROTO_UDP, USO, VIRTIO_NET_F_HOST_USO,
 	  VIRTIO_NET_F_GUEST_USO6, 0, PACKET_GSO_UDP },
+	{ "ufo4", 4, IPPROTO_UDP, VIRTIO_NET_HDR_GSO_UDP, VIRTIO_NET_F_HOST_UFO,
+	  VIRTIO_NET_F_GUEST_UFO, 0, PACKET_GSO_UFO },
+	{ "ufo6", 6, IPPROTO_UDP, VIRTIO_NET_HDR_GSO_UDP, VIRTIO_NET_F_HOST_UFO,
+	  VIRTIO_NET_F_GUEST_UFO, 0, PACKET_GSO_UFO },
 };
 
 static void build(const struct offload_case *c, uint32_t len)
@@ -236,6 +241,29 @@ static void given_to_guest(void **state)
 	}
 }
 
+/* What the guest did not agree on does not reach it. */
+static void not_given_to_guest(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		unsigned needs[] = { VIRTIO_NET_F_GUEST_CSUM, cases[i].guest,
+				     cases[i].packet_gso == PACKET_GSO_UDP
+					     ? VIRTIO_NET_F_GUEST_USO6
+					     : VIRTIO_NET_F_GUEST_CSUM };
+
+		for (size_t n = 0; n < ARRAY_SIZE(needs); n++) {
+			if (!needs[n])
+				continue;
+			open_bed(state, without(ALL_GUEST, needs[n]));
+			driver_put_buffers(bed.rx, NULL, PACKET_LEN_MAX + 12);
+			driver_publish(bed.rx);
+			build(&cases[i], cases[i].gso ? 40000 : 1000);
+			assert_false(send_case(&cases[i]));
+			assert_int_equal(bed.drops[DROP_TX_OFFLOAD], 1);
+			bed_close(&bed);
+		}
+	}
+}
+
 /* What asks for something outside of itself does not reach the guest. */
 static void nonsense_is_not_sent(void **state)
 {
@@ -261,9 +289,10 @@ static void nonsense_is_not_sent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(taken_from_guest), BOTH(not_negotiated),
-		BOTH(contradictions),	BOTH(valid_is_not_believed),
-		BOTH(given_to_guest),	BOTH(nonsense_is_not_sent),
+		BOTH(taken_from_guest),	  BOTH(not_negotiated),
+		BOTH(contradictions),	  BOTH(valid_is_not_believed),
+		BOTH(given_to_guest),	  BOTH(nonsense_is_not_sent),
+		BOTH(not_given_to_guest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

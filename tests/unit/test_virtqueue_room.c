@@ -88,6 +88,40 @@ static void mergeable_burst(void **state)
 	bed_close(&bed);
 }
 
+/*
+ * One packet that is dropped, one that takes two buffers, and behind them as
+ * many buffers as packets were taken again: each gets its own.
+ */
+static void dropped_then_merged(void **state)
+{
+	static const uint32_t sizes[] = { 60, 300, 61, 62, 300, 63 };
+	struct bed_config c = { .features = KIND(state) | MERGEABLE,
+				.size = 64,
+				.buffer = 256 };
+	struct packet *list[ARRAY_SIZE(sizes)];
+
+	bed_open(&bed, &c);
+	driver_put_buffers(bed.rx, NULL, 256);
+	driver_publish(bed.rx);
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		list[i] = &bed.packets[i];
+		packet_init(list[i], bed.memory.ram, sizes[i]);
+	}
+	/* What the guest has not agreed to. */
+	list[0]->offload.csum_needed = true;
+	list[0]->offload.csum_start = 34;
+	list[0]->offload.csum_offset = 6;
+	assert_int_equal(virtqueue_send(bed.to, list, ARRAY_SIZE(sizes),
+					bed.drops, &bed.bytes),
+			 ARRAY_SIZE(sizes) - 1);
+	assert_int_equal(bed.drops[DROP_TX_OFFLOAD], 1);
+	for (unsigned i = 1; i < ARRAY_SIZE(sizes); i++) {
+		assert_true(driver_take_frame(bed.rx, &bed.frame));
+		assert_int_equal(bed.frame.len, sizes[i]);
+	}
+	bed_close(&bed);
+}
+
 /* No buffers: dropped and counted; they come: it goes on. */
 static void full(void **state)
 {
@@ -248,10 +282,15 @@ static void longest_frame_at_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(mergeable),    BOTH(mergeable_burst),
-		BOTH(full),	    BOTH(too_small),
-		BOTH(tiny_buffers), BOTH(no_frame),
-		BOTH(too_long),	    BOTH(longest_frame_at_the_end),
+		BOTH(mergeable),
+		BOTH(mergeable_burst),
+		BOTH(full),
+		BOTH(too_small),
+		BOTH(tiny_buffers),
+		BOTH(no_frame),
+		BOTH(too_long),
+		BOTH(longest_frame_at_the_end),
+		BOTH(dropped_then_merged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,7 +68,7 @@ def ip_batch(lines, namespace=None):
         raise CommandFailed("ip -batch: " + result.stderr + "\n".join(lines))
 
 
-def wait_until(condition, what, timeout=10, interval=0.01):
+def wait_until(condition, what, timeout=10, interval=0.003):
     """Calls condition until it is true and returns what it returned."""
     deadline = time.monotonic() + timeout
     while True:
@@ -79,7 +79,7 @@ def wait_until(condition, what, timeout=10, interval=0.01):
             raise AssertionError(f"not within {timeout} s: "
                                  f"{what() if callable(what) else what}")
         time.sleep(interval)
-        interval = min(interval * 1.5, 0.2)
+        interval = min(interval * 1.5, 0.05)
 
 
 class Namespace:

@@ -56,7 +56,8 @@ def load_tests(folder, options):
         if name.startswith("test_") and name.endswith(".py"):
             importlib.import_module(name.removesuffix(".py"))
     groups = {t.group for t in testing.TESTS}
-    wanted_groups = {w for w in options.words if w in groups}
+    wanted_groups = {g for g in groups for w in options.words
+                     if w in groups and (g + "_").startswith(w + "_")}
     words = [w.lower() for w in options.words if w not in groups]
     for one in testing.TESTS:
         if wanted_groups and one.group not in wanted_groups:

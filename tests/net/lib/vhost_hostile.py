@@ -6,7 +6,6 @@ frames must pass, nothing of what the liar brought may be held any more, and
 an honest front end must find the port as if nothing had been.
 """
 import os
-import re
 import select
 import time
 import traceback
@@ -65,7 +64,7 @@ class Arena:
 
     def running(self, **kwargs):
         one = self.front(**kwargs).start()
-        self.evil.wait_link("up")
+        self.evil.wait_info(link_up=True)
         return one
 
     def memfd(self, size, seals=False):
@@ -94,6 +93,15 @@ class Arena:
             return
         raise AssertionError("the lie was believed")
 
+    def ends(self, *args, **kwargs):
+        """That message to a device that is set up ends the connection."""
+        front = self.shared()
+        try:
+            front.connection.send(*args, **kwargs)
+        except Disconnected:
+            return
+        self.closes(front)
+
     def closes(self, connection):
         connection = getattr(connection, "connection", connection)
         connection.wait_closed()
@@ -106,10 +114,14 @@ class Arena:
         """The queue stopped, told the front end, and vhost/show says why."""
         ready, _, _ = select.select([ring.error_fd], [], [], 5)
         assert ready, f"queue {ring.index} goes on:\n{self.evil.show()}"
-        why = re.search(rf"ring {ring.index} .*, broken;.*\n *broken: (.*)",
-                        self.evil.show())
+        why = self.ring_info(ring.index).get("broken")
         assert why, f"vhost/show does not say it:\n{self.evil.show()}"
-        return why.group(1)
+        return why
+
+    def ring_info(self, index):
+        """A ring's part of vhost/show; empty where it is not started."""
+        rings = self.evil.info()["rings"]
+        return next((r for r in rings if r["index"] == index), {})
 
     def dropped(self, reason, count, before):
         now = {}
@@ -147,9 +159,7 @@ class Arena:
             vm.front.collect()
             vm.front.frames.clear()
         self.fronts, self.connections, self.fds = [], [], []
-        wait_until(lambda: self.evil.status().get("status") ==
-                   "disconnected", lambda: f"evil is let go: "
-                   f"{self.evil.status()}")
+        self.evil.wait_info(connected=False)
 
     def others_forward(self):
         for a, b, src, dst in ((self.good, self.other, GOOD, OTHER),
@@ -167,7 +177,7 @@ class Arena:
         """A front end that behaves finds the port in order."""
         front = self.front()
         front.start()
-        self.evil.wait_link("up")
+        self.evil.wait_info(link_up=True)
         self.passes(front)
         self.reaches(front)
 

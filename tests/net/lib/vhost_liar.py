@@ -15,7 +15,7 @@ class Liar:
         self.front = arena.front(add=OFFLOADS | set(packed), size=SIZE,
                                  **kwargs)
         self.front.start(fill=fill)
-        arena.evil.wait_link("up")
+        arena.evil.wait_info(link_up=True)
         self.memory = self.front.memory
         self.ring = getattr(self.front.pairs[0], queue)
         self.buffer = self.memory.allocate(1 << 16, 4096)

@@ -165,6 +165,22 @@ static void it_goes_on(void **state)
 	try_going_on(PACKED | IN_ORDER);
 }
 
+/* Buffers may have been used whose guest was not told of it any more. */
+static void the_guest_looks_once(void **state)
+{
+	start(PACKED | FEATURE(VIRTIO_RING_F_EVENT_IDX));
+	pass(5);
+	for (unsigned i = 0; i < 3; i++) {
+		driver_take_calls(f.to_guest[0]);
+		driver_take_calls(f.from_guest[0]);
+		open_again();
+		start_again();
+		assert_int_equal(driver_take_calls(f.to_guest[0]), 1);
+		assert_int_equal(driver_take_calls(f.from_guest[0]), 1);
+	}
+	front_end_fini(&f);
+}
+
 /* A guest in other memory is not taken for the one before. */
 static void another_guest_begins(void **state)
 {
@@ -302,6 +318,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(it_goes_on),
+		TEST(the_guest_looks_once),
 		TEST(another_guest_begins),
 		TEST(what_was_told_counts),
 		TEST(a_removed_port_is_forgotten),

@@ -152,11 +152,12 @@ static inline struct merge merge_begin(const struct virtqueue *vq,
 static inline bool merge_add(struct merge *m, uint64_t guest, uint32_t len)
 {
 	uint64_t at = guest - m->window.guest;
-	uint8_t *to = m->window.host + at;
+	uint8_t *to;
 
 	if (unlikely(at >= m->window.size || len > m->window.size - at) ||
 	    unlikely(m->n == VIRTQUEUE_CHAIN_MAX))
 		return false;
+	to = m->window.host + at;
 	prefetch_write(to);
 	prefetch_write(to + CACHE_LINE);
 	m->pieces[m->n].data = to;

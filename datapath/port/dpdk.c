@@ -283,18 +283,6 @@ static void dpdk_counters(struct port *port, struct port_counters *total)
 
 /* --- frames ------------------------------------------------------------ */
 
-static unsigned dpdk_receive(struct port_rxq *rxq, struct packet *packets,
-			     unsigned max, unsigned thread)
-{
-	struct dpdk_rxq *q = CONTAINER_OF(rxq, struct dpdk_rxq, rxq);
-	struct dpdk_lent *lent = &q->lent;
-
-	dpdk_register_thread();
-	lent->n = rte_eth_rx_burst(dpdk_of(rxq->port)->id, rxq->index,
-				   lent->mbufs, MIN(max, PACKET_BURST_MAX));
-	return dpdk_lend(lent, packets, rxq->port->counters[thread]->drops);
-}
-
 static void dpdk_done(struct port_rxq *rxq)
 {
 	struct dpdk_rxq *q = CONTAINER_OF(rxq, struct dpdk_rxq, rxq);
@@ -303,24 +291,58 @@ static void dpdk_done(struct port_rxq *rxq)
 	q->lent.n = 0;
 }
 
+static unsigned dpdk_receive(struct port_rxq *rxq, struct packet *packets,
+			     unsigned max, unsigned thread)
+{
+	struct dpdk_rxq *q = CONTAINER_OF(rxq, struct dpdk_rxq, rxq);
+	struct dpdk_lent *lent = &q->lent;
+	unsigned n;
+
+	dpdk_register_thread();
+	lent->n = rte_eth_rx_burst(dpdk_of(rxq->port)->id, rxq->index,
+				   lent->mbufs, MIN(max, PACKET_BURST_MAX));
+	n = dpdk_lend(lent, packets, rxq->port->counters[thread]->drops);
+	if (unlikely(!n && lent->n))
+		dpdk_done(rxq);
+	return n;
+}
+
+/* What the device cannot be asked for is taken out; the rest stays in order. */
+static unsigned prepare(struct dpdk *d, unsigned queue, struct rte_mbuf **mbufs,
+			unsigned n, unsigned thread)
+{
+	unsigned good = 0;
+
+	while (good < n) {
+		good += rte_eth_tx_prepare(d->id, queue, mbufs + good,
+					   n - good);
+		if (good == n)
+			break;
+		rte_pktmbuf_free(mbufs[good]);
+		port_drop(&d->up, thread, DROP_TX_OFFLOAD, 1);
+		n--;
+		memmove(mbufs + good, mbufs + good + 1,
+			(n - good) * sizeof(*mbufs));
+	}
+	return good;
+}
+
 static unsigned send_mbufs(struct dpdk *d, unsigned queue,
 			   struct rte_mbuf **mbufs, unsigned n, unsigned thread,
 			   uint64_t *sent_bytes)
 {
-	unsigned good = rte_eth_tx_prepare(d->id, queue, mbufs, n);
 	uint64_t bytes = 0;
 	unsigned sent, i;
 
-	for (i = 0; i < good; i++)
+	n = prepare(d, queue, mbufs, n, thread);
+	for (i = 0; i < n; i++)
 		bytes += mbufs[i]->pkt_len;
-	sent = rte_eth_tx_burst(d->id, queue, mbufs, good);
-	for (i = sent; i < good; i++)
+	sent = rte_eth_tx_burst(d->id, queue, mbufs, n);
+	for (i = sent; i < n; i++)
 		bytes -= mbufs[i]->pkt_len;
 	*sent_bytes += bytes;
-	if (sent < good)
-		port_drop(&d->up, thread, DROP_TX_FULL, good - sent);
-	if (good < n)
-		port_drop(&d->up, thread, DROP_TX_OFFLOAD, n - good);
+	if (sent < n)
+		port_drop(&d->up, thread, DROP_TX_FULL, n - sent);
 	rte_pktmbuf_free_bulk(mbufs + sent, n - sent);
 	return sent;
 }

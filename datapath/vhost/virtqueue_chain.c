@@ -108,7 +108,10 @@ bool virtqueue_walk_split(struct virtqueue *vq, uint16_t head,
 	return fail(vq, "a chain without an end");
 }
 
-/* All of the table, in its order; flags other than the direction mean nothing.
+/*
+ * All of the table, in its order; flags other than the direction mean nothing.
+ * DPDK's driver (22.11) leaves some buffers of what it transmits marked as
+ * writable, the header among them. They are only read, as all others.
  */
 static bool walk_packed_table(struct virtqueue *vq, uint64_t table,
 			      uint32_t len, struct virtqueue_chain *chain)
@@ -121,6 +124,8 @@ static bool walk_packed_table(struct virtqueue *vq, uint64_t table,
 			return false;
 		if (d.flags & VRING_DESC_F_INDIRECT)
 			return fail(vq, "an indirect table in another");
+		if (vq->from_guest)
+			d.flags &= ~VRING_DESC_F_WRITE;
 		if (!add(vq, chain, d.addr, d.len, d.flags))
 			return false;
 	}

@@ -86,12 +86,17 @@ def _(lab):
     try_killed_switch(lab, listens=False, packed="on")
 
 
-def migrate(source, target):
+def migrate(lab, source, target, port):
+    """port: which source is on. Its dirty pages are told by the switch, too."""
     path = source.path("migration")
     target.qmp("migrate-incoming", uri=f"unix:{path}")
-    source.qmp("migrate-set-parameters", **{"max-bandwidth": 64 << 20,
+    # slow, until the dirty log has been seen
+    source.qmp("migrate-set-parameters", **{"max-bandwidth": 2 << 20,
                                             "downtime-limit": 1000})
     source.qmp("migrate", uri=f"unix:{path}")
+    wait_until(lambda: keeps_log(lab, port),
+               f"{port} has a dirty log in shared memory", timeout=30)
+    source.qmp("migrate-set-parameters", **{"max-bandwidth": 64 << 20})
 
     def status():
         return source.qmp("query-migrate")
@@ -100,6 +105,11 @@ def migrate(source, target):
                lambda: f"the migration ends, it is {status()}", timeout=90)
     equal(status()["status"], "completed", f"the migration: {status()}")
     wait_until(lambda: target.qmp("query-status")["running"], "it goes on")
+
+
+def keeps_log(lab, port):
+    text = lab.switch.app("vhost/show", port)
+    return "log_all" in text and "log_shmfd" in text
 
 
 def try_migration(lab, **features):
@@ -116,7 +126,7 @@ def try_migration(lab, **features):
             echoes.more()
             target = Guest(lab, f"at{i}", Nic(1, paths[i % 2], **features),
                            incoming=True).start()
-            migrate(guest, target)
+            migrate(lab, guest, target, ("vh2", "vh1")[i % 2])
             target.number = guest.number
             guest.kill()
             guest = target

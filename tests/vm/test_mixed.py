@@ -8,7 +8,7 @@ from lib.lab import Host
 from lib.netns import ip_batch, wait_until
 from lib.testing import equal, test
 from vmlib.guest import Guest, Nic, received_bits, start_all, tap
-from vmlib.transfer import PORT, make_data
+from vmlib.transfer import PORT, make_data, offer, take
 
 
 class OnHost:
@@ -59,15 +59,8 @@ class InGuest:
         self.must_ping = guest.must_ping
         self.serve_iperf = guest.serve_iperf
         self.iperf = guest.iperf
-
-    def offer(self):
-        self.guest.run(f"nc -l -p {PORT} </tmp/data >/dev/null 2>&1 &")
-
-    def take(self, address):
-        return self.guest.run(
-            "[ -p /tmp/hold ] || mkfifo /tmp/hold; for i in $(seq 50); do "
-            f"nc {address} {PORT} <>/tmp/hold >/tmp/got 2>/dev/null && break; "
-            "sleep 0.2; done; sha256sum </tmp/got", timeout=90).split()[0]
+        self.offer = lambda: offer(guest)
+        self.take = lambda address: take(guest, address)
 
 
 def host_on_tap(lab, name, address):

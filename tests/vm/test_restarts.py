@@ -45,12 +45,13 @@ def try_killed_monitor(lab, listens, **features):
 
 
 @test("QEMU killed in the middle of traffic, and started again, split rings",
-      timeout=150)
+      only="vsw", timeout=150)
 def _(lab):
     try_killed_monitor(lab, listens=True)
 
 
-@test("QEMU killed that listens itself, packed rings", timeout=150)
+@test("QEMU killed that listens itself, packed rings",
+      only="vsw", timeout=150)
 def _(lab):
     try_killed_monitor(lab, listens=False, packed="on")
 
@@ -75,13 +76,13 @@ def try_killed_switch(lab, listens, **features):
 
 
 @test("vswd killed in the middle of traffic: QEMU connects again, split rings",
-      timeout=150)
+      only="vsw", timeout=150)
 def _(lab):
     try_killed_switch(lab, listens=True)
 
 
 @test("vswd killed in the middle of traffic: it connects again, packed rings",
-      timeout=150)
+      only="vsw", timeout=150)
 def _(lab):
     try_killed_switch(lab, listens=False, packed="on")
 
@@ -137,18 +138,19 @@ def try_migration(lab, **features):
 
 
 @test("a guest moves to another port with its connection, split rings",
-      timeout=200)
+      only="vsw", timeout=200)
 def _(lab):
     try_migration(lab)
 
 
 @test("a guest moves to another port with its connection, packed rings",
-      timeout=200)
+      only="vsw", timeout=200)
 def _(lab):
     try_migration(lab, packed="on")
 
 
-@test("memory that is plugged in while frames pass is used", timeout=120)
+@test("memory that is plugged in while frames pass is used",
+      only="vsw", timeout=120)
 def _(lab):
     (one, two), _ = pair(lab, listens=True)
     two.serve_iperf()

@@ -43,3 +43,7 @@ def _(lab):
     for i in (0, 1):
         fetch(one, two, f"10.0.{i}.2", digests[two], f"to card {i}")
         fetch(two, one, f"10.0.{i}.1", digests[one], f"from card {i}")
+    lab.switch.kill()
+    lab.switch.start()
+    for i in (0, 1):
+        host.must_ping(f"10.0.{i}.1", timeout=30, count=5)

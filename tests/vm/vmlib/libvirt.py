@@ -36,11 +36,12 @@ exec virt-qemu-run --root={root} {root}/domain.xml
 INTERFACE = """
     <interface type='vhostuser'>
       <mac address='{mac}'/>
-      <source type='unix' path='{path}' mode='{mode}'/>
+      <source type='unix' path='{path}' mode='{mode}'>{reconnect}</source>
       <model type='virtio'/>
       <driver queues='{queues}'/>
     </interface>
 """
+RECONNECT = "<reconnect enabled='yes' timeout='1'/>"
 # QEMU 7.2 without KVM crashes on a vhost-user device with MSI-X.
 OVERRIDE = """
     <qemu:device alias='net{i}'>
@@ -93,7 +94,8 @@ class LibvirtGuest(Guest):
         # libvirt's word is of the monitor's role: it listens as a server
         interfaces = [INTERFACE.format(
             mac=nic.mac, path=nic.path, queues=nic.queues,
-            mode="server" if nic.server else "client") for nic in self.nics]
+            mode="server" if nic.server else "client",
+            reconnect="" if nic.server else RECONNECT) for nic in self.nics]
         overrides = [OVERRIDE.format(i=i) for i in range(len(self.nics))]
         return DOMAIN.format(
             name=self.name, memory=self.memory, cpus=self.cpus,

@@ -11,6 +11,7 @@
 #   tests/bench/bench_*.c              one benchmark program each
 #   tests/bench/vhost_gen*.c           the vhost-user generator, if DPDK is here
 #   tests/support/*.c                  what all three may use
+#   tests/support/dpdk/*.c             a program of DPDK each, if that is here
 
 VERSION  := 0.1.0
 PREFIX   ?= /usr/local
@@ -81,7 +82,9 @@ BENCH    := $(patsubst tests/bench/%.c,$(DIR)/bench/%,$(wildcard tests/bench/ben
 GEN_OBJ  := $(call obj,$(wildcard tests/bench/vhost_gen*.c))
 ifeq ($(shell pkg-config --exists libdpdk && echo yes),yes)
 BENCH    += $(DIR)/bench/vhost_gen
+DPDK_TOOLS := $(patsubst tests/support/dpdk/%.c,$(DIR)/dpdk-tools/%,$(wildcard tests/support/dpdk/*.c))
 endif
+DPDK_OBJ := $(GEN_OBJ) $(call obj,$(wildcard tests/support/dpdk/*.c))
 
 .PHONY: all
 all: $(PROGRAMS)
@@ -144,17 +147,22 @@ $(DIR)/bench/%: $(DIR)/obj/tests/bench/%.o $(LIB_support) $(LIBS_ALL)
 	$(call say,LD,$@)
 	$(call link)
 # Its own headers need DPDK's instruction set and are not held to our warnings.
-$(GEN_OBJ): ALL_CFLAGS += -O3 -march=native \
+$(DPDK_OBJ): ALL_CFLAGS += -O3 -march=native \
 	$(patsubst -I%,-isystem%,$(filter-out -march=%,$(shell pkg-config --cflags libdpdk 2>/dev/null)))
 $(DIR)/bench/vhost_gen: $(GEN_OBJ)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libdpdk)
+$(DIR)/dpdk-tools/%: $(DIR)/obj/tests/support/dpdk/%.o
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libdpdk)
 
-.PHONY: unit-programs fuzz-programs bench-programs
+.PHONY: unit-programs fuzz-programs bench-programs dpdk-tools
 unit-programs: $(UNIT)
 fuzz-programs: $(FUZZ)
 bench-programs: $(BENCH)
+dpdk-tools: $(DPDK_TOOLS)
 .SECONDARY:
 
 -include $(shell find $(DIR)/obj -name '*.d' 2>/dev/null)
@@ -173,7 +181,7 @@ check:
 unit: $(UNIT)
 	scripts/run-unit $(DIR)/unit
 ## make net      tests with namespaces and real peers; root
-net: all
+net: all dpdk-tools
 	tests/net/run $(T)
 ## make vm       tests with guests in QEMU; root
 vm: all

@@ -167,12 +167,15 @@ bool virtqueue_walk_split(struct virtqueue *vq, uint16_t head,
 
 /*
  * All of the table, in its order; flags other than the direction mean nothing.
+ * DPDK's driver (22.11) leaves some buffers of what it transmits marked as
+ * writable, the header among them. They are only read, as all others.
  */
 static bool walk_packed_table(struct virtqueue *vq, struct words table,
 			      struct virtqueue_chain *chain)
 {
 	struct table t;
 	struct words d;
+	uint16_t flags;
 
 	if (!open_table(vq, table, &t))
 		return false;
@@ -181,7 +184,10 @@ static bool walk_packed_table(struct virtqueue *vq, struct words table,
 			return false;
 		if (unlikely(packed_flags(d) & VRING_DESC_F_INDIRECT))
 			return fail(vq, "an indirect table in another");
-		if (!add(vq, chain, d, packed_flags(d)))
+		flags = packed_flags(d);
+		if (vq->from_guest)
+			flags &= ~VRING_DESC_F_WRITE;
+		if (!add(vq, chain, d, flags))
 			return false;
 	}
 	return true;

@@ -15,6 +15,7 @@ struct hostile_case {
 	bool from_chain; /* an indirect table is not used to begin with */
 	/* The device need not look at what is wrong, as long as it is safe. */
 	bool may_work;
+	bool may_work_packed_tx; /* only there */
 };
 
 extern const struct hostile_case hostile_cases[];

@@ -45,12 +45,13 @@ def try_killed_monitor(lab, listens, **features):
 
 
 @test("QEMU killed in the middle of traffic, and started again, split rings",
-      timeout=150)
+      only="vsw", timeout=150)
 def _(lab):
     try_killed_monitor(lab, listens=True)
 
 
-@test("QEMU killed that listens itself, packed rings", timeout=150)
+@test("QEMU killed that listens itself, packed rings",
+      only="vsw", timeout=150)
 def _(lab):
     try_killed_monitor(lab, listens=False, packed="on")
 
@@ -75,23 +76,28 @@ def try_killed_switch(lab, listens, **features):
 
 
 @test("vswd killed in the middle of traffic: QEMU connects again, split rings",
-      timeout=150)
+      only="vsw", timeout=150)
 def _(lab):
     try_killed_switch(lab, listens=True)
 
 
 @test("vswd killed in the middle of traffic: it connects again, packed rings",
-      timeout=150)
+      only="vsw", timeout=150)
 def _(lab):
     try_killed_switch(lab, listens=False, packed="on")
 
 
-def migrate(source, target):
+def migrate(lab, source, target, port):
+    """port: which source is on. Its dirty pages are told by the switch, too."""
     path = source.path("migration")
     target.qmp("migrate-incoming", uri=f"unix:{path}")
-    source.qmp("migrate-set-parameters", **{"max-bandwidth": 64 << 20,
+    # slow, until the dirty log has been seen
+    source.qmp("migrate-set-parameters", **{"max-bandwidth": 2 << 20,
                                             "downtime-limit": 1000})
     source.qmp("migrate", uri=f"unix:{path}")
+    wait_until(lambda: keeps_log(lab, port),
+               f"{port} has a dirty log in shared memory", timeout=30)
+    source.qmp("migrate-set-parameters", **{"max-bandwidth": 64 << 20})
 
     def status():
         return source.qmp("query-migrate")
@@ -100,6 +106,11 @@ def migrate(source, target):
                lambda: f"the migration ends, it is {status()}", timeout=90)
     equal(status()["status"], "completed", f"the migration: {status()}")
     wait_until(lambda: target.qmp("query-status")["running"], "it goes on")
+
+
+def keeps_log(lab, port):
+    text = lab.switch.app("vhost/show", port)
+    return "log_all" in text and "log_shmfd" in text
 
 
 def try_migration(lab, **features):
@@ -116,7 +127,7 @@ def try_migration(lab, **features):
             echoes.more()
             target = Guest(lab, f"at{i}", Nic(1, paths[i % 2], **features),
                            incoming=True).start()
-            migrate(guest, target)
+            migrate(lab, guest, target, ("vh2", "vh1")[i % 2])
             target.number = guest.number
             guest.kill()
             guest = target
@@ -127,18 +138,19 @@ def try_migration(lab, **features):
 
 
 @test("a guest moves to another port with its connection, split rings",
-      timeout=200)
+      only="vsw", timeout=200)
 def _(lab):
     try_migration(lab)
 
 
 @test("a guest moves to another port with its connection, packed rings",
-      timeout=200)
+      only="vsw", timeout=200)
 def _(lab):
     try_migration(lab, packed="on")
 
 
-@test("memory that is plugged in while frames pass is used", timeout=120)
+@test("memory that is plugged in while frames pass is used",
+      only="vsw", timeout=120)
 def _(lab):
     (one, two), _ = pair(lab, listens=True)
     two.serve_iperf()

@@ -16,5 +16,7 @@ def _(lab):
     two.address("eth0", "10.0.0.2/24")
     one.must_ping("10.0.0.2")
     host.must_ping("10.0.0.1")
-    two.serve_iperf()
-    one.iperf("10.0.0.2")
+    # Only pings pass Open vSwitch from one device with offloads to another.
+    if lab.options.switch == "vsw":
+        two.serve_iperf()
+        one.iperf("10.0.0.2")

@@ -21,6 +21,8 @@ PREFIX = "vswt-"
 NETNS_DIR = "/run/netns"
 CLONE_NEWNET = 0x40000000
 
+PR_SET_PDEATHSIG = 1
+
 SOL_PACKET = 263
 PACKET_ADD_MEMBERSHIP = 1
 PACKET_AUXDATA = 8
@@ -171,6 +173,11 @@ def receive(sock):
                     tpid = 0x8100
                 data = data[:12] + struct.pack("!HH", tpid, tci) + data[12:]
     return data
+
+
+def die_with_parent(sig):
+    """The calling process gets this signal when its parent ends."""
+    libc.prctl(PR_SET_PDEATHSIG, int(sig), 0, 0, 0)
 
 
 def kill_pid(pid, sig=signal.SIGKILL):

@@ -78,16 +78,18 @@ class Running:
         self.deadline = self.start + test.timeout
         self.ends = [signal.SIGKILL, signal.SIGTERM]
         sys.stdout.flush()
+        runner = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            self.child(options)
+            self.child(options, runner)
         self.fd = os.pidfd_open(self.pid)
 
-    def child(self, options):
+    def child(self, options, runner):
         status = 1
         try:
             os.setsid()  # so that all of its processes end with it
             signal.signal(signal.SIGTERM, interrupt)
+            netns.die_with_parent(signal.SIGTERM)
             out = os.open(os.path.join(self.directory, "output"),
                           os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             os.dup2(out, 1)
@@ -98,6 +100,9 @@ class Running:
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
+            if os.getppid() != runner:  # it was killed
+                netns.remove_namespaces(self.prefix)
+                netns.remove_directories(self.prefix)
             os._exit(status)
 
     def overdue(self):

@@ -94,8 +94,7 @@ class Guest:
                 "share=on", "-numa", "node,memdev=m", "-nodefaults",
                 "-display", "none", "-no-reboot", "-kernel", image.KERNEL,
                 "-initrd", image.INITRAMFS, "-append",
-                "console=ttyS0 panic=-1 quiet tsc=reliable "
-                "no_timer_check random.trust_cpu=1",
+                image.COMMAND_LINE,
                 "-serial", f"file:{self.console}",
                 # Unlike a serial port's, its bytes are not lost under load.
                 "-chardev", f"socket,id=channel,path={self.path('channel')},"
@@ -121,7 +120,7 @@ class Guest:
         self.buffer = b""
         return self
 
-    def connect(self, name):
+    def connect(self, name, timeout=20):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 
         def connected():
@@ -133,7 +132,7 @@ class Guest:
             except OSError:
                 return False
             return True
-        wait_until(connected, f"{self.name}: QEMU listens", timeout=20)
+        wait_until(connected, f"{self.name}: QEMU listens", timeout)
         return sock
 
     def wait(self):

@@ -16,6 +16,8 @@ from lib.switch import ROOT
 FOLDER = os.path.join(ROOT, "build", "vm")
 KERNEL = os.path.join(FOLDER, "vmlinuz")
 INITRAMFS = os.path.join(FOLDER, "initramfs.cpio")
+COMMAND_LINE = ("console=ttyS0 panic=-1 quiet tsc=reliable no_timer_check "
+                "random.trust_cpu=1")
 META_PACKAGE = "linux-image-cloud-amd64"
 MODULES = ("virtio_pci", "virtio_net", "virtio_console", "8021q", "bonding",
            "openvswitch", "vhost_net", "vxlan", "tun", "bridge", "veth")

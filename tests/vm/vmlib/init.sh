@@ -17,8 +17,13 @@ modprobe 8021q
 modprobe virtio_console
 ip link set lo up
 
-while [ ! -c /dev/vport0p1 ]; do sleep 0.1; done
-exec 3<>/dev/vport0p1
+# Its number is that of the device among all of virtio.
+port=
+while [ ! -c "$port" ]; do
+	port=$(echo /dev/vport*p1)
+	sleep 0.05
+done
+exec 3<>"$port"
 echo READY >&3
 while :; do
 	read -r number command <&3 || continue

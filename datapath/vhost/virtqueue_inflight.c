@@ -321,8 +321,8 @@ static void resume_packed(struct virtqueue *vq, uint32_t base)
 static void tell_places(struct packed_region *r, uint16_t next, bool wrap,
 			uint16_t old, bool old_wrap)
 {
-	uint64_t word = next | (uint64_t)old << 16 | (uint64_t)wrap << 32 |
-			(uint64_t)old_wrap << 40;
+	uint64_t word = next | (uint64_t)old << 16 | (wrap ? 1ull << 32 : 0) |
+			(old_wrap ? 1ull << 40 : 0);
 
 	_Static_assert(offsetof(struct packed_region, used_idx) == 16 &&
 			       offsetof(struct packed_region, padding) == 22,

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <linux/aio_abi.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ LOG_MODULE(vhost);
 #define AIO_EVENTS  256
 #define AIO_TRIES   4
 #define AIO_AT_ONCE 64
+#define QUIET_LOOKS 20 /* without a call between them: then it sleeps */
 
 /* A thread that calls the functions here. */
 struct caller {
@@ -44,9 +46,9 @@ struct caller {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t used = PTHREAD_COND_INITIALIZER;
-static struct caller *callers;
-static unsigned n_used; /* descriptors; the lock's, as are the callers */
+static struct caller *callers; /* the lock's */
+static atomic_bool asleep;     /* the watcher, until wake_up */
+static sem_t wake_up;
 static pthread_key_t caller_key;
 static __thread struct caller *self;
 
@@ -90,9 +92,10 @@ static void begin_call(void)
 {
 	if (unlikely(!self))
 		make_known();
-	atomic_store_explicit(&self->calls, self->calls + 1,
-			      memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
+	/* In one order with what the watcher does before it falls asleep. */
+	atomic_store(&self->calls, self->calls + 1);
+	if (unlikely(atomic_load(&asleep)) && atomic_exchange(&asleep, false))
+		sem_post(&wake_up);
 }
 
 static void end_call(void)
@@ -102,17 +105,37 @@ static void end_call(void)
 			      memory_order_relaxed);
 }
 
-/* Those who are in the same call as the last time. */
-static void interrupt_stuck(void)
+/*
+ * Interrupts those who are in the same call as the last time. Whether there was
+ * any call since.
+ */
+static bool interrupt_stuck(void)
 {
+	bool any = false;
+
+	pthread_mutex_lock(&lock);
 	for (struct caller *c = callers; c; c = c->next) {
-		uint64_t calls =
-			atomic_load_explicit(&c->calls, memory_order_relaxed);
+		uint64_t calls = atomic_load(&c->calls);
 
 		if (calls & 1 && calls == c->seen)
 			pthread_kill(c->thread, INTERRUPT);
+		any |= calls & 1 || calls != c->seen;
 		c->seen = calls;
 	}
+	pthread_mutex_unlock(&lock);
+	return any;
+}
+
+/* Until a call begins. */
+static void sleep_long(void)
+{
+	atomic_store(&asleep, true);
+	if (interrupt_stuck()) {
+		atomic_store(&asleep, false);
+		return;
+	}
+	while (sem_wait(&wake_up) < 0)
+		;
 }
 
 static void *watch(void *unused)
@@ -121,13 +144,14 @@ static void *watch(void *unused)
 		.tv_nsec = VHOST_EVENT_STUCK_MS / 2 * 1000000L,
 	};
 
-	for (;;) {
-		pthread_mutex_lock(&lock);
-		while (!n_used)
-			pthread_cond_wait(&used, &lock);
-		interrupt_stuck();
-		pthread_mutex_unlock(&lock);
-		nanosleep(&interval, NULL);
+	for (unsigned quiet = 0;;) {
+		quiet = interrupt_stuck() ? 0 : quiet + 1;
+		if (quiet < QUIET_LOOKS) {
+			nanosleep(&interval, NULL);
+			continue;
+		}
+		sleep_long();
+		quiet = 0;
 	}
 	return unused;
 }
@@ -144,6 +168,7 @@ static void start_watcher(void)
 	pthread_t thread;
 
 	pthread_key_create(&caller_key, forget_caller);
+	sem_init(&wake_up, 0, 0);
 	sigaction(INTERRUPT, &action, NULL);
 	if (syscall(SYS_io_setup, AIO_EVENTS, &aio))
 		log_warn("no asynchronous I/O (%m): a front end that plays "
@@ -160,15 +185,11 @@ static void start_watcher(void)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-void vhost_event_use(bool use)
+void vhost_event_init(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, start_watcher);
-	pthread_mutex_lock(&lock);
-	n_used += use ? 1 : -1;
-	pthread_cond_signal(&used);
-	pthread_mutex_unlock(&lock);
 }
 
 /* --- signalling ----------------------------------------------------------- */

@@ -15,11 +15,11 @@
 #define VHOST_EVENT_STUCK_MS 100
 
 /*
- * Control thread: one more descriptor, or with false one less, that any thread
- * may hand to the functions below. The first starts the thread that looks after
- * those who call them.
+ * Control thread, before any descriptor is handed to the functions below; again
+ * is fine. Starts the thread that looks after those who call them, and sleeps
+ * while nobody does.
  */
-void vhost_event_use(bool use);
+void vhost_event_init(void);
 
 enum vhost_event_result {
 	VHOST_EVENT_DONE,

@@ -58,8 +58,8 @@ static void set_fd(int *place, int fd)
 	flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
 	if (flags >= 0 && !(flags & O_NONBLOCK))
 		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	if ((fd < 0) != (*place < 0))
-		vhost_event_use(fd >= 0);
+	if (fd >= 0)
+		vhost_event_init();
 	*place = fd;
 }
 

@@ -93,6 +93,7 @@ static __attribute__((noinline)) void send_with_capture(
 static inline void send_to_port(struct pipeline *pl, const struct fwd_port *out,
 				struct packet *const packets[], unsigned n)
 {
+	pl->last_out = out;
 	if (unlikely(out->capture))
 		send_with_capture(pl, out, packets, n);
 	else if (unlikely(out->patch_peer))

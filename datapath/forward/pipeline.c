@@ -57,6 +57,17 @@ void pipeline_run(struct pipeline *pipeline, const struct fwd_port *in,
 	forward(pipeline, in, packets, n);
 }
 
+void pipeline_warm(struct pipeline *pipeline)
+{
+	if (pipeline->last_out)
+		port_warm(pipeline->last_out->port, pipeline->thread);
+}
+
+void pipeline_forget(struct pipeline *pipeline)
+{
+	pipeline->last_out = NULL;
+}
+
 static void count_sent(const struct fwd_port *out, unsigned thread,
 		       struct packet *const packets[], unsigned n)
 {

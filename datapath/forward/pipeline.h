@@ -22,4 +22,9 @@ void pipeline_destroy(struct pipeline *pipeline);
 void pipeline_run(struct pipeline *pipeline, const struct fwd_port *in,
 		  struct packet *packets, unsigned n);
 
+/* Nothing comes at the moment: gets ready for more of what came last. */
+void pipeline_warm(struct pipeline *pipeline);
+/* Another snapshot: nothing of the one before is pointed to any more. */
+void pipeline_forget(struct pipeline *pipeline);
+
 #endif

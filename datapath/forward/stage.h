@@ -54,7 +54,8 @@ struct stage {
 struct pipeline {
 	unsigned thread;
 	unsigned depth;
-	unsigned copies_left; /* that may cross patch ports */
+	const struct fwd_port *last_out; /* to which was sent last, or NULL */
+	unsigned copies_left;		 /* that may cross patch ports */
 	struct stage *stages[PATCH_DEPTH_MAX];
 	/* Views of packets that crossed a patch port, one burst a level. */
 	struct packet *crossed[PATCH_DEPTH_MAX];

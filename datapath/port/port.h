@@ -192,6 +192,13 @@ struct port_class {
 	bool (*arm)(struct port_rxq *rxq);
 
 	/*
+	 * Worker; may be NULL. Nothing comes at the moment, and what came last
+	 * was sent to here: brings what the next packet will need into the
+	 * cache.
+	 */
+	void (*warm)(struct port_txq *txq, unsigned thread);
+
+	/*
 	 * Worker or control thread. Sends n packets (each within the MTU and
 	 * the offloads that the port said it takes), counts what it could not
 	 * send in the thread's counters by reason, and returns how many were
@@ -260,6 +267,8 @@ const char *port_config_setting(const struct port_config *config,
  */
 void port_send(struct port *port, struct packet *const packets[], unsigned n,
 	       unsigned thread);
+/* A worker that has nothing to do: see port_class.warm. */
+void port_warm(struct port *port, unsigned thread);
 
 static inline void port_drop(struct port *port, unsigned thread,
 			     enum drop_reason reason, unsigned n)

@@ -263,3 +263,11 @@ void port_send(struct port *port, struct packet *const packets[], unsigned n,
 	else if (likely(n))
 		transmit(port, packets, n, thread);
 }
+
+void port_warm(struct port *port, unsigned thread)
+{
+	unsigned i = thread < port->n_txqs ? thread : thread % port->n_txqs;
+
+	if (port->class->warm)
+		port->class->warm(port->txqs[i], thread);
+}

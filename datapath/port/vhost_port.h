@@ -76,5 +76,6 @@ void vhost_port_done(struct port_rxq *rxq);
 bool vhost_port_arm(struct port_rxq *rxq);
 unsigned vhost_port_send(struct port_txq *txq, struct packet *const packets[],
 			 unsigned n, unsigned thread, uint64_t *sent_bytes);
+void vhost_port_warm(struct port_txq *txq, unsigned thread);
 
 #endif

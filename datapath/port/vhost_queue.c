@@ -94,3 +94,13 @@ unsigned vhost_port_send(struct port_txq *txq, struct packet *const packets[],
 	vq = vp->to_guest[thread < n_queues ? thread : thread % n_queues];
 	return virtqueue_send(vq, packets, n, drops, sent_bytes);
 }
+
+void vhost_port_warm(struct port_txq *txq, unsigned thread)
+{
+	struct vhost_port *vp = vhost_port(txq->port);
+	unsigned n_queues =
+		atomic_load_explicit(&vp->n_to_guest, memory_order_acquire);
+
+	if (n_queues)
+		virtqueue_warm(vp->to_guest[thread % n_queues]);
+}

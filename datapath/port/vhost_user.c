@@ -167,6 +167,7 @@ static void settled(struct port *port)
 		.done = vhost_port_done,                                       \
 		.arm = vhost_port_arm,                                         \
 		.send = vhost_port_send,                                       \
+		.warm = vhost_port_warm,                                       \
 	}
 
 VHOST_CLASS(vhostuser, false);

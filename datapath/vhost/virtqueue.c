@@ -368,6 +368,19 @@ unsigned virtqueue_send(struct virtqueue *vq, struct packet *const packets[],
 	return sent;
 }
 
+void virtqueue_warm(struct virtqueue *vq)
+{
+	if (!virtqueue_is_usable(vq) || !virtqueue_try_take(vq))
+		return;
+	if (virtqueue_is_usable(vq)) {
+		if (vq->packed)
+			virtqueue_warm_packed(vq);
+		else
+			virtqueue_warm_split(vq);
+	}
+	virtqueue_give(vq);
+}
+
 void virtqueue_get_info(const struct virtqueue *vq, struct virtqueue_info *info)
 {
 	*info = (struct virtqueue_info){

@@ -133,6 +133,12 @@ bool virtqueue_arm(struct virtqueue *vq);
 unsigned virtqueue_send(struct virtqueue *vq, struct packet *const packets[],
 			unsigned n, _Atomic uint64_t *drops, uint64_t *bytes);
 
+/*
+ * Any thread that forwards, when nothing has come for a moment: brings what the
+ * next packet sent will need into the cache. Nothing is changed.
+ */
+void virtqueue_warm(struct virtqueue *vq);
+
 /* Of a queue that the calling control thread need not have taken. */
 struct virtqueue_info {
 	bool started, enabled;

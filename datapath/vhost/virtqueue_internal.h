@@ -157,6 +157,8 @@ void virtqueue_done_split(struct virtqueue *vq);
 unsigned virtqueue_send_split(struct virtqueue *vq,
 			      struct packet *const packets[], unsigned n,
 			      _Atomic uint64_t *drops, uint64_t *bytes);
+void virtqueue_warm_split(struct virtqueue *vq);
+void virtqueue_warm_packed(struct virtqueue *vq);
 bool virtqueue_has_work_split(const struct virtqueue *vq);
 
 unsigned virtqueue_receive_packed(struct virtqueue *vq, struct packet *packets,

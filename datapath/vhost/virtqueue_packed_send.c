@@ -167,3 +167,17 @@ unsigned virtqueue_send_packed(struct virtqueue *vq,
 		plan_cut_short(vq, &plan, n, drops);
 	return plan.sent;
 }
+
+/* If it is not available yet, what it says is of no harm. */
+void virtqueue_warm_packed(struct virtqueue *vq)
+{
+	const struct vring_packed_desc *d = &vq->packed_desc[vq->next];
+	const struct reach r = reach_of(vq);
+	uint64_t at = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
+
+	if (at >= r.size)
+		return;
+	prefetch_write(r.host + at);
+	prefetch_write(r.host + at + CACHE_LINE);
+	prefetch_write(d);
+}

@@ -228,3 +228,26 @@ unsigned virtqueue_send_split(struct virtqueue *vq,
 		plan_cut_short(vq, &plan, n, drops);
 	return plan.sent;
 }
+
+/* The descriptor is read to know the buffer, which is waited for by nobody. */
+void virtqueue_warm_split(struct virtqueue *vq)
+{
+	const struct reach r = reach_of(vq);
+	const struct vring_desc *d;
+	uint16_t head;
+	uint64_t at;
+
+	if (vq->n_resumed || available_index(vq) == vq->next)
+		return;
+	head = head_at(vq, 0);
+	if (head >= vq->size)
+		return;
+	d = &vq->desc[head];
+	at = __atomic_load_n(&d->addr, __ATOMIC_RELAXED) - r.guest;
+	if (at >= r.size)
+		return;
+	prefetch_write(r.host + at);
+	prefetch_write(r.host + at + CACHE_LINE);
+	prefetch_write(&vq->used->idx);
+	prefetch_write(&vq->used->ring[vq->used_next & (vq->size - 1)]);
+}

@@ -67,6 +67,7 @@ struct worker {
 	bool was_idle;			   /* since the last packets */
 	uint64_t looked_at, look_interval; /* at epoll; ticks */
 	unsigned rounds, packets;	   /* since then */
+	unsigned silent;		   /* rounds since the last packets */
 	struct worker_counters counters;
 };
 

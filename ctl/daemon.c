@@ -5,13 +5,19 @@
 #include "ctl/daemon.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl/capture.h"
 #include "ctl/ctl.h"
 #include "ovsdb-lite/control_client.h"
+
+/* After "exit": how long its end is waited for. */
+#define END_TRIES    2000
+#define END_PAUSE_US 5000
 
 const struct daemon_command daemon_commands[] = {
 	{ "fdb/show", "BRIDGE", "print the learned and static addresses" },
@@ -72,11 +78,36 @@ int daemon_call(const struct ctl_options *options, int argc,
 	return status;
 }
 
+/* Its pid file is locked as long as it lives. -1: it is not to be found. */
+static int open_pidfile(const struct ctl_options *options)
+{
+	char *path = xasprintf("%s/vswd.pid", options->run_dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	free(path);
+	return fd;
+}
+
+/* So that it can be started anew when "exit" has returned. */
+static void wait_for_end(int pidfile)
+{
+	for (unsigned i = 0; i < END_TRIES; i++) {
+		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+		if (fcntl(pidfile, F_GETLK, &lock) < 0 ||
+		    lock.l_type == F_UNLCK)
+			return;
+		usleep(END_PAUSE_US);
+	}
+	ctl_warn("exit: vswd has not ended yet");
+}
+
 int daemon_run(const struct ctl_options *options, int argc, char **argv)
 {
+	bool ends = !strcmp(argv[0], "exit");
+	int status, pidfile, n = 0;
 	const char **words;
 	char *text;
-	int status, n = 0;
 
 	if (!strcmp(argv[0], "capture"))
 		return capture_run(options, argc, argv);
@@ -85,8 +116,14 @@ int daemon_run(const struct ctl_options *options, int argc, char **argv)
 		words[n++] = argv[i];
 	if (options->format_given && options->style.format == TABLE_JSON)
 		words[n++] = "--format=json";
+	pidfile = ends ? open_pidfile(options) : -1;
 	status = daemon_call(options, n, words, &text, NULL, NULL);
 	free(words);
+	if (pidfile >= 0) {
+		if (!status)
+			wait_for_end(pidfile);
+		close(pidfile);
+	}
 	if (status)
 		return EXIT_FAILURE;
 	fputs(text, stdout);

@@ -34,8 +34,9 @@ static void list_types(char *to, size_t size)
 
 	to[0] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(classes) && used < size; i++)
-		used += snprintf(to + used, size - used, "%s\"%s\"",
-				 i ? ", " : "", classes[i]->type);
+		used += snprintf(
+			to + used, size - used, "%s\"%s\"", i ? ", " : "",
+			classes[i]->type[0] ? classes[i]->type : "system");
 }
 
 int port_open(const struct port_config *config, struct port **portp,
@@ -46,6 +47,11 @@ int port_open(const struct port_config *config, struct port **portp,
 
 	if (class)
 		return class->open(config, portp, errp);
+	if (!strcmp(config->type, "dpdk"))
+		return set_error(errp, -EINVAL,
+				 "%s: this vswd was built without DPDK; build "
+				 "it with: make DPDK=1",
+				 config->name);
 	list_types(types, sizeof(types));
 	return set_error(errp, -EINVAL,
 			 "%s: interface type \"%s\" is not known; "

@@ -210,16 +210,16 @@ static int check_file(uint64_t size, uint64_t offset, int fd, uint64_t *block,
 		      char **errp)
 {
 	struct stat st = { 0 };
+	uint64_t found = 0;
 
-	*block = 0;
 	if (is_answered_by_kernel(fd)) {
 		if (fstat(fd, &st))
 			return set_error(errp, -errno,
 					 "cannot look at its file: %s",
 					 strerror(errno));
-		*block = file_block(fd);
+		found = file_block(fd);
 	}
-	if (!S_ISREG(st.st_mode) || !*block)
+	if (!S_ISREG(st.st_mode) || !found)
 		return set_error(errp, -EINVAL,
 				 "its descriptor is no memory file: give the "
 				 "guest memory that is a memfd, or a file in "
@@ -231,6 +231,7 @@ static int check_file(uint64_t size, uint64_t offset, int fd, uint64_t *block,
 				 "%#jx",
 				 (uintmax_t)size, (uintmax_t)offset,
 				 (uintmax_t)st.st_size);
+	*block = found;
 	return 0;
 }
 
@@ -255,7 +256,7 @@ struct vhost_mapping *vhost_mapping_create(uint64_t size, uint64_t offset,
 					   char **errp)
 {
 	struct vhost_mapping *mapping;
-	uint64_t block, start, len;
+	uint64_t block = 1, start, len;
 	struct entry *entry;
 	uint8_t *base;
 

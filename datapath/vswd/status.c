@@ -196,8 +196,8 @@ void status_collect_switch(const struct vswitch *vs,
 
 	if (!vs->config)
 		return;
-	row = json_pack("{s:[s,[s,s,s,s,s,s,s,s,s]], s:[s,[s,s]], s:b}",
-			"iface_types", "set", "dpdkvhostuser",
+	row = json_pack("{s:[s,[s,s,s,s,s,s,s,s,s,s]], s:[s,[s,s]], s:b}",
+			"iface_types", "set", "afxdp", "dpdkvhostuser",
 			"dpdkvhostuserclient", "internal", "null", "patch",
 			"system", "tap", "vhostuser", "vhostuserclient",
 			"datapath_types", "set", "netdev", "system",

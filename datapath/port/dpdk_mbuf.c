@@ -145,11 +145,13 @@ struct rte_mbuf *dpdk_copy(struct rte_mempool *pool, struct packet *p,
 	if (unlikely(!m))
 		return NULL;
 	/* What no device can be asked for is finished here. */
-	if (unlikely(p->offload.csum_needed) && !ask_offloads(m, p) &&
-	    (p->offload.gso || !packet_finish_csum(p))) {
-		*reason = DROP_TX_OFFLOAD;
-		rte_pktmbuf_free(m);
-		return NULL;
+	if (unlikely(p->offload.csum_needed) && !ask_offloads(m, p)) {
+		m->ol_flags = 0;
+		if (p->offload.gso || !packet_finish_csum(p)) {
+			*reason = DROP_TX_OFFLOAD;
+			rte_pktmbuf_free(m);
+			return NULL;
+		}
 	}
 	fill(m, p);
 	return m;

@@ -49,7 +49,8 @@ LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
 SRC_base   := $(wildcard datapath/base/*.c)
 SRC_ovsdb  := $(filter-out ovsdb-lite/main.c,$(wildcard ovsdb-lite/*.c))
 SRC_dp     := $(wildcard datapath/packet/*.c datapath/vhost/*.c datapath/port/*.c \
-              datapath/forward/*.c datapath/bond/*.c datapath/tunnel/*.c \
+              datapath/forward/*.c datapath/bond/*.c datapath/discovery/*.c \
+              datapath/tunnel/*.c \
               datapath/nat/*.c datapath/worker/*.c)
 # Only with DPDK=1.
 ifeq ($(DPDK),)

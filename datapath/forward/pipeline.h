@@ -22,6 +22,15 @@ void pipeline_destroy(struct pipeline *pipeline);
 void pipeline_run(struct pipeline *pipeline, const struct fwd_port *in,
 		  struct packet *packets, unsigned n);
 
+/*
+ * Control thread, with a pipeline of its own. Sends a frame of the switch's own
+ * by a port, a bond, or one member. vid: the VLAN that the frame, untagged as
+ * it is, belongs to; it gets the tag that the port wants, or is dropped where
+ * the port is not in it. VLAN_VID_NONE: it leaves just as it is.
+ */
+void pipeline_emit(struct pipeline *pipeline, const struct fwd_port *out,
+		   const void *frame, uint32_t len, uint16_t vid);
+
 /* Nothing comes at the moment: gets ready for more of what came last. */
 void pipeline_warm(struct pipeline *pipeline);
 /* Another snapshot: nothing of the one before is pointed to any more. */

@@ -18,9 +18,12 @@
 #include "packet/vlan.h"
 #include "port/port.h"
 
+struct bond_table; /* bond/bond_table.h; pipeline.c alone looks into it */
 struct capture;
+struct fwd_bond;
 struct fwd_bridge;
 struct fwd_snapshot;
+struct punt;
 
 /* Port:vlan_mode */
 enum vlan_mode {
@@ -84,10 +87,29 @@ struct vlan_state {
 
 #define VLAN_VID_NONE 0xffff /* no VLAN, where one may be named */
 
-/* A port of a bridge, as the pipeline sees it. */
+/*
+ * What a bond's member keeps from the bridge of what comes in by it; the same
+ * bits as enum bond_filter.
+ */
+enum fwd_filter {
+	FWD_FILTER_ALL = 1 << 0,
+	FWD_FILTER_MULTICAST = 1 << 1, /* groups and broadcast */
+	FWD_FILTER_MOVED = 1 << 2, /* senders that are known at other ports */
+};
+
+/*
+ * A port of a bridge, as the pipeline sees it; or a member of a bond, which is
+ * none of the bridge's ports but belongs to one: it has that one's number and
+ * VLANs, and is where its frames come in and go out.
+ */
 struct fwd_port {
-	struct port *port;
+	struct port *port; /* of a bond: has no queues, but counters */
 	struct fwd_bridge *bridge;
+	const struct fwd_port *as; /* itself; of a member: its bond */
+	struct fwd_bond *bond;	   /* a bond's members, or NULL */
+	struct punt *punt;	   /* where control frames go; NULL: nowhere */
+	uint16_t punts;		   /* bit 1 << enum punt_kind: which do */
+	uint8_t filter;		   /* enum fwd_filter */
 	struct fwd_port *patch_peer; /* a port of another bridge, or NULL */
 	struct capture *capture;     /* NULL: nobody is listening */
 	uint16_t number;       /* in the FDB; 1 and up, kept over snapshots */
@@ -111,6 +133,12 @@ struct fwd_port {
 	 * Set while the snapshot is built and read until it is finished.
 	 */
 	const struct number_pairs *pins;
+};
+
+struct fwd_bond {
+	const struct bond_table *table; /* freed with the snapshot */
+	unsigned n_members;
+	struct fwd_port **members; /* by index of the table; NULL: not open */
 };
 
 struct fwd_bridge {
@@ -183,6 +211,15 @@ struct fwd_bridge *fwd_snapshot_add_bridge(struct fwd_snapshot *snapshot,
 struct fwd_port *fwd_bridge_add_port(struct fwd_bridge *bridge,
 				     struct port *port, uint16_t number,
 				     const struct vlan_config *vlan);
+/*
+ * Makes a port of the bridge a bond. table was allocated and is freed with the
+ * snapshot. Members are added in the order of the table: port NULL where the
+ * interface is not open (NULL is returned then). All other settings of a member
+ * are the bond's.
+ */
+void fwd_port_make_bond(struct fwd_port *port, struct bond_table *table);
+struct fwd_port *fwd_bond_add_member(struct fwd_port *bond, struct port *port,
+				     unsigned filter);
 /* Joins two patch ports; both directions. */
 void fwd_port_connect(struct fwd_port *a, struct fwd_port *b);
 /*

@@ -1,0 +1,69 @@
+/*
+ * Frames for the control thread: link-local protocols (LACP, LLDP, CDP), a
+ * bond's beacons, and copies of what tells a station's IP address. Workers put
+ * them into a ring, the control thread takes them out.
+ *
+ * A port without a punt (fwd_port.punt is NULL) pays nothing. Each port may
+ * punt so many frames a second and no more, and what the ring has no room for
+ * is dropped; both are counted at the port, so that nobody keeps the control
+ * thread from hearing the others.
+ */
+#ifndef FORWARD_PUNT_H
+#define FORWARD_PUNT_H
+
+#include <stdatomic.h>
+
+#include "base/util.h"
+#include "packet/packet.h"
+
+enum punt_kind {
+	PUNT_SLOW,     /* to 01:80:c2:00:00:02 (LACP, markers) */
+	PUNT_LLDP,     /* to 01:80:c2:00:00:0e, 03 or 00, type 0x88cc */
+	PUNT_CDP,      /* to 01:00:0c:cc:cc:cc */
+	PUNT_BEACON,   /* a bond's own, BEACON_ETHERTYPE */
+	PUNT_NEIGHBOR, /* ARP, neighbour discovery; a copy, the frame goes on */
+	N_PUNT_KINDS,
+};
+
+/* IEEE 802 local experimental ethertype 1: our beacons. */
+#define BEACON_ETHERTYPE 0x88b5
+
+#define PUNT_RATE      100  /* frames a second and port, for protocols, ... */
+#define PUNT_RATE_COPY 50   /* ... and for copies */
+#define PUNT_BURST     64   /* that may come at once */
+#define PUNT_BYTES_MAX 1600 /* of a frame; longer ones are cut */
+
+struct punt_ring;
+
+/* What hangs at one port; it outlives snapshots. */
+struct punt {
+	struct punt_ring *ring;
+	uint32_t id; /* as given to the record */
+	/* When the next is due if none were saved up (ticks): [1] of copies. */
+	_Atomic uint64_t due[2];
+};
+
+struct punt_record {
+	uint32_t id;
+	uint8_t kind;	     /* enum punt_kind */
+	uint16_t vid;	     /* PUNT_NEIGHBOR: the VLAN that it belongs to */
+	uint16_t len;	     /* bytes that follow */
+	const uint8_t *data; /* valid during the callback; tags included */
+};
+
+/* Control thread; the capacity is fixed. NULL when there are no descriptors. */
+struct punt_ring *punt_ring_create(void);
+/* When no snapshot refers to it. Accepts NULL. */
+void punt_ring_destroy(struct punt_ring *ring);
+int punt_ring_fd(const struct punt_ring *ring); /* readable: there are some */
+/* Hands over what is there, at most max; returns how many. */
+unsigned punt_ring_read(struct punt_ring *ring, unsigned max,
+			void (*cb)(const struct punt_record *, void *aux),
+			void *aux);
+
+enum punt_result { PUNT_DONE, PUNT_LIMITED, PUNT_FULL };
+/* Any thread that forwards. */
+enum punt_result punt_packet(struct punt *punt, const struct packet *p,
+			     enum punt_kind kind, uint16_t vid);
+
+#endif

@@ -34,7 +34,16 @@
 	X(TX_TOO_BIG, "tx-too-big", "longer than the departure port's MTU")    \
 	X(TX_ERROR, "tx-error", "device refused the frame")                    \
 	X(TX_BUSY, "tx-busy", "queue was taken by another worker")             \
-	X(TX_OFFLOAD, "tx-offload", "could not be segmented or checksummed")
+	X(TX_OFFLOAD, "tx-offload", "could not be segmented or checksummed")   \
+	/* at a gateway's port of arrival: address translation */              \
+	X(NAT_MALFORMED, "nat-malformed", "IP or transport header is broken")  \
+	X(NAT_PROTOCOL, "nat-protocol", "not TCP, UDP or an ICMP query")       \
+	X(NAT_UNSOLICITED, "nat-unsolicited", "nobody inside asked for it")    \
+	X(NAT_NO_SESSION, "nat-no-session", "belongs to no session")           \
+	X(NAT_FULL, "nat-full", "session table or outside ports are used up")  \
+	X(NAT_LIMIT, "nat-limit", "client has reached its limit")              \
+	X(NAT_FRAGMENT, "nat-fragment", "fragment without its first one")      \
+	X(NAT_BUSY, "nat-busy", "another worker held the table too long")
 
 enum drop_reason {
 #define X(id, name, help) DROP_##id,

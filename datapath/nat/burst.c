@@ -90,7 +90,7 @@ void nat_hairpin(struct nat *nat, struct nat_thread *t, struct packet *p,
 	if (h.look == NAT_LOOK_ERROR)
 		nat_error_inbound(nat, t, p, &h, result);
 	else
-		nat_inbound_one(nat, t, p, &h, result);
+		nat_inbound_one(nat, t, p, &h, true, result);
 	if (result->verdict == NAT_FORWARD) {
 		result->verdict = NAT_HAIRPIN;
 		nat_count(&t->counters.hairpinned);
@@ -141,7 +141,8 @@ void nat_outbound_one(struct nat *nat, struct nat_thread *t, struct packet *p,
 }
 
 void nat_inbound_one(struct nat *nat, struct nat_thread *t, struct packet *p,
-		     const struct nat_headers *h, struct nat_result *result)
+		     const struct nat_headers *h, bool hairpin,
+		     struct nat_result *result)
 {
 	struct nat_ends ends = { .outside = nat_dst(p, h),
 				 .remote = nat_src(p, h) };
@@ -157,7 +158,7 @@ void nat_inbound_one(struct nat *nat, struct nat_thread *t, struct packet *p,
 	s = h->query ? NULL
 		     : nat_find_out(nat, nat_flow_out(nat, p, h, oidx), &ends);
 	if (!s || !nat_use(nat, t, s, h->tcp_flags, false)) {
-		s = nat_open_inbound(nat, t, p, h, oidx, result);
+		s = nat_open_inbound(nat, t, p, h, oidx, hairpin, result);
 		if (!s)
 			return;
 		if (!nat_use(nat, t, s, h->tcp_flags, false)) {
@@ -205,8 +206,10 @@ static __attribute__((noinline)) void special(
 	} else {
 		if (h->fragment)
 			nat_datagram_key(&key, p, h, outbound);
-		(outbound ? nat_outbound_one : nat_inbound_one)(nat, t, p, h,
-								result);
+		if (outbound)
+			nat_outbound_one(nat, t, p, h, result);
+		else
+			nat_inbound_one(nat, t, p, h, false, result);
 		if (h->fragment)
 			nat_fragment_first(nat, t, p, h, &key, result);
 	}
@@ -277,7 +280,8 @@ static void chunk_in(struct nat *nat, struct nat_thread *t,
 			results[i] = (struct nat_result){ 0 };
 			nat_count(&t->counters.translated_in);
 		} else if (w->plain) {
-			nat_inbound_one(nat, t, packets[i], &w->h, &results[i]);
+			nat_inbound_one(nat, t, packets[i], &w->h, false,
+					&results[i]);
 		} else {
 			special(nat, t, packets[i], &w->h, false, &results[i]);
 		}

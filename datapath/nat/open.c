@@ -208,6 +208,7 @@ static struct nat_session *open_in_locked(struct nat *nat, struct nat_thread *t,
 					  struct nat_mapping *m,
 					  const struct packet *p,
 					  const struct nat_headers *h, int oidx,
+					  bool hairpin,
 					  enum drop_reason *reason)
 {
 	struct nat_client *c = nat_client_at(nat, m->client);
@@ -234,7 +235,8 @@ static struct nat_session *open_in_locked(struct nat *nat, struct nat_thread *t,
 	*reason = DROP_NAT_FULL;
 	s = nat_session_open(
 		nat, t, m, &ends, h->sport,
-		nat_state_first(h->code, h->tcp_flags, false, t->now_s));
+		nat_state_first(h->code, h->tcp_flags, false, t->now_s) |
+			(hairpin ? NAT_S_HAIRPIN : 0));
 	if (!s)
 		unadmit(c, true);
 	return s;
@@ -243,7 +245,7 @@ static struct nat_session *open_in_locked(struct nat *nat, struct nat_thread *t,
 struct nat_session *nat_open_inbound(struct nat *nat, struct nat_thread *t,
 				     const struct packet *p,
 				     const struct nat_headers *h, int oidx,
-				     struct nat_result *result)
+				     bool hairpin, struct nat_result *result)
 {
 	uint32_t slot = slot_of(nat, oidx, h);
 	enum drop_reason reason;
@@ -256,7 +258,10 @@ struct nat_session *nat_open_inbound(struct nat *nat, struct nat_thread *t,
 		result->verdict = NAT_LOCAL;
 		return NULL;
 	}
-	if (!nat_is_unicast(h->version, nat_src(p, h))) {
+	if (!nat_is_unicast(h->version, nat_src(p, h)) ||
+	    (!hairpin &&
+	     nat_find_outside(nat, t->view, h->version, nat_src(p, h),
+			      nat_word(nat, h->version, nat_src(p, h))) >= 0)) {
 		nat_drop(t, result, DROP_NAT_MALFORMED);
 		return NULL;
 	}
@@ -278,7 +283,8 @@ struct nat_session *nat_open_inbound(struct nat *nat, struct nat_thread *t,
 		/* it may be another mapping by now, with another lock */
 		reason = DROP_NAT_UNSOLICITED;
 		if (nat_chain_lock(nat, m->chain) == lock)
-			s = open_in_locked(nat, t, m, p, h, oidx, &reason);
+			s = open_in_locked(nat, t, m, p, h, oidx, hairpin,
+					   &reason);
 		nat_unlock(lock);
 	}
 	if (!s && reason == DROP_NAT_UNSOLICITED)

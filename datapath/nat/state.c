@@ -121,6 +121,18 @@ static bool hold(struct nat *nat, struct nat_session *s)
 	return held;
 }
 
+/* Its port is no longer its own; the session is about to be ended. */
+static bool mapping_has_ended(const struct nat *nat,
+			      const struct nat_session *s)
+{
+	const struct nat_outside *o = nat_outside_at(nat, s->ports >> 51);
+	uint16_t oport = __builtin_bswap16(s->ports >> 32);
+	unsigned protocol = NAT_CODE_PROTOCOL(s->ports >> 48);
+
+	return atomic_load_explicit(&o->slots[protocol][oport],
+				    memory_order_relaxed) != s->mapping + 1;
+}
+
 bool nat_touch(struct nat *nat, struct nat_thread *t, struct nat_session *s,
 	       unsigned flags, bool outbound)
 {
@@ -134,6 +146,8 @@ bool nat_touch(struct nat *nat, struct nat_thread *t, struct nat_session *s,
 			return false;
 		old = atomic_load_explicit(&s->state, memory_order_acquire);
 	}
+	if (!outbound && old & NAT_S_IN_ONLY && mapping_has_ended(nat, s))
+		return false;
 	do {
 		if (!(old & NAT_S_LIVE) ||
 		    (!outbound && nat_is_old(o, code, old, t->now_s)))

@@ -11,8 +11,10 @@
 /* burst.c: one packet whose headers were looked at, the general way. */
 void nat_outbound_one(struct nat *nat, struct nat_thread *t, struct packet *p,
 		      const struct nat_headers *h, struct nat_result *result);
+/* hairpin: it came from the inside, translated. */
 void nat_inbound_one(struct nat *nat, struct nat_thread *t, struct packet *p,
-		     const struct nat_headers *h, struct nat_result *result);
+		     const struct nat_headers *h, bool hairpin,
+		     struct nat_result *result);
 /* A packet that went out, to one of our outside addresses: in again. */
 void nat_hairpin(struct nat *nat, struct nat_thread *t, struct packet *p,
 		 struct nat_result *result);
@@ -25,7 +27,7 @@ struct nat_session *nat_open_outbound(struct nat *nat, struct nat_thread *t,
 struct nat_session *nat_open_inbound(struct nat *nat, struct nat_thread *t,
 				     const struct packet *p,
 				     const struct nat_headers *h, int oidx,
-				     struct nat_result *result);
+				     bool hairpin, struct nat_result *result);
 
 /* icmp.c: an error, translated with what it quotes. */
 void nat_error_outbound(struct nat *nat, struct nat_thread *t, struct packet *p,

@@ -14,9 +14,15 @@ struct work {
 	struct nat_key key;
 	uint64_t hash;
 	struct nat_session *guess;
-	int oidx; /* inbound */
-	bool plain;
+	struct nat_bucket *bucket;
+	int oidx;    /* inbound */
+	bool plain;  /* a whole packet of a flow */
+	bool simple; /* as parse_plain() knows it */
 };
+
+/* Where the headers of a plain packet are. */
+#define L3 ETH_HEADER_LEN
+#define L4 (ETH_HEADER_LEN + 20)
 
 /*
  * The usual packet: untagged IPv4 without options, not a fragment, TCP or UDP.
@@ -24,61 +30,104 @@ struct work {
  */
 static inline bool parse_plain(struct packet *p, struct nat_headers *h)
 {
-	const unsigned l3 = ETH_HEADER_LEN, l4 = ETH_HEADER_LEN + 20;
-	const uint8_t *ip = p->header + l3;
-	uint32_t total;
+	/* ethertype, version and header length; the byte between is the TOS */
+	const uint32_t type_len = 0x00450008;
+	const uint16_t fragment = 0xff3f;
+	const uint8_t *ip;
+	uint32_t word, total;
 	uint8_t proto;
 	bool tcp;
 
-	if (unlikely(!packet_pull_first(p) || p->header_len < l4 + 20 ||
-		     load_be16(ip - 2) != ETH_TYPE_IPV4 || ip[0] != 0x45 ||
-		     load_be16(ip + 6) & 0x3fff))
+	if (unlikely(!packet_pull_first(p) || p->header_len < L4 + 20))
 		return false;
+	ip = p->header + L3;
+	memcpy(&word, ip - 2, 4);
 	proto = ip[9];
 	tcp = proto == IPPROTO_TCP;
-	if (unlikely(!tcp && proto != IPPROTO_UDP))
+	if (unlikely((word & 0x00ffffff) != type_len ||
+		     nat_load16(ip + 6) & fragment ||
+		     (!tcp && proto != IPPROTO_UDP)))
 		return false;
 	total = load_be16(ip + 2);
-	if (unlikely(l3 + total > p->len || total < (tcp ? 40u : 28u)))
+	if (unlikely(L3 + total > p->len || total < (tcp ? 40u : 28u)))
 		return false;
-	h->look = NAT_LOOK_FLOW;
-	h->version = 4;
-	h->code = tcp ? NAT_TCP : NAT_UDP;
-	h->proto = proto;
-	h->tcp_flags = tcp ? p->header[l4 + 13] : 0;
-	h->query = 0;
-	h->fragment = h->more = false;
-	h->l3 = l3;
-	h->l4 = l4;
-	memcpy(&h->sport, p->header + l4, 2);
-	memcpy(&h->dport, p->header + l4 + 2, 2);
+	h->all = 4 << 8 | (tcp ? NAT_TCP : NAT_UDP) << 16;
+	h->tcp_flags = tcp ? p->header[L4 + 13] : 0;
+	h->l3 = L3;
+	h->l4 = L4;
+	memcpy(&h->sport, p->header + L4, 4);
 	return true;
 }
 
 static inline void look(struct packet *p, struct work *w)
 {
-	if (unlikely(!parse_plain(p, &w->h)))
-		nat_headers_parse(p, &w->h);
-	w->plain = w->h.look == NAT_LOOK_FLOW && !w->h.fragment;
 	w->guess = NULL;
+	w->plain = w->simple = true;
+	if (likely(parse_plain(p, &w->h)))
+		return;
+	nat_headers_parse(p, &w->h);
+	w->plain = w->h.look == NAT_LOOK_FLOW && !w->h.fragment;
+	w->simple = false;
 }
 
 __attribute__((always_inline)) static inline void prefetch_bucket(
 	struct work *w, const struct nat_hash *hash)
 {
 	w->hash = nat_hash_of(hash, w->key);
-	__builtin_prefetch(nat_bucket(hash, w->hash));
+	w->bucket = nat_bucket(hash, w->hash);
+	__builtin_prefetch(w->bucket);
 }
 
 __attribute__((always_inline)) static inline void prefetch_session(
-	const struct nat *nat, struct work *w, const struct nat_hash *hash)
+	const struct nat *nat, struct work *w)
 {
 	if (unlikely(!w->plain))
 		return;
-	w->guess = nat_bucket_guess(nat, nat_bucket(hash, w->hash),
-				    nat_tag(w->hash));
-	if (w->guess)
+	w->guess = nat_bucket_guess(nat, w->bucket, nat_tag(w->hash));
+	if (likely(w->guess))
 		__builtin_prefetch(w->guess);
+}
+
+/* The key of a simple packet is in it as it is. */
+static inline void key_out(const struct nat *nat, const struct packet *p,
+			   struct work *w)
+{
+	uint32_t ports;
+
+	if (unlikely(!w->simple)) {
+		w->key = nat_flow_in(nat, p, &w->h);
+		return;
+	}
+	memcpy(&w->key.addrs, p->header + L3 + 12, 8);
+	memcpy(&ports, &w->h.sport, 4);
+	w->key.ports = ports | (uint64_t)w->h.code << 48;
+}
+
+static inline void key_in(const struct nat *nat, struct nat_thread *t,
+			  const struct packet *p, struct work *w)
+{
+	uint64_t addrs;
+	uint32_t ports;
+
+	if (unlikely(!w->simple)) {
+		const uint8_t *dst = nat_dst(p, &w->h);
+
+		w->oidx = nat_find_outside(nat, t->view, w->h.version, dst,
+					   nat_word(nat, w->h.version, dst));
+		w->key = nat_flow_out(nat, p, &w->h, MAX(w->oidx, 0));
+		return;
+	}
+	memcpy(&addrs, p->header + L3 + 12, 8);
+	if (unlikely(addrs >> 32 != t->last_word || t->last_outside < 0)) {
+		t->last_word = addrs >> 32;
+		t->last_outside = nat_find_outside(
+			nat, t->view, 4, p->header + L3 + 16, t->last_word);
+	}
+	w->oidx = t->last_outside;
+	memcpy(&ports, &w->h.sport, 4);
+	w->key.addrs = (uint32_t)addrs;
+	w->key.ports = (uint64_t)ports << 16 |
+		       (uint64_t)NAT_KIND(w->h.code, MAX(w->oidx, 0)) << 48;
 }
 
 void nat_hairpin(struct nat *nat, struct nat_thread *t, struct packet *p,
@@ -127,12 +176,12 @@ void nat_outbound_one(struct nat *nat, struct nat_thread *t, struct packet *p,
 				 .remote = nat_dst(p, h) };
 	struct nat_session *s = nat_find_in(nat, nat_flow_in(nat, p, h), &ends);
 
-	if (!s || !nat_use(nat, t, s, h->tcp_flags, true)) {
+	if (!s || !nat_touch(nat, t, s, h->tcp_flags, true)) {
 		s = nat_open_outbound(nat, t, p, h, result);
 		if (!s)
 			return;
 		/* another worker's, which it opened just now */
-		if (!nat_use(nat, t, s, h->tcp_flags, true)) {
+		if (!nat_touch(nat, t, s, h->tcp_flags, true)) {
 			nat_drop(t, result, DROP_NAT_BUSY);
 			return;
 		}
@@ -157,11 +206,11 @@ void nat_inbound_one(struct nat *nat, struct nat_thread *t, struct packet *p,
 	}
 	s = h->query ? NULL
 		     : nat_find_out(nat, nat_flow_out(nat, p, h, oidx), &ends);
-	if (!s || !nat_use(nat, t, s, h->tcp_flags, false)) {
+	if (!s || !nat_touch(nat, t, s, h->tcp_flags, false)) {
 		s = nat_open_inbound(nat, t, p, h, oidx, hairpin, result);
 		if (!s)
 			return;
-		if (!nat_use(nat, t, s, h->tcp_flags, false)) {
+		if (!nat_touch(nat, t, s, h->tcp_flags, false)) {
 			nat_drop(t, result, DROP_NAT_UNSOLICITED);
 			return;
 		}
@@ -220,32 +269,35 @@ static void chunk_out(struct nat *nat, struct nat_thread *t,
 		      struct nat_result *results)
 {
 	struct work work[CHUNK];
+	uint64_t translated = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct work *w = &work[i];
-
-		look(packets[i], w);
-		if (unlikely(!w->plain))
+		look(packets[i], &work[i]);
+		if (unlikely(!work[i].plain))
 			continue;
-		w->key = nat_flow_in(nat, packets[i], &w->h);
-		prefetch_bucket(w, &nat->in);
+		key_out(nat, packets[i], &work[i]);
+		prefetch_bucket(&work[i], &nat->in);
 	}
 	for (unsigned i = 0; i < n; i++)
-		prefetch_session(nat, &work[i], &nat->in);
+		prefetch_session(nat, &work[i]);
 	for (unsigned i = 0; i < n; i++) {
 		struct work *w = &work[i];
 		struct nat_session *s = w->guess;
 
-		if (likely(s && w->h.version == 4 &&
-			   nat_session_is_in(s, w->key) &&
-			   nat_use(nat, t, s, w->h.tcp_flags, true)))
-			forward_out(nat, t, s, packets[i], &w->h, &results[i]);
-		else if (w->plain)
+		if (likely(s && w->simple && nat_session_is_in(s, w->key) &&
+			   nat_use_plain(t, s, w->h.tcp_flags))) {
+			nat_translate_out4(nat, t, s, packets[i], &w->h, L3,
+					   L4);
+			results[i] = (struct nat_result){ 0 };
+			translated++;
+		} else if (w->plain) {
 			nat_outbound_one(nat, t, packets[i], &w->h,
 					 &results[i]);
-		else
+		} else {
 			special(nat, t, packets[i], &w->h, true, &results[i]);
+		}
 	}
+	nat_count_n(&t->counters.translated_out, translated);
 }
 
 static void chunk_in(struct nat *nat, struct nat_thread *t,
@@ -253,32 +305,27 @@ static void chunk_in(struct nat *nat, struct nat_thread *t,
 		     struct nat_result *results)
 {
 	struct work work[CHUNK];
+	uint64_t translated = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct work *w = &work[i];
-		const uint8_t *dst;
-
-		look(packets[i], w);
-		if (unlikely(!w->plain))
+		look(packets[i], &work[i]);
+		if (unlikely(!work[i].plain))
 			continue;
-		dst = nat_dst(packets[i], &w->h);
-		w->oidx = nat_find_outside(nat, t->view, w->h.version, dst,
-					   nat_word(nat, w->h.version, dst));
-		w->key = nat_flow_out(nat, packets[i], &w->h, MAX(w->oidx, 0));
-		prefetch_bucket(w, &nat->out);
+		key_in(nat, t, packets[i], &work[i]);
+		prefetch_bucket(&work[i], &nat->out);
 	}
 	for (unsigned i = 0; i < n; i++)
-		prefetch_session(nat, &work[i], &nat->out);
+		prefetch_session(nat, &work[i]);
 	for (unsigned i = 0; i < n; i++) {
 		struct work *w = &work[i];
 		struct nat_session *s = w->guess;
 
-		if (likely(s && w->oidx >= 0 && w->h.version == 4 &&
-			   !w->h.query && nat_session_is_out(s, w->key) &&
-			   nat_use(nat, t, s, w->h.tcp_flags, false))) {
-			nat_translate_in(nat, s, packets[i], &w->h);
+		if (likely(s && w->simple && w->oidx >= 0 &&
+			   nat_session_is_out(s, w->key) &&
+			   nat_use_plain(t, s, w->h.tcp_flags))) {
+			nat_translate_in4(s, packets[i], &w->h, L3, L4);
 			results[i] = (struct nat_result){ 0 };
-			nat_count(&t->counters.translated_in);
+			translated++;
 		} else if (w->plain) {
 			nat_inbound_one(nat, t, packets[i], &w->h, false,
 					&results[i]);
@@ -286,6 +333,7 @@ static void chunk_in(struct nat *nat, struct nat_thread *t,
 			special(nat, t, packets[i], &w->h, false, &results[i]);
 		}
 	}
+	nat_count_n(&t->counters.translated_in, translated);
 }
 
 void nat_outbound(struct nat *nat, unsigned thread,

@@ -19,6 +19,8 @@ void nat_enter(struct nat *nat, unsigned thread, uint64_t now_ms)
 	t->now_ms = now_ms;
 	t->now_s = now_ms / 1000 + 1;
 	t->view = atomic_load_explicit(&nat->view, memory_order_acquire);
+	t->last_word = 0;
+	t->last_outside = -1;
 }
 
 void nat_leave(struct nat *nat, unsigned thread)

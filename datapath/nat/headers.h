@@ -19,10 +19,15 @@ enum nat_look {
 #define NAT_QUERY 1 /* an ICMP request */
 
 struct nat_headers {
-	uint8_t look, version, code, proto;
-	uint8_t tcp_flags, query;
-	bool fragment; /* one, the first or a later one */
-	bool more;
+	union {
+		struct {
+			uint8_t look, version, code, proto;
+			uint8_t tcp_flags, query;
+			bool fragment; /* one, the first or a later one */
+			bool more;
+		};
+		uint64_t all; /* the eight above, to set at once */
+	};
 	uint16_t l3, l4;       /* from the frame's first byte */
 	uint16_t sport, dport; /* as they lie; ICMP: a request's identifier is
 				  sport, a reply's dport */

@@ -8,7 +8,8 @@
 
 static uint32_t place(uint32_t word)
 {
-	return word * 0x9e3779b1u >> 16;
+	/* addresses in a row differ in their last byte, the highest here */
+	return (word ^ word >> 15) * 0x9e3779b1u >> 16;
 }
 
 int nat_find_outside(const struct nat *nat, const struct nat_view *view,

@@ -184,19 +184,19 @@ uint64_t nat_state_first(unsigned code, unsigned tcp_flags, bool outbound,
 bool nat_touch(struct nat *nat, struct nat_thread *t, struct nat_session *s,
 	       unsigned tcp_flags, bool outbound);
 
-/* The same, with no call for the plain packet of a session just used. */
-static inline bool nat_use(struct nat *nat, struct nat_thread *t,
-			   struct nat_session *s, unsigned tcp_flags,
-			   bool outbound)
+/*
+ * Whether the packet is a plain one of a session that was used this second
+ * already, so that nat_touch() would change nothing; and its remote is outside.
+ */
+static inline bool nat_use_plain(const struct nat_thread *t,
+				 struct nat_session *s, unsigned tcp_flags)
 {
 	uint64_t state = atomic_load_explicit(&s->state, memory_order_acquire);
 	uint64_t plain = NAT_S_LIVE | NAT_S_SETTLED;
-	uint64_t mask = plain | NAT_S_TIME;
+	uint64_t mask = plain | NAT_S_HAIRPIN | NAT_S_TIME;
 
-	tcp_flags &= NAT_FIN | NAT_SYN | NAT_RST;
-	if (likely((state & mask) == (plain | t->now_s) && !tcp_flags))
-		return true;
-	return nat_touch(nat, t, s, tcp_flags, outbound);
+	return (state & mask) == (plain | t->now_s) &&
+	       !(tcp_flags & (NAT_FIN | NAT_SYN | NAT_RST));
 }
 
 /* The state of a session that was saved with such flags (of NAT_S_FLAGS). */

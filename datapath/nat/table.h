@@ -181,6 +181,9 @@ struct nat_thread {
 	uint32_t now_s;
 	uint64_t now_ms;
 	const struct nat_view *view;
+	/* The outside address that an inbound packet had last, IPv4. */
+	uint32_t last_word;
+	int last_outside;
 	struct nat_cache session_cache, mapping_cache, client_cache;
 	struct nat_random random;
 	uint16_t ip_id, ip_id_left;
@@ -303,12 +306,18 @@ static inline void nat_unlock(_Atomic(uint8_t) *lock)
 	atomic_store_explicit(lock, 0, memory_order_release);
 }
 
-static inline void nat_count(_Atomic(uint64_t) *counter)
+/* A thread's own counter: one writer. */
+static inline void nat_count_n(_Atomic(uint64_t) *counter, uint64_t n)
 {
 	atomic_store_explicit(
 		counter,
-		atomic_load_explicit(counter, memory_order_relaxed) + 1,
+		atomic_load_explicit(counter, memory_order_relaxed) + n,
 		memory_order_relaxed);
+}
+
+static inline void nat_count(_Atomic(uint64_t) *counter)
+{
+	nat_count_n(counter, 1);
 }
 
 /* Keyed, since strangers choose what is hashed. */

@@ -64,6 +64,47 @@ void nat_renumber(struct nat *nat, struct nat_thread *t, struct packet *p,
 			replace(p->header + h->l3 + 4, &id, 2));
 }
 
+void nat_translate_out(struct nat *nat, struct nat_thread *t,
+		       const struct nat_session *s, struct packet *p,
+		       const struct nat_headers *h)
+{
+	uint8_t *ip = p->header + h->l3, *l4 = p->header + h->l4;
+	uint16_t oport = s->ports >> 32;
+
+	if (h->version == 4) {
+		memcpy(ip + 12, &s->outside4, 4);
+		nat_csum_change(ip + 10, s->l3_delta);
+		if (!(ip[6] & 0x40))
+			nat_renumber(nat, t, p, h);
+	} else {
+		memcpy(ip + 8, nat_outside_at(nat, s->ports >> 51)->addr.ip,
+		       16);
+	}
+	memcpy(l4 + (NAT_CODE_PROTOCOL(h->code) == NAT_ICMP ? 4 : 0), &oport,
+	       2);
+	nat_l4_change(p, h->l4, h->code, l4 + nat_csum_at(h->code), s->l3_delta,
+		      s->l4_delta);
+}
+
+void nat_translate_in(struct nat *nat, const struct nat_session *s,
+		      struct packet *p, const struct nat_headers *h)
+{
+	const struct nat_mapping *m = nat_mapping_at(nat, s->mapping);
+	uint8_t *ip = p->header + h->l3, *l4 = p->header + h->l4;
+	uint16_t iport = s->ports;
+
+	if (h->version == 4) {
+		memcpy(ip + 16, nat_client_at(nat, m->client)->ip, 4);
+		nat_csum_change(ip + 10, (uint16_t)~s->l3_delta);
+	} else {
+		memcpy(ip + 24, nat_client_at(nat, m->client)->ip, 16);
+	}
+	memcpy(l4 + (NAT_CODE_PROTOCOL(h->code) == NAT_ICMP ? 4 : 2), &iport,
+	       2);
+	nat_l4_change(p, h->l4, h->code, l4 + nat_csum_at(h->code),
+		      ~s->l3_delta, ~s->l4_delta);
+}
+
 bool nat_decrement_ttl(struct packet *p)
 {
 	uint32_t l3 = packet_l2_len(p, 2);

@@ -62,13 +62,14 @@ static inline void nat_l4_change(const struct packet *p, unsigned l4,
 		if (code == NAT_ICMP)
 			return;
 		csum = nat_fold((uint32_t)csum + addresses);
-	} else if (NAT_CODE_PROTOCOL(code) == NAT_UDP) {
-		if (!csum)
+	} else {
+		bool udp = NAT_CODE_PROTOCOL(code) == NAT_UDP;
+
+		if (udp && unlikely(!csum))
 			return;
 		csum = nat_csum_update(csum, all);
-		csum = csum ? csum : 0xffff;
-	} else {
-		csum = nat_csum_update(csum, all);
+		if (udp && unlikely(!csum))
+			csum = 0xffff;
 	}
 	memcpy(at, &csum, 2);
 }
@@ -78,50 +79,46 @@ static inline void nat_l4_change(const struct packet *p, unsigned l4,
 void nat_renumber(struct nat *nat, struct nat_thread *t, struct packet *p,
 		  const struct nat_headers *h);
 
-static inline void nat_translate_out(struct nat *nat, struct nat_thread *t,
-				     const struct nat_session *s,
-				     struct packet *p,
-				     const struct nat_headers *h)
+/* TCP or UDP by IPv4, whose headers are there. */
+static inline void nat_translate_out4(struct nat *nat, struct nat_thread *t,
+				      const struct nat_session *s,
+				      struct packet *p,
+				      const struct nat_headers *h, unsigned at3,
+				      unsigned at4)
 {
-	uint8_t *ip = p->header + h->l3, *l4 = p->header + h->l4;
+	uint8_t *ip = p->header + at3, *l4 = p->header + at4;
 	uint16_t oport = s->ports >> 32;
 
-	if (likely(h->version == 4)) {
-		memcpy(ip + 12, &s->outside4, 4);
-		nat_csum_change(ip + 10, s->l3_delta);
-		if (unlikely(!(ip[6] & 0x40)))
-			nat_renumber(nat, t, p, h);
-	} else {
-		memcpy(ip + 8, nat_outside_at(nat, s->ports >> 51)->addr.ip,
-		       16);
-	}
-	memcpy(l4 + (NAT_CODE_PROTOCOL(h->code) == NAT_ICMP ? 4 : 0), &oport,
-	       2);
-	nat_l4_change(p, h->l4, h->code, l4 + nat_csum_at(h->code), s->l3_delta,
-		      s->l4_delta);
+	memcpy(ip + 12, &s->outside4, 4);
+	nat_csum_change(ip + 10, s->l3_delta);
+	if (unlikely(!(ip[6] & 0x40)))
+		nat_renumber(nat, t, p, h);
+	memcpy(l4, &oport, 2);
+	nat_l4_change(p, at4, h->code, l4 + (h->code == NAT_TCP ? 16 : 6),
+		      s->l3_delta, s->l4_delta);
 }
 
-static inline void nat_translate_in(struct nat *nat,
-				    const struct nat_session *s,
-				    struct packet *p,
-				    const struct nat_headers *h)
+static inline void nat_translate_in4(const struct nat_session *s,
+				     struct packet *p,
+				     const struct nat_headers *h, unsigned at3,
+				     unsigned at4)
 {
-	uint8_t *ip = p->header + h->l3, *l4 = p->header + h->l4;
+	uint8_t *ip = p->header + at3, *l4 = p->header + at4;
 	uint16_t iport = s->ports;
 	uint32_t inside = s->addrs;
 
-	if (likely(h->version == 4)) {
-		memcpy(ip + 16, &inside, 4);
-		nat_csum_change(ip + 10, (uint16_t)~s->l3_delta);
-	} else {
-		const struct nat_mapping *m = nat_mapping_at(nat, s->mapping);
-
-		memcpy(ip + 24, nat_client_at(nat, m->client)->ip, 16);
-	}
-	memcpy(l4 + (NAT_CODE_PROTOCOL(h->code) == NAT_ICMP ? 4 : 2), &iport,
-	       2);
-	nat_l4_change(p, h->l4, h->code, l4 + nat_csum_at(h->code),
+	memcpy(ip + 16, &inside, 4);
+	nat_csum_change(ip + 10, (uint16_t)~s->l3_delta);
+	memcpy(l4 + 2, &iport, 2);
+	nat_l4_change(p, at4, h->code, l4 + (h->code == NAT_TCP ? 16 : 6),
 		      ~s->l3_delta, ~s->l4_delta);
 }
+
+/* Any flow. */
+void nat_translate_out(struct nat *nat, struct nat_thread *t,
+		       const struct nat_session *s, struct packet *p,
+		       const struct nat_headers *h);
+void nat_translate_in(struct nat *nat, const struct nat_session *s,
+		      struct packet *p, const struct nat_headers *h);
 
 #endif

@@ -147,7 +147,7 @@ void nat_clients_age(struct nat *nat)
 		_Atomic(uint32_t) *at = &nat->client_chains[i];
 		uint32_t id;
 
-		while ((id = atomic_load_explicit(at, memory_order_relaxed))) {
+		while ((id = atomic_load_explicit(at, memory_order_acquire))) {
 			struct nat_client *c = nat_client_at(nat, id - 1);
 			uint32_t none = 0;
 

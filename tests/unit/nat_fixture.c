@@ -97,9 +97,9 @@ static uint16_t l4_sum(const struct pkt *k)
 
 static uint32_t csum_at(const struct pkt *k)
 {
-	return k->l4 + (k->proto == IPPROTO_TCP ? 16 :
-			k->proto == IPPROTO_UDP ? 6 :
-						  2);
+	return k->l4 + (k->proto == IPPROTO_TCP	  ? 16
+			: k->proto == IPPROTO_UDP ? 6
+						  : 2);
 }
 
 static void finish(struct pkt *k)

@@ -80,8 +80,8 @@ static void test_nat_rfc4787_req4(void **state)
 
 	lab_default(&l);
 	for (int i = 0; i < 500; i++)
-		assert_int_equal(
-			udp_out(&l, IN_A, 3000 + i, REMOTE, 53) & 1, i & 1);
+		assert_int_equal(udp_out(&l, IN_A, 3000 + i, REMOTE, 53) & 1,
+				 i & 1);
 	lab_stop(&l);
 }
 

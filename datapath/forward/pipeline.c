@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 
+#include "bond/bond_table.h"
 #include "forward/stage.h"
 
 struct pipeline *pipeline_create(unsigned thread)
@@ -20,6 +21,7 @@ struct pipeline *pipeline_create(unsigned thread)
 	struct pipeline *pl = xcalloc(1, sizeof(*pl));
 
 	pl->thread = thread;
+	pl->rows = xcalloc_aligned(BOND_MEMBERS_MAX, sizeof(*pl->rows));
 	for (unsigned i = 0; i < PATCH_DEPTH_MAX; i++) {
 		pl->stages[i] = xcalloc_aligned(1, sizeof(struct stage));
 		pl->crossed[i] = xcalloc_aligned(PACKET_BURST_MAX,
@@ -36,6 +38,7 @@ void pipeline_destroy(struct pipeline *pipeline)
 		free(pipeline->stages[i]);
 		free(pipeline->crossed[i]);
 	}
+	free(pipeline->rows);
 	free(pipeline);
 }
 
@@ -45,6 +48,7 @@ static void forward(struct pipeline *pl, const struct fwd_port *in,
 	struct stage *s = pl->stages[pl->depth];
 
 	s->in = in;
+	s->as = in->as;
 	ingress_burst(pl, s, packets, n);
 	lookup_burst(s);
 	output_burst(pl, s);
@@ -114,4 +118,104 @@ void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
 	pl->depth++;
 	forward(pl, out->patch_peer, views, n);
 	pl->depth--;
+}
+
+/* --- bonds ------------------------------------------------------------- */
+
+/* No member may send: the packets end at the bond. */
+static void drop_at_bond(const struct pipeline *pl, const struct fwd_port *bond,
+			 struct packet *const packets[], unsigned n)
+{
+	port_drop(bond->port, pl->thread, DROP_BOND_DOWN, n);
+	for (unsigned i = 0; bond->capture && i < n; i++)
+		capture_drop(bond->capture, packets[i], CAPTURE_OUT,
+			     DROP_BOND_DOWN);
+}
+
+static void send_to_member(struct pipeline *pl, const struct fwd_port *bond,
+			   unsigned member, struct packet *const packets[],
+			   unsigned n)
+{
+	const struct fwd_port *out = NULL;
+
+	if (likely(member < bond->bond->n_members))
+		out = bond->bond->members[member];
+	if (unlikely(!out)) {
+		drop_at_bond(pl, bond, packets, n);
+		return;
+	}
+	for (unsigned i = 0; bond->capture && i < n; i++)
+		capture_packet(bond->capture, packets[i], CAPTURE_OUT);
+	output_send(pl, out, packets, n);
+}
+
+/* Each member's packets in the order in which they came. */
+static void send_to_members(struct pipeline *pl, const struct fwd_port *bond,
+			    struct packet *const packets[], unsigned n,
+			    const uint8_t members[])
+{
+	unsigned n_rows[BOND_MEMBERS_MAX] = { 0 };
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned m = members[i];
+
+		if (likely(m < BOND_MEMBERS_MAX))
+			pl->rows[m][n_rows[m]++] = packets[i];
+		else
+			drop_at_bond(pl, bond, &packets[i], 1);
+	}
+	for (unsigned m = 0; m < BOND_MEMBERS_MAX; m++)
+		if (n_rows[m])
+			send_to_member(pl, bond, m, pl->rows[m], n_rows[m]);
+}
+
+void pipeline_bond(struct pipeline *pl, const struct fwd_port *bond,
+		   struct packet *const packets[], unsigned n)
+{
+	const struct fwd_port *from = pl->stages[pl->depth]->as;
+	uint8_t members[PACKET_BURST_MAX];
+
+	if (bond_table_choose(bond->bond->table, packets, n,
+			      from ? from->number : 0, pl->thread, members))
+		send_to_member(pl, bond, members[0], packets, n);
+	else
+		send_to_members(pl, bond, packets, n, members);
+}
+
+/* --- frames of our own -------------------------------------------------- */
+
+/* The port behind which the frame's sender is, NULL when that is not known. */
+static const struct fwd_port *find_sender(const struct fwd_bridge *bridge,
+					  const struct packet *p, uint16_t vid)
+{
+	fdb_key key = fdb_make_key(load_mac(p->header + 6), vid);
+	unsigned number = fdb_lookup(bridge->fdb, key);
+
+	return number < bridge->n_numbers ? bridge->by_number[number] : NULL;
+}
+
+void pipeline_emit(struct pipeline *pipeline, const struct fwd_port *out,
+		   const void *frame, uint32_t len, uint16_t vid)
+{
+	struct stage *s = pipeline->stages[0];
+	struct packet p;
+
+	packet_init(&p, frame, len);
+	packet_pull_first(&p);
+	if (p.header_len < ETH_HEADER_LEN)
+		return;
+	pipeline->depth = 0;
+	s->in = s->as = NULL;
+	s->items[0] = (struct item){
+		.packet = &p,
+		.vlan.vid = vid,
+		.tpid = out->tpid,
+	};
+	if (vid == VLAN_VID_NONE) {
+		s->sending[0] = &p;
+		output_send(pipeline, out, s->sending, 1);
+		return;
+	}
+	s->in = s->as = find_sender(out->bridge, &p, vid);
+	output_emit(pipeline, s, out);
 }

@@ -214,8 +214,9 @@ struct fwd_port *fwd_bridge_add_port(struct fwd_bridge *bridge,
 /*
  * Makes a port of the bridge a bond. table was allocated and is freed with the
  * snapshot. Members are added in the order of the table: port NULL where the
- * interface is not open (NULL is returned then). All other settings of a member
- * are the bond's.
+ * interface is not open (NULL is returned then). A member begins with the
+ * bond's settings as they are then, but those of its own interface: punts,
+ * captures, pins.
  */
 void fwd_port_make_bond(struct fwd_port *port, struct bond_table *table);
 struct fwd_port *fwd_bond_add_member(struct fwd_port *bond, struct port *port,

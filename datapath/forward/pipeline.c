@@ -3,17 +3,20 @@
  *
  *	receive (port/)       a burst of borrowed frames from one queue
  *	ingress.c             private header, well-formedness, VLAN, admission
+ *	filter.c              what a bond's member may not let in
  *	lookup.c              learn the senders, look up the receivers
  *	output.c              sort by port, tags, flood
  *	port_send (port/)     MTU, offloads, transmit; or into the next bridge
  *
- * Every packet that does not leave ends in drop(), with a reason.
+ * Every packet that does not leave ends in drop(), with a reason, or with the
+ * control thread (protocol.c). A bond's members are chosen here.
  */
 #include "forward/pipeline.h"
 
 #include <stdlib.h>
 
 #include "bond/bond_table.h"
+#include "forward/punt.h"
 #include "forward/stage.h"
 
 struct pipeline *pipeline_create(unsigned thread)
@@ -42,6 +45,15 @@ void pipeline_destroy(struct pipeline *pipeline)
 	free(pipeline);
 }
 
+/* What is to be seen of packets to groups beside where they go. */
+static void look_at_groups(const struct stage *s)
+{
+	if (s->in->punts >> PUNT_NEIGHBOR & 1 && s->in->punt)
+		protocol_copy_neighbors(s);
+	if (s->as->bridge->notes_announced && !s->as->bond)
+		filter_note_announced(s);
+}
+
 static void forward(struct pipeline *pl, const struct fwd_port *in,
 		    struct packet *packets, unsigned n)
 {
@@ -50,6 +62,10 @@ static void forward(struct pipeline *pl, const struct fwd_port *in,
 	s->in = in;
 	s->as = in->as;
 	ingress_burst(pl, s, packets, n);
+	if (unlikely(in->filter))
+		filter_burst(pl, s);
+	if (unlikely(s->n_groups))
+		look_at_groups(s);
 	lookup_burst(s);
 	output_burst(pl, s);
 }
@@ -186,12 +202,27 @@ void pipeline_bond(struct pipeline *pl, const struct fwd_port *bond,
 
 /* The port behind which the frame's sender is, NULL when that is not known. */
 static const struct fwd_port *find_sender(const struct fwd_bridge *bridge,
-					  const struct packet *p, uint16_t vid)
+					  fdb_key src)
 {
-	fdb_key key = fdb_make_key(load_mac(p->header + 6), vid);
-	unsigned number = fdb_lookup(bridge->fdb, key);
+	unsigned number = fdb_lookup(bridge->fdb, src);
 
 	return number < bridge->n_numbers ? bridge->by_number[number] : NULL;
+}
+
+/* In a VLAN: as if it came from where its sender is. */
+static void emit_in_vlan(struct pipeline *pl, const struct fwd_port *out,
+			 struct stage *s, uint16_t vid)
+{
+	const struct fwd_bridge *bridge = out->bridge;
+	struct item *item = &s->items[0];
+
+	item->src = fdb_make_key(load_mac(item->packet->header + 6), vid);
+	item->vlan = (struct vlan_state){ .vid = vid };
+	item->tpid = out->tpid;
+	s->in = s->as = find_sender(bridge, item->src);
+	if (bridge->notes_announced && protocol_is_announcement(item))
+		fdb_note_announced(bridge->fdb, item->src);
+	output_emit(pl, s, out);
 }
 
 void pipeline_emit(struct pipeline *pipeline, const struct fwd_port *out,
@@ -203,19 +234,14 @@ void pipeline_emit(struct pipeline *pipeline, const struct fwd_port *out,
 	packet_init(&p, frame, len);
 	packet_pull_first(&p);
 	if (p.header_len < ETH_HEADER_LEN)
-		return;
+		return; /* no frame at all */
 	pipeline->depth = 0;
 	s->in = s->as = NULL;
-	s->items[0] = (struct item){
-		.packet = &p,
-		.vlan.vid = vid,
-		.tpid = out->tpid,
-	};
-	if (vid == VLAN_VID_NONE) {
-		s->sending[0] = &p;
+	s->items[0].packet = &p;
+	s->sending[0] = &p;
+	if (vid == VLAN_VID_NONE)
 		output_send(pipeline, out, s->sending, 1);
-		return;
-	}
-	s->in = s->as = find_sender(out->bridge, &p, vid);
-	output_emit(pipeline, s, out);
+	else
+		emit_in_vlan(pipeline, out, s, vid);
+	pipeline->last_out = NULL;
 }

@@ -190,6 +190,8 @@ struct fwd_port *fwd_bond_add_member(struct fwd_port *bond, struct port *port,
 	struct fwd_bond *b = bond->bond;
 	struct fwd_port *m = NULL;
 
+	if (filter & FWD_FILTER_MOVED)
+		bond->bridge->notes_announced = true;
 	if (port) {
 		m = xmalloc(sizeof(*m));
 		*m = *bond;

@@ -144,6 +144,8 @@ struct fwd_bond {
 struct fwd_bridge {
 	const char *name; /* lives as long as the snapshot */
 	struct fdb *fdb;
+	/* A bond's member has FWD_FILTER_MOVED (filter.c). */
+	bool notes_announced;
 	bool forward_bpdu;
 	bool no_learn_vlans; /* flood_vlans has any */
 	struct vlan_set flood_vlans;

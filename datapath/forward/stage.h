@@ -43,6 +43,7 @@ struct stage {
 	const struct fwd_port *in; /* by which its packets came */
 	const struct fwd_port *as; /* port of the bridge: in, or its bond */
 	unsigned n_items;
+	unsigned n_groups; /* packets to groups that came, at least */
 	struct item items[PACKET_BURST_MAX];
 	struct packet *sending[PACKET_BURST_MAX];
 	/* A port's queue is found by its slot; one that is taken is sent first.
@@ -70,8 +71,26 @@ struct pipeline {
 /* The steps, in order; each takes what the one before left in stage->items. */
 void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 		   unsigned n);
+/* Of a bond's member: what is not to come in. */
+void filter_burst(const struct pipeline *pl, struct stage *s);
 void lookup_burst(struct stage *s);
 void output_burst(struct pipeline *pl, struct stage *s);
+
+/* What protocol_punt() has taken: the packet ends, and is no drop. */
+#define INGRESS_PUNTED N_DROP_REASONS
+
+/*
+ * A packet to a group that is for the control thread: INGRESS_PUNTED, or why it
+ * is dropped; -1 when it goes its way.
+ */
+int protocol_punt(const struct fwd_port *in, const struct packet *p,
+		  uint64_t dst);
+/* Copies of the stage's packets that tell a station's IP address. */
+void protocol_copy_neighbors(const struct stage *s);
+/* Whether a station says where it is, unasked. */
+bool protocol_is_announcement(const struct item *item);
+/* Remembers the stage's announcements: they will come back by a bond. */
+void filter_note_announced(const struct stage *s);
 
 /*
  * Packets in the shape in which they leave by `out`, a port or a bond's member.

@@ -105,6 +105,12 @@ static char *check_beacons(const struct bond_settings *s)
 				 "%s and lacp=%s contradict each other: LACP "
 				 "itself finds links that fail; clear one",
 				 s->port, s->lacp);
+	if (is(s->policy, "ip-hash"))
+		return xasprintf("other_config:bond-detect-mode=beacon and "
+				 "other_config:bond-policy=ip-hash of port %s "
+				 "contradict each other: the other end of a "
+				 "channel does not send probes back; clear one",
+				 s->port);
 	if (count_used(s) < BEACON_MEMBERS_MIN)
 		return xasprintf("other_config:bond-detect-mode=beacon of port "
 				 "%s needs at least %d members, but interfaces "
@@ -164,6 +170,14 @@ static char *check_lists(const struct bond_settings *s)
 	return why;
 }
 
+/* Some way of working in which there is one active member. */
+static bool may_be_active_backup(const struct bond_settings *s)
+{
+	if (!s->policy && (!s->mode || is(s->mode, "active-backup")))
+		return true;
+	return has_lacp(s) && is(s->fallback_ab, "true");
+}
+
 static char *check_primary(const struct bond_settings *s)
 {
 	size_t n = s->primary ? strlen(s->primary) : 0, first_n = 0;
@@ -175,6 +189,14 @@ static char *check_primary(const struct bond_settings *s)
 		return xasprintf("other_config:bond-primary of port %s is "
 				 "\"%s\", which is none of its interfaces",
 				 s->port, s->primary);
+	if (!may_be_active_backup(s))
+		return xasprintf("other_config:bond-primary=%s of port %s is "
+				 "for bond_mode=active-backup, but %s is %s; "
+				 "clear one",
+				 s->primary, s->port,
+				 s->policy ? "other_config:bond-policy"
+					   : "bond_mode",
+				 s->policy ? s->policy : s->mode);
 	for (size_t i = 1; i < ARRAY_SIZE(list_keys); i++)
 		if (count_in(list_at(s, i), s->primary, n))
 			return xasprintf("other_config:bond-primary and "
@@ -187,6 +209,23 @@ static char *check_primary(const struct bond_settings *s)
 			 "other_config:bond-active-members=%s of port %s name "
 			 "different members to be preferred; clear one",
 			 s->primary, s->active, s->port);
+}
+
+static char *check_port_ids(const struct bond_settings *s)
+{
+	if (!has_lacp(s) || !s->port_ids)
+		return NULL;
+	for (size_t i = 0; i < s->n_members; i++)
+		for (size_t j = 0; j < i; j++)
+			if (is(s->port_ids[i],
+			       s->port_ids[j] ? s->port_ids[j] : ""))
+				return xasprintf("interfaces %s and %s of port "
+						 "%s both have other_config:"
+						 "lacp-port-id=%s; give each "
+						 "its own",
+						 s->members[j], s->members[i],
+						 s->port, s->port_ids[i]);
+	return NULL;
 }
 
 char *bond_settings_check(const struct bond_settings *s)
@@ -207,6 +246,8 @@ char *bond_settings_check(const struct bond_settings *s)
 		why = check_primary(s);
 	if (!why)
 		why = check_beacons(s);
+	if (!why)
+		why = check_port_ids(s);
 	return why;
 }
 
@@ -218,25 +259,36 @@ static const char *const bond_columns[] = { "name",	    "interfaces",
 					    "bond_updelay", "bond_downdelay",
 					    "other_config", NULL };
 
-/* What concerns bonds is changed in a row, not its tag alone. */
-static bool is_touched(const struct view_row *row)
+static bool is_changed(const struct view_row *row, const char *column)
 {
 	const json_t *mutation;
 	size_t i;
 
+	if (json_object_get(row->set, column))
+		return true;
+	json_array_foreach(row->mutated, i, mutation)
+		if (is(json_string_value(json_array_get(mutation, 0)), column))
+			return true;
+	return false;
+}
+
+/* What concerns bonds is changed in a row, not its tag alone. */
+static bool is_touched(const struct view_row *row)
+{
 	if (row->deleted || strcmp(row->table, "Port"))
 		return false;
-	if (row->inserted)
-		return true;
-	for (size_t c = 1; bond_columns[c]; c++) {
-		if (json_object_get(row->set, bond_columns[c]))
+	for (size_t c = 1; bond_columns[c]; c++)
+		if (is_changed(row, bond_columns[c]))
 			return true;
-		json_array_foreach(row->mutated, i, mutation)
-			if (is(json_string_value(json_array_get(mutation, 0)),
-			       bond_columns[c]))
-				return true;
-	}
 	return false;
+}
+
+/* A member's own settings: its port is looked at. */
+static bool is_touched_member(struct view_row *row)
+{
+	return !row->deleted && !strcmp(row->table, "Interface") &&
+	       is_changed(row, "other_config") &&
+	       view_get_key(row, "other_config", "lacp-port-id");
 }
 
 /* An optional string, or NULL. */
@@ -268,12 +320,31 @@ static void read_settings(struct ctl *ctl, struct view_row *row,
 		.policy = KEY("bond-policy"),
 		.primary = KEY("bond-primary"),
 		.detect = KEY("bond-detect-mode"),
+		.fallback_ab = KEY("lacp-fallback-ab"),
 		.active = KEY("bond-active-members"),
 		.standby = KEY("bond-standby-members"),
 		.unused = KEY("bond-unused-members"),
 #undef KEY
 	};
 	s->members = port_ifaces(ctl, row, &s->n_members);
+}
+
+/* In the order of the members. */
+static const char **read_port_ids(struct ctl *ctl,
+				  const struct bond_settings *s)
+{
+	static const char *const columns[] = { "name", "other_config", NULL };
+	const char **ids = xcalloc(s->n_members, sizeof(*ids));
+
+	for (size_t i = 0; i < s->n_members; i++) {
+		struct view_row *iface = view_by_name(
+			ctl->view, "Interface", "name", s->members[i], columns);
+
+		if (iface)
+			ids[i] = view_get_key(iface, "other_config",
+					      "lacp-port-id");
+	}
+	return ids;
 }
 
 static void check_row(struct ctl *ctl, struct view_row *row)
@@ -286,19 +357,30 @@ static void check_row(struct ctl *ctl, struct view_row *row)
 			   view_where("_uuid", "==", value_uuid(row->uuid)),
 			   bond_columns);
 	read_settings(ctl, row, &settings);
+	if (settings.n_members > 1 && has_lacp(&settings))
+		settings.port_ids = read_port_ids(ctl, &settings);
 	why = bond_settings_check(&settings);
 	if (why)
 		ctl_fatal_error(why);
 	/* Somebody else may change the other half meanwhile. */
 	for (size_t c = 1; settings.n_members > 1 && bond_columns[c]; c++)
 		view_verify(row, bond_columns[c]);
+	free(settings.port_ids);
 	free(settings.members);
 }
 
 void bond_check(struct ctl *ctl)
 {
 	/* Fetching adds rows at the end, which nobody has changed. */
-	for (struct view_row *row = view_first(ctl->view); row; row = row->next)
+	for (struct view_row *row = view_first(ctl->view); row;
+	     row = row->next) {
+		struct view_row *port = NULL;
+
 		if (is_touched(row))
-			check_row(ctl, row);
+			port = row;
+		else if (is_touched_member(row))
+			port = iface_port(ctl, view_get_string(row, "name"));
+		if (port)
+			check_row(ctl, port);
+	}
 }

@@ -20,10 +20,12 @@ struct bond_settings {
 	const char *mode, *lacp; /* the columns bond_mode and lacp */
 	long long updelay_ms, downdelay_ms;
 	/* other_config */
-	const char *policy, *primary, *detect;
+	const char *policy, *primary, *detect, *fallback_ab;
 	const char *active, *standby, *unused; /* bond-...-members */
-	const char **members;		       /* names, at least two */
+	const char **members; /* names; of a bond two or more */
 	size_t n_members;
+	/* Each member's other_config:lacp-port-id, NULL: not set; or NULL. */
+	const char **port_ids;
 };
 
 /*

@@ -79,6 +79,8 @@ static void test_beacons(void **state)
 		"bond-detect-mode=beacon", "lacp=active");
 	refused(BOND_OF(2, .detect = "beacon"), "bond-detect-mode=beacon",
 		"at least 3 members");
+	refused(BOND(.detect = "beacon", .policy = "ip-hash"),
+		"bond-detect-mode=beacon", "bond-policy=ip-hash");
 	refused(BOND(.detect = "beacon", .unused = "e1"),
 		"bond-detect-mode=beacon", "at least 3 members");
 }
@@ -109,6 +111,29 @@ static void test_primary(void **state)
 		"bond-active-members=e1,e0");
 	refused(BOND(.primary = "e1", .active = "e"), "bond-active-members",
 		"\"e\"");
+}
+
+static void test_primary_without_active_backup(void **state)
+{
+	refused(BOND(.primary = "e0", .mode = "balance-slb"), "bond-primary=e0",
+		"bond_mode is balance-slb");
+	refused(BOND(.primary = "e0", .policy = "port-id"), "bond-primary=e0",
+		"other_config:bond-policy is port-id");
+	refused(BOND(.primary = "e0", .mode = "balance-tcp", .lacp = "active",
+		     .fallback_ab = "false"),
+		"bond-primary=e0", "bond_mode is balance-tcp");
+	fine(BOND(.primary = "e0", .mode = "balance-tcp", .lacp = "active",
+		  .fallback_ab = "true"));
+}
+
+static void test_port_ids(void **state)
+{
+	const char *same[] = { "5", NULL, "5" }, *few[] = { NULL, "5", NULL };
+
+	refused(BOND(.lacp = "active", .port_ids = same), "e0 and e2",
+		"lacp-port-id=5");
+	fine(BOND(.lacp = "active", .port_ids = few));
+	fine(BOND(.lacp = "off", .port_ids = same));
 }
 
 static void test_number_of_members(void **state)
@@ -159,6 +184,8 @@ int main(void)
 		cmocka_unit_test(test_beacons),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_primary),
+		cmocka_unit_test(test_primary_without_active_backup),
+		cmocka_unit_test(test_port_ids),
 		cmocka_unit_test(test_number_of_members),
 		cmocka_unit_test(test_manual),
 	};

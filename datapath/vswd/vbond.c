@@ -99,6 +99,9 @@ void vbond_leave(struct vport *v, bool keep_number)
 	if (keep_number && v->number) {
 		bridge_hold_number(vb->bridge, v->number, v, NULL);
 		vb->number = 0;
+		/* The others, which go, take no addresses with them. */
+		for (size_t i = 0; i < vb->n_members; i++)
+			vb->members[i]->number = 0;
 	}
 	vb->vs->changed = true;
 }

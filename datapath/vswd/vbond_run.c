@@ -180,11 +180,13 @@ static uint64_t address_of(const struct vport *v)
 void vbond_member_changed(struct vport *v)
 {
 	struct bond_member *m = vport_bond_member(v);
+	/* What does not say its speed, a virtual card, is not half duplex. */
+	bool full_duplex = v->status.full_duplex || !v->status.speed_bps;
 
 	if (!m)
 		return;
 	bond_member_set_link(m, link_is_up(v), address_of(v),
-			     v->status.speed_bps, v->status.full_duplex,
+			     v->status.speed_bps, full_duplex,
 			     vswitch_now_ms());
 	vbond_arm(v->bond);
 }

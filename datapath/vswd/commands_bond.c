@@ -148,6 +148,14 @@ static bool parse_bucket(const char *text, unsigned *bucket)
 	return true;
 }
 
+static bool is_enabled(const struct bond_member *member)
+{
+	struct bond_member_status m;
+
+	bond_get_member_status(member, vswitch_now_ms(), &m);
+	return m.enabled;
+}
+
 static void migrate(struct control_request *request, int argc,
 		    const char *const argv[], void *aux)
 {
@@ -173,13 +181,18 @@ static void migrate(struct control_request *request, int argc,
 		return;
 	error = bond_migrate(vb->bond, bucket, m, vswitch_now_ms());
 	take_effect(vb);
-	if (error == -EOPNOTSUPP)
+	if (!error)
+		control_reply(request, "migrated");
+	else if (error == -EOPNOTSUPP)
 		control_reply_error(request, "not an SLB bond");
-	else if (error)
+	else if (is_enabled(m))
+		command_fail(request,
+			     "cannot migrate to %s: it carries nothing as long "
+			     "as members before it can",
+			     argv[3]);
+	else
 		control_reply_error(request,
 				    "cannot migrate to disabled member");
-	else
-		control_reply(request, "migrated");
 }
 
 /* --- bond/hash -------------------------------------------------------------

@@ -117,7 +117,9 @@ class Sending:
 class Account:
     """What a recorder saw of a stream, from the source to the sink."""
 
-    def __init__(self, seen, stream):
+    def __init__(self, seen, stream, sink=None, parse=parse):
+        """sink: another than the stream's."""
+        sink = sink or stream.sink
         self.stream = stream
         self.stamps = {}  # when sent
         self.arrived = collections.Counter()
@@ -128,7 +130,7 @@ class Account:
                 continue
             if one.device == stream.source and one.outgoing:
                 self.stamps.setdefault(found[1], one.stamp)
-            elif one.device == stream.sink and not one.outgoing:
+            elif one.device == sink and not one.outgoing:
                 self.arrived[found[1]] += 1
             else:
                 self.paths[found[1]].add(one.device)

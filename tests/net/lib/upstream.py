@@ -26,17 +26,9 @@ class Upstream(Ovs):
             self.add_bridge(bridge)
         return self
 
-    def wire(self, first, last, cuts):
-        """A cable inside, of devices `first` and `last` and a bridge between
-        that cut_wire() opens with the carrier up: `cuts` is its name."""
-        ip_batch([f"link add name {first} type veth peer name {first}-i",
-                  f"link add name {last} type veth peer name {last}-i"] +
-                 [f"link set {device}{end} up" for device in (first, last)
-                  for end in ("", "-i")], self.namespace.name)
-        self.join(cuts, f"{first}-i", f"{last}-i")
-
     def join(self, cuts, one, two):
-        """All that comes in by one leaves by two, link-local frames, too."""
+        """A bridge `cuts` that is a wire between two devices, for link-local
+        frames, too, until cut_wire(): no carrier tells of that."""
         self.ctl("add-br", cuts, "--", "set", "Bridge", cuts,
                  "datapath_type=netdev", "fail_mode=secure", "--",
                  "add-port", cuts, one, "--", "add-port", cuts, two)

@@ -4,8 +4,14 @@ is put back costs nothing. Counted in numbered frames, each way.
 Open vSwitch in our place loses what upstream still sends to the old member when
 a better one is back, so that those frames are not asked of it.
 """
+import json
+import time
+
 from lib.failover import (GRACE, OnEdges, OnWire, Rig, cut_and_mend,
                           pull_and_plug)
+from lib.netns import wait_until
+from lib.record import Recorder
+from lib.streams import Account, IperfStream
 from lib.testing import equal, test
 from lib.upstream import (plug, pull, wait_active, wait_enabled,
                           wait_negotiated)
@@ -156,6 +162,71 @@ def _(lab):
     rig.check_outage(3 + GRACE, "cut", "mended", rig.upward())
     rig.check_lossless("mended", None, both_ways(rig))
     rig.check_once()
+
+
+def iperf_hosts(lab):
+    rig = Rig(lab, peer=LACP, **LACP)
+    wait_negotiated((lab.switch, "bond0"), (rig.up, "bond0"))
+    one = lab.host("h1", "10.0.0.1/24")
+    two = lab.host("h2", "10.0.0.2/24", switch=rig.up)
+    for host in (one, two):  # Open vSwitch finishes no checksums
+        host.run("ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso",
+                 "off")
+    one.must_ping("10.0.0.2")
+    lab.spawn(two.namespace, "iperf3", "-s")
+    wait_until(lambda: two.run("ss", "-Hltn", "sport = :5201").stdout.strip(),
+               "iperf3 -s listens")
+    return rig, one, two
+
+
+def pull_both_in_turn(rig):
+    """Whichever carries the flow."""
+    for member, other in (("m0", "m1"), ("m1", "m0")):
+        time.sleep(0.3)
+        pull(rig.up, member)
+        wait_enabled(rig.lab.switch, "bond0", {other})
+        time.sleep(0.3)
+        plug(rig.up, member)
+        wait_negotiated((rig.lab.switch, "bond0"), (rig.up, "bond0"))
+
+
+@test("iperf3 over UDP: what a pulled member costs, by its own numbers")
+def _(lab):
+    rig, one, two = iperf_hosts(lab)
+    recorder = Recorder().add(one.namespace, "eth0", called="h1")
+    recorder.add(two.namespace, "eth0", called="h2")
+    with recorder:
+        client = lab.spawn(one.namespace, "iperf3", "-c", "10.0.0.2", "-u",
+                           "-b", "8M", "-l", "1000", "-t", "60")
+        pull_both_in_turn(rig)
+        time.sleep(0.3)
+        client.terminate()
+        client.wait(10)
+    account = Account(recorder.seen, IperfStream("h1", "h2"), parse=IperfStream
+                      .parse)
+    print(account)
+    assert len(account.stamps) > 500, f"iperf3 sent little: {account}"
+    equal(account.duplicates, {}, "duplicates")
+    # its member is pulled once, or, when it comes back to it, twice
+    assert account.outage <= 2 * GRACE, \
+        f"{account.outage * 1000:.0f} ms lost, {account}"
+
+
+@test("iperf3 over TCP goes on when members are pulled")
+def _(lab):
+    rig, one, _ = iperf_hosts(lab)
+    path = lab.switch.path("iperf.json")
+    with open(path, "wb") as out:
+        client = lab.spawn(one.namespace, "iperf3", "-c", "10.0.0.2", "-J",
+                           "-t", "4", "-b", "50M", "-i", "0.2", stdout=out)
+        pull_both_in_turn(rig)
+        client.wait(30)
+    with open(path, encoding="ascii") as file:
+        report = json.load(file)
+    assert "error" not in report, report["error"]
+    last = [i["sum"]["bytes"] for i in report["intervals"][-3:]]
+    assert sum(last), f"bytes in the last intervals: {last}"
+    assert report["end"]["sum_received"]["bytes"] > 1 << 20, report["end"]
 
 
 BEACON_MS = 100

@@ -27,13 +27,14 @@ class Recorder:
         self.thread = None
         self.wake_read, self.wake_write = os.pipe()
 
-    def add(self, space, *devices, outgoing=True):
-        """What arrives at the devices of a namespace, and what leaves."""
+    def add(self, space, *devices, outgoing=True, called=None):
+        """What arrives at the devices of a namespace, and what leaves; called:
+        another name for it than the device's."""
         for device in devices:
             sock = space.packet_socket(device, outgoing=outgoing)
             sock.setsockopt(socket.SOL_SOCKET, netns.SO_RCVBUFFORCE, BUFFER)
             sock.setsockopt(socket.SOL_SOCKET, netns.SO_TIMESTAMPNS, 1)
-            self.by_fd[sock.fileno()] = (sock, device)
+            self.by_fd[sock.fileno()] = (sock, called or device)
         return self
 
     def start(self):

@@ -281,7 +281,7 @@ def _(lab):
     sock = up.namespace.packet_socket("m0")
     with Recorder().add(up.namespace, "m0", "m1") as recorder:
         for last in range(3):
-            sock.send(MARKER[:30] + bytes([last]) + MARKER[31:])
+            sock.send(MARKER[:29] + bytes([last]) + MARKER[30:])
 
         def answers():
             return [one for one in list(recorder.seen) if not one.outgoing
@@ -289,12 +289,12 @@ def _(lab):
         wait_until(lambda: len(answers()) >= 3, "three responses")
     got = answers()
     equal([one.device for one in got], ["m0"] * 3, "where responses leave")
-    equal([one.data[30] for one in got], [0, 1, 2], "transactions")
+    equal([one.data[29] for one in got], [0, 1, 2], "transactions")
     for one in got:
         wanted = bytearray(MARKER)
         wanted[16] = 2
-        equal(one.data[14:30], bytes(wanted[14:30]), "the response's fields")
-        equal(one.data[31:], bytes(wanted[31:]), "the rest of the response")
+        equal(one.data[14:29], bytes(wanted[14:29]), "the response's fields")
+        equal(one.data[30:], bytes(wanted[30:]), "the rest of the response")
         equal(one.data[:6], SLOW_PROTOCOLS, "its destination")
         assert one.data[6:12] != MARKER[6:12], "sent with another's address"
     check_decodes(lab, got, "slow.subtype == 2")

@@ -158,12 +158,16 @@ void vbond_stop(struct vbond *vb)
 /* --- links -----------------------------------------------------------------
  */
 
-/* Devices that cannot be asked, and what is no device: as for carrier. */
+/*
+ * Not before workers have it: what the bond says to its partner goes out by the
+ * snapshot in force. Devices that cannot be asked, and what is no device, are
+ * up as for carrier.
+ */
 static bool link_is_up(const struct vport *v)
 {
 	bool up;
 
-	if (!v->port || !v->status.admin_up)
+	if (!v->fwd || !v->status.admin_up)
 		return false;
 	if (polls_links(v->bond) && v->status.ifindex &&
 	    !miimon_read(v->interface->name, &up))

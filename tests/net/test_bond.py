@@ -267,3 +267,39 @@ def _(lab):
     contains(lab.switch.get("Interface", "pa", "error"), "patch port",
              "the reason")
     carries(lab, first)
+
+
+@test("two bonds with LACP find each other and carry traffic", only="vsw")
+def _(lab):
+    lab.start("br0", "br1")
+    lab.ports({"p1": {}})
+    lab.ports({"q1": {}}, bridge="br1")
+    lab.dead = set()
+    for n in (1, 2):
+        ip_batch([f"link add name a{n} type veth peer name b{n}",
+                  f"link set dev a{n} up", f"link set dev b{n} up"],
+                 lab.sw_ns.name)
+        lab.kept_devices |= {f"a{n}", f"b{n}"}
+    for bridge, end in (("br0", "a"), ("br1", "b")):
+        lab.switch.ctl("add-bond", bridge, f"bond-{end}", f"{end}1",
+                       f"{end}2", "bond_mode=balance-tcp", "lacp=active",
+                       "other_config:lacp-time=fast")
+    for member in ("a1", "a2", "b1", "b2"):
+        wait_until(lambda m=member: lab.switch.get(
+            "Interface", m, "lacp_current") is True, f"{member} is current")
+    near, far = station(10), station(11)
+    wait_until(lambda: passes(lab, "p1", "q1", near, far), "traffic passes")
+    assert passes(lab, "q1", "p1", far, near), "and back"
+    many = [frame(src=near, dst=far, payload=b"x" * 46) for _ in range(3)]
+    lab.check([("p1", one) for one in many], {"q1": many})
+
+
+def passes(lab, source, sink, src, dst):
+    one = frame(src=src, dst=dst)
+    lab.forget()
+    lab.send(source, one)
+    try:
+        lab.pump(lambda: one in lab.peers[sink].received, "", 0.3)
+    except AssertionError:
+        return False
+    return True

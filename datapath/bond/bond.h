@@ -40,12 +40,14 @@ enum bond_detect {
 /* other_config:bond-active-members and bond-standby-members */
 enum bond_role { BOND_ROLE_ACTIVE, BOND_ROLE_STANDBY, BOND_ROLE_UNUSED };
 
+#define BOND_RANK_UNNAMED 0x10000
+
 struct bond_member_config {
 	const char *name; /* Interface:name; the member's identity */
 	enum bond_role role;
 	/*
-	 * Among its role: the least is preferred first. Members that no list
-	 * names have the same, UINT_MAX or, when there is no list, 0.
+	 * Among its role: the least is preferred first. From BOND_RANK_UNNAMED
+	 * on: no list names it, and all of those are alike.
 	 */
 	unsigned rank;
 	struct lacp_port_config lacp;
@@ -90,9 +92,8 @@ struct bond_ops {
 	void (*stations)(void (*cb)(void *cb_arg, uint64_t mac, uint16_t vid),
 			 void *cb_arg, void *arg);
 	/*
-	 * The table, a filter, the active member or a state have changed.
-	 * Neighbours are told by the next bond_run(), so have the snapshot
-	 * published before that.
+	 * The table, a filter, the active member or a state have changed: make
+	 * and publish a new table soon. Neighbours are told after it was made.
 	 */
 	void (*changed)(void *arg);
 };
@@ -158,7 +159,7 @@ uint64_t bond_next_ms(const struct bond *bond);
 
 /* --- for the snapshot -------------------------------------------------- */
 
-/* A table of how it is now, allocated; freed by free(). */
+/* A table of how it is now, allocated, to be published; freed by free(). */
 struct bond_table *bond_make_table(const struct bond *bond);
 unsigned bond_member_filter(const struct bond_member *member);
 bool bond_wants_beacons(const struct bond *bond);

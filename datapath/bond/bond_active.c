@@ -56,6 +56,12 @@ static int prefer_if(bool a, bool b)
 	return (int)b - (int)a;
 }
 
+/* Those that no list names are all the same. */
+static unsigned rank_of(const struct bond_member *m)
+{
+	return MIN(m->rank, BOND_RANK_UNNAMED);
+}
+
 static bool is_better(const struct place *p, const struct bond_member *a,
 		      const struct bond_member *b)
 {
@@ -69,7 +75,7 @@ static bool is_better(const struct place *p, const struct bond_member *a,
 	if (!d)
 		d = (a->role > b->role) - (a->role < b->role);
 	if (!d)
-		d = (a->rank > b->rank) - (a->rank < b->rank);
+		d = (rank_of(a) > rank_of(b)) - (rank_of(a) < rank_of(b));
 	if (!d)
 		d = prefer_if(has_it(p, a), has_it(p, b));
 	if (!d)

@@ -11,11 +11,8 @@
  * come and go. All is done twice, since networks lose frames, above all in the
  * moment of a change. A change meanwhile starts over and adds what it concerns.
  *
- * Where the bond's members are separate ports to the network and several of
- * them are in use, what we send comes back by flooding. A gratuitous ARP is
- * what a station that has moved sends first, so it would be believed when it
- * comes back; there RARP frames tell the network's switches as well. (Caches of
- * hosts do not change: the MAC addresses are the same.)
+ * A frame goes by the member that the published table gives it, so nothing is
+ * said before a table was made of the change.
  */
 #include "bond/bond_internal.h"
 
@@ -29,9 +26,13 @@
 #define PACE_MS	      10  /* it runs so often */
 #define ROUNDS	      2
 #define AGAIN_MS      1000 /* the second round after the first began */
+#define TABLE_MS      2	   /* how often to look for a new table, ... */
+#define TABLE_MAX_MS  100  /* ... and for how long */
 
 struct bond_announcer {
 	unsigned round; /* 0: nothing to do; 1 and 2 */
+	bool stale;	/* no table was made since the last change */
+	uint64_t stale_until;
 	uint64_t due;	/* the next frames, or the next round */
 	uint64_t again; /* when the second round may begin */
 	bool all;	/* stations, whatever their bucket */
@@ -83,12 +84,19 @@ static void start_round(struct bond_announcer *a, unsigned round,
 	a->again = now_ms + AGAIN_MS;
 }
 
+/* What the second round of an earlier change is for, this does. */
 static void start(struct bond *bond, uint64_t now_ms)
 {
 	struct bond_announcer *a = bond->announcer;
 
-	/* What the second round of an earlier change is for, this does. */
 	start_round(a, 1, now_ms);
+	a->stale = true;
+	a->stale_until = now_ms + TABLE_MAX_MS;
+}
+
+void bond_announce_table_made(const struct bond *bond)
+{
+	bond->announcer->stale = false;
 }
 
 static void stop(struct bond_announcer *a)
@@ -145,16 +153,18 @@ static void sift_up(uint64_t *heap, unsigned i)
 	}
 }
 
+/* It may leave without its tag, which makes it another bucket. */
 static bool concerns(const struct bond *bond, uint64_t mac, uint16_t vid)
 {
 	const struct bond_announcer *a = bond->announcer;
+	uint32_t basis = bond->config.hash_basis;
 
-	return a->all ||
-	       a->changed[bond_hash_slb(mac, vid, bond->config.hash_basis)];
+	return a->all || a->changed[bond_hash_slb(mac, vid, basis)] ||
+	       a->changed[bond_hash_slb(mac, 0, basis)];
 }
 
 /* Keeps the least keys: the root is the greatest, and goes for a lesser. */
-static void take_station(void *arg, uint64_t mac, uint16_t vid)
+static void station_cb(void *arg, uint64_t mac, uint16_t vid)
 {
 	struct bond *bond = arg;
 	struct bond_announcer *a = bond->announcer;
@@ -173,11 +183,6 @@ static void take_station(void *arg, uint64_t mac, uint16_t vid)
 		a->keys[0] = key;
 		sift_down(a->keys, a->n_keys, 0);
 	}
-}
-
-static void station_cb(void *arg, uint64_t mac, uint16_t vid)
-{
-	take_station(arg, mac, vid);
 }
 
 static int compare_keys(const void *x, const void *y)
@@ -199,24 +204,13 @@ static void collect(struct bond *bond)
 
 /* --- frames ------------------------------------------------------------ */
 
-static bool may_be_reflected(const struct bond *bond)
-{
-	return bond_has_buckets(bond) && bond_n_shares(bond) > 1;
-}
-
 static void look_up(struct bond *bond, uint64_t mac, uint16_t vid,
 		    uint64_t now_ms)
 {
 	struct bond_announcer *a = bond->announcer;
-	bool rarp = may_be_reflected(bond);
-	unsigned n =
-		bond_addresses_find(bond->addresses, mac, vid, now_ms, a->ips);
 
-	a->n_ips = 0;
-	for (unsigned i = 0; i < n; i++) {
-		if (!rarp || a->ips[i].ip_len != 4)
-			a->ips[a->n_ips++] = a->ips[i];
-	}
+	a->n_ips =
+		bond_addresses_find(bond->addresses, mac, vid, now_ms, a->ips);
 	if (!a->n_ips)
 		a->ips[a->n_ips++].ip_len = 0; /* RARP */
 }
@@ -284,6 +278,10 @@ void bond_announce_run(struct bond *bond, uint64_t now_ms)
 	/* There is nobody to tell by, or no need: a later change tells. */
 	if (!bond_announces(bond) || !bond->active) {
 		stop(a);
+		return;
+	}
+	if (a->stale && now_ms < a->stale_until) {
+		a->due = now_ms + TABLE_MS;
 		return;
 	}
 	fill(a, now_ms);

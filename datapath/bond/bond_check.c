@@ -114,7 +114,8 @@ static char *check_primary(const struct bond_config *c)
 	for (unsigned i = 0; i < c->n_members; i++) {
 		const struct bond_member_config *m = &c->members[i];
 
-		if (m->role == BOND_ROLE_ACTIVE && m->rank < primary->rank)
+		if (m->role == BOND_ROLE_ACTIVE &&
+		    m->rank < BOND_RANK_UNNAMED && m->rank < primary->rank)
 			return xasprintf("other_config:bond-primary=%s, and "
 					 "other_config:bond-active-members "
 					 "prefers %s: remove one of them",

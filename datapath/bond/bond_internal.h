@@ -166,6 +166,8 @@ void bond_announce_run(struct bond *bond, uint64_t now_ms);
 uint64_t bond_announce_next_ms(const struct bond *bond);
 /* All stations have not been told once since the last change. */
 bool bond_announce_pending(const struct bond *bond);
+/* The caller has made a table, to be published. */
+void bond_announce_table_made(const struct bond *bond);
 uint64_t bond_announced(const struct bond *bond);
 
 /* bond_addresses.c */

@@ -37,6 +37,7 @@ struct bond_table *bond_make_table(const struct bond *bond)
 		t->loads = bond->loads;
 		t->n_loads = bond->n_loads;
 	}
+	bond_announce_table_made(bond);
 	return t;
 }
 

@@ -12,20 +12,23 @@
 
 static json_t *bridge_json(const struct vswitch *vs, const struct bridge *b)
 {
-	json_t *ports = json_array();
+	json_t *ports = json_array(), *port;
 	struct vport **list;
 	size_t n;
 
 	list = command_sorted_vports(vs, b, &n);
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(
-			ports,
-			json_pack("{s:s, s:i, s:s, s:b, s:b}", "name",
-				  list[i]->interface->name, "ofport",
-				  (int)list[i]->ofport, "type",
-				  vport_type(list[i]), "admin_up",
-				  (int)list[i]->status.admin_up, "link_up",
-				  (int)list[i]->status.link_up));
+	for (size_t i = 0; i < n; i++) {
+		port = json_pack("{s:s, s:i, s:s, s:b, s:b}", "name",
+				 list[i]->interface->name, "ofport",
+				 (int)list[i]->ofport, "type",
+				 vport_type(list[i]), "admin_up",
+				 (int)list[i]->status.admin_up, "link_up",
+				 (int)list[i]->status.link_up);
+		if (list[i]->bond)
+			json_object_set_new(port, "bond",
+					    json_string(list[i]->config->name));
+		json_array_append_new(ports, port);
+	}
 	free(list);
 	return json_pack("{s:s, s:o}", "name", b->name, "ports", ports);
 }
@@ -43,12 +46,14 @@ static void bridge_text(struct text *text, const struct vswitch *vs,
 		char ofport[16];
 
 		ofport_format(v->ofport, ofport, sizeof(ofport));
-		text_add(text, "  %5s  %-15s  %-8s  %s\n", ofport,
+		text_add(text, "  %5s  %-15s  %-8s  %s%s%s\n", ofport,
 			 v->interface->name,
 			 vport_type(v)[0] ? vport_type(v) : "system",
 			 !v->status.admin_up ? "disabled"
 			 : v->status.link_up ? "up"
-					     : "down");
+					     : "down",
+			 v->bond ? "  in bond " : "",
+			 v->bond ? v->config->name : "");
 	}
 	free(list);
 	for (size_t i = 0; i < b->n_vports; i++)

@@ -144,6 +144,8 @@ struct fwd_bond {
 struct fwd_bridge {
 	const char *name; /* lives as long as the snapshot */
 	struct fdb *fdb;
+	/* A bond's member has FWD_FILTER_MOVED (filter.c). */
+	bool notes_announced;
 	bool forward_bpdu;
 	bool no_learn_vlans; /* flood_vlans has any */
 	struct vlan_set flood_vlans;
@@ -214,8 +216,9 @@ struct fwd_port *fwd_bridge_add_port(struct fwd_bridge *bridge,
 /*
  * Makes a port of the bridge a bond. table was allocated and is freed with the
  * snapshot. Members are added in the order of the table: port NULL where the
- * interface is not open (NULL is returned then). All other settings of a member
- * are the bond's.
+ * interface is not open (NULL is returned then). A member begins with the
+ * bond's settings as they are then, but those of its own interface: punts,
+ * captures, pins.
  */
 void fwd_port_make_bond(struct fwd_port *port, struct bond_table *table);
 struct fwd_port *fwd_bond_add_member(struct fwd_port *bond, struct port *port,

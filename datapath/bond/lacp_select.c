@@ -1,0 +1,139 @@
+/*
+ * The selection logic (6.4.14): which ports belong together. There is one
+ * aggregator, so ports whose partners differ cannot all have it: one link
+ * aggregation group (LAG) is chosen, and the ports of the others are left
+ * UNSELECTED, to be had when the chosen one is gone.
+ *
+ * A port without a link stays selected as long as it would belong to the
+ * chosen LAG, so that it comes back without waiting; but it counts for nothing
+ * when the LAG is chosen.
+ */
+#include "bond/lacp_internal.h"
+
+#include "base/util.h"
+
+bool lacp_port_lacp_enabled(const struct lacp_port *port)
+{
+	return port->lacp->config.mode != LACP_OFF && port->full_duplex;
+}
+
+/*
+ * Not when our own frames come back, by a loop on this link or a cable between
+ * two of our ports: such links lead nowhere.
+ */
+bool lacp_port_has_partner(const struct lacp_port *port)
+{
+	return lacp_port_lacp_enabled(port) &&
+	       !(port->actor.state & LACP_DEFAULTED) &&
+	       port->partner.system_id &&
+	       port->partner.system_id != port->actor.system_id;
+}
+
+bool lacp_port_is_individual(const struct lacp_port *port)
+{
+	return !(port->actor.state & port->partner.state & LACP_AGGREGATION);
+}
+
+/*
+ * The same LAG ID. Speed is compared beside the key, and not made a part of
+ * it, so that the key on the wire is the configured one, as in Open vSwitch.
+ */
+static bool same_lag(const struct lacp_port *a, const struct lacp_port *b)
+{
+	if (a == b)
+		return true;
+	return !lacp_port_is_individual(a) && !lacp_port_is_individual(b) &&
+	       a->speed_bps == b->speed_bps && a->actor.key == b->actor.key &&
+	       a->partner.key == b->partner.key &&
+	       a->partner.system_id == b->partner.system_id &&
+	       a->partner.system_priority == b->partner.system_priority;
+}
+
+/* What LAGs are compared by, the first difference counts; more is better. */
+struct rank {
+	bool carries;	    /* traffic: then it stays */
+	uint64_t bandwidth; /* of the ports that hear their partner */
+	unsigned n_live;
+	bool chosen; /* already: no change without a reason */
+};
+
+static struct rank rank_of(const struct lacp_port *member)
+{
+	const struct lacp *lacp = member->lacp;
+	struct rank rank = { 0 };
+
+	for (unsigned i = 0; i < lacp->n_ports; i++) {
+		const struct lacp_port *port = lacp->ports[i];
+
+		if (!lacp_port_has_partner(port) || !same_lag(member, port))
+			continue;
+		rank.chosen |= port->selected;
+		if (port->receive != LACP_RX_CURRENT)
+			continue;
+		rank.carries |= port->mux >= LACP_MUX_COLLECTING;
+		rank.bandwidth += port->speed_bps;
+		rank.n_live++;
+	}
+	return rank;
+}
+
+static int compare(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* Above 0 when a's LAG is better; ends with what differs between any two. */
+static int compare_lags(const struct lacp_port *a, const struct lacp_port *b)
+{
+	const struct lacp_info *pa = &a->partner, *pb = &b->partner;
+	struct rank ra = rank_of(a), rb = rank_of(b);
+	int by;
+
+	if ((by = compare(ra.carries, rb.carries)) ||
+	    (by = compare(ra.bandwidth, rb.bandwidth)) ||
+	    (by = compare(ra.n_live, rb.n_live)) ||
+	    (by = compare(ra.chosen, rb.chosen)) ||
+	    (by = compare(pb->system_priority, pa->system_priority)) ||
+	    (by = compare(pb->system_id, pa->system_id)) ||
+	    (by = compare(b->actor.port_priority, a->actor.port_priority)))
+		return by;
+	return compare(b->actor.port_id, a->actor.port_id);
+}
+
+/* A port of the best LAG; NULL when no port has a partner. */
+static const struct lacp_port *choose_lag(const struct lacp *lacp)
+{
+	const struct lacp_port *best = NULL;
+
+	for (unsigned i = 0; i < lacp->n_ports; i++) {
+		const struct lacp_port *port = lacp->ports[i];
+
+		if (!lacp_port_has_partner(port))
+			continue;
+		if (!best ||
+		    (!same_lag(port, best) && compare_lags(port, best) > 0))
+			best = port;
+	}
+	return best;
+}
+
+/* A port is selected only when it has left what it was attached to. */
+static bool select_port(struct lacp_port *port, const struct lacp_port *lag)
+{
+	bool fits = lag && lacp_port_has_partner(port) && same_lag(port, lag);
+
+	if (fits == port->selected || (fits && port->mux != LACP_MUX_DETACHED))
+		return false;
+	port->selected = fits;
+	return true;
+}
+
+bool lacp_select_run(struct lacp *lacp)
+{
+	const struct lacp_port *lag = choose_lag(lacp);
+	bool changed = false;
+
+	for (unsigned i = 0; i < lacp->n_ports; i++)
+		changed |= select_port(lacp->ports[i], lag);
+	return changed;
+}

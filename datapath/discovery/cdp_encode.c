@@ -116,15 +116,12 @@ static void put_pdu(struct writer *w, const struct discovery_info *info,
 	put_tlv(w, CDP_TLV_DEVICE, info->chassis.bytes, info->chassis.len,
 		too_long);
 	put_tlv(w, CDP_TLV_PORT, info->port.bytes, info->port.len, too_long);
-	if (info->ttl_s) {
-		put_number(w, CDP_TLV_CAPABILITIES, info->cdp_capabilities, 4);
-		put_text(w, CDP_TLV_VERSION, info->system_description,
-			 too_long);
-		put_text(w, CDP_TLV_PLATFORM, info->platform, too_long);
-		put_addresses(w, CDP_TLV_ADDRESSES, info, too_long);
-		if (info->cdp_version > 1)
-			put_version_2(w, info, too_long);
-	}
+	put_number(w, CDP_TLV_CAPABILITIES, info->cdp_capabilities, 4);
+	put_text(w, CDP_TLV_VERSION, info->system_description, too_long);
+	put_text(w, CDP_TLV_PLATFORM, info->platform, too_long);
+	put_addresses(w, CDP_TLV_ADDRESSES, info, too_long);
+	if (info->cdp_version > 1)
+		put_version_2(w, info, too_long);
 	store_be16(pdu + 2, cdp_checksum(pdu, w->at - pdu));
 }
 

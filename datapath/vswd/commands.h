@@ -27,6 +27,8 @@ void commands_register_worker(struct control_server *server,
 			      struct vswitch *vs);
 /* commands_vhost.c: vhost/show */
 void commands_register_vhost(struct control_server *server, struct vswitch *vs);
+/* commands_lldp.c: lldp/neighbors, lldp/stats */
+void commands_register_lldp(struct control_server *server, struct vswitch *vs);
 /* commands_capture.c: capture */
 void commands_register_capture(struct control_server *server,
 			       struct vswitch *vs);

@@ -37,6 +37,11 @@ struct discovery {
 
 static const unsigned rx_bit[] = { DISCOVERY_LLDP_RX, DISCOVERY_CDP_RX };
 static const unsigned tx_bit[] = { DISCOVERY_LLDP_TX, DISCOVERY_CDP_TX };
+/*
+ * The last words. By CDP's 0 a receiver is to forget us at once, too; but lldpd
+ * keeps us then, and by 1 everybody forgets us in a second.
+ */
+static const uint16_t last_ttl_s[] = { 0, 1 };
 
 const char *discovery_protocol_name(enum discovery_protocol protocol)
 {
@@ -95,7 +100,7 @@ static void shut_down(struct discovery_port *port,
 
 	/* Who was never told that we are there need not be told this. */
 	if (tx->running && port->said[protocol])
-		send_frame(port, protocol, 0);
+		send_frame(port, protocol, last_ttl_s[protocol]);
 	port->said[protocol] = 0;
 	transmit_shut_down(tx, now_ms);
 }

@@ -27,8 +27,7 @@ int cdp_decode(const void *data, size_t len, struct discovery_info *info,
 	       struct discovery_parse_notes *notes);
 
 /*
- * A frame of the version in info->cdp_version (1 or 2). Its length. It is whole
- * with ttl_s 0, too, by which we go: some receivers take no other.
+ * A frame of the version in info->cdp_version (1 or 2). Its length.
  */
 size_t cdp_encode(const struct discovery_info *info, uint64_t source,
 		  uint8_t frame[CDP_FRAME_MAX], bool *too_long);

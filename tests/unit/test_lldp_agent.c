@@ -241,7 +241,7 @@ static void test_shutdown_when_removed(void **state)
 	discovery_remove_port(port, now);
 	assert_int_equal(n_sent, 2);
 	assert_int_equal(sent[0].ttl_s, 0);
-	assert_int_equal(sent[1].ttl_s, 0);
+	assert_int_equal(sent[1].ttl_s, 1);
 	assert_int_equal(sent[1].protocol, DISCOVERY_CDP);
 	port = NULL;
 	assert_int_equal(discovery_next_ms(d), UINT64_MAX);

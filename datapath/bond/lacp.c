@@ -249,8 +249,10 @@ void lacp_receive(struct lacp_port *port, const void *bytes, size_t len,
 
 	if (!port->up || port->lacp->config.mode == LACP_OFF)
 		return;
-	/* What is due comes first: a frame may be late for its timer. */
-	lacp_run(port->lacp, now_ms);
+	/*
+	 * Before the timers: when this thread was held up, the frame may have
+	 * been in time.
+	 */
 	switch (lacp_frame_decode(bytes, len, &frame)) {
 	case LACP_FRAME_PDU:
 		port->received++;

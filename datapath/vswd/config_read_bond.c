@@ -162,8 +162,13 @@ static void read_members(struct cfg_bond *bond, const char *where,
 	/* Those that are not named are active ones, the last. */
 	for (unsigned i = 0; i < bond->config.n_members; i++)
 		if (bond->members[i].rank == RANK_NONE)
-			bond->members[i].rank = RANK_UNNAMED + i;
-	bond->primary = primary && *primary ? xstrdup(primary) : NULL;
+			bond->members[i].rank = RANK_UNNAMED;
+	if (primary && find_member(bond, primary))
+		bond->primary = xstrdup(primary);
+	else if (primary)
+		log_warn("%s: bond-primary is \"%s\", which is no member; it "
+			 "is ignored until it is one",
+			 where, primary);
 	bond->config.primary = bond->primary;
 	bond->config.failback = config_map_boolean(
 		other, where, "bond-failback", ordered || bond->primary);

@@ -223,7 +223,7 @@ static void emit(struct frames *f, const struct fwd_port *out,
 void frames_send(struct vswitch *vs, struct vport *v, const void *frame,
 		 size_t len)
 {
-	if (v->fwd && v->port)
+	if (v->fwd)
 		emit(vs->frames, v->fwd, frame, len, VLAN_VID_NONE);
 }
 

@@ -222,4 +222,7 @@ void vswitch_publish(struct vswitch *vs)
 	tell_settled(vs);
 	flush_changed(vs);
 	capture_sessions_reap(vs);
+	for (struct bridge *b = vs->bridges; b; b = b->next)
+		for (struct vbond *vb = b->bonds; vb; vb = vb->next)
+			vbond_published(vb);
 }

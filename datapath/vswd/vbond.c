@@ -99,6 +99,9 @@ void vbond_leave(struct vport *v, bool keep_number)
 	if (keep_number && v->number) {
 		bridge_hold_number(vb->bridge, v->number, v, NULL);
 		vb->number = 0;
+		/* The others, which go, take no addresses with them. */
+		for (size_t i = 0; i < vb->n_members; i++)
+			vb->members[i]->number = 0;
 	}
 	vb->vs->changed = true;
 }
@@ -292,8 +295,10 @@ static void give_up(struct vbond *vb, char *why)
 		vport_close(vb->vs, vb->members[i]);
 }
 
-static void tell_links(struct vbond *vb)
+void vbond_published(struct vbond *vb)
 {
+	if (!vb->applied)
+		return;
 	for (unsigned i = 0; i < bond_n_members(vb->bond); i++) {
 		struct vport *v =
 			vbond_find_vport(vb, bond_member_at(vb->bond, i));
@@ -332,7 +337,6 @@ void vbond_apply(struct vbond *vb)
 		bond_restore_active(vb->bond, config->active_mac,
 				    vswitch_now_ms());
 	vbond_watch(vb);
-	tell_links(vb);
 	vbond_arm(vb);
 }
 

@@ -72,6 +72,8 @@ void vbond_destroy(struct vbond *vb);
  * anything new about it.
  */
 void vbond_apply(struct vbond *vb);
+/* A snapshot is in force: members that are in it may be used, and send. */
+void vbond_published(struct vbond *vb);
 
 /* A vport is a member from now on: it gets the bond's number. */
 void vbond_join(struct vbond *vb, struct vport *v);

@@ -158,12 +158,16 @@ void vbond_stop(struct vbond *vb)
 /* --- links -----------------------------------------------------------------
  */
 
-/* Devices that cannot be asked, and what is no device: as for carrier. */
+/*
+ * Not before workers have it: what the bond says to its partner goes out by the
+ * snapshot in force. Devices that cannot be asked, and what is no device, are
+ * up as for carrier.
+ */
 static bool link_is_up(const struct vport *v)
 {
 	bool up;
 
-	if (!v->port || !v->status.admin_up)
+	if (!v->fwd || !v->status.admin_up)
 		return false;
 	if (polls_links(v->bond) && v->status.ifindex &&
 	    !miimon_read(v->interface->name, &up))
@@ -180,11 +184,13 @@ static uint64_t address_of(const struct vport *v)
 void vbond_member_changed(struct vport *v)
 {
 	struct bond_member *m = vport_bond_member(v);
+	/* What does not say its speed, a virtual card, is not half duplex. */
+	bool full_duplex = v->status.full_duplex || !v->status.speed_bps;
 
 	if (!m)
 		return;
 	bond_member_set_link(m, link_is_up(v), address_of(v),
-			     v->status.speed_bps, v->status.full_duplex,
+			     v->status.speed_bps, full_duplex,
 			     vswitch_now_ms());
 	vbond_arm(v->bond);
 }

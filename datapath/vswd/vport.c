@@ -209,6 +209,7 @@ void vport_close(struct vswitch *vs, struct vport *v)
 {
 	if (v->port)
 		doom(vs, v);
+	v->fwd = NULL;
 	memset(&v->status, 0, sizeof(v->status));
 	vbond_member_changed(v);
 	vport_mark_dirty(vs, v);

@@ -118,16 +118,25 @@ static void put_vlans(struct writer *w, const struct discovery_info *info,
 	}
 }
 
+static void put_aggregation(struct writer *w, uint32_t oui, uint8_t subtype,
+			    const struct discovery_info *info, bool *too_long)
+{
+	uint8_t *start = begin_organization(w, oui, subtype);
+
+	put_u8(w, info->aggregation_capable + info->aggregated * 2);
+	put_be32(w, info->aggregation_port);
+	end(w, start, LLDP_TLV_ORGANIZATION, too_long);
+}
+
 static void put_link(struct writer *w, const struct discovery_info *info,
 		     bool *too_long)
 {
 	uint8_t *start;
 
 	if (info->has_aggregation) {
-		start = begin_organization(w, OUI_8021, 7);
-		put_u8(w, info->aggregation_capable + info->aggregated * 2);
-		put_be32(w, info->aggregation_port);
-		end(w, start, LLDP_TLV_ORGANIZATION, too_long);
+		put_aggregation(w, OUI_8021, 7, info, too_long);
+		/* Where it was before, and where lldpd still looks for it. */
+		put_aggregation(w, OUI_8023, 3, info, too_long);
 	}
 	if (info->has_mac_phy) {
 		start = begin_organization(w, OUI_8023, 1);

@@ -72,9 +72,9 @@ void text_clean(char *to, size_t size, const void *from, size_t n)
 			at += len;
 		}
 	}
-	while (at && to[at - 1] == ' ')
-		at--;
 	to[at] = '\0';
+	while (at && to[at - 1] == ' ')
+		to[--at] = '\0';
 }
 
 /* --- identifiers ---------------------------------------------------------- */

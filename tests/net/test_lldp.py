@@ -335,3 +335,23 @@ def _(lab):
     finally:
         ovs.ctl("del-br", "ovsbr", check=False)
         ovs.stop()
+
+
+@test("each member of a bond speaks for itself, by itself", only="vsw")
+def _(lab):
+    lab.start(monitor=False)
+    peers = [Lldpd(lab, lab.host(name, attach=False), name=name)
+             for name in ("m0", "m1")]
+    lab.switch.ctl("add-bond", "br0", "bond0", "m0", "m1", "--", "set",
+                   "Port", "bond0", "bond_mode=active-backup", "tag=5")
+    for peer, name in zip(peers, ("m0", "m1")):
+        wait_until(lambda: any("aggregation" in n["port"][0]
+                               for n in peer.neighbors()),
+                   f"{name}'s neighbour hears that it is aggregated", 20, 0.1)
+        port = one(one(peer.neighbors())["port"])
+        assert value(port, "id") == name, port
+        assert value(port, "descr") == "bridge br0, port bond0", port
+        assert value(port, "aggregation") not in ("0", None), port
+        peer.cli("update")
+    wait_until(lambda: {n["port"] for n in neighbors(lab)} == {"m0", "m1"},
+               "each member hears its neighbour", 20)

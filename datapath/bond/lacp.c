@@ -46,8 +46,9 @@ static bool note_port(struct lacp_port *port)
 static void tell_changes(struct lacp *lacp)
 {
 	enum lacp_status status = lacp_get_status(lacp);
-	bool changed = status != lacp->told_status;
+	bool changed = lacp->untold || status != lacp->told_status;
 
+	lacp->untold = false;
 	lacp->told_status = status;
 	for (unsigned i = 0; i < lacp->n_ports; i++)
 		changed |= note_port(lacp->ports[i]);
@@ -207,8 +208,14 @@ void lacp_remove_port(struct lacp_port *port, uint64_t now_ms)
 	lacp->n_ports--;
 	memmove(lacp->ports + i, lacp->ports + i + 1,
 		(lacp->n_ports - i) * sizeof(*lacp->ports));
-	free(port);
+	/* The owner may still ask for it when told what changed by this. */
+	port->up = false;
+	lacp_receive_run(port, now_ms);
+	port->selected = false;
+	lacp_mux_run(port, now_ms);
+	lacp->untold = note_port(port);
 	lacp_run(lacp, now_ms);
+	free(port);
 }
 
 void *lacp_port_owner(const struct lacp_port *port)

@@ -93,6 +93,7 @@ void lacp_configure(struct lacp *lacp, const struct lacp_config *config,
 struct lacp_port *lacp_add_port(struct lacp *lacp,
 				const struct lacp_port_config *config,
 				void *owner, uint64_t now_ms);
+/* The port may be asked for, in changed(), until this returns. */
 void lacp_remove_port(struct lacp_port *port, uint64_t now_ms);
 void *lacp_port_owner(const struct lacp_port *port);
 void lacp_configure_port(struct lacp_port *port,

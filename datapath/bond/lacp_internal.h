@@ -107,6 +107,7 @@ struct lacp {
 	struct lacp_port **ports;
 	unsigned n_ports;
 	enum lacp_status told_status;
+	bool untold; /* of a change that cannot be seen in the ports */
 };
 
 /* LACP_Enabled (6.4.8): half duplex links are not point to point links. */

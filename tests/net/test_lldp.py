@@ -355,3 +355,15 @@ def _(lab):
         peer.cli("update")
     wait_until(lambda: {n["port"] for n in neighbors(lab)} == {"m0", "m1"},
                "each member hears its neighbour", 20)
+
+
+@test("vsw-ctl refuses what LLDP and CDP do not take", only="vsw")
+def _(lab):
+    lab.start(monitor=False).ports({"up": {}})
+    for setting, words in (("lldp:enable=yes", "true false"),
+                           ("other_config:cdp=on", "off receive both")):
+        result = lab.switch.vsw_ctl("set", "Interface", "up", setting,
+                                    check=False)
+        assert result.returncode, setting
+        contains(result.stderr, setting.split("=")[0], setting)
+        contains(result.stderr, words, setting)

@@ -3,14 +3,15 @@ of the same cables: what reads its output reads ours."""
 import json
 import re
 
+from lib.netns import wait_until
 from lib.testing import equal, test
-from lib.upstream import (Upstream, add_bond, cables, wait_enabled,
-                          wait_negotiated)
+from lib.upstream import (Upstream, add_bond, bond_show, cables, plug, pull,
+                          wait_enabled, wait_negotiated)
 
 # Lines that we add below Open vSwitch's.
 OURS = {
     "bond/show": r"policy in effect: |detect mode: |failback: |failovers: "
-                 r"|neighbors told: |  role: ",
+                 r"|neighbors told: |  role: |  not enabled because: ",
     "lacp/show": r"  (receive|mux|periodic) machine: |  selected: "
                  r"|  individual: |$",
     "lacp/show-stats": r"  TX Marker Response PDUs: |  (Actor|Partner) Churned",
@@ -95,6 +96,24 @@ def _(lab):
     for args in ((), ("bond0",)):
         check_layout(lab, up, "lacp/show", *args)
         check_layout(lab, up, "lacp/show-stats", *args)
+
+
+@test("bond/show of members that are down, or wait, reads as Open vSwitch's",
+      only="vsw")
+def _(lab):
+    up = both(lab, {"bond_mode": "active-backup"})
+    for switch in (lab.switch, up):
+        switch.ctl("set", "Port", "bond0", "bond_updelay=600000")
+    pull(up, "x")
+    for switch in (lab.switch, up):
+        wait_enabled(switch, "bond0", {"y"})
+    check_layout(lab, up, "bond/show")
+    plug(up, "x")
+    for switch in (lab.switch, up):
+        wait_until(lambda at=switch: bond_show(at, "bond0")["x"].get(
+            "may_enable") == "true", "updelay runs")
+    check_layout(lab, up, "bond/show")
+    assert "updelay expires in" in lab.switch.app("bond/show"), "no delay"
 
 
 # Commands whose answers, or errors, must be the same to the letter.

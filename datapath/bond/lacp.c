@@ -23,7 +23,7 @@ static void run_select_and_mux(struct lacp *lacp, uint64_t now_ms)
 		moved = false;
 		for (unsigned i = 0; i < lacp->n_ports; i++)
 			moved |= lacp_mux_run(lacp->ports[i], now_ms);
-		moved |= lacp_select_run(lacp);
+		moved |= lacp_select_run(lacp, now_ms);
 	} while (moved);
 }
 
@@ -46,8 +46,9 @@ static bool note_port(struct lacp_port *port)
 static void tell_changes(struct lacp *lacp)
 {
 	enum lacp_status status = lacp_get_status(lacp);
-	bool changed = status != lacp->told_status;
+	bool changed = lacp->untold || status != lacp->told_status;
 
+	lacp->untold = false;
 	lacp->told_status = status;
 	for (unsigned i = 0; i < lacp->n_ports; i++)
 		changed |= note_port(lacp->ports[i]);
@@ -73,6 +74,7 @@ static uint64_t port_next_ms(const struct lacp_port *port)
 	uint64_t next_ms = MIN(port->current_while_ms, port->periodic_ms);
 
 	next_ms = MIN(next_ms, lacp_mux_next_ms(port));
+	next_ms = MIN(next_ms, port->held_out_ms);
 	next_ms = MIN(next_ms, lacp_churn_next_ms(port));
 	return MIN(next_ms, lacp_transmit_next_ms(port));
 }
@@ -184,7 +186,9 @@ struct lacp_port *lacp_add_port(struct lacp *lacp,
 	port->owner = owner;
 	port->config = *config;
 	port->full_duplex = true;
+	port->usable = true;
 	port->periodic_ms = LACP_NEVER;
+	port->held_out_ms = LACP_NEVER;
 	lacp->ports = xrealloc(lacp->ports,
 			       (lacp->n_ports + 1) * sizeof(*lacp->ports));
 	lacp->ports[lacp->n_ports++] = port;
@@ -207,8 +211,14 @@ void lacp_remove_port(struct lacp_port *port, uint64_t now_ms)
 	lacp->n_ports--;
 	memmove(lacp->ports + i, lacp->ports + i + 1,
 		(lacp->n_ports - i) * sizeof(*lacp->ports));
-	free(port);
+	/* The owner may still ask for it when told what changed by this. */
+	port->up = false;
+	lacp_receive_run(port, now_ms);
+	port->selected = false;
+	lacp_mux_run(port, now_ms);
+	lacp->untold = note_port(port);
 	lacp_run(lacp, now_ms);
+	free(port);
 }
 
 void *lacp_port_owner(const struct lacp_port *port)
@@ -227,9 +237,10 @@ void lacp_configure_port(struct lacp_port *port,
 void lacp_port_set_link(struct lacp_port *port, bool up, uint64_t mac,
 			uint64_t speed_bps, bool full_duplex, uint64_t now_ms)
 {
-	if (up != port->up)
+	if (up != port->link)
 		port->carrier_changes++;
-	port->up = up;
+	port->link = up;
+	port->up = up && port->usable;
 	port->mac = mac;
 	/* Without a link there is neither; it is expected back as it was. */
 	if (up) {
@@ -237,6 +248,17 @@ void lacp_port_set_link(struct lacp_port *port, bool up, uint64_t mac,
 		port->full_duplex = full_duplex;
 	}
 	update_actor(port);
+	lacp_run(port->lacp, now_ms);
+}
+
+void lacp_port_set_usable(struct lacp_port *port, bool usable, uint64_t now_ms)
+{
+	if (usable == port->usable)
+		return;
+	if (port->up)
+		lacp_transmit_goodbye(port, now_ms);
+	port->usable = usable;
+	port->up = port->link && usable;
 	lacp_run(port->lacp, now_ms);
 }
 

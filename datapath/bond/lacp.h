@@ -93,6 +93,7 @@ void lacp_configure(struct lacp *lacp, const struct lacp_config *config,
 struct lacp_port *lacp_add_port(struct lacp *lacp,
 				const struct lacp_port_config *config,
 				void *owner, uint64_t now_ms);
+/* The port may be asked for, in changed(), until this returns. */
 void lacp_remove_port(struct lacp_port *port, uint64_t now_ms);
 void *lacp_port_owner(const struct lacp_port *port);
 void lacp_configure_port(struct lacp_port *port,
@@ -105,6 +106,12 @@ void lacp_configure_port(struct lacp_port *port,
  */
 void lacp_port_set_link(struct lacp_port *port, bool up, uint64_t mac,
 			uint64_t speed_bps, bool full_duplex, uint64_t now_ms);
+
+/*
+ * Takes a port out of use by hand, or back in: as if it had no link, but the
+ * partner is told, which would otherwise go on sending to it.
+ */
+void lacp_port_set_usable(struct lacp_port *port, bool usable, uint64_t now_ms);
 
 /* A frame to 01:80:c2:00:00:02 that came in by the port; any bytes. */
 void lacp_receive(struct lacp_port *port, const void *frame, size_t len,

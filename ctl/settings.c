@@ -12,8 +12,8 @@
 #include "ctl/ctl.h"
 
 struct setting {
-	const char *table, *key;
-	long min, max;	     /* a number from min to max, or */
+	const char *table, *key; /* of another column: "COLUMN:KEY" */
+	long min, max;		 /* a number from min to max, or */
 	const char *choices; /* one of these words, separated by spaces, or */
 };
 
@@ -63,6 +63,8 @@ static const struct setting settings[] = {
 	{ "Interface", "lacp-port-id", 1, 65535, NULL },
 	{ "Interface", "lacp-port-priority", 1, 65535, NULL },
 	{ "Interface", "lacp-aggregation-key", 1, 65535, NULL },
+	{ "Interface", "lldp:enable", 0, 0, "true false" },
+	{ "Interface", "cdp", 0, 0, "off receive both" },
 };
 
 static bool is_number(const char *value, long min, long max)
@@ -168,21 +170,40 @@ static void check(const struct setting *s, const char *value)
 		return;
 	}
 	if (s->choices && !is_choice(value, s->choices))
-		ctl_fatal("other_config:%s of table %s cannot be \"%s\"; it is "
+		ctl_fatal("%s%s of table %s cannot be \"%s\"; it is "
 			  "one of: %s",
-			  s->key, s->table, value, s->choices);
+			  strchr(s->key, ':') ? "" : "other_config:", s->key,
+			  s->table, value, s->choices);
 	if (!s->choices && !is_number(value, s->min, s->max))
 		ctl_fatal("other_config:%s of table %s cannot be \"%s\"; it is "
 			  "a number from %ld to %ld",
 			  s->key, s->table, value, s->min, s->max);
 }
 
-void settings_check(const char *table, const char *key, const char *value)
+static bool is_named(const struct setting *s, const char *column,
+		     const char *key)
+{
+	const char *colon = strchr(s->key, ':');
+	size_t n = strlen(column);
+
+	if (!colon)
+		return !strcmp(column, "other_config") && !strcmp(s->key, key);
+	return (size_t)(colon - s->key) == n && !memcmp(s->key, column, n) &&
+	       !strcmp(colon + 1, key);
+}
+
+bool settings_are_in(const char *column)
+{
+	return !strcmp(column, "other_config") || !strcmp(column, "lldp");
+}
+
+void settings_check(const char *table, const char *column, const char *key,
+		    const char *value)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		const struct setting *s = &settings[i];
 
-		if (!strcmp(s->table, table) && !strcmp(s->key, key))
+		if (!strcmp(s->table, table) && is_named(s, column, key))
 			check(s, value);
 	}
 }

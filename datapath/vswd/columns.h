@@ -41,6 +41,7 @@ enum db_table { DB_SWITCH, DB_BRIDGE, DB_PORT, DB_INTERFACE, N_DB_TABLES };
 	X(INTERFACE, MTU_REQUEST, "mtu_request", INTEGER, VOID)                \
 	X(INTERFACE, OFPORT_REQUEST, "ofport_request", INTEGER, VOID)          \
 	X(INTERFACE, OTHER_CONFIG, "other_config", STRING, STRING)             \
+	X(INTERFACE, LLDP, "lldp", STRING, STRING)                             \
 	X(INTERFACE, OFPORT, "ofport", INTEGER, VOID)
 
 enum db_column {

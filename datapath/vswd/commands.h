@@ -31,6 +31,8 @@ void commands_register_vhost(struct control_server *server, struct vswitch *vs);
 void commands_register_bond(struct control_server *server, struct vswitch *vs);
 /* commands_lacp.c: lacp/show and show-stats */
 void commands_register_lacp(struct control_server *server, struct vswitch *vs);
+/* commands_lldp.c: lldp/neighbors, lldp/stats */
+void commands_register_lldp(struct control_server *server, struct vswitch *vs);
 /* commands_capture.c: capture */
 void commands_register_capture(struct control_server *server,
 			       struct vswitch *vs);

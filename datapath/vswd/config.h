@@ -25,6 +25,14 @@
 #define CONFIG_QUEUE_MAX	     65535
 #define CONFIG_OFPORT_MAX	     65279 /* OpenFlow's last ordinary port */
 
+enum cfg_lldp { CFG_LLDP_DEFAULT, CFG_LLDP_OFF, CFG_LLDP_ON };
+enum cfg_cdp {
+	CFG_CDP_DEFAULT,
+	CFG_CDP_OFF,
+	CFG_CDP_RECEIVE,
+	CFG_CDP_BOTH,
+};
+
 struct cfg_interface {
 	struct uuid uuid;
 	char *name;
@@ -37,6 +45,8 @@ struct cfg_interface {
 	uint32_t mtu_request;	 /* 0: none */
 	struct number_pairs worker_affinity; /* queue to worker */
 	struct lacp_port_config lacp;	     /* 0 where nothing is said */
+	enum cfg_lldp lldp;		     /* lldp:enable */
+	enum cfg_cdp cdp;		     /* other_config:cdp */
 };
 
 #define CONFIG_MIIMON_MS     200

@@ -58,4 +58,9 @@ struct port_option *config_map_options(const struct ovsdb_datum *map,
 /* VLAN ids from 0 to 4095 into the set; NULL when there is none. */
 struct vlan_set *config_vlan_set(const struct ovsdb_datum *datum);
 
+/* config_read_lldp.c: an interface's, which has its name. */
+void config_read_discovery(struct cfg_interface *interface,
+			   const struct db_columns *columns,
+			   const struct ovsdb_client_row *row);
+
 #endif

@@ -157,6 +157,7 @@ static void read_interface(struct cfg_interface *interface,
 	free(where);
 	interface->mac = read_mac(
 		name, db_get_string(columns, row, DB_INTERFACE_MAC, NULL));
+	config_read_discovery(interface, columns, row);
 }
 
 struct cfg_port *config_read_port(

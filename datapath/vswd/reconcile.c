@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "port/vhost_user.h"
 #include "vswd/capture_session.h"
+#include "vswd/discovery.h"
 #include "vswd/frames.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
@@ -29,6 +30,7 @@ struct vswitch *vswitch_create(struct event_base *base)
 	hmap_init(&vs->vports);
 	vswitch_start_events(vs);
 	vswitch_start_frames(vs);
+	vswitch_start_discovery(vs);
 	return vs;
 }
 
@@ -378,6 +380,7 @@ void vswitch_commit(struct vswitch *vs)
 		for (struct bridge *b = vs->bridges; b; b = b->next)
 			open_ports(vs, b);
 	}
+	vdiscovery_update(vs);
 	if (!vs->changed)
 		return;
 	for (struct bridge *b = vs->bridges; b; b = b->next) {
@@ -456,6 +459,7 @@ void vswitch_destroy(struct vswitch *vs)
 	fwd_snapshot_destroy(vs->snapshot);
 	capture_nodes_free(vs->snapshot_captures);
 	hmap_destroy(&vs->vports);
+	vswitch_stop_discovery(vs);
 	vswitch_stop_frames(vs);
 	event_free(vs->events);
 	free(vs->numbering);

@@ -20,9 +20,11 @@
 #define OFPORT_LOCAL 65534 /* OpenFlow's number for the bridge's own port */
 
 struct capture_session;
+struct discovery_port;
 struct frames;
 struct frames_tap;
 struct vbond;
+struct vdiscovery;
 
 /* One interface of the database, whether its port could be opened or not. */
 struct vport {
@@ -47,6 +49,7 @@ struct vport {
 	struct port_status status; /* last seen; zero while not open */
 	struct fwd_port *fwd;	   /* in the snapshot in force, or NULL */
 	struct frames_tap *tap;	   /* what it punts by (frames.c), or NULL */
+	struct discovery_port *discovery; /* LLDP and CDP, or NULL: neither */
 
 	/* Of a port that changes by itself (port_events.c). */
 	bool has_event;	  /* that is not taken over yet */
@@ -126,7 +129,8 @@ struct vswitch {
 
 	uint32_t balanced_s; /* when workers' loads were last compared */
 	struct capture_session *captures;
-	struct frames *frames; /* frames.c */
+	struct frames *frames;	      /* frames.c */
+	struct vdiscovery *discovery; /* discovery.c */
 	uint32_t now_s;
 	const char *run_dir; /* lives longer */
 	/* Of the configuration that is, or is just put, in force. */

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "ovsdb-lite/hash.h"
+#include "vswd/discovery.h"
 #include "vswd/frames.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
@@ -190,6 +191,7 @@ static struct doomed_port *doom(struct vswitch *vs, struct vport *v)
 {
 	struct doomed_port *d = xcalloc(1, sizeof(*d));
 
+	vdiscovery_forget(v);
 	d->port = v->port;
 	d->bridge = v->bridge;
 	d->number = v->number;

@@ -54,6 +54,7 @@ _vsw_ctl_values() {
 	case $key in
 	bond_mode) echo active-backup balance-slb balance-tcp ;;
 	lacp) echo active passive off ;;
+	enable) echo true false ;;
 	vlan_mode) echo access trunk native-tagged native-untagged \
 		dot1q-tunnel ;;
 	*) "${_vsw_ctl[0]}" --settings 2>/dev/null |
@@ -69,7 +70,7 @@ _vsw_ctl_values() {
 _vsw_ctl_keys() {
 	"${_vsw_ctl[0]}" --settings 2>/dev/null |
 		awk -v table="$(_vsw_ctl_table "$1")" \
-			'$1 == table { print $2 "=" }'
+			'$1 == table && $2 !~ /:/ { print $2 "=" }'
 }
 
 # The values or keys of "COLUMN=", "COLUMN:KEY=" and "COLUMN:", which bash has
@@ -87,8 +88,14 @@ _vsw_ctl_complete_value() {
 			"${COMP_WORDS[at - 1]}")" -- "$cur"))
 		;;
 	:)
-		[[ ${COMP_WORDS[at - 1]} == other_config ]] || return 1
-		COMPREPLY=($(compgen -W "$(_vsw_ctl_keys "$table")" -- "$cur"))
+		case ${COMP_WORDS[at - 1]} in
+		other_config)
+			COMPREPLY=($(compgen -W "$(_vsw_ctl_keys "$table")" \
+				-- "$cur"))
+			;;
+		lldp) COMPREPLY=($(compgen -W 'enable=' -- "$cur")) ;;
+		*) return 1 ;;
+		esac
 		[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null
 		;;
 	*) return 1 ;;

@@ -186,6 +186,7 @@ struct lacp_port *lacp_add_port(struct lacp *lacp,
 	port->owner = owner;
 	port->config = *config;
 	port->full_duplex = true;
+	port->usable = true;
 	port->periodic_ms = LACP_NEVER;
 	port->held_out_ms = LACP_NEVER;
 	lacp->ports = xrealloc(lacp->ports,
@@ -236,9 +237,10 @@ void lacp_configure_port(struct lacp_port *port,
 void lacp_port_set_link(struct lacp_port *port, bool up, uint64_t mac,
 			uint64_t speed_bps, bool full_duplex, uint64_t now_ms)
 {
-	if (up != port->up)
+	if (up != port->link)
 		port->carrier_changes++;
-	port->up = up;
+	port->link = up;
+	port->up = up && port->usable;
 	port->mac = mac;
 	/* Without a link there is neither; it is expected back as it was. */
 	if (up) {
@@ -246,6 +248,17 @@ void lacp_port_set_link(struct lacp_port *port, bool up, uint64_t mac,
 		port->full_duplex = full_duplex;
 	}
 	update_actor(port);
+	lacp_run(port->lacp, now_ms);
+}
+
+void lacp_port_set_usable(struct lacp_port *port, bool usable, uint64_t now_ms)
+{
+	if (usable == port->usable)
+		return;
+	if (port->up)
+		lacp_transmit_goodbye(port, now_ms);
+	port->usable = usable;
+	port->up = port->link && usable;
 	lacp_run(port->lacp, now_ms);
 }
 

@@ -107,6 +107,12 @@ void lacp_configure_port(struct lacp_port *port,
 void lacp_port_set_link(struct lacp_port *port, bool up, uint64_t mac,
 			uint64_t speed_bps, bool full_duplex, uint64_t now_ms);
 
+/*
+ * Takes a port out of use by hand, or back in: as if it had no link, but the
+ * partner is told, which would otherwise go on sending to it.
+ */
+void lacp_port_set_usable(struct lacp_port *port, bool usable, uint64_t now_ms);
+
 /* A frame to 01:80:c2:00:00:02 that came in by the port; any bytes. */
 void lacp_receive(struct lacp_port *port, const void *frame, size_t len,
 		  uint64_t now_ms);

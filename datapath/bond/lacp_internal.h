@@ -68,7 +68,8 @@ struct lacp_port {
 	void *owner;
 	struct lacp_port_config config;
 
-	bool up; /* port_enabled */
+	bool link, usable;
+	bool up; /* port_enabled: both */
 	bool full_duplex;
 	uint64_t mac;
 	uint64_t speed_bps; /* of when it was up last */

@@ -22,7 +22,7 @@ struct pace {
 struct slot {
 	struct lacp_port *port;
 	struct lacp_port_config config;
-	bool up, told_collect, told_distribute;
+	bool up, usable, told_collect, told_distribute;
 	struct pace pdus, responses;
 };
 
@@ -56,7 +56,7 @@ static void send(struct lacp_port *port, const void *bytes, size_t len,
 	struct slot *slot = lacp_port_owner(port);
 	struct lacp_frame frame;
 
-	MUST(slot->up && port->lacp == lacp);
+	MUST(slot->up && slot->port == port);
 	switch (lacp_frame_decode(bytes, len, &frame)) {
 	case LACP_FRAME_PDU:
 		MUST(frame.pdu.actor.port_id == slot->config.id);
@@ -98,7 +98,8 @@ static void check_port(const struct slot *slot)
 	MUST(!!(s.actor.state & LACP_SYNCHRONIZATION) == s.attached);
 	MUST(!s.attached || s.selected);
 	if (collect) {
-		MUST(slot->up && s.current && s.selected);
+		MUST(slot->up && slot->usable);
+		MUST(s.current && s.selected);
 		MUST(config.mode != LACP_OFF && port->full_duplex);
 		MUST(s.partner.state & LACP_SYNCHRONIZATION);
 		MUST(s.partner.system_id != config.system_id);
@@ -146,6 +147,7 @@ static void plug(unsigned i)
 	memset(slot, 0, sizeof(*slot));
 	slot->config.id = i + 1;
 	slot->config.priority = 32768;
+	slot->usable = true;
 	slot->port = lacp_add_port(lacp, &slot->config, slot, now_ms);
 }
 
@@ -279,6 +281,10 @@ static void step(void)
 		break;
 	case 8:
 		hear_marker(slot);
+		break;
+	case 15:
+		slot->usable = how & 1;
+		lacp_port_set_usable(slot->port, slot->usable, now_ms);
 		break;
 	default:
 		hear_pdu(slot, how);

@@ -132,6 +132,34 @@ static void goodbye(void **state)
 	assert_int_equal(t.ports[0].n_sent, n + 1);
 }
 
+/* A port that is taken out of use has a link, and says that it is out. */
+static void taken_out(void **state)
+{
+	unsigned n;
+
+	test_negotiate(&t);
+	test_advance(&t, 2000);
+	n = t.ports[1].n_sent;
+	lacp_port_set_usable(t.ports[1].port, false, t.now_ms);
+	assert_int_equal(t.ports[1].n_sent, n + 1);
+	assert_false(t.ports[1].last.pdu.actor.state & LACP_SYNCHRONIZATION);
+	assert_receive(&t, 1, "PORT_DISABLED");
+	assert_false(lacp_port_may_collect(t.ports[1].port));
+	assert_mux(&t, 0, "DISTRIBUTING");
+	/* Its link may go and come meanwhile. */
+	test_link(&t, 1, false);
+	test_link(&t, 1, true);
+	test_hear(&t, 1, STATE_ALL);
+	test_advance(&t, 50000);
+	assert_receive(&t, 1, "PORT_DISABLED");
+	assert_int_equal(t.ports[1].n_sent, n + 1);
+	lacp_port_set_usable(t.ports[1].port, true, t.now_ms);
+	assert_receive(&t, 1, "EXPIRED");
+	assert_int_equal(t.ports[1].n_sent, n + 2);
+	test_hear(&t, 1, STATE_ALL);
+	assert_mux(&t, 1, "DISTRIBUTING");
+}
+
 /* Nor by turning it off and on is the limit passed. */
 static void off_and_on(void **state)
 {
@@ -154,8 +182,9 @@ static void off_and_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(contents), TEST(three_a_second), TEST(delayed),
-		TEST(not_sent), TEST(goodbye),	      TEST(off_and_on),
+		TEST(contents),	  TEST(three_a_second), TEST(delayed),
+		TEST(not_sent),	  TEST(goodbye),	TEST(taken_out),
+		TEST(off_and_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,12 +26,22 @@ static uint64_t ready_ms(const struct lacp_port *port)
 	return MIN(last_ms, port->wait_while_ms + LACP_AGGREGATE_WAIT_MS);
 }
 
+/*
+ * Whoever is EXPIRED has a partner out of sync (6.4.12) and so does not
+ * collect; Open vSwitch says that it does, and drops.
+ */
+static bool partner_collects(const struct lacp_port *port)
+{
+	return port->partner.state & LACP_COLLECTING &&
+	       !(port->partner.state & LACP_EXPIRED);
+}
+
 static enum lacp_mux_state next_state(const struct lacp_port *port,
 				      uint64_t now_ms)
 {
 	bool in_sync =
 		port->selected && port->partner.state & LACP_SYNCHRONIZATION;
-	bool collects = in_sync && port->partner.state & LACP_COLLECTING;
+	bool collects = in_sync && partner_collects(port);
 
 	switch (port->mux) {
 	case LACP_MUX_DETACHED:

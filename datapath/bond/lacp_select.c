@@ -54,13 +54,33 @@ struct rank {
 	bool carries;	    /* traffic: then it stays */
 	uint64_t bandwidth; /* of ports whose partner is heard and willing */
 	unsigned n_live;
-	bool chosen; /* already: no change without a reason */
+	uint32_t first; /* the least port_number() of those */
+	bool chosen;	/* already: no change without a reason */
 };
+
+/* The system with the lesser identifier decides where there is a choice. */
+static bool partner_decides(const struct lacp_port *port)
+{
+	const struct lacp_info *actor = &port->actor, *partner = &port->partner;
+
+	if (partner->system_priority != actor->system_priority)
+		return partner->system_priority < actor->system_priority;
+	return partner->system_id < actor->system_id;
+}
+
+/* By priority and number, as the system that decides has them. */
+static uint32_t port_number(const struct lacp_port *port)
+{
+	const struct lacp_info *info =
+		partner_decides(port) ? &port->partner : &port->actor;
+
+	return (uint32_t)info->port_priority << 16 | info->port_id;
+}
 
 static struct rank rank_of(const struct lacp_port *member)
 {
 	const struct lacp *lacp = member->lacp;
-	struct rank rank = { 0 };
+	struct rank rank = { .first = UINT32_MAX };
 
 	for (unsigned i = 0; i < lacp->n_ports; i++) {
 		const struct lacp_port *port = lacp->ports[i];
@@ -73,6 +93,7 @@ static struct rank rank_of(const struct lacp_port *member)
 		rank.carries |= port->mux >= LACP_MUX_COLLECTING;
 		rank.bandwidth += port->speed_bps;
 		rank.n_live++;
+		rank.first = MIN(rank.first, port_number(port));
 	}
 	return rank;
 }
@@ -82,7 +103,18 @@ static int compare(uint64_t a, uint64_t b)
 	return a < b ? -1 : a > b;
 }
 
-/* Above 0 when a's LAG is better; ends with what differs between any two. */
+static bool same_partner(const struct lacp_info *a, const struct lacp_info *b)
+{
+	return a->system_id == b->system_id &&
+	       a->system_priority == b->system_priority;
+}
+
+/*
+ * Above 0 when a's LAG is better; ends with what differs between any two. Of
+ * LAGs with one partner (whose keys or ours differ) that are as good, both ends
+ * must find the same one, whatever they had before: that with the first port.
+ * Open vSwitch chooses by that, too.
+ */
 static int compare_lags(const struct lacp_port *a, const struct lacp_port *b)
 {
 	const struct lacp_info *pa = &a->partner, *pb = &b->partner;
@@ -92,6 +124,7 @@ static int compare_lags(const struct lacp_port *a, const struct lacp_port *b)
 	if ((by = compare(ra.carries, rb.carries)) ||
 	    (by = compare(ra.bandwidth, rb.bandwidth)) ||
 	    (by = compare(ra.n_live, rb.n_live)) ||
+	    (same_partner(pa, pb) && (by = compare(rb.first, ra.first))) ||
 	    (by = compare(ra.chosen, rb.chosen)) ||
 	    (by = compare(pb->system_priority, pa->system_priority)) ||
 	    (by = compare(pb->system_id, pa->system_id)) ||

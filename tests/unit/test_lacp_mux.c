@@ -172,6 +172,17 @@ static void collecting_to_distributing(void **state)
 	assert_int_equal(t.n_changed, 1);
 }
 
+/* A partner that is expired collects nothing, whatever it says. */
+static void expired_partner(void **state)
+{
+	test_negotiate(&t);
+	test_hear(&t, 0, STATE_ALL | LACP_EXPIRED);
+	assert_mux(&t, 0, "COLLECTING");
+	assert_may(0, true, false);
+	test_hear(&t, 0, STATE_ALL);
+	assert_mux(&t, 0, "DISTRIBUTING");
+}
+
 /* COLLECTING -> ATTACHED: not Partner.Synchronization; NTT */
 static void collecting_to_attached(void **state)
 {
@@ -305,6 +316,7 @@ int main(void)
 		TEST(attached_to_collecting),
 		TEST(attached_to_detached),
 		TEST(collecting_to_distributing),
+		TEST(expired_partner),
 		TEST(collecting_to_attached),
 		TEST(collecting_to_detached),
 		TEST(distributing_to_collecting),

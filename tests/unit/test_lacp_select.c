@@ -174,8 +174,8 @@ static void individual_links(void **state)
 	test_configure_port(&t, 2);
 	for (unsigned i = 0; i < 4; i++)
 		test_hear(&t, i, STATE_ALL & ~LACP_AGGREGATION);
-	assert_int_equal(selected(), 0x1); /* came first */
-	assert_true(test_status(&t, 0).individual);
+	assert_int_equal(selected(), 0x4); /* by its priority */
+	assert_true(test_status(&t, 2).individual);
 	t.config.key++;
 	test_configure(&t);
 	assert_int_equal(selected(), 0x4);
@@ -185,6 +185,34 @@ static void individual_links(void **state)
 	/* An aggregatable link does not join it. */
 	test_hear(&t, 0, STATE_ALL);
 	assert_int_equal(selected(), 0x4);
+}
+
+static void hear_number(unsigned i, uint64_t system, uint16_t number)
+{
+	struct lacp_pdu pdu = test_pdu(&t, i, STATE_OUT);
+
+	pdu.actor.system_id = system;
+	pdu.actor.system_priority = t.config.system_priority;
+	pdu.actor.port_id = number;
+	test_hear_pdu(&t, i, &pdu);
+}
+
+/*
+ * With two keys to one partner both ends find the same link, by the numbers of
+ * the system with the lesser identifier, whichever came first.
+ */
+static void both_ends_agree(void **state)
+{
+	t.ports[1].config.key = 4711;
+	test_configure_port(&t, 1);
+	hear_number(0, 0x020000000001, 9);
+	hear_number(1, 0x020000000001, 3);
+	assert_int_equal(selected(), 0x2);
+	hear_number(1, 0x020000000001, 10);
+	assert_int_equal(selected(), 0x1);
+	hear_number(0, 0x0200000000ff, 9);
+	hear_number(1, 0x0200000000ff, 3);
+	assert_int_equal(selected(), 0x1);
 }
 
 /* Key, system and system priority each make another LAG; so does our key. */
@@ -301,9 +329,9 @@ int main(void)
 		TEST(carrying_stays),	  TEST(partner_holds_out),
 		TEST(lag_out_of_sync),	  TEST(unwilling_partner),
 		TEST(priority_decides),	  TEST(individual_links),
-		TEST(other_lag),	  TEST(other_speed),
-		TEST(loopback),		  TEST(partner_changes),
-		TEST(add_and_remove),
+		TEST(both_ends_agree),	  TEST(other_lag),
+		TEST(other_speed),	  TEST(loopback),
+		TEST(partner_changes),	  TEST(add_and_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -372,10 +372,10 @@ int bond_migrate(struct bond *bond, unsigned bucket, struct bond_member *m,
 		return -EOPNOTSUPP;
 	if (bucket >= BOND_BUCKETS || !m->shares)
 		return -EINVAL;
+	bond_rebalance_hold(bond, bucket, now_ms);
 	if (bond->buckets[bucket].member == m)
 		return 0;
 	bond_move_bucket(bond, bucket, m);
-	bond_rebalance_hold(bond, bucket, now_ms);
 	bond_announce_bucket(bond, bucket, now_ms);
 	bond_update(bond, now_ms);
 	return 0;

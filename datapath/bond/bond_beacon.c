@@ -233,7 +233,8 @@ void bond_receive_beacon(struct bond_member *m, const void *frame, size_t len,
 	struct beacon beacon;
 	bool was_alone;
 
-	if (!probes(bond))
+	/* What was under way when the link went proves nothing any more. */
+	if (!probes(bond) || !takes_part(m))
 		return;
 	if (!beacon_parse(frame, len, &beacon) ||
 	    beacon.identity != bond->identity ||

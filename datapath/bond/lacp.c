@@ -23,7 +23,7 @@ static void run_select_and_mux(struct lacp *lacp, uint64_t now_ms)
 		moved = false;
 		for (unsigned i = 0; i < lacp->n_ports; i++)
 			moved |= lacp_mux_run(lacp->ports[i], now_ms);
-		moved |= lacp_select_run(lacp);
+		moved |= lacp_select_run(lacp, now_ms);
 	} while (moved);
 }
 
@@ -74,6 +74,7 @@ static uint64_t port_next_ms(const struct lacp_port *port)
 	uint64_t next_ms = MIN(port->current_while_ms, port->periodic_ms);
 
 	next_ms = MIN(next_ms, lacp_mux_next_ms(port));
+	next_ms = MIN(next_ms, port->held_out_ms);
 	next_ms = MIN(next_ms, lacp_churn_next_ms(port));
 	return MIN(next_ms, lacp_transmit_next_ms(port));
 }
@@ -186,6 +187,7 @@ struct lacp_port *lacp_add_port(struct lacp *lacp,
 	port->config = *config;
 	port->full_duplex = true;
 	port->periodic_ms = LACP_NEVER;
+	port->held_out_ms = LACP_NEVER;
 	lacp->ports = xrealloc(lacp->ports,
 			       (lacp->n_ports + 1) * sizeof(*lacp->ports));
 	lacp->ports[lacp->n_ports++] = port;

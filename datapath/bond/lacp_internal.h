@@ -22,7 +22,9 @@
 #define LACP_TX_MAX 3
 /* Marker responses in any second, as for a slow protocol (57A.3). */
 #define LACP_MARKER_MAX 5
-#define LACP_NEVER	UINT64_MAX
+/* Ours: a partner that is not in sync for as long does not want the link. */
+#define LACP_HELD_OUT_MS 10000
+#define LACP_NEVER	 UINT64_MAX
 
 enum lacp_receive_state {
 	LACP_RX_INITIALIZE,
@@ -84,6 +86,8 @@ struct lacp_port {
 	uint64_t periodic_ms;
 	enum lacp_mux_state mux;
 	uint64_t wait_while_ms;
+	bool held_out; /* attached, and its partner did not follow */
+	uint64_t held_out_ms;
 	struct lacp_churn actor_churn, partner_churn;
 
 	/* When the next frame may go: rings of times, the oldest at next. */
@@ -129,7 +133,7 @@ const char *lacp_periodic_state_name(enum lacp_periodic_state state);
 bool lacp_port_has_partner(const struct lacp_port *port);
 bool lacp_port_is_individual(const struct lacp_port *port);
 /* Returns whether a port was selected or unselected. */
-bool lacp_select_run(struct lacp *lacp);
+bool lacp_select_run(struct lacp *lacp, uint64_t now_ms);
 
 /* --- lacp_mux.c: the mux machine with independent control, figure 6-21 --- */
 void lacp_mux_begin(struct lacp_port *port);

@@ -52,7 +52,7 @@ static bool same_lag(const struct lacp_port *a, const struct lacp_port *b)
 /* What LAGs are compared by, the first difference counts; more is better. */
 struct rank {
 	bool carries;	    /* traffic: then it stays */
-	uint64_t bandwidth; /* of the ports that hear their partner */
+	uint64_t bandwidth; /* of ports whose partner is heard and willing */
 	unsigned n_live;
 	bool chosen; /* already: no change without a reason */
 };
@@ -68,7 +68,7 @@ static struct rank rank_of(const struct lacp_port *member)
 		if (!lacp_port_has_partner(port) || !same_lag(member, port))
 			continue;
 		rank.chosen |= port->selected;
-		if (port->receive != LACP_RX_CURRENT)
+		if (port->receive != LACP_RX_CURRENT || port->held_out)
 			continue;
 		rank.carries |= port->mux >= LACP_MUX_COLLECTING;
 		rank.bandwidth += port->speed_bps;
@@ -128,11 +128,36 @@ static bool select_port(struct lacp_port *port, const struct lacp_port *lag)
 	return true;
 }
 
-bool lacp_select_run(struct lacp *lacp)
+/*
+ * A partner may keep a link out of sync for as long as it likes: it may have
+ * too few links, or others that it likes better. That is not to keep us from a
+ * LAG that would work.
+ */
+static void watch_partner(struct lacp_port *port, uint64_t now_ms)
 {
-	const struct lacp_port *lag = choose_lag(lacp);
+	bool out = port->receive == LACP_RX_CURRENT &&
+		   !(port->partner.state & LACP_SYNCHRONIZATION);
+
+	if (!out)
+		port->held_out = false;
+	if (!out || port->held_out || port->mux != LACP_MUX_ATTACHED)
+		port->held_out_ms = LACP_NEVER;
+	else if (port->held_out_ms == LACP_NEVER)
+		port->held_out_ms = now_ms + LACP_HELD_OUT_MS;
+	if (port->held_out_ms > now_ms)
+		return;
+	port->held_out = true;
+	port->held_out_ms = LACP_NEVER;
+}
+
+bool lacp_select_run(struct lacp *lacp, uint64_t now_ms)
+{
+	const struct lacp_port *lag;
 	bool changed = false;
 
+	for (unsigned i = 0; i < lacp->n_ports; i++)
+		watch_partner(lacp->ports[i], now_ms);
+	lag = choose_lag(lacp);
 	for (unsigned i = 0; i < lacp->n_ports; i++)
 		changed |= select_port(lacp->ports[i], lag);
 	return changed;

@@ -38,7 +38,8 @@ uint64_t lacp_transmit_next_ms(const struct lacp_port *port)
 
 /*
  * Without it the partner would go on sending to us until it has heard nothing
- * for 90 seconds.
+ * for 90 seconds. It asks for a frame each second, so that if we come back
+ * soon, and are passive, we are spoken to soon.
  */
 void lacp_transmit_goodbye(struct lacp_port *port, uint64_t now_ms)
 {
@@ -46,6 +47,7 @@ void lacp_transmit_goodbye(struct lacp_port *port, uint64_t now_ms)
 
 	actor.state &= ~(LACP_AGGREGATION | LACP_SYNCHRONIZATION |
 			 LACP_COLLECTING | LACP_DISTRIBUTING);
+	actor.state |= LACP_TIMEOUT;
 	port->ntt = port->receive == LACP_RX_CURRENT;
 	if (port->periodic == LACP_NO_PERIODIC)
 		port->ntt = false;

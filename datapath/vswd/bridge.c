@@ -208,6 +208,8 @@ bool vswitch_tick(struct vswitch *vs, uint32_t now_s)
 		look_elsewhere(vs, b);
 		for (size_t i = 0; i < b->n_vports; i++)
 			vport_tick(vs, b->vports[i]);
+		for (struct vbond *vb = b->bonds; vb; vb = vb->next)
+			vbond_tick(vb);
 	}
 	return vs->changed || vs->dirty;
 }

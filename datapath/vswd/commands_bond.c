@@ -99,7 +99,7 @@ static void set_active(struct control_request *request, int argc,
 		return;
 	bond_get_status(vb->bond, vswitch_now_ms(), &status);
 	if (status.active == m) {
-		control_reply(request, "no change");
+		control_reply(request, "no change\n");
 		return;
 	}
 	error = bond_set_active(vb->bond, m, vswitch_now_ms());
@@ -111,7 +111,7 @@ static void set_active(struct control_request *request, int argc,
 		command_fail(request, "cannot make %s active: %s", argv[2],
 			     strerror(-error));
 	else
-		control_reply(request, "done");
+		control_reply(request, "done\n");
 }
 
 static void enable(struct control_request *request, struct vswitch *vs,
@@ -124,7 +124,7 @@ static void enable(struct control_request *request, struct vswitch *vs,
 		return;
 	bond_member_enable(m, on, vswitch_now_ms());
 	take_effect(vb);
-	control_reply(request, on ? "enabled" : "disabled");
+	control_reply(request, on ? "enabled\n" : "disabled\n");
 }
 
 static void enable_member(struct control_request *request, int argc,
@@ -182,7 +182,7 @@ static void migrate(struct control_request *request, int argc,
 	error = bond_migrate(vb->bond, bucket, m, vswitch_now_ms());
 	take_effect(vb);
 	if (!error)
-		control_reply(request, "migrated");
+		control_reply(request, "migrated\n");
 	else if (error == -EOPNOTSUPP)
 		control_reply_error(request, "not an SLB bond");
 	else if (is_enabled(m))
@@ -230,7 +230,7 @@ static void hash(struct control_request *request, int argc,
 		control_reply_error(request, "invalid mac");
 		return;
 	}
-	snprintf(text, sizeof(text), "%u", bond_hash_slb(mac, vlan, basis));
+	snprintf(text, sizeof(text), "%u\n", bond_hash_slb(mac, vlan, basis));
 	control_reply(request, text);
 }
 

@@ -78,7 +78,7 @@ static void add_bond(struct building *w, struct fwd_bridge *fb,
 		struct fwd_port *p = fwd_bond_add_member(
 			vb->fwd, v ? v->port : NULL, bond_member_filter(m));
 
-		if (p)
+		if (v && p)
 			fill_port(w, v, p);
 	}
 }

@@ -235,7 +235,9 @@ static void refuse(struct vbond *vb, char *why)
 				  : "it is not made");
 	free(vb->error);
 	vb->error = why;
-	vbond_changed(vb);
+	vb->vs->changed = true;
+	for (size_t i = 0; i < vb->n_members; i++)
+		vport_mark_dirty(vb->vs, vb->members[i]);
 }
 
 static void replace(struct cfg_port **place, const struct cfg_port *config)

@@ -40,7 +40,9 @@ struct vbond {
 	uint16_t number;   /* in the FDB; 0: not yet */
 	uint16_t lacp_key; /* the bond's own, of the bridge's bonds; 0: none */
 	bool seen;	   /* by the reconciliation under way */
-	bool dirty;	   /* the database is to be told */
+	bool dirty;	   /* the database is to be told, ... */
+	bool tell_later;   /* ... with the next tick */
+	unsigned n_tells;  /* since the last */
 	uint64_t told_active; /* MAC that it was told */
 	struct event *timer;  /* bond_run() */
 	struct event *miimon; /* looks at members' links; NULL: no need */
@@ -96,6 +98,8 @@ void vbond_stop(struct vbond *vb); /* the timers */
 void vbond_watch(struct vbond *vb);
 /* What is shown, or in the snapshot, has changed. */
 void vbond_changed(struct vbond *vb);
+/* Once a second. */
+void vbond_tick(struct vbond *vb);
 /* v's port was opened or closed, or its status changed; v may be no member. */
 void vbond_member_changed(struct vport *v);
 /* After any call into vb->bond: its timer is set to what it wants next. */

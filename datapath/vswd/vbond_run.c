@@ -9,6 +9,8 @@
 #include "vswd/frames.h"
 #include "vswd/vbond.h"
 
+#define TELLS_MAX 10 /* in a second */
+
 uint64_t vswitch_now_ms(void)
 {
 	struct timespec t;
@@ -61,15 +63,32 @@ static void stations(void (*cb)(void *cb_arg, uint64_t mac, uint16_t vid),
 	fdb_for_each(vb->bridge->fdb, tell_station, &w);
 }
 
+/* The database hears of it, however often a partner changes its mind. */
+static void tell(struct vbond *vb)
+{
+	vb->tell_later = vb->n_tells >= TELLS_MAX;
+	if (vb->tell_later)
+		return;
+	vb->n_tells++;
+	vb->dirty = true;
+	for (size_t i = 0; i < vb->n_members; i++)
+		vport_mark_dirty(vb->vs, vb->members[i]);
+}
+
+void vbond_tick(struct vbond *vb)
+{
+	vb->n_tells = 0;
+	if (vb->tell_later)
+		tell(vb);
+}
+
 /* The snapshot follows from the loop, at once: not from inside the bond. */
 void vbond_changed(struct vbond *vb)
 {
 	struct vswitch *vs = vb->vs;
 
 	vs->changed = true;
-	vb->dirty = true;
-	for (size_t i = 0; i < vb->n_members; i++)
-		vport_mark_dirty(vs, vb->members[i]);
+	tell(vb);
 	if (vs->wake)
 		vs->wake(vs->wake_arg);
 }

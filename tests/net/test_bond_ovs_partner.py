@@ -58,10 +58,11 @@ def _(lab):
             ("br0", "strict", ("m0", "m1"), "false"),
             ("br1", "lenient", ("n0", "n1"), "true")):
         for switch in (lab.switch, up):
+            settings = {"lacp-fallback-ab": fallback, "lacp-time": "fast"}
+            if fallback == "true":
+                settings["bond-primary"] = members[0]
             add_bond(switch, bridge, bond, members, bond_mode="balance-tcp",
-                     lacp="passive", other_config={
-                         "lacp-fallback-ab": fallback, "lacp-time": "fast",
-                         "bond-primary": members[0]})
+                     lacp="passive", other_config=settings)
     stations(lab, lab.switch, {"p0": {}, "p1": {"bridge": "br1"}})
     stations(lab, up, {"u0": {}, "u1": {"bridge": "br1"}})
     for switch in (lab.switch, up):

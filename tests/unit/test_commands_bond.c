@@ -233,20 +233,21 @@ static void test_set_active(void **state)
 	add_bond("bond0", "{}");
 	OK("bond/set-active-member", "bond0", "m1");
 	assert_string_equal(OK("bond/set-active-member", "bond0", "m2"),
-			    "done");
+			    "done\n");
 	/* In force when it returns. */
 	contains(OK("bond/show"), "(m2)");
 	assert_string_equal(OK("bond/set-active-slave", "bond0", "m2"),
-			    "no change");
+			    "no change\n");
 	fails_with("no such bond", "bond/set-active-member", "p1", "m1");
 	fails_with("no such member", "bond/set-active-slave", "bond0", "p1");
 	assert_string_equal(OK("bond/disable-member", "bond0", "m1"),
-			    "disabled");
+			    "disabled\n");
 	fails_with("cannot make disabled member active",
 		   "bond/set-active-member", "bond0", "m1");
-	assert_string_equal(OK("bond/enable-slave", "bond0", "m1"), "enabled");
+	assert_string_equal(OK("bond/enable-slave", "bond0", "m1"),
+			    "enabled\n");
 	assert_string_equal(OK("bond/set-active-member", "bond0", "m1"),
-			    "done");
+			    "done\n");
 	fails_with("no such bond", "bond/enable-member", "x", "m1");
 	fails_with("no such member", "bond/disable-slave", "bond0", "x");
 }
@@ -264,7 +265,7 @@ static void test_migrate(void **state)
 {
 	add_bond("bond0", "{\"bond_mode\": \"balance-slb\"}");
 	assert_string_equal(OK("bond/migrate", "bond0", "12", "m1"),
-			    "migrated");
+			    "migrated\n");
 	assert_string_equal(owner(12), "m1");
 	OK("bond/migrate", "bond0", "268", "m2"); /* 12 again */
 	assert_string_equal(owner(12), "m2");
@@ -287,10 +288,10 @@ static void test_hash(void **state)
 {
 	char expected[16];
 
-	snprintf(expected, sizeof(expected), "%u",
+	snprintf(expected, sizeof(expected), "%u\n",
 		 bond_hash_slb(0x001122334455, 0, 0));
 	assert_string_equal(OK("bond/hash", "00:11:22:33:44:55"), expected);
-	snprintf(expected, sizeof(expected), "%u",
+	snprintf(expected, sizeof(expected), "%u\n",
 		 bond_hash_slb(0x001122334455, 10, 5));
 	assert_string_equal(OK("bond/hash", "00:11:22:33:44:55", "10", "5"),
 			    expected);

@@ -121,6 +121,29 @@ static void lag_out_of_sync(void **state)
 	assert_int_equal(selected(), 0x9);
 }
 
+/* A partner that never comes into sync does not keep us from another. */
+static void unwilling_partner(void **state)
+{
+	for (unsigned i = 0; i < 30; i++) {
+		for (unsigned port = 0; port < 3; port++)
+			test_hear(&t, port, STATE_OUT);
+		hear_system(3, OTHER_SYSTEM, 2000, STATE_ALL);
+		if (i == 10)
+			assert_int_equal(selected(), 0x7);
+		test_advance(&t, 1000);
+	}
+	assert_int_equal(selected(), 0x8);
+	assert_mux(&t, 3, "DISTRIBUTING");
+	/* And when that one goes, back: it is in sync now. */
+	test_hear(&t, 0, STATE_ALL);
+	test_hear(&t, 1, STATE_ALL);
+	test_link(&t, 3, false);
+	assert_int_equal(selected(), 0x7);
+	test_advance(&t, 2000);
+	assert_mux(&t, 0, "DISTRIBUTING");
+	assert_mux(&t, 2, "ATTACHED");
+}
+
 /* At a draw the better priority decides, when none was there before. */
 static void priority_decides(void **state)
 {
@@ -276,10 +299,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(same_partner_joins), TEST(more_ports_win),
 		TEST(carrying_stays),	  TEST(partner_holds_out),
-		TEST(lag_out_of_sync),	  TEST(priority_decides),
-		TEST(individual_links),	  TEST(other_lag),
-		TEST(other_speed),	  TEST(loopback),
-		TEST(partner_changes),	  TEST(add_and_remove),
+		TEST(lag_out_of_sync),	  TEST(unwilling_partner),
+		TEST(priority_decides),	  TEST(individual_links),
+		TEST(other_lag),	  TEST(other_speed),
+		TEST(loopback),		  TEST(partner_changes),
+		TEST(add_and_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,6 +127,7 @@ static void goodbye(void **state)
 	test_configure(&t);
 	assert_int_equal(t.ports[0].n_sent, n + 1);
 	assert_int_equal(t.ports[0].last.pdu.actor.state & bits, 0);
+	assert_true(t.ports[0].last.pdu.actor.state & LACP_TIMEOUT);
 	test_advance(&t, 100000);
 	assert_int_equal(t.ports[0].n_sent, n + 1);
 }

@@ -85,6 +85,7 @@ class Rig:
         """Calls the steps with what is sending while the streams run."""
         for stream in self.streams:
             stream.sent = 0
+        self.lab.forget()
         self.recorder = Recorder().add(self.lab.far_ns, "p1", "p2", "u1")
         self.recorder.add(self.up.namespace, *self.members)
         with self.recorder:
@@ -141,9 +142,9 @@ class Rig:
             if streams and account.stream not in streams:
                 continue
             lost = self.between(account, since, until)
-            assert not lost, f"{len(lost)} lost after {since}: {account}, " \
-                f"marks {self.marks[since][account.stream.number]} of " \
-                f"{since}"
+            assert not lost, f"{len(lost)} lost after {since}, that is " \
+                f"{self.marks[since][account.stream.number]}: {account}, " \
+                f"seen at {[account.paths[n] for n in lost[:8]]}"
 
     def check_once(self):
         for account in self.accounts:

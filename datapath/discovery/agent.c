@@ -17,7 +17,7 @@ LOG_MODULE(lldp);
 
 struct discovery_port {
 	struct discovery *d;
-	struct discovery_port *next, **prev;
+	struct discovery_port *next;
 	char *name;
 	void *owner;
 	unsigned mode;
@@ -241,18 +241,12 @@ struct discovery_port *discovery_add_port(struct discovery *d, const char *name,
 	port->owner = owner;
 	neighbor_table_init(&port->neighbors, &d->pool);
 	port->next = d->ports;
-	port->prev = &d->ports;
-	if (port->next)
-		port->next->prev = &port->next;
 	d->ports = port;
 	return port;
 }
 
 static void free_port(struct discovery_port *port)
 {
-	*port->prev = port->next;
-	if (port->next)
-		port->next->prev = port->prev;
 	neighbor_table_clear(&port->neighbors);
 	free(port->name);
 	free(port);
@@ -260,8 +254,13 @@ static void free_port(struct discovery_port *port)
 
 void discovery_remove_port(struct discovery_port *port, uint64_t now_ms)
 {
-	for (int p = 0; p < N_DISCOVERY_PROTOCOLS; p++)
-		shut_down(port, p, now_ms);
+	struct discovery_port **p = &port->d->ports;
+
+	for (int i = 0; i < N_DISCOVERY_PROTOCOLS; i++)
+		shut_down(port, i, now_ms);
+	while (*p != port)
+		p = &(*p)->next;
+	*p = port->next;
 	free_port(port);
 }
 
@@ -330,10 +329,14 @@ struct discovery *discovery_create(const struct discovery_ops *ops,
 
 void discovery_destroy(struct discovery *d)
 {
+	struct discovery_port *port;
+
 	if (!d)
 		return;
-	while (d->ports)
-		free_port(d->ports);
+	while ((port = d->ports)) {
+		d->ports = port->next;
+		free_port(port);
+	}
 	free(d);
 }
 

@@ -14,6 +14,17 @@ struct cfg_port *config_read_port(
 	const struct db_columns *columns, const struct ovsdb_client_row *port,
 	const struct ovsdb_client_row *const interfaces[], size_t n_interfaces);
 
+/*
+ * What a Port row with several interfaces says of its bond; the port's
+ * interfaces are read already.
+ */
+struct cfg_bond *config_read_bond(const struct db_columns *columns,
+				  const struct ovsdb_client_row *row,
+				  const struct cfg_port *port);
+/* Interface:other_config:lacp-... */
+struct lacp_port_config config_read_lacp_port(const struct ovsdb_datum *other,
+					      const char *where);
+
 /* Without its ports. */
 struct cfg_bridge *config_read_bridge(const struct db_columns *columns,
 				      const struct ovsdb_client_row *row);

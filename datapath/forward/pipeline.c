@@ -24,7 +24,7 @@ struct pipeline *pipeline_create(unsigned thread)
 	struct pipeline *pl = xcalloc(1, sizeof(*pl));
 
 	pl->thread = thread;
-	pl->rows = xcalloc_aligned(BOND_MEMBERS_MAX, sizeof(*pl->rows));
+	pl->rows = xcalloc_aligned(1, sizeof(*pl->rows));
 	for (unsigned i = 0; i < PATCH_DEPTH_MAX; i++) {
 		pl->stages[i] = xcalloc_aligned(1, sizeof(struct stage));
 		pl->crossed[i] = xcalloc_aligned(PACKET_BURST_MAX,
@@ -148,54 +148,37 @@ static void drop_at_bond(const struct pipeline *pl, const struct fwd_port *bond,
 			     DROP_BOND_DOWN);
 }
 
-static void send_to_member(struct pipeline *pl, const struct fwd_port *bond,
-			   unsigned member, struct packet *const packets[],
-			   unsigned n)
+static void capture_share(const struct fwd_port *bond,
+			  const struct bond_share *share)
 {
-	const struct fwd_port *out = NULL;
-
-	if (likely(member < bond->bond->n_members))
-		out = bond->bond->members[member];
-	if (unlikely(!out)) {
-		drop_at_bond(pl, bond, packets, n);
-		return;
-	}
-	for (unsigned i = 0; bond->capture && i < n; i++)
-		capture_packet(bond->capture, packets[i], CAPTURE_OUT);
-	output_send(pl, out, packets, n);
-}
-
-/* Each member's packets in the order in which they came. */
-static void send_to_members(struct pipeline *pl, const struct fwd_port *bond,
-			    struct packet *const packets[], unsigned n,
-			    const uint8_t members[])
-{
-	unsigned n_rows[BOND_MEMBERS_MAX] = { 0 };
-
-	for (unsigned i = 0; i < n; i++) {
-		unsigned m = members[i];
-
-		if (likely(m < BOND_MEMBERS_MAX))
-			pl->rows[m][n_rows[m]++] = packets[i];
-		else
-			drop_at_bond(pl, bond, &packets[i], 1);
-	}
-	for (unsigned m = 0; m < BOND_MEMBERS_MAX; m++)
-		if (n_rows[m])
-			send_to_member(pl, bond, m, pl->rows[m], n_rows[m]);
+	for (unsigned i = 0; i < share->n; i++)
+		capture_packet(bond->capture, share->packets[i], CAPTURE_OUT);
 }
 
 void pipeline_bond(struct pipeline *pl, const struct fwd_port *bond,
 		   struct packet *const packets[], unsigned n)
 {
 	const struct fwd_port *from = pl->stages[pl->depth]->as;
-	uint8_t members[PACKET_BURST_MAX];
+	const struct fwd_bond *b = bond->bond;
+	unsigned n_shares;
 
-	if (bond_table_choose(bond->bond->table, packets, n,
-			      from ? from->number : 0, pl->thread, members))
-		send_to_member(pl, bond, members[0], packets, n);
-	else
-		send_to_members(pl, bond, packets, n, members);
+	n_shares =
+		bond_table_share(b->table, packets, n, from ? from->number : 0,
+				 pl->thread, pl->rows);
+	for (unsigned i = 0; i < n_shares; i++) {
+		const struct bond_share *share = &pl->rows->shares[i];
+		const struct fwd_port *out = NULL;
+
+		if (likely(share->member < b->n_members))
+			out = b->members[share->member];
+		if (unlikely(!out)) {
+			drop_at_bond(pl, bond, share->packets, share->n);
+			continue;
+		}
+		if (unlikely(bond->capture))
+			capture_share(bond, share);
+		output_send(pl, out, share->packets, share->n);
+	}
 }
 
 /* --- frames of our own -------------------------------------------------- */

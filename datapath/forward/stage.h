@@ -53,6 +53,8 @@ struct stage {
 	unsigned n_busy;
 };
 
+struct bond_rows; /* bond/bond_table.h */
+
 struct pipeline {
 	unsigned thread;
 	unsigned depth;
@@ -65,7 +67,7 @@ struct pipeline {
 	 * What goes to each member of a bond. One is enough: members lead to
 	 * no other bridge.
 	 */
-	struct packet *(*rows)[PACKET_BURST_MAX];
+	struct bond_rows *rows;
 };
 
 /* The steps, in order; each takes what the one before left in stage->items. */

@@ -291,6 +291,7 @@ void bond_member_set_link(struct bond_member *m, bool up, uint64_t mac,
 	if (!changed && m->mac == mac && m->speed_bps == speed_bps &&
 	    m->full_duplex == full_duplex)
 		return;
+	m->bond->dirty |= m->mac != mac; /* the active one is known by it */
 	m->link = up;
 	m->mac = mac;
 	m->speed_bps = speed_bps;

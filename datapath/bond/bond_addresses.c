@@ -94,6 +94,18 @@ static void forget(struct bond_addresses *t, struct address *a)
 	free(a);
 }
 
+/* For one more; what nobody has heard of for long goes anyway. */
+static void make_room(struct bond_addresses *t, uint64_t now_ms)
+{
+	struct address *a = t->oldest, *newer;
+
+	for (; a && (t->n >= ADDRESSES_MAX || now_ms - a->heard_ms > FORGET_MS);
+	     a = newer) {
+		newer = a->newer;
+		forget(t, a);
+	}
+}
+
 /* The same address, or else the oldest of the station if it has too many. */
 static struct address *find_or_oldest(struct address *chain, uint64_t key,
 				      const uint8_t *ip, unsigned ip_len,
@@ -134,9 +146,7 @@ void bond_addresses_learn(struct bond_addresses *t, uint64_t mac, uint16_t vid,
 	} else {
 		if (a)
 			forget(t, a);
-		while (t->oldest && (t->n >= ADDRESSES_MAX ||
-				     now_ms - t->oldest->heard_ms > FORGET_MS))
-			forget(t, t->oldest);
+		make_room(t, now_ms);
 		a = xcalloc(1, sizeof(*a));
 		a->key = key;
 		a->ip_len = (uint8_t)ip_len;

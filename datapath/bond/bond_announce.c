@@ -27,7 +27,7 @@
 #define ROUNDS	      2
 #define AGAIN_MS      1000 /* the second round after the first began */
 #define TABLE_MS      2	   /* how often to look for a new table, ... */
-#define TABLE_MAX_MS  100  /* ... and for how long */
+#define TABLE_MAX_MS  1000 /* ... and for how long */
 
 struct bond_announcer {
 	unsigned round; /* 0: nothing to do; 1 and 2 */

@@ -141,10 +141,11 @@ static void judge(struct bond *bond, uint64_t now_ms)
 		bond->deaf = false;
 	} else if (!bond->deaf && n > 1 && ripe == n) {
 		bond->deaf = true;
-		log_warn("bond %s: no member hears another's beacons, so they "
-			 "tell nothing: does the network drop broadcasts of "
-			 "type 0x%x?",
-			 bond->name, BEACON_ETHERTYPE);
+		log_warn_limited(
+			"bond %s: no member hears another's beacons, so they "
+			"tell nothing: does the network drop broadcasts of "
+			"type 0x%x?",
+			bond->name, BEACON_ETHERTYPE);
 	}
 }
 

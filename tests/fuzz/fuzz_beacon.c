@@ -2,11 +2,13 @@
  * Beacons that a bond receives: any bytes, and bytes in the place of one that
  * is right. The identity is random, so it is put in where the input says so.
  */
+#include "base/log.h"
 #include "bond/bond.h"
 #include "fuzz_input.h"
 #include "packet/beacon.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static uint64_t identity;
 
@@ -86,6 +88,11 @@ static void receive_one(struct bond *bond, const uint8_t **data, size_t *size,
 	*now += how[0] >> 4 << 4;
 	bond_run(bond, *now);
 	MUST(bond_next_ms(bond) > *now);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	return log_set("ANY:console:off", NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "base/util.h"
+#include "packet/beacon.h"
 #include "packet/packet.h"
 
 enum punt_kind {
@@ -25,9 +26,6 @@ enum punt_kind {
 	PUNT_NEIGHBOR, /* ARP, neighbour discovery; a copy, the frame goes on */
 	N_PUNT_KINDS,
 };
-
-/* IEEE 802 local experimental ethertype 1: our beacons. */
-#define BEACON_ETHERTYPE 0x88b5
 
 #define PUNT_RATE      100  /* frames a second, kind and port, ... */
 #define PUNT_RATE_COPY 50   /* ... and of copies */

@@ -79,6 +79,11 @@ struct vport *command_port(struct control_request *request, struct bridge *b,
 	for (size_t i = 0; i < b->n_vports && !v; i++)
 		if (!strcmp(b->vports[i]->interface->name, name))
 			v = b->vports[i];
+	/* A bond: any of its members stands for it. */
+	for (size_t i = 0; i < b->n_vports && !v; i++)
+		if (b->vports[i]->bond &&
+		    !strcmp(b->vports[i]->config->name, name))
+			v = b->vports[i];
 	n = strtol(name, &end, 10);
 	if (!v && !strcmp(name, "LOCAL"))
 		v = bridge_find_ofport(b, OFPORT_LOCAL);
@@ -175,5 +180,8 @@ void commands_register(struct control_server *server, struct vswitch *vs)
 	commands_register_port(server, vs);
 	commands_register_worker(server, vs);
 	commands_register_vhost(server, vs);
+	commands_register_bond(server, vs);
+	commands_register_lacp(server, vs);
+	commands_register_lldp(server, vs);
 	commands_register_capture(server, vs);
 }

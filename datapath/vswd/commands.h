@@ -27,6 +27,12 @@ void commands_register_worker(struct control_server *server,
 			      struct vswitch *vs);
 /* commands_vhost.c: vhost/show */
 void commands_register_vhost(struct control_server *server, struct vswitch *vs);
+/* commands_bond.c: bond/... */
+void commands_register_bond(struct control_server *server, struct vswitch *vs);
+/* commands_lacp.c: lacp/show and show-stats */
+void commands_register_lacp(struct control_server *server, struct vswitch *vs);
+/* commands_lldp.c: lldp/neighbors, lldp/stats */
+void commands_register_lldp(struct control_server *server, struct vswitch *vs);
 /* commands_capture.c: capture */
 void commands_register_capture(struct control_server *server,
 			       struct vswitch *vs);

@@ -152,9 +152,12 @@ static void read_interface(struct cfg_interface *interface,
 	config_map_pairs(db_get(columns, row, DB_INTERFACE_OTHER_CONFIG), where,
 			 "worker-affinity", CONFIG_QUEUE_MAX, WORKERS_MAX - 1,
 			 &interface->worker_affinity);
+	interface->lacp = config_read_lacp_port(
+		db_get(columns, row, DB_INTERFACE_OTHER_CONFIG), where);
 	free(where);
 	interface->mac = read_mac(
 		name, db_get_string(columns, row, DB_INTERFACE_MAC, NULL));
+	config_read_discovery(interface, columns, row);
 }
 
 struct cfg_port *config_read_port(
@@ -177,5 +180,7 @@ struct cfg_port *config_read_port(
 	port->interfaces = xcalloc(n_interfaces, sizeof(*port->interfaces));
 	for (size_t i = 0; i < n_interfaces; i++)
 		read_interface(&port->interfaces[i], columns, interfaces[i]);
+	if (n_interfaces > 1)
+		port->bond = config_read_bond(columns, row, port);
 	return port;
 }

@@ -76,7 +76,13 @@ struct common {
 	struct packet **end[2]; /* of two members' rows, if there are two */
 };
 
-/* The low halves of eight pointers, less that of the base. */
+/*
+ * The low halves of eight pointers, less that of the base: in lanes in an order
+ * of their own, which all of a group's vectors have.
+ */
+static const uint8_t packet_of_lane[LANES] = { 0, 1, 4, 5, 2, 3, 6, 7 };
+#define FIRST_LANES 0x33 /* of packets 0 to 3 */
+
 INLINE __m256i load_offsets(struct packet *const packets[], __m256i base)
 {
 	__m256i low = _mm256_loadu_si256((const void *)packets);
@@ -84,9 +90,7 @@ INLINE __m256i load_offsets(struct packet *const packets[], __m256i base)
 	__m256 halves = _mm256_shuffle_ps(_mm256_castsi256_ps(low),
 					  _mm256_castsi256_ps(high), 0x88);
 
-	return _mm256_sub_epi32(
-		_mm256_permute4x64_epi64(_mm256_castps_si256(halves), 0xd8),
-		base);
+	return _mm256_sub_epi32(_mm256_castps_si256(halves), base);
 }
 
 INLINE __m256i gather(const void *base, unsigned at, __m256i offsets)
@@ -119,7 +123,7 @@ INLINE void store_bytes(const struct common *c, uint8_t to[], __m256i v)
 
 	_mm_storel_epi64(
 		(void *)to,
-		_mm_unpacklo_epi32(_mm256_castsi256_si128(bytes),
+		_mm_unpacklo_epi16(_mm256_castsi256_si128(bytes),
 				   _mm256_extracti128_si256(bytes, 1)));
 }
 
@@ -143,24 +147,27 @@ static struct {
 	uint8_t first[256][8], last[256][8];
 } places;
 
-static void find_places(uint8_t order[8], unsigned set)
+/* Of packets [from, from + 4). */
+static void find_places(uint8_t order[8], unsigned set, unsigned from)
 {
 	unsigned n = 0;
 
 	for (unsigned want = 1; want < 2; want--)
-		for (unsigned i = 0; i < 4; i++) {
-			if ((set >> i & 1) != want)
+		for (unsigned lane = 0; lane < LANES; lane++) {
+			unsigned at = packet_of_lane[lane] - from;
+
+			if (at >= 4 || (set >> lane & 1) != want)
 				continue;
-			order[n++] = 2 * i;
-			order[n++] = 2 * i + 1;
+			order[n++] = 2 * at;
+			order[n++] = 2 * at + 1;
 		}
 }
 
 static __attribute__((constructor)) void find_all_places(void)
 {
 	for (unsigned set = 0; set < 256; set++) {
-		find_places(places.first[set], set & 15);
-		find_places(places.last[set], set >> 4);
+		find_places(places.first[set], set, 0);
+		find_places(places.last[set], set, 4);
 	}
 }
 
@@ -180,7 +187,7 @@ INLINE void share_two(struct common *c, struct packet *const packets[],
 {
 	__m256i first = _mm256_loadu_si256((const void *)packets);
 	__m256i last = _mm256_loadu_si256((const void *)(packets + 4));
-	int64_t n_first = __builtin_popcountll(set & 15);
+	int64_t n_first = __builtin_popcountll(set & FIRST_LANES);
 	int64_t n = __builtin_popcountll(set);
 
 	store_set(c->end[1], first, places.first[set]);
@@ -339,9 +346,9 @@ static AVX2 __attribute__((noinline)) __m256i hash_misfits(
 	_mm256_storeu_si256((void *)fit, fits);
 	for (unsigned i = 0; i < LANES; i++)
 		if (fit[i] != UINT32_MAX)
-			lanes[i] = bond_hash_packet(b->table->hash,
-						    b->table->basis,
-						    b->packets[at + i]);
+			lanes[i] = bond_hash_packet(
+				b->table->hash, b->table->basis,
+				b->packets[at + packet_of_lane[i]]);
 	return _mm256_loadu_si256((const void *)lanes);
 }
 

@@ -335,7 +335,7 @@ static void update_selected(void **state)
 		test_negotiate(&t);
 	}
 	/* Its other bits are no change of the partner. */
-	test_hear(&t, 0, STATE_ALL ^ LACP_TIMEOUT ^ LACP_EXPIRED);
+	test_hear(&t, 0, STATE_ALL ^ LACP_TIMEOUT ^ LACP_DEFAULTED);
 	assert_mux(&t, 0, "DISTRIBUTING");
 }
 

@@ -133,6 +133,13 @@ void bond_member_set_link(struct bond_member *member, bool up, uint64_t mac,
 			  uint64_t now_ms);
 
 /*
+ * The member's interface is about to be closed: LACP's partner is told, while
+ * that can still be sent. What follows is its link down, or another
+ * configuration.
+ */
+void bond_member_leaves(struct bond_member *member, uint64_t now_ms);
+
+/*
  * Once, before the first link is reported: the active member before a restart,
  * by its MAC (0: not known). It is taken again if it comes up within the first
  * moments (BOND_SETTLE_MS).

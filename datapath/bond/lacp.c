@@ -255,7 +255,7 @@ void lacp_port_set_usable(struct lacp_port *port, bool usable, uint64_t now_ms)
 {
 	if (usable == port->usable)
 		return;
-	if (port->up)
+	if (!usable)
 		lacp_transmit_goodbye(port, now_ms);
 	port->usable = usable;
 	port->up = port->link && usable;

@@ -94,6 +94,7 @@ struct lacp_port {
 	/* When the next frame may go: rings of times, the oldest at next. */
 	uint64_t tx_free_ms[LACP_TX_MAX];
 	unsigned tx_next;
+	uint64_t goodbye_free_ms;
 	uint64_t marker_free_ms[LACP_MARKER_MAX];
 	unsigned marker_next;
 

@@ -65,7 +65,7 @@ struct lacp_config {
 
 struct lacp_port_config {
 	uint16_t id;	   /* not 0, unique in the system */
-	uint16_t priority; /* default 32768 */
+	uint16_t priority; /* Open vSwitch's default: 65535 */
 	uint16_t key;	   /* 0: the bond's */
 };
 

@@ -21,7 +21,7 @@ LOG_MODULE(config);
 #define BEACON_MS	     1000
 #define BEACON_MIN_MS	     10
 #define LACP_SYSTEM_PRIORITY 65534 /* Open vSwitch's, of a bond */
-#define LACP_PORT_PRIORITY   32768
+#define LACP_PORT_PRIORITY   65535 /* the same */
 
 /* A word of a list, by its number; -1 and a warning for another. */
 static int word_index(const char *where, const char *key, const char *text,

@@ -320,10 +320,10 @@ static void test_lacp(void **state)
 	contains(text, "---- bond0 ----\n  status: passive\n  sys_id: ");
 	contains(text, "\n  sys_priority: 65534\n  aggregation key: 9\n"
 		       "  lacp_time: fast\n\nmember: m1: ");
-	contains(text, " detached\n  port_id: 71\n  port_priority: 32768\n"
+	contains(text, " detached\n  port_id: 71\n  port_priority: 65535\n"
 		       "  may_enable: false\n\n  actor sys_id: ");
 	contains(text, "\n  actor sys_priority: 65534\n  actor port_id: 71\n"
-		       "  actor port_priority: 32768\n  actor key: 9\n"
+		       "  actor port_priority: 65535\n  actor key: 9\n"
 		       "  actor state: timeout aggregation");
 	contains(text, "\n\n  partner sys_id: ");
 	contains(text, "\n  mux machine: ");

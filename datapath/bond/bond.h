@@ -60,7 +60,7 @@ struct bond_config {
 	uint32_t rebalance_ms; /* 0: buckets stay where they are */
 	uint32_t beacon_ms;
 	uint32_t hash_basis;
-	const char *primary; /* a member's name, or NULL */
+	const char *primary; /* a member's name, though it may be none yet */
 	bool failback;	     /* a better member that is back is active again */
 	bool lacp_fallback_ab;
 	struct lacp_config lacp; /* mode LACP_OFF: none */

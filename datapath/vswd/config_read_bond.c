@@ -163,11 +163,11 @@ static void read_members(struct cfg_bond *bond, const char *where,
 	for (unsigned i = 0; i < bond->config.n_members; i++)
 		if (bond->members[i].rank == RANK_NONE)
 			bond->members[i].rank = RANK_UNNAMED;
-	if (primary && find_member(bond, primary))
+	if (primary && primary[0])
 		bond->primary = xstrdup(primary);
-	else if (primary)
+	if (bond->primary && !find_member(bond, primary))
 		log_warn("%s: bond-primary is \"%s\", which is no member; it "
-			 "is ignored until it is one",
+			 "counts once it is one",
 			 where, primary);
 	bond->config.primary = bond->primary;
 	bond->config.failback = config_map_boolean(

@@ -153,6 +153,11 @@ static void test_show_active_backup(void **state)
 	contains(text, "\nfailback: true\n");
 	lacks(text, "next rebalance");
 	lacks(text, "all members active");
+	db_set_row(&f, "Port", "bond0",
+		   "{\"other_config\": [\"map\", "
+		   "[[\"bond-primary\", \"m9\"]]]}");
+	contains(OK("bond/show", "bond0"),
+		 "\nactive-backup primary: m9 (no such member)\n");
 	fails_with("no such bond", "bond/show", "m1");
 	fails_with("no such bond", "bond/show", "p1");
 	fails_with("\"bond/show\" command takes at most 1 arguments",

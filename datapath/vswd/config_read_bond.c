@@ -292,8 +292,9 @@ struct cfg_bond *config_read_bond(const struct db_columns *columns,
 	c->downdelay_ms = read_delay(columns, row, DB_PORT_BOND_DOWNDELAY);
 	c->hash_basis = config_map_integer(other, where, "bond-hash-basis", 0,
 					   UINT32_MAX, 0);
-	c->lacp_fallback_ab =
-		config_map_boolean(other, where, "lacp-fallback-ab", false);
+	/* A port of one link works without a partner, as in Open vSwitch. */
+	c->lacp_fallback_ab = config_map_boolean(
+		other, where, "lacp-fallback-ab", port->n_interfaces == 1);
 	if (!mac_from_string(
 		    db_get_string(columns, row, DB_PORT_BOND_ACTIVE_SLAVE, ""),
 		    &bond->active_mac))

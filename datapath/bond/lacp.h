@@ -131,6 +131,8 @@ struct lacp_port_status {
 	bool current, expired, defaulted; /* the receive machine */
 	bool selected, attached;	  /* to the aggregator */
 	bool individual;
+	/* Why it is individual, or not attached; for people. NULL: it is not */
+	const char *why_individual, *why_detached;
 	struct lacp_info actor, partner;
 	const char *receive_state, *mux_state, *periodic_state;
 	/* PDUs */

@@ -332,6 +332,9 @@ static void test_lacp(void **state)
 		       "  actor state: timeout aggregation");
 	contains(text, "\n\n  partner sys_id: ");
 	contains(text, "\n  mux machine: ");
+	contains(text, "\n  individual: true\n"
+		       "  individual because: no partner answers\n"
+		       "  not attached because: no partner answers\n");
 	text = OK("lacp/show-stats");
 	contains(text, "---- bond0 statistics ----\n\nmember: m1:\n"
 		       "  TX PDUs: 0\n  RX PDUs: 0\n  RX Bad PDUs: 0\n"
@@ -339,7 +342,9 @@ static void test_lacp(void **state)
 		       "  Link Defaulted: ");
 	contains(text, "\n  Carrier Status Changed: ");
 	contains(text, "\n\nmember: m2:\n");
-	contains(OK("lacp/show", "--format=json"), "\"port_id\":71");
+	text = OK("lacp/show", "--format=json");
+	contains(text, "\"port_id\":71");
+	contains(text, "\"individual_because\":\"no partner answers\"");
 	contains(OK("lacp/show-stats", "--format=json"), "\"rx_bad_pdus\":0");
 	contains(OK("bond/show"), "\nlacp_status: configured\n");
 }

@@ -99,13 +99,15 @@ static void place_member(struct cfg_bond *bond, const char *where,
 	} else if (m->rank == RANK_NONE) {
 		m->role = role;
 		m->rank = rank;
+	} else if (!bond->error && m->role == role) {
+		bond->error = xasprintf("other_config:%s names %s twice",
+					role_keys[role], name);
 	} else if (!bond->error) {
 		bond->error =
 			xasprintf("other_config:%s and other_config:%s "
 				  "contradict each other: %s is named "
-				  "%s",
-				  role_keys[m->role], role_keys[role], name,
-				  m->role == role ? "twice" : "in both");
+				  "in both",
+				  role_keys[m->role], role_keys[role], name);
 	}
 }
 

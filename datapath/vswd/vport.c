@@ -207,6 +207,7 @@ static struct doomed_port *doom(struct vswitch *vs, struct vport *v)
 
 void vport_close(struct vswitch *vs, struct vport *v)
 {
+	vbond_member_leaves(v);
 	if (v->port)
 		doom(vs, v);
 	v->fwd = NULL;

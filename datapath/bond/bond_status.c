@@ -32,6 +32,7 @@ struct bond_table *bond_make_table(const struct bond *bond)
 
 		t->member[b] = m ? (uint8_t)m->index : t->active;
 	}
+	bond_table_finish(t);
 	/* What nobody looks at is not counted. */
 	if (bond_has_buckets(bond) && bond->config.rebalance_ms) {
 		t->loads = bond->loads;

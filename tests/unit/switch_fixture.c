@@ -64,8 +64,9 @@ static struct fixture_port *open_port(struct fixture *f)
 	return p;
 }
 
-struct fixture_port *fixture_member(struct fixture *f,
-				    struct fixture_port *bond, unsigned filter)
+struct fixture_port *fixture_bond_member(struct fixture *f,
+					 struct fixture_port *bond,
+					 unsigned filter)
 {
 	struct fixture_port *p = open_port(f);
 

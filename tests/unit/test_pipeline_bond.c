@@ -35,8 +35,8 @@ static struct lab *lab_create(enum bond_hash hash, const unsigned filters[3])
 	bond_table_finish(l->table);
 	fwd_port_make_bond(l->bond->fwd, l->table);
 	for (unsigned i = 0; i < 3; i++)
-		l->m[i] =
-			fixture_member(l->f, l->bond, filters ? filters[i] : 0);
+		l->m[i] = fixture_bond_member(l->f, l->bond,
+					      filters ? filters[i] : 0);
 	return l;
 }
 

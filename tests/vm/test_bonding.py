@@ -1,5 +1,5 @@
-"""The kernel's bonding driver, in a guest with Debian's kernel, as the partner of
-a bond whose members are the guest's two cards."""
+"""The kernel's bonding driver, in a guest with Debian's kernel, as the partner
+of a bond whose members are the guest's two cards."""
 import json
 
 from lib.netns import ip_batch

@@ -1,5 +1,5 @@
-"""Streams of numbered frames between raw ports, at a fixed rate, and what became
-of them: which were lost, for how long, and which came more than once.
+"""Streams of numbered frames between raw ports, at a fixed rate, and what
+became of them: which were lost, for how long, and which came more than once.
 
 Time is that of the stream, not of a clock: what was lost, times the interval
 that lay between two frames of the stream, by the stamps of those sent. A

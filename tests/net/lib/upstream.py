@@ -22,6 +22,10 @@ class Upstream(Ovs):
 
     def begin(self, *bridges):
         self.start()
+        # It learns again from flows that it has cached, old ones, too: when a
+        # station comes back to a member within 10 s, not before this (ms).
+        self.ctl("set", "Open_vSwitch", ".",
+                 "other_config:max-revalidator=100")
         for bridge in bridges or ("br0",):
             self.add_bridge(bridge)
         return self

@@ -16,8 +16,9 @@ class Bonding:
         """Another one than there was; options as of `ip link`."""
         words = " ".join(f"{key} {value}" for key, value in options.items())
         # busybox has an ip of its own, which ignores a bond's options
-        lines = ["/usr/bin/ip link del bond0 2>/dev/null",
-                 f"/usr/bin/ip link add bond0 type bond mode {mode} miimon 50 {words}"]
+        ip = "/usr/bin/ip"
+        lines = [f"{ip} link del bond0 2>/dev/null",
+                 f"{ip} link add bond0 type bond mode {mode} miimon 50 {words}"]
         for card in self.cards:
             # 802.3ad aggregates nothing of unknown speed
             lines += [f"ethtool -s {card} speed 10000 duplex full",

@@ -30,6 +30,9 @@
 /* ... and so long after the neighbours have been told. */
 #define BOND_GRACE_TOLD_MS 100
 
+/* With LACP: from being let distribute to doing so, while others do. */
+#define BOND_JOIN_MS 100
+
 struct bond_member {
 	struct bond *bond;
 	char *name;

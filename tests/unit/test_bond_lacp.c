@@ -160,6 +160,45 @@ static void a_member_that_joins_waits(void **state)
 	assert_in_range(fixture_buckets(&us, 2), 85, 86);
 }
 
+/* What the members' frames have told the partner last. */
+static bool tells_that_it_collects(unsigned member)
+{
+	bool tells = false;
+
+	for (unsigned i = 0; i < us.n_noted; i++) {
+		if (us.noted[i].member == member)
+			tells = us.noted[i].frame[32] & LACP_COLLECTING;
+	}
+	return tells;
+}
+
+/* Before workers let its frames in the partner must not send any. */
+static void collecting_is_told_when_it_is_true(void **state)
+{
+	link_up(0, true);
+	pass(10000);
+	us.no_tables = true;
+	link_up(1, true);
+	for (unsigned i = 0; i < 500; i++) {
+		fixture_pass(&us, 10);
+		fixture_pass(&them, 10);
+		assert_false(tells_that_it_collects(1));
+		hand_over(&us, &them);
+		hand_over(&them, &us);
+	}
+	assert_int_equal(fixture_filter(&us, 1), 0);
+	assert_false(fixture_enabled(&them, 1));
+	/* A member that is in force goes on as ever. */
+	assert_true(fixture_enabled(&them, 0));
+	us.n_noted = 0;
+	us.no_tables = false;
+	fixture_publish(&us);
+	assert_true(tells_that_it_collects(1));
+	assert_int_equal(us.n_noted, 1);
+	pass(1000);
+	assert_true(fixture_enabled(&them, 1));
+}
+
 /* The partner falls silent on a link that stays up. */
 static void a_silent_partner(void **state)
 {
@@ -281,6 +320,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_member_that_joins_waits,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			collecting_is_told_when_it_is_true, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_silent_partner, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(falls_back, setup, teardown),

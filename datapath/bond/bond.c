@@ -12,25 +12,6 @@
 /* Open vSwitch's least interval. */
 #define REBALANCE_MS_MIN 1000
 
-static void lacp_send(struct lacp_port *port, const void *frame, size_t len,
-		      void *arg)
-{
-	struct bond_member *m = lacp_port_owner(port);
-	const struct bond *bond = m->bond;
-
-	bond->ops->send(m, frame, len, bond->ops_arg);
-}
-
-/* Whatever calls LACP asks it afterwards; here is nothing to do. */
-static void lacp_changed(void *arg)
-{
-}
-
-static const struct lacp_ops lacp_ops = {
-	.send = lacp_send,
-	.changed = lacp_changed,
-};
-
 static void make_identity(struct bond *bond)
 {
 	/* FNV-1a of the name: two bonds differ, were there no random bytes */
@@ -53,7 +34,7 @@ struct bond *bond_create(const char *name, unsigned n_threads,
 	bond->ops = ops;
 	bond->ops_arg = ops_arg;
 	bond->config.policy = BOND_ACTIVE_BACKUP;
-	bond->lacp = lacp_create(&lacp_ops, bond);
+	bond->lacp = lacp_create(&bond_lacp_ops, bond);
 	bond->rebalance_at = BOND_NEVER;
 	bond->beacon_at = BOND_NEVER;
 	bond->judge_at = BOND_NEVER;
@@ -150,6 +131,7 @@ void bond_update(struct bond *bond, uint64_t now_ms)
 	bond_update_buckets(bond, now_ms);
 	bond_rebalance_schedule(bond, now_ms);
 	bond_update_filters(bond, now_ms);
+	bond_lacp_send_held(bond);
 	if (bond->dirty) {
 		bond->dirty = false;
 		bond->ops->changed(bond->ops_arg);

@@ -169,6 +169,11 @@ uint64_t bond_next_ms(const struct bond *bond);
 /* A table of how it is now, allocated, to be published; freed by free(). */
 struct bond_table *bond_make_table(const struct bond *bond);
 unsigned bond_member_filter(const struct bond_member *member);
+/*
+ * A snapshot with the bond's last table and filters is in force. Until then the
+ * partner is not told that a member collects.
+ */
+void bond_published(struct bond *bond);
 bool bond_wants_beacons(const struct bond *bond);
 bool bond_wants_addresses(const struct bond *bond);
 

@@ -14,6 +14,7 @@
  *	bond_check.c	 settings that contradict each other
  *	bond_rebalance.c buckets by measured load
  *	bond_beacon.c	 members that do not hear each other
+ *	bond_lacp.c	 LACP's frames, in time with what workers do
  *	bond_announce.c	 telling neighbours who is where
  *	bond_addresses.c IP addresses of stations, for the above
  *	bond_status.c	 for people
@@ -29,6 +30,9 @@
 #define BOND_GRACE_MS 200
 /* ... and so long after the neighbours have been told. */
 #define BOND_GRACE_TOLD_MS 100
+
+/* With LACP: from being let distribute to doing so, while others do. */
+#define BOND_JOIN_MS 100
 
 struct bond_member {
 	struct bond *bond;
@@ -54,6 +58,9 @@ struct bond_member {
 	bool newcomer;		/* it has just begun to */
 	unsigned filter;	/* enum bond_filter */
 	uint64_t grace_until;	/* 0: none; receives although it is not to */
+	bool lets_in;		/* by the snapshot in force */
+	bool holds;		/* a frame that waits for that: */
+	uint8_t held[124];
 
 	/* beacons */
 	bool alone;	       /* the others do not hear it, or it them */
@@ -148,6 +155,10 @@ void bond_rebalance_hold(struct bond *bond, unsigned bucket, uint64_t now_ms);
 /* bond_filter.c */
 void bond_update_filters(struct bond *bond, uint64_t now_ms);
 uint64_t bond_filters_next_ms(const struct bond *bond);
+
+/* bond_lacp.c */
+extern const struct lacp_ops bond_lacp_ops;
+void bond_lacp_send_held(struct bond *bond);
 
 /* bond_beacon.c */
 void bond_beacon_restart(struct bond *bond, uint64_t now_ms);

@@ -84,6 +84,29 @@ static void clamp_delay(struct bond_member *m, bool up, uint64_t now_ms)
 		m->delay_expires = latest;
 }
 
+static bool another_is_enabled(const struct bond_member *m)
+{
+	const struct bond *bond = m->bond;
+
+	for (unsigned i = 0; i < bond->n_members; i++) {
+		if (bond->members[i] != m && bond->members[i]->enabled)
+			return true;
+	}
+	return false;
+}
+
+/* By what LACP says; whoever joins others waits for its partner. */
+static void follow_lacp(struct bond_member *m, bool up, uint64_t now_ms)
+{
+	if (up && !m->enabled && another_is_enabled(m)) {
+		if (m->delay_expires == BOND_NEVER)
+			m->delay_expires = now_ms + BOND_JOIN_MS;
+		if (now_ms < m->delay_expires)
+			return;
+	}
+	set_enabled(m, up);
+}
+
 static void update_member(struct bond_member *m, uint64_t now_ms)
 {
 	bool in_use = bond_member_is_used(m) && !m->disabled_by_hand;
@@ -99,7 +122,7 @@ static void update_member(struct bond_member *m, uint64_t now_ms)
 				 m->bond->name, m->name, up ? "up" : "down");
 	}
 	if (!in_use || !bond_delays(m->bond)) {
-		set_enabled(m, in_use && up);
+		follow_lacp(m, in_use && up, now_ms);
 		return;
 	}
 	if (up == m->enabled) {

@@ -62,7 +62,7 @@ static void forward(struct pipeline *pl, const struct fwd_port *in,
 	s->in = in;
 	s->as = in->as;
 	ingress_burst(pl, s, packets, n);
-	if (unlikely(in->filter))
+	if (unlikely(fwd_port_filter(in)))
 		filter_burst(pl, s);
 	if (unlikely(s->n_groups))
 		look_at_groups(s);

@@ -211,6 +211,7 @@ void vswitch_publish(struct vswitch *vs)
 		add_bridge(&w, b);
 	join_patches(&w);
 	fwd_snapshot_finish(w.snapshot, old, worker_pool_count(vs->pool));
+	fwd_snapshot_loosen(old, w.snapshot);
 	worker_pool_publish(vs->pool, w.snapshot);
 	frames_forget(vs);
 	vs->snapshot = w.snapshot;

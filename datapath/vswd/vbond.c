@@ -309,6 +309,8 @@ void vbond_published(struct vbond *vb)
 		if (v)
 			vbond_member_changed(v);
 	}
+	bond_published(vb->bond);
+	vbond_arm(vb);
 }
 
 void vbond_apply(struct vbond *vb)

@@ -58,10 +58,15 @@ static void changed_cb(void *arg)
 	struct bond_fixture *f = arg;
 
 	f->n_changed++;
-	if (f->no_tables)
-		return;
+	if (!f->no_tables)
+		fixture_publish(f);
+}
+
+void fixture_publish(struct bond_fixture *f)
+{
 	free(f->table);
 	f->table = bond_make_table(f->bond);
+	bond_published(f->bond);
 }
 
 static const struct bond_ops ops = {

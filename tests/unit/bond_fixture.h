@@ -51,6 +51,8 @@ struct bond_fixture {
 /* Members a, b, c ...; nothing is configured yet, time is 1000. */
 void bond_fixture_start(struct bond_fixture *f, unsigned n_members);
 void bond_fixture_stop(struct bond_fixture *f);
+/* What the caller does when the bond has changed, if it is not slow. */
+void fixture_publish(struct bond_fixture *f);
 /* Must succeed. */
 void bond_fixture_configure(struct bond_fixture *f);
 struct bond_member *fixture_member(struct bond_fixture *f, unsigned i);

@@ -140,8 +140,7 @@ static void more_threads(void **state)
 	const struct bond_table old = *f.table;
 
 	bond_set_threads(f.bond, 8);
-	free(f.table);
-	f.table = bond_make_table(f.bond);
+	fixture_publish(&f);
 	assert_int_equal(f.table->n_loads, 8);
 	/* Who still has the old table counts where it is seen. */
 	assert_ptr_equal(old.loads[1], f.table->loads[1]);

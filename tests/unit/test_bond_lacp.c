@@ -130,6 +130,75 @@ static void delays_do_not_count(void **state)
 	assert_true(fixture_enabled(&us, 2));
 }
 
+static bool may_distribute(unsigned i)
+{
+	struct bond_member_status s;
+
+	bond_get_member_status(fixture_member(&us, i), us.now, &s);
+	return lacp_port_may_distribute(s.lacp);
+}
+
+/* A partner says that it collects a moment before it does. */
+static void a_member_that_joins_waits(void **state)
+{
+	uint64_t waited_ms = 0;
+
+	link_up(0, true);
+	link_up(1, true);
+	pass(10000);
+	link_up(2, true);
+	while (!may_distribute(2))
+		pass(10);
+	while (!fixture_enabled(&us, 2)) {
+		/* it takes what comes meanwhile, and has no bucket */
+		assert_int_equal(fixture_filter(&us, 2), 0);
+		assert_int_equal(fixture_buckets(&us, 2), 0);
+		pass(10);
+		waited_ms += 10;
+	}
+	assert_in_range(waited_ms, 90, 110);
+	assert_in_range(fixture_buckets(&us, 2), 85, 86);
+}
+
+/* What the members' frames have told the partner last. */
+static bool tells_that_it_collects(unsigned member)
+{
+	bool tells = false;
+
+	for (unsigned i = 0; i < us.n_noted; i++) {
+		if (us.noted[i].member == member)
+			tells = us.noted[i].frame[32] & LACP_COLLECTING;
+	}
+	return tells;
+}
+
+/* Before workers let its frames in the partner must not send any. */
+static void collecting_is_told_when_it_is_true(void **state)
+{
+	link_up(0, true);
+	pass(10000);
+	us.no_tables = true;
+	link_up(1, true);
+	for (unsigned i = 0; i < 500; i++) {
+		fixture_pass(&us, 10);
+		fixture_pass(&them, 10);
+		assert_false(tells_that_it_collects(1));
+		hand_over(&us, &them);
+		hand_over(&them, &us);
+	}
+	assert_int_equal(fixture_filter(&us, 1), 0);
+	assert_false(fixture_enabled(&them, 1));
+	/* A member that is in force goes on as ever. */
+	assert_true(fixture_enabled(&them, 0));
+	us.n_noted = 0;
+	us.no_tables = false;
+	fixture_publish(&us);
+	assert_true(tells_that_it_collects(1));
+	assert_int_equal(us.n_noted, 1);
+	pass(1000);
+	assert_true(fixture_enabled(&them, 1));
+}
+
 /* The partner falls silent on a link that stays up. */
 static void a_silent_partner(void **state)
 {
@@ -249,6 +318,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(negotiates, setup, teardown),
 		cmocka_unit_test_setup_teardown(delays_do_not_count, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_member_that_joins_waits,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			collecting_is_told_when_it_is_true, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_silent_partner, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(falls_back, setup, teardown),

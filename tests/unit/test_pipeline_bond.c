@@ -367,6 +367,69 @@ static void captures_see_members_and_bond(void **state)
 	capture_ring_destroy(ring);
 }
 
+/* --- between two snapshots ------------------------------------------------ */
+
+/* A snapshot of the same ports in which members have other filters. */
+static struct fwd_snapshot *same_with(const struct lab *l,
+				      const unsigned filters[2])
+{
+	static const struct vlan_config trunk = { .mode = VLAN_TRUNK };
+	struct fwd_snapshot *s = fwd_snapshot_create(2);
+	struct fwd_bridge *br = fwd_snapshot_add_bridge(s, "br0", l->br->fdb);
+	struct fwd_port *bond;
+
+	bond = fwd_bridge_add_port(br, l->bond->port, l->bond->fwd->number,
+				   &trunk);
+	fwd_port_make_bond(bond, xcalloc(1, sizeof(struct bond_table)));
+	/* The last is no member any more. */
+	fwd_bond_add_member(bond, l->m[1]->port, filters[1]);
+	fwd_bond_add_member(bond, l->m[0]->port, filters[0]);
+	return s;
+}
+
+static void check_between(const unsigned now[3], const unsigned next[2],
+			  unsigned first, unsigned second)
+{
+	struct lab *l = lab_create(BOND_HASH_NONE, now);
+	struct fwd_snapshot *s = same_with(l, next);
+
+	fwd_snapshot_loosen(NULL, s);
+	fwd_snapshot_loosen(l->f->snapshot, s);
+	assert_int_equal(l->m[0]->fwd->filter, first);
+	assert_int_equal(l->m[1]->fwd->filter, second);
+	assert_int_equal(l->m[2]->fwd->filter, now[2]);
+	fwd_snapshot_destroy(s);
+	lab_destroy(l);
+}
+
+/* Workers do not take over a snapshot in the same moment. */
+static void what_is_to_come_in_does_first(void **state)
+{
+	const unsigned all = FWD_FILTER_ALL, groups = FWD_FILTER_MULTICAST,
+		       moved = FWD_FILTER_MOVED;
+
+	(void)state;
+	/* A partner that knows of the bond: one more member, one less. */
+	check_between((const unsigned[]){ 0, all, 0 },
+		      (const unsigned[]){ 0, 0 }, moved, groups | moved);
+	check_between((const unsigned[]){ 0, 0, 0 },
+		      (const unsigned[]){ all, 0 }, moved, moved);
+	/* Failback: no reflection comes in, no group comes in twice. */
+	check_between((const unsigned[]){ all, 0, 0 },
+		      (const unsigned[]){ moved, groups | moved },
+		      groups | moved, moved);
+	/* Failover. */
+	check_between((const unsigned[]){ 0, all, 0 },
+		      (const unsigned[]){ all, 0 }, moved, groups | moved);
+	check_between((const unsigned[]){ moved, groups | moved, 0 },
+		      (const unsigned[]){ all, moved }, moved, groups | moved);
+	/* Nothing changes, and nothing is touched. */
+	check_between((const unsigned[]){ 0, groups, 0 },
+		      (const unsigned[]){ 0, groups }, 0, groups);
+	check_between((const unsigned[]){ all, moved | groups, 0 },
+		      (const unsigned[]){ all, moved }, all, moved | groups);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +445,7 @@ int main(void)
 		cmocka_unit_test(emitted_frames_have_their_tag),
 		cmocka_unit_test(an_announcement_goes_where_its_station_would),
 		cmocka_unit_test(captures_see_members_and_bond),
+		cmocka_unit_test(what_is_to_come_in_does_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

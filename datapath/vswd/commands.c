@@ -97,11 +97,12 @@ struct vport *command_open_port(struct control_request *request,
 				struct vswitch *vs, const char *name)
 {
 	struct vport *v = vswitch_find_vport(vs, name);
+	const char *why;
 
 	if (v && v->port)
 		return v;
-	command_fail(request, "%s: %s", name,
-		     v ? v->error ? v->error : "not open" : "no such port");
+	why = v ? vport_error(v) : "no such port";
+	command_fail(request, "%s: %s", name, why ? why : "not open");
 	return NULL;
 }
 

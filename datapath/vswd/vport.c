@@ -60,6 +60,16 @@ void vport_set_error(struct vport *v, const char *fmt, ...)
 	v->error = text;
 }
 
+/* A bond's settings concern each of its members. */
+const char *vport_error(const struct vport *v)
+{
+	if (v->error)
+		return v->error;
+	if (v->bond && v->bond->error)
+		return v->bond->error;
+	return v->conflict;
+}
+
 /* --- what the port is asked to be ------------------------------------------
  */
 

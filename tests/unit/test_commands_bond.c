@@ -186,6 +186,10 @@ static void test_show_refused(void **state)
 	contains(OK("bond/list"), "\nbond0\t");
 	contains(OK("bridge/show"), "bond0            bond      down, ");
 	fails_with("no such member", "bond/set-active-member", "bond0", "m1");
+	fails_with("m1: bond_mode=balance-tcp needs a partner that knows of "
+		   "the bond, and lacp is off: set lacp=active or another "
+		   "bond_mode",
+		   "lldp/neighbors", "m1");
 }
 
 static void test_list(void **state)

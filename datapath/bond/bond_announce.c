@@ -263,7 +263,7 @@ static void end_round(struct bond_announcer *a, uint64_t now_ms)
 		return;
 	}
 	a->round++;
-	a->due = MAX(a->again, now_ms);
+	a->due = MAX(a->again, now_ms + PACE_MS);
 	a->any = false;
 	a->n_keys = a->at = 0;
 	a->more = true;

@@ -2,7 +2,7 @@
 the bonds that stay carry traffic."""
 import itertools
 
-from lib.failover import KernelBridge, Rig
+from lib.failover import Learning
 from lib.frame import frame, station
 from lib.netns import ip_batch, wait_until
 from lib.testing import equal, test
@@ -24,10 +24,6 @@ KINDS = (
         "bond-detect-mode": "miimon", "bond-miimon-interval": 10}},
 )
 MEMBERS = ("x0", "x1", "x2", "x3")
-
-
-class Kernel(Rig):
-    upstream_kind = KernelBridge
 
 
 def churn(rig, count):
@@ -52,7 +48,7 @@ def churn(rig, count):
 @test("bonds are made, changed and removed under traffic: the others lose "
       "nothing", only="vsw", timeout=240)
 def _(lab):
-    rig = Kernel(lab, bond_mode="balance-slb")
+    rig = Learning(lab, bond_mode="balance-slb")
     lab.switch.set("Open_vSwitch", ".", other_config={"n-workers": 2})
     # to a bridge of its own, so that nothing goes round
     cables(lab, rig.up, *MEMBERS)
@@ -67,7 +63,7 @@ def _(lab):
 
 @test("members' devices vanish and come back", only="vsw")
 def _(lab):
-    rig = Kernel(lab, bond_mode="active-backup",
+    rig = Learning(lab, bond_mode="active-backup",
                  other_config={"bond-primary": "m0"})
     rig.settled()
     rig.make_streams(talking=2, silent=0)
@@ -92,7 +88,7 @@ def _(lab):
 
 @test("the daemon is killed and started again under a bond", only="vsw")
 def _(lab):
-    rig = Kernel(lab, bond_mode="balance-slb")
+    rig = Learning(lab, bond_mode="balance-slb")
     rig.settled()
     rig.make_streams(talking=3, silent=0)
 
@@ -113,7 +109,7 @@ def _(lab):
 @test("a bond of 32 members", only="vsw")
 def _(lab):
     names = [f"m{i}" for i in range(32)]
-    rig = Kernel(lab, tuple(names), bond_mode="balance-slb")
+    rig = Learning(lab, tuple(names), bond_mode="balance-slb")
     rig.settled()
     rig.make_streams(talking=40, silent=0)
     rig.run(lambda sending: sending.more(0.2))

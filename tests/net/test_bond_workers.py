@@ -1,16 +1,12 @@
 """Several workers take over a change of a bond one after the other: meanwhile
 nothing is lost, comes twice, or is learned where it is not."""
-from lib.failover import KernelBridge, Rig
+from lib.failover import Learning, Rig
 from lib.frame import station
 from lib.streams import MULTICAST, Stream
 from lib.testing import equal, test
 from lib.upstream import add_bond, cables, wait_negotiated
 
 FLIPS = 12
-
-
-class Kernel(Rig):
-    upstream_kind = KernelBridge
 
 
 def with_workers(rig, count):
@@ -46,7 +42,7 @@ def flip(rig, seconds):
 @test("active-backup, changed by hand with three workers: nothing is lost",
       only="vsw")
 def _(lab):
-    rig = Kernel(lab, bond_mode="active-backup")
+    rig = Learning(lab, bond_mode="active-backup")
     with_workers(rig, 3)
     rig.settled()
     rig.make_streams(talking=5, silent=2)
@@ -60,7 +56,7 @@ def _(lab):
 @test("buckets migrate between workers' members: nothing is lost, a flow is "
       "reordered once at most", only="vsw")
 def _(lab):
-    rig = Kernel(lab, bond_mode="balance-slb")
+    rig = Learning(lab, bond_mode="balance-slb")
     with_workers(rig, 3)
     rig.settled()
     rig.make_streams(talking=5, silent=0)

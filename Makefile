@@ -12,6 +12,7 @@
 #   tests/bench/vhost_gen*.c           the vhost-user generator, if DPDK is here
 #   tests/support/*.c                  what all three may use
 #   tests/support/dpdk/*.c             a program of DPDK each, if that is here
+#   tests/net/programs/*.c             a program of the net tests each
 
 VERSION  := 0.1.0
 PREFIX   ?= /usr/local
@@ -87,6 +88,8 @@ DPDK_TOOLS := $(patsubst tests/support/dpdk/%.c,$(DIR)/dpdk-tools/%,$(wildcard t
 endif
 DPDK_OBJ := $(GEN_OBJ) $(call obj,$(wildcard tests/support/dpdk/*.c))
 
+NET_TOOLS := $(patsubst tests/net/programs/%.c,$(DIR)/net-tools/%,$(wildcard tests/net/programs/*.c))
+
 .PHONY: all
 all: $(PROGRAMS)
 
@@ -143,6 +146,10 @@ $(DIR)/fuzzers/%: $(DIR)/obj/tests/fuzz/%.o $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link,-fsanitize=fuzzer)
+$(DIR)/net-tools/%: $(DIR)/obj/tests/net/programs/%.o $(LIB_dp) $(LIB_base)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(call link)
 $(DIR)/bench/%: $(DIR)/obj/tests/bench/%.o $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
@@ -159,11 +166,12 @@ $(DIR)/dpdk-tools/%: $(DIR)/obj/tests/support/dpdk/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libdpdk)
 
-.PHONY: unit-programs fuzz-programs bench-programs dpdk-tools
+.PHONY: unit-programs fuzz-programs bench-programs dpdk-tools net-tools
 unit-programs: $(UNIT)
 fuzz-programs: $(FUZZ)
 bench-programs: $(BENCH)
 dpdk-tools: $(DPDK_TOOLS)
+net-tools: $(NET_TOOLS)
 .SECONDARY:
 
 -include $(shell find $(DIR)/obj -name '*.d' 2>/dev/null)
@@ -182,7 +190,7 @@ check:
 unit: $(UNIT)
 	scripts/run-unit $(DIR)/unit
 ## make net      tests with namespaces and real peers; root
-net: all dpdk-tools
+net: all dpdk-tools net-tools
 	tests/net/run $(T)
 ## make vm       tests with guests in QEMU; root
 vm: all

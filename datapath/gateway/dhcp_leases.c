@@ -1,17 +1,21 @@
 /* The table of leases; see dhcp_leases.h. */
 #include "gateway/dhcp_leases.h"
 
+#define BUCKETS_MAX 4096 /* most segments have far fewer leases than may be */
+
 void lease_table_init(struct lease_table *t, const struct hash_key *key,
 		      unsigned max)
 {
+	unsigned buckets = MIN(max, (unsigned)BUCKETS_MAX);
+
 	t->key = *key;
 	t->max = max;
 	t->next_ms = UINT64_MAX;
-	hash_index_init(&t->ips, max);
-	hash_index_init(&t->clients, max);
-	hash_index_init(&t->names, max);
-	quota_init(&t->ports, key, max, UINT32_MAX);
-	quota_init(&t->macs, key, max, UINT32_MAX);
+	hash_index_init(&t->ips, buckets);
+	hash_index_init(&t->clients, buckets);
+	hash_index_init(&t->names, buckets);
+	quota_init(&t->ports, key, buckets, UINT32_MAX);
+	quota_init(&t->macs, key, buckets, UINT32_MAX);
 	quota_init(&t->offers, key, 256, DHCP_OFFERS_PER_PORT);
 	quota_init(&t->declines, key, 256, DHCP_DECLINES_PER_PORT);
 }

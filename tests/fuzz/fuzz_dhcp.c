@@ -87,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.reservations = &reservation,
 		.n_reservations = 1,
 		.authoritative = true,
+		.leases_max = 30,
 	};
 	static const struct dhcp_ops ops = { on_send, on_changed };
 	static const struct hash_key key = { 1, 2 };

@@ -281,7 +281,7 @@ static void write_fixed(const struct reply *r, enum dhcp_type type,
 	writer_be32(&w, 0);
 	writer_bytes(&w, r->m->chaddr, 16);
 	if (type != DHCP_NAK && file)
-		memcpy(room + FILE_OFFSET, file, strlen(file));
+		snprintf((char *)room + FILE_OFFSET, DHCP_FILE_LEN, "%s", file);
 	store_be32(room + DHCP_FIXED_LEN, DHCP_COOKIE);
 }
 

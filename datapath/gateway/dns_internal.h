@@ -15,8 +15,6 @@ struct dns_stream {
 	void *arg;
 	uint64_t active_ms;
 	unsigned n_queries;
-	bool busy; /* receive() is at work: it frees what died meanwhile */
-	bool closed;
 	size_t have; /* bytes of a message that is not whole */
 	uint8_t buffer[2 + DNS_QUERY_MAX];
 };

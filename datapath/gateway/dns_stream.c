@@ -32,14 +32,10 @@ struct dns_stream *dns_stream_open(struct dns *d,
 	return s;
 }
 
-/* Who is at work with the stream frees it. */
 void dns_stream_end(struct dns_stream *s, bool tell)
 {
 	struct dns *d = s->dns;
 
-	if (s->closed)
-		return;
-	s->closed = true;
 	dns_relay_abandon(d, s);
 	quota_release(&d->stream_ports, s->client.port);
 	quota_release(&d->stream_ips, dns_ip_owner(d, &s->client));
@@ -49,8 +45,7 @@ void dns_stream_end(struct dns_stream *s, bool tell)
 	d->n_streams--;
 	if (tell)
 		d->ops.stream_close(s->arg, d->ops_arg);
-	if (!s->busy)
-		free(s);
+	free(s);
 }
 
 void dns_stream_closed(struct dns_stream *s)
@@ -62,18 +57,15 @@ void dns_stream_reply(struct dns_stream *s, const void *message, size_t len)
 {
 	uint8_t prefix[2];
 
-	if (s->closed)
-		return;
 	store_be16(prefix, len);
 	s->dns->ops.stream_send(s->arg, prefix, 2, s->dns->ops_arg);
-	if (!s->closed)
-		s->dns->ops.stream_send(s->arg, message, len, s->dns->ops_arg);
+	s->dns->ops.stream_send(s->arg, message, len, s->dns->ops_arg);
 }
 
 /* The messages that are whole; false: the stream cannot go on. */
 static bool take_messages(struct dns_stream *s, uint64_t now_ms)
 {
-	while (s->have >= 2 && !s->closed) {
+	while (s->have >= 2) {
 		size_t len = load_be16(s->buffer);
 
 		if (len < DNS_HEADER_LEN || len > DNS_QUERY_MAX) {
@@ -87,7 +79,7 @@ static bool take_messages(struct dns_stream *s, uint64_t now_ms)
 		memmove(s->buffer, s->buffer + 2 + len, s->have);
 		s->active_ms = now_ms;
 	}
-	return !s->closed;
+	return true;
 }
 
 bool dns_stream_receive(struct dns_stream *s, const void *data, size_t len,
@@ -96,8 +88,7 @@ bool dns_stream_receive(struct dns_stream *s, const void *data, size_t len,
 	const uint8_t *at = data;
 	bool good = true;
 
-	s->busy = true;
-	while (len && good && !s->closed) {
+	while (len && good) {
 		size_t n = MIN(len, sizeof(s->buffer) - s->have);
 
 		memcpy(s->buffer + s->have, at, n);
@@ -108,11 +99,7 @@ bool dns_stream_receive(struct dns_stream *s, const void *data, size_t len,
 	}
 	if (!good)
 		dns_stream_end(s, true);
-	s->busy = false;
-	if (!s->closed)
-		return true;
-	free(s);
-	return false;
+	return good;
 }
 
 /* An idle connection ends, and one whose message does not come to its end. */

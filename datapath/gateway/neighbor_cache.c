@@ -5,8 +5,9 @@
 
 #include "gateway/quota.h"
 
-#define NEVER	UINT64_MAX
-#define SCAN_MS 10 /* looking for what may give way costs: this often only */
+#define NEVER	    UINT64_MAX
+#define STRANGER_MS 1000
+#define SCAN_MS	    10 /* looking for what may give way costs: this often only */
 
 struct entry {
 	struct hash_node node;
@@ -34,7 +35,7 @@ struct neighbor_cache {
 	struct entry *all;
 	unsigned n, n_asked;
 	struct quota ports, macs, askers;
-	uint64_t next_ms, scan_ms;
+	uint64_t next_ms, scan_ms, stranger_ms;
 	struct neighbor_counters counters;
 };
 
@@ -271,6 +272,25 @@ static enum neighbor_learned learn_known(struct neighbor_cache *c,
 	return claim(c, e, client, now);
 }
 
+/* The address has an owner, by a lease, and this is somebody else. */
+static void refuse_stranger(struct neighbor_cache *c, struct entry *e,
+			    const struct ip_address *ip, uint64_t owner,
+			    const struct gateway_client *client, uint64_t now)
+{
+	if (e && e->client.mac == owner) {
+		report(c, e, client, now);
+		return;
+	}
+	if (e && e->client.mac) /* from before there was a lease */
+		discard(c, e);
+	/* with no entry that remembers it: one report a second of all */
+	c->counters.conflicts++;
+	if (!c->ops.conflict || now < c->stranger_ms)
+		return;
+	c->stranger_ms = now + STRANGER_MS;
+	c->ops.conflict(ip, owner, client, c->ops_arg);
+}
+
 enum neighbor_learned neighbor_cache_learn(struct neighbor_cache *c,
 					   const struct ip_address *ip,
 					   const struct gateway_client *client,
@@ -281,11 +301,7 @@ enum neighbor_learned neighbor_cache_learn(struct neighbor_cache *c,
 	bool owned = c->ops.owner && c->ops.owner(ip, &owner, c->ops_arg);
 
 	if (owned && owner != client->mac) {
-		if (!e || e->client.mac != owner) {
-			c->counters.conflicts++;
-			return NEIGHBOR_REFUSED;
-		}
-		report(c, e, client, now);
+		refuse_stranger(c, e, ip, owner, client, now);
 		return NEIGHBOR_REFUSED;
 	}
 	if (e && e->client.mac && owned && e->client.mac != client->mac) {

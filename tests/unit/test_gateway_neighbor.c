@@ -203,6 +203,17 @@ static void an_address_with_an_owner_is_the_owners(void **state)
 	assert_true(mac_of(IP(10)) == MAC(1));
 }
 
+static void a_stranger_is_reported_before_its_owner_spoke(void **state)
+{
+	arp_as(MAC(2), 1, IP(10), GATEWAY_IP);
+	owner_mac = MAC(1);
+	arp_as(MAC(2), 1, IP(10), GATEWAY_IP);
+	arp_as(MAC(2), 1, IP(10), GATEWAY_IP);
+	assert_int_equal(n_conflicts, 1);
+	assert_true(holder == MAC(1) && claimant.mac == MAC(2));
+	assert_true(mac_of(IP(10)) == 0);
+}
+
 static void unknown_addresses_are_asked_for(void **state)
 {
 	uint64_t mac;
@@ -410,6 +421,7 @@ int main(void)
 		T(who_answers_keeps_a_claimed_address),
 		T(who_is_gone_loses_a_claimed_address),
 		T(an_address_with_an_owner_is_the_owners),
+		T(a_stranger_is_reported_before_its_owner_spoke),
 		T(unknown_addresses_are_asked_for),
 		T(rfc1122_2_3_2_1_silent_neighbours_are_asked_and_forgotten),
 		T(limits_hold_for_mac_and_port),

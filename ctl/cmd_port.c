@@ -85,6 +85,11 @@ static void check_names(struct ctl *ctl, const struct port_spec *spec)
 	for (size_t i = 0; i < spec->n_ifaces; i++) {
 		if (!*spec->ifaces[i])
 			ctl_fatal("interface name must not be empty string");
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(spec->ifaces[i], spec->ifaces[j]))
+				ctl_fatal("cannot create port %s with "
+					  "interface %s twice",
+					  spec->name, spec->ifaces[i]);
 		if (!strcmp(spec->ifaces[i], spec->name))
 			continue;
 		what = xasprintf("cannot create an interface named %s",

@@ -11,25 +11,40 @@
 #include "ctl/value.h"
 
 #define MAX_COLUMNS 8
+#define MAX_HIDDEN  3
 
 static const struct show_table {
 	const char *table;
 	const char *name;  /* the column that is a row's name, or NULL */
 	const char *label; /* of the list of its rows, in JSON */
 	const char *columns[MAX_COLUMNS];
+	const char *hidden[MAX_HIDDEN]; /* looked at, but not shown */
 } show_tables[] = {
-	{ "Open_vSwitch",
-	  NULL,
-	  "switch",
-	  { "manager_options", "bridges", "ovs_version" } },
-	{ "Bridge",
-	  "name",
-	  "bridges",
-	  { "controller", "fail_mode", "datapath_type", "ports" } },
-	{ "Port", "name", "ports", { "tag", "trunks", "interfaces" } },
-	{ "Interface", "name", "interfaces", { "type", "options", "error" } },
-	{ "Controller", "target", "controllers", { "is_connected" } },
-	{ "Manager", "target", "managers", { "is_connected" } },
+	{ .table = "Open_vSwitch",
+	  .label = "switch",
+	  .columns = { "manager_options", "bridges", "ovs_version" } },
+	{ .table = "Bridge",
+	  .name = "name",
+	  .label = "bridges",
+	  .columns = { "controller", "fail_mode", "datapath_type", "ports" } },
+	{ .table = "Port",
+	  .name = "name",
+	  .label = "ports",
+	  .columns = { "tag", "trunks", "bond_mode", "lacp", "interfaces" },
+	  .hidden = { "other_config", "bond_active_slave" } },
+	{ .table = "Interface",
+	  .name = "name",
+	  .label = "interfaces",
+	  .columns = { "type", "options", "error" },
+	  .hidden = { "mac_in_use" } },
+	{ .table = "Controller",
+	  .name = "target",
+	  .label = "controllers",
+	  .columns = { "is_connected" } },
+	{ .table = "Manager",
+	  .name = "target",
+	  .label = "managers",
+	  .columns = { "is_connected" } },
 };
 
 static const struct show_table *find_table(const char *name)
@@ -43,13 +58,15 @@ static const struct show_table *find_table(const char *name)
 /* The columns to fetch of a table: those shown, and the name. */
 static void want_table(struct ctl *ctl, const struct show_table *t)
 {
-	const char *columns[MAX_COLUMNS + 2];
+	const char *columns[MAX_COLUMNS + MAX_HIDDEN + 2];
 	size_t n = 0;
 
 	while (n < MAX_COLUMNS && t->columns[n]) {
 		columns[n] = t->columns[n];
 		n++;
 	}
+	for (size_t i = 0; i < MAX_HIDDEN && t->hidden[i]; i++)
+		columns[n++] = t->hidden[i];
 	if (t->name)
 		columns[n++] = t->name;
 	columns[n] = NULL;
@@ -146,6 +163,40 @@ static void show_value(struct ctl_command *cmd, struct view_row *row,
 	ovsdb_datum_destroy(&datum, &column->type);
 }
 
+static void show_text(struct ctl_command *cmd, int depth, json_t *into,
+		      const char *name, const char *value)
+{
+	fprintf(cmd->out, "%*s%s: %s\n", depth * 4, "", name, value);
+	if (into)
+		json_object_set_new(into, name, json_string(value));
+}
+
+/* Of a bond: how it shares, when that is no column, and who is active. */
+static void show_bond(struct ctl_command *cmd, struct view_row *port, int depth,
+		      json_t *into)
+{
+	const char *policy = view_get_key(port, "other_config", "bond-policy");
+	const char *active = view_get_string(port, "bond_active_slave");
+	json_t *uuids = view_get_set(port, "interfaces"), *u;
+	size_t i;
+
+	if (policy && json_array_size(uuids) > 1)
+		show_text(cmd, depth, into, "bond-policy", policy);
+	json_array_foreach(uuids, i, u) {
+		struct view_row *iface = view_by_uuid(
+			cmd->ctl->view, "Interface",
+			json_string_value(json_array_get(u, 1)), NULL);
+
+		if (!iface || !*active || json_array_size(uuids) < 2 ||
+		    strcmp(view_get_string(iface, "mac_in_use"), active))
+			continue;
+		show_text(cmd, depth, into, "active_member",
+			  view_get_string(iface, "name"));
+		break;
+	}
+	json_decref(uuids);
+}
+
 static void show_columns(struct ctl_command *cmd, const struct show_table *t,
 			 struct view_row *row, int depth, json_t *into)
 {
@@ -160,6 +211,8 @@ static void show_columns(struct ctl_command *cmd, const struct show_table *t,
 
 		if (key->type == OVSDB_TYPE_UUID)
 			target = find_table(key->uuid.ref_table_name);
+		if (!strcmp(column->name, "interfaces"))
+			show_bond(cmd, row, depth, into);
 		if (target)
 			show_references(cmd, target, row, column->name, depth,
 					into);

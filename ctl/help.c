@@ -7,6 +7,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/daemon.h"
+#include "ctl/settings.h"
 #include "ctl/tables.h"
 
 #define HELP_COLUMN 36
@@ -147,6 +148,17 @@ void help_list_schema(struct tables *tables)
 		for (size_t j = 0; j < table->n_columns; j++)
 			printf(" %s", table->columns[j].name);
 		putchar('\n');
+	}
+}
+
+void help_list_settings(void)
+{
+	for (size_t i = 0; i < settings_count(); i++) {
+		struct setting_info s;
+
+		settings_get(i, &s);
+		printf("%s %s%s%s\n", s.table, s.key, s.words ? " " : "",
+		       s.words ? s.words : "");
 	}
 }
 

@@ -10,5 +10,7 @@ int help(const char *command);
 void help_list_commands(void);
 /* The same: "TABLE: COLUMN COLUMN...", one table a line. */
 void help_list_schema(struct tables *tables);
+/* "TABLE KEY [WORD...]" of what vswd takes in other_config. */
+void help_list_settings(void);
 
 #endif

@@ -86,6 +86,9 @@ static int run(struct ctl *ctl, int argc, char **argv)
 	case CTL_LIST_SCHEMA:
 		help_list_schema(ctl_tables(ctl));
 		return EXIT_SUCCESS;
+	case CTL_LIST_SETTINGS:
+		help_list_settings();
+		return EXIT_SUCCESS;
 	case CTL_RUN:
 		break;
 	}

@@ -43,7 +43,8 @@ enum option_id {
 	OPT_VERSION,
 	OPT_COMMANDS,
 	OPT_OPTIONS,
-	OPT_SCHEMA
+	OPT_SCHEMA,
+	OPT_SETTINGS
 };
 
 static const struct option_spec {
@@ -76,6 +77,7 @@ static const struct option_spec {
 	{ "commands", 0, NO_ARG, OPT_COMMANDS },
 	{ "options", 0, NO_ARG, OPT_OPTIONS },
 	{ "schema", 0, NO_ARG, OPT_SCHEMA },
+	{ "settings", 0, NO_ARG, OPT_SETTINGS },
 	/* Taken so that scripts written for ovs-vsctl run. */
 	{ "no-syslog", 0, NO_ARG, OPT_IGNORED },
 	{ "syslog-method", 0, NEEDS_ARG, OPT_IGNORED },
@@ -180,6 +182,9 @@ static bool apply_action(struct ctl_options *o, enum option_id id)
 		return true;
 	case OPT_SCHEMA:
 		o->action = CTL_LIST_SCHEMA;
+		return true;
+	case OPT_SETTINGS:
+		o->action = CTL_LIST_SETTINGS;
 		return true;
 	default:
 		return false;

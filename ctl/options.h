@@ -12,7 +12,8 @@ enum ctl_action {
 	CTL_VERSION,
 	CTL_LIST_COMMANDS, /* for the shell's completion */
 	CTL_LIST_OPTIONS,
-	CTL_LIST_SCHEMA
+	CTL_LIST_SCHEMA,
+	CTL_LIST_SETTINGS
 };
 
 struct ctl_options {

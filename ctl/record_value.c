@@ -206,11 +206,11 @@ void record_check_settings(const struct view_row *row,
 			   const struct ovsdb_column *column,
 			   const struct ovsdb_datum *datum)
 {
-	if (strcmp(column->name, "other_config") ||
-	    !ovsdb_type_is_map(&column->type))
+	if (!settings_are_in(column->name) || !ovsdb_type_is_map(&column->type))
 		return;
 	for (size_t i = 0; i < datum->n; i++)
-		settings_check(row->table, ovsdb_atom_string(&datum->keys[i]),
+		settings_check(row->table, column->name,
+			       ovsdb_atom_string(&datum->keys[i]),
 			       ovsdb_atom_string(&datum->values[i]));
 }
 
@@ -228,8 +228,9 @@ static void set_key(struct ctl *ctl, struct view_row *row,
 	record_parse_atom(ctl, &key, &type->key, parts->column, parts->key);
 	record_parse_atom(ctl, &value, &type->value, parts->column,
 			  parts->value);
-	if (!strcmp(parts->column->name, "other_config"))
-		settings_check(row->table, ovsdb_atom_string(&key),
+	if (settings_are_in(parts->column->name))
+		settings_check(row->table, parts->column->name,
+			       ovsdb_atom_string(&key),
 			       ovsdb_atom_string(&value));
 	record_datum(row, parts->column, &old);
 	at = ovsdb_datum_find_key(&old, &key, type->key.type);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl/bond_check.h"
 #include "ctl/ctl.h"
 #include "ctl/record.h"
 #include "ctl/reload.h"
@@ -135,6 +136,7 @@ static bool try_commands(struct ctl *ctl)
 			return false;
 	}
 	record_check_symbols(ctl);
+	bond_check(ctl);
 	return true;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +12,8 @@
 #include "ctl/ctl.h"
 
 struct setting {
-	const char *table, *key;
-	long min, max;	     /* a number from min to max, or */
+	const char *table, *key; /* of another column: "COLUMN:KEY" */
+	long min, max;		 /* a number from min to max, or */
 	const char *choices; /* one of these words, separated by spaces, or */
 };
 
@@ -23,6 +24,10 @@ static const char numbers[] = "numbers";
 
 /* As choices: "0:2,1:3", numbers up to min before the colon, to max behind. */
 static const char pairs[] = "pairs";
+/* As choices: the address of one device. */
+static const char address[] = "address";
+/* As choices: names with commas between them. */
+static const char names[] = "names";
 
 static const struct setting settings[] = {
 	{ "Open_vSwitch", "n-workers", 1, 64, NULL },
@@ -40,6 +45,26 @@ static const struct setting settings[] = {
 	{ "Port", "priority-tags", 0, 0,
 	  "no never false if-nonzero true always" },
 	{ "Port", "qinq-ethtype", 0, 0, "802.1ad 802.1q" },
+	{ "Port", "bond-policy", 0, 0, "port-id ip-hash" },
+	{ "Port", "bond-primary", 0, 0, names },
+	{ "Port", "bond-active-members", 0, 0, names },
+	{ "Port", "bond-standby-members", 0, 0, names },
+	{ "Port", "bond-unused-members", 0, 0, names },
+	{ "Port", "bond-failback", 0, 0, "true false" },
+	{ "Port", "bond-detect-mode", 0, 0, "carrier miimon beacon" },
+	{ "Port", "bond-miimon-interval", 1, INT32_MAX, NULL },
+	{ "Port", "bond-beacon-interval", 10, INT32_MAX, NULL },
+	{ "Port", "bond-rebalance-interval", 0, INT32_MAX, NULL },
+	{ "Port", "bond-hash-basis", 0, UINT32_MAX, NULL },
+	{ "Port", "lacp-system-id", 0, 0, address },
+	{ "Port", "lacp-system-priority", 1, 65535, NULL },
+	{ "Port", "lacp-time", 0, 0, "fast slow" },
+	{ "Port", "lacp-fallback-ab", 0, 0, "true false" },
+	{ "Interface", "lacp-port-id", 1, 65535, NULL },
+	{ "Interface", "lacp-port-priority", 1, 65535, NULL },
+	{ "Interface", "lacp-aggregation-key", 1, 65535, NULL },
+	{ "Interface", "lldp:enable", 0, 0, "true false" },
+	{ "Interface", "cdp", 0, 0, "off receive both" },
 };
 
 static bool is_number(const char *value, long min, long max)
@@ -84,10 +109,51 @@ static void check_pairs(const struct setting *s, const char *value)
 			  s->key, s->table, value, s->min, s->max);
 }
 
+static bool is_below(const char *value)
+{
+	return !strstr(value, "..");
+}
+
 static bool is_numbers(const char *value)
 {
 	return value[0] && !value[strspn(value, "0123456789,")];
 }
+
+/* An address of one device: none of a group, and not zero. */
+static bool is_address(const char *value)
+{
+	unsigned a[6], any = 0;
+	int end = 0;
+
+	if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%n", &a[0], &a[1], &a[2],
+		   &a[3], &a[4], &a[5], &end) != 6 ||
+	    end != 17 || value[end])
+		return false;
+	for (unsigned i = 0; i < ARRAY_SIZE(a); i++)
+		any |= a[i];
+	return any && !(a[0] & 1);
+}
+
+/* At least one name. */
+static bool is_names(const char *value)
+{
+	return value[strspn(value, ", ")];
+}
+
+/* Kinds of values that a sentence describes. */
+static const struct kind {
+	const char *choices;
+	bool (*is_right)(const char *value);
+	const char *what;
+} kinds[] = {
+	{ below, is_below,
+	  "a directory below the run directory, without \"..\"" },
+	{ numbers, is_numbers,
+	  "megabytes of each NUMA node, such as 1024,1024" },
+	{ address, is_address,
+	  "the MAC address of one device, such as 02:00:00:00:00:01" },
+	{ names, is_names, "names with commas between them, such as e0,e1" },
+};
 
 static void check(const struct setting *s, const char *value)
 {
@@ -95,38 +161,70 @@ static void check(const struct setting *s, const char *value)
 		check_pairs(s, value);
 		return;
 	}
-	if (s->choices == below) {
-		if (strstr(value, ".."))
-			ctl_fatal("other_config:%s cannot be \"%s\"; it is a "
-				  "directory below the run directory, without "
-				  "\"..\"",
-				  s->key, value);
-		return;
-	}
-	if (s->choices == numbers) {
-		if (!is_numbers(value))
-			ctl_fatal("other_config:%s cannot be \"%s\"; it is "
-				  "megabytes of each NUMA node, such as "
-				  "1024,1024",
-				  s->key, value);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (s->choices != kinds[i].choices)
+			continue;
+		if (!kinds[i].is_right(value))
+			ctl_fatal("other_config:%s cannot be \"%s\"; it is %s",
+				  s->key, value, kinds[i].what);
 		return;
 	}
 	if (s->choices && !is_choice(value, s->choices))
-		ctl_fatal("other_config:%s of table %s cannot be \"%s\"; it is "
+		ctl_fatal("%s%s of table %s cannot be \"%s\"; it is "
 			  "one of: %s",
-			  s->key, s->table, value, s->choices);
+			  strchr(s->key, ':') ? "" : "other_config:", s->key,
+			  s->table, value, s->choices);
 	if (!s->choices && !is_number(value, s->min, s->max))
 		ctl_fatal("other_config:%s of table %s cannot be \"%s\"; it is "
 			  "a number from %ld to %ld",
 			  s->key, s->table, value, s->min, s->max);
 }
 
-void settings_check(const char *table, const char *key, const char *value)
+static bool is_named(const struct setting *s, const char *column,
+		     const char *key)
+{
+	const char *colon = strchr(s->key, ':');
+	size_t n = strlen(column);
+
+	if (!colon)
+		return !strcmp(column, "other_config") && !strcmp(s->key, key);
+	return (size_t)(colon - s->key) == n && !memcmp(s->key, column, n) &&
+	       !strcmp(colon + 1, key);
+}
+
+bool settings_are_in(const char *column)
+{
+	return !strcmp(column, "other_config") || !strcmp(column, "lldp");
+}
+
+void settings_check(const char *table, const char *column, const char *key,
+		    const char *value)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		const struct setting *s = &settings[i];
 
-		if (!strcmp(s->table, table) && !strcmp(s->key, key))
+		if (!strcmp(s->table, table) && is_named(s, column, key))
 			check(s, value);
 	}
+}
+
+/* What a kind's choices are for a person; NULL: no list of words. */
+static const char *words_of(const struct setting *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (s->choices == kinds[i].choices)
+			return NULL;
+	return s->choices == pairs ? NULL : s->choices;
+}
+
+size_t settings_count(void)
+{
+	return ARRAY_SIZE(settings);
+}
+
+void settings_get(size_t i, struct setting_info *info)
+{
+	*info = (struct setting_info){ .table = settings[i].table,
+				       .key = settings[i].key,
+				       .words = words_of(&settings[i]) };
 }

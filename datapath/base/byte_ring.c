@@ -85,6 +85,16 @@ void *byte_ring_reserve(struct byte_ring *ring, uint32_t len)
 	return h + 1;
 }
 
+size_t byte_ring_room(const struct byte_ring *ring)
+{
+	/* In this order: tail never passes a head that was read after it. */
+	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+	uint64_t used =
+		atomic_load_explicit(&ring->head, memory_order_relaxed) - tail;
+
+	return used < ring->size ? ring->size - used : 0;
+}
+
 void byte_ring_commit(void *record, uint32_t len)
 {
 	struct header *h = (struct header *)record - 1;

@@ -18,6 +18,11 @@ void byte_ring_destroy(struct byte_ring *ring);
 
 /* Writers. 8-byte aligned room for len bytes, or NULL: full or too long. */
 void *byte_ring_reserve(struct byte_ring *ring, uint32_t len);
+/*
+ * Bytes that are free now; others may take them. A record takes 8 more than its
+ * length, rounded up to 8, and may be preceded by padding.
+ */
+size_t byte_ring_room(const struct byte_ring *ring);
 /* Hands a reserved record to the reader, shortened to len bytes; 0: skip it. */
 void byte_ring_commit(void *record, uint32_t len);
 

@@ -40,10 +40,16 @@ enum bond_detect {
 /* other_config:bond-active-members and bond-standby-members */
 enum bond_role { BOND_ROLE_ACTIVE, BOND_ROLE_STANDBY, BOND_ROLE_UNUSED };
 
+#define BOND_RANK_UNNAMED 0x10000
+
 struct bond_member_config {
 	const char *name; /* Interface:name; the member's identity */
 	enum bond_role role;
-	unsigned rank; /* among its role: the least is preferred first */
+	/*
+	 * Among its role: the least is preferred first. From BOND_RANK_UNNAMED
+	 * on: no list names it, and all of those are alike.
+	 */
+	unsigned rank;
 	struct lacp_port_config lacp;
 };
 
@@ -54,7 +60,7 @@ struct bond_config {
 	uint32_t rebalance_ms; /* 0: buckets stay where they are */
 	uint32_t beacon_ms;
 	uint32_t hash_basis;
-	const char *primary; /* a member's name, or NULL */
+	const char *primary; /* a member's name, though it may be none yet */
 	bool failback;	     /* a better member that is back is active again */
 	bool lacp_fallback_ab;
 	struct lacp_config lacp; /* mode LACP_OFF: none */
@@ -85,7 +91,10 @@ struct bond_ops {
 	 */
 	void (*stations)(void (*cb)(void *cb_arg, uint64_t mac, uint16_t vid),
 			 void *cb_arg, void *arg);
-	/* The table, a filter, the active member or a state have changed. */
+	/*
+	 * The table, a filter, the active member or a state have changed: make
+	 * and publish a new table soon. Neighbours are told after it was made.
+	 */
 	void (*changed)(void *arg);
 };
 
@@ -115,11 +124,20 @@ struct bond_member *bond_find_member(const struct bond *bond, const char *name);
 struct bond_member *bond_member_at(const struct bond *bond, unsigned i);
 unsigned bond_n_members(const struct bond *bond);
 const char *bond_member_name(const struct bond_member *member);
+/* NULL while LACP is off. */
+struct lacp *bond_lacp(const struct bond *bond);
 
 /* The interface's link, its address, and what LACP makes keys of. */
 void bond_member_set_link(struct bond_member *member, bool up, uint64_t mac,
 			  uint64_t speed_bps, bool full_duplex,
 			  uint64_t now_ms);
+
+/*
+ * The member's interface is about to be closed: LACP's partner is told, while
+ * that can still be sent. What follows is its link down, or another
+ * configuration.
+ */
+void bond_member_leaves(struct bond_member *member, uint64_t now_ms);
 
 /*
  * Once, before the first link is reported: the active member before a restart,
@@ -141,22 +159,30 @@ void bond_receive_beacon(struct bond_member *member, const void *frame,
 void bond_learn_address(struct bond *bond, uint64_t mac, uint16_t vid,
 			const uint8_t *ip, unsigned ip_len, uint64_t now_ms);
 
-/* Does what is due. */
+/* Does what is due; at any time, too. */
 void bond_run(struct bond *bond, uint64_t now_ms);
 /* When bond_run() is to be called next, at the latest; UINT64_MAX: never. */
 uint64_t bond_next_ms(const struct bond *bond);
 
 /* --- for the snapshot -------------------------------------------------- */
 
-/* A table of how it is now, allocated; freed by free(). */
+/* A table of how it is now, allocated, to be published; freed by free(). */
 struct bond_table *bond_make_table(const struct bond *bond);
 unsigned bond_member_filter(const struct bond_member *member);
+/*
+ * A snapshot with the bond's last table and filters is in force. Until then the
+ * partner is not told that a member collects.
+ */
+void bond_published(struct bond *bond);
 bool bond_wants_beacons(const struct bond *bond);
 bool bond_wants_addresses(const struct bond *bond);
 
 /* --- by hand ----------------------------------------------------------- */
 
-/* 0, or -errno: -EINVAL when the member is not enabled, for the first. */
+/*
+ * 0, or -errno: -EINVAL when the member is not enabled, for the first. The
+ * choice holds until that member goes down, against failback and the order too.
+ */
 int bond_set_active(struct bond *bond, struct bond_member *member,
 		    uint64_t now_ms);
 void bond_member_enable(struct bond_member *member, bool enable,
@@ -179,6 +205,7 @@ struct bond_status {
 	const char *primary;		  /* NULL: none */
 	const struct bond_member *active; /* NULL: none */
 	uint64_t n_failovers, n_announced;
+	uint64_t n_foreign_beacons; /* not of this bond, or not believed */
 };
 void bond_get_status(const struct bond *bond, uint64_t now_ms,
 		     struct bond_status *status);

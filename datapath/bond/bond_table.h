@@ -22,14 +22,19 @@
 enum bond_hash {
 	BOND_HASH_NONE, /* all by the active member */
 	BOND_HASH_SLB,	/* source MAC and VLAN */
-	BOND_HASH_L4,	/* MACs, VLAN, IP addresses, protocol, ports */
-	BOND_HASH_IP,	/* IP addresses; MACs where there are none */
+	BOND_HASH_L4,	/* IP addresses, protocol, ports, */
+	BOND_HASH_IP,	/* IP addresses; */
+			/* both: MACs and VLAN where there are none */
 	BOND_HASH_PORT, /* the port of the bridge that it came from */
 };
 
-/* Bytes sent by bucket; one thread writes its own, relaxed. */
+/*
+ * Bytes sent by bucket, by samples (bond_table.c): right in the mean. One
+ * thread writes its own, relaxed. Begins as zeros.
+ */
 struct bond_load {
 	_Atomic uint64_t bytes[BOND_BUCKETS];
+	uint32_t random, gap; /* the thread's: what is sampled next */
 } CACHE_ALIGNED;
 
 struct bond_table {
@@ -37,11 +42,21 @@ struct bond_table {
 	uint32_t basis;		      /* other_config:bond-hash-basis */
 	uint8_t active;		      /* member, or BOND_NO_MEMBER */
 	uint8_t member[BOND_BUCKETS]; /* of each bucket */
+	/*
+	 * bond_table_finish()'s, for the usual case that there are two: which
+	 * they are, and for each bucket 0 or 0x80.
+	 */
+	bool has_two;
+	uint8_t two[2];
+	uint8_t which[BOND_BUCKETS];
 	/* By thread, n_loads of them; they outlive the table. 0: not counted.
 	 */
 	struct bond_load *const *loads;
 	unsigned n_loads;
 };
+
+/* When `member` is filled in. A table that was not finished is only slower. */
+void bond_table_finish(struct bond_table *table);
 
 /*
  * The bucket of a packet with its tag as it leaves the switch. in: the number
@@ -52,13 +67,30 @@ unsigned bond_table_bucket(const struct bond_table *table,
 /* The same for bond/hash: source address and VLAN alone. */
 unsigned bond_hash_slb(uint64_t mac, uint16_t vid, uint32_t basis);
 
+/* Packets that leave by one member, in the order in which they came. */
+struct bond_share {
+	struct packet *const *packets;
+	unsigned n;	/* not 0 */
+	uint8_t member; /* or BOND_NO_MEMBER: by none */
+};
+
+/* Scratch memory of one thread. */
+#define BOND_ROW_MAX (PACKET_BURST_MAX + 8)
+struct bond_rows {
+	/* For each member, and for none; of two members the first two. */
+	struct packet *packets[BOND_MEMBERS_MAX + 1][BOND_ROW_MAX];
+	struct packet **ends[BOND_MEMBERS_MAX + 1];
+	struct bond_share shares[BOND_MEMBERS_MAX + 1];
+	uint8_t buckets[PACKET_BURST_MAX];
+};
+
 /*
- * Any thread that forwards. Chooses for n packets (up to PACKET_BURST_MAX) that
- * all came from one port, and counts their load: members[i] is a member's
- * index or BOND_NO_MEMBER. Returns true when all have the same.
+ * Any thread that forwards. Shares out n packets (1 to PACKET_BURST_MAX, of one
+ * array, pulled) that all came from one port, and counts their load. Returns
+ * how many members get some: rows->shares says which and what.
  */
-bool bond_table_choose(const struct bond_table *table,
-		       struct packet *const packets[], unsigned n, uint16_t in,
-		       unsigned thread, uint8_t members[]);
+unsigned bond_table_share(const struct bond_table *table,
+			  struct packet *const packets[], unsigned n,
+			  uint16_t in, unsigned thread, struct bond_rows *rows);
 
 #endif

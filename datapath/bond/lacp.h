@@ -9,6 +9,8 @@
  *	lacp_mux.c	6.4.15, collecting and distributing
  *	lacp_transmit.c	6.4.16, at most three in a second
  *	lacp_marker.c	6.5, the answer to a marker
+ *	lacp_churn.c	6.4.17, links that do not come into sync
+ *	lacp.c		ports, configuration, the order of the machines
  *
  * Control thread; time in milliseconds comes in with each call.
  */
@@ -63,7 +65,7 @@ struct lacp_config {
 
 struct lacp_port_config {
 	uint16_t id;	   /* not 0, unique in the system */
-	uint16_t priority; /* default 32768 */
+	uint16_t priority; /* Open vSwitch's default: 65535 */
 	uint16_t key;	   /* 0: the bond's */
 };
 
@@ -71,13 +73,19 @@ struct lacp_ops {
 	/* A whole frame, Ethernet header included, without FCS. */
 	void (*send)(struct lacp_port *port, const void *frame, size_t len,
 		     void *arg);
-	/* lacp_port_may_collect() and the like may have changed. */
+	/*
+	 * lacp_port_may_collect() and the like may have changed. Both are
+	 * called from within the functions below, and may only ask.
+	 */
 	void (*changed)(void *arg);
 };
 
 struct lacp *lacp_create(const struct lacp_ops *ops, void *ops_arg);
 void lacp_destroy(struct lacp *lacp); /* and its ports; accepts NULL */
-/* What stays the same is not disturbed. mode may be LACP_OFF: all stop. */
+/*
+ * What stays the same is not disturbed. mode may be LACP_OFF: all stop. A port
+ * that stops, here or by lacp_remove_port(), says so to its partner.
+ */
 void lacp_configure(struct lacp *lacp, const struct lacp_config *config,
 		    uint64_t now_ms);
 
@@ -85,6 +93,7 @@ void lacp_configure(struct lacp *lacp, const struct lacp_config *config,
 struct lacp_port *lacp_add_port(struct lacp *lacp,
 				const struct lacp_port_config *config,
 				void *owner, uint64_t now_ms);
+/* The port may be asked for, in changed(), until this returns. */
 void lacp_remove_port(struct lacp_port *port, uint64_t now_ms);
 void *lacp_port_owner(const struct lacp_port *port);
 void lacp_configure_port(struct lacp_port *port,
@@ -97,6 +106,12 @@ void lacp_configure_port(struct lacp_port *port,
  */
 void lacp_port_set_link(struct lacp_port *port, bool up, uint64_t mac,
 			uint64_t speed_bps, bool full_duplex, uint64_t now_ms);
+
+/*
+ * Takes a port out of use by hand, or back in: as if it had no link, but the
+ * partner is told, which would otherwise go on sending to it.
+ */
+void lacp_port_set_usable(struct lacp_port *port, bool usable, uint64_t now_ms);
 
 /* A frame to 01:80:c2:00:00:02 that came in by the port; any bytes. */
 void lacp_receive(struct lacp_port *port, const void *frame, size_t len,
@@ -116,12 +131,17 @@ struct lacp_port_status {
 	bool current, expired, defaulted; /* the receive machine */
 	bool selected, attached;	  /* to the aggregator */
 	bool individual;
+	/* Why it is individual, or not attached; for people. NULL: it is not */
+	const char *why_individual, *why_detached;
 	struct lacp_info actor, partner;
 	const char *receive_state, *mux_state, *periodic_state;
 	/* PDUs */
 	uint64_t sent, received, bad, markers, marker_responses;
 	uint64_t link_expired, link_defaulted, carrier_changes;
 	uint64_t last_received_ms; /* 0: never */
+	/* 6.4.17: for a minute or more not in sync, and how often that was. */
+	bool actor_churn, partner_churn;
+	uint64_t actor_churns, partner_churns;
 };
 void lacp_port_get_status(const struct lacp_port *port,
 			  struct lacp_port_status *status);

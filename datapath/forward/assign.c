@@ -15,15 +15,28 @@ LOG_MODULE(worker);
 #define UNASSIGNED (~0u)
 #define LOAD_LEAST 0.01f /* what a queue counts for that has hardly any */
 
-/* At most: those that are idle have no place in the snapshot. */
-static unsigned count_rxqs(const struct fwd_snapshot *s)
+/* Calls back for each port that may have queues: members of bonds, too. */
+static void for_each_port(struct fwd_snapshot *s,
+			  void (*cb)(struct fwd_snapshot *s,
+				     struct fwd_port *p))
 {
-	unsigned n = 0;
+	for (unsigned b = 0; b < s->n_bridges; b++) {
+		for (unsigned i = 0; i < s->bridges[b]->n_ports; i++) {
+			struct fwd_port *p = s->bridges[b]->ports[i];
 
-	for (unsigned b = 0; b < s->n_bridges; b++)
-		for (unsigned i = 0; i < s->bridges[b]->n_ports; i++)
-			n += s->bridges[b]->ports[i]->port->n_rxqs;
-	return n;
+			cb(s, p);
+			for (unsigned m = 0; p->bond && m < p->bond->n_members;
+			     m++)
+				if (p->bond->members[m])
+					cb(s, p->bond->members[m]);
+		}
+	}
+}
+
+/* At most: those that are idle have no place in the snapshot. */
+static void count_rxqs(struct fwd_snapshot *s, struct fwd_port *p)
+{
+	s->n_rxqs += p->port->n_rxqs;
 }
 
 static uint64_t rxq_id(const struct port *port, unsigned index)
@@ -197,18 +210,22 @@ static void assign_workers(struct fwd_snapshot *s, unsigned n)
 	}
 }
 
+static void forget_pins(struct fwd_snapshot *s, struct fwd_port *p)
+{
+	(void)s;
+	p->pins = NULL;
+}
+
 void fwd_snapshot_finish(struct fwd_snapshot *snapshot,
 			 const struct fwd_snapshot *previous,
 			 unsigned n_workers)
 {
-	snapshot->rxqs = xcalloc(count_rxqs(snapshot), sizeof(*snapshot->rxqs));
-	for (unsigned b = 0; b < snapshot->n_bridges; b++)
-		for (unsigned i = 0; i < snapshot->bridges[b]->n_ports; i++)
-			add_rxqs(snapshot, snapshot->bridges[b]->ports[i]);
+	for_each_port(snapshot, count_rxqs);
+	snapshot->rxqs = xcalloc(snapshot->n_rxqs, sizeof(*snapshot->rxqs));
+	snapshot->n_rxqs = 0;
+	for_each_port(snapshot, add_rxqs);
 	sort_rxqs(snapshot);
 	find_queues(snapshot, previous);
 	assign_workers(snapshot, n_workers);
-	for (unsigned b = 0; b < snapshot->n_bridges; b++)
-		for (unsigned i = 0; i < snapshot->bridges[b]->n_ports; i++)
-			snapshot->bridges[b]->ports[i]->pins = NULL;
+	for_each_port(snapshot, forget_pins);
 }

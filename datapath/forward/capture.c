@@ -1,24 +1,19 @@
 #include "forward/capture.h"
 
-#include <errno.h>
 #include <pcap/pcap.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "base/byte_ring.h"
+#include "base/wake_ring.h"
 
 /* What a filter gets to see of a frame. */
 #define FILTER_BYTES 512
 
 struct capture_ring {
-	struct byte_ring *ring;
+	struct wake_ring *ring;
 	uint32_t snaplen;
 	struct bpf_program filter; /* bf_len 0: none */
-	int fd;
-	_Atomic bool reader_waits;
 	_Atomic uint64_t lost;
 };
 
@@ -34,15 +29,14 @@ struct capture_ring *capture_ring_create(uint32_t snaplen,
 					 const struct bpf_program *filter,
 					 size_t size_bytes)
 {
-	struct capture_ring *r = xcalloc(1, sizeof(*r));
+	struct wake_ring *wake_ring = wake_ring_create(size_bytes);
+	struct capture_ring *r;
 
-	r->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (r->fd < 0) {
-		free(r);
+	if (!wake_ring)
 		return NULL;
-	}
+	r = xcalloc(1, sizeof(*r));
 	r->snaplen = MIN(snaplen, 65535);
-	r->ring = byte_ring_create(size_bytes);
+	r->ring = wake_ring;
 	if (filter && filter->bf_len) {
 		size_t size = filter->bf_len * sizeof(*filter->bf_insns);
 
@@ -50,7 +44,6 @@ struct capture_ring *capture_ring_create(uint32_t snaplen,
 		r->filter.bf_insns = xmalloc(size);
 		memcpy(r->filter.bf_insns, filter->bf_insns, size);
 	}
-	atomic_init(&r->reader_waits, true);
 	return r;
 }
 
@@ -58,15 +51,14 @@ void capture_ring_destroy(struct capture_ring *ring)
 {
 	if (!ring)
 		return;
-	close(ring->fd);
-	byte_ring_destroy(ring->ring);
+	wake_ring_destroy(ring->ring);
 	free(ring->filter.bf_insns);
 	free(ring);
 }
 
 int capture_ring_fd(const struct capture_ring *ring)
 {
-	return ring->fd;
+	return wake_ring_fd(ring->ring);
 }
 
 uint64_t capture_ring_lost(const struct capture_ring *ring)
@@ -74,21 +66,18 @@ uint64_t capture_ring_lost(const struct capture_ring *ring)
 	return atomic_load(&ring->lost);
 }
 
-static unsigned read_records(struct capture_ring *ring, unsigned max,
-			     void (*cb)(const struct capture_record *, void *),
-			     void *aux)
+struct reading {
+	void (*cb)(const struct capture_record *record, void *aux);
+	void *aux;
+};
+
+static void read_record(const void *record, uint32_t len, void *reading_)
 {
-	unsigned n;
+	const struct reading *reading = reading_;
+	const struct stored *s = record;
 
-	for (n = 0; n < max; n++) {
-		struct capture_record record;
-		const struct stored *s;
-		uint32_t len;
-
-		s = byte_ring_peek(ring->ring, &len);
-		if (!s)
-			break;
-		record = (struct capture_record){
+	reading->cb(
+		&(struct capture_record){
 			.time_ns = s->time_ns,
 			.port_id = s->port_id,
 			.len = s->len,
@@ -97,44 +86,17 @@ static unsigned read_records(struct capture_ring *ring, unsigned max,
 			.dropped = s->dropped,
 			.reason = s->reason,
 			.data = (const uint8_t *)(s + 1),
-		};
-		cb(&record, aux);
-		byte_ring_release(ring->ring);
-	}
-	return n;
-}
-
-static void wake_reader(struct capture_ring *ring)
-{
-	uint64_t one = 1;
-
-	/* The record is visible before we look whether somebody waits. */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (!atomic_load(&ring->reader_waits) ||
-	    !atomic_exchange(&ring->reader_waits, false))
-		return;
-	if (write(ring->fd, &one, sizeof(one)) < 0)
-		atomic_store(&ring->reader_waits, true);
+		},
+		reading->aux);
 }
 
 unsigned capture_ring_read(struct capture_ring *ring, unsigned max,
 			   void (*cb)(const struct capture_record *, void *aux),
 			   void *aux)
 {
-	uint64_t count;
-	unsigned n;
+	struct reading reading = { cb, aux };
 
-	n = read_records(ring, max, cb, aux);
-	if (n == max)
-		return n; /* the descriptor stays readable */
-	if (read(ring->fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		return n;
-	/* Look again after saying that we wait: nothing is slept through. */
-	atomic_store(&ring->reader_waits, true);
-	n += read_records(ring, max - n, cb, aux);
-	if (n == max)
-		wake_reader(ring);
-	return n;
+	return wake_ring_read(ring->ring, max, read_record, &reading);
 }
 
 static bool matches(const struct capture_ring *ring, const struct packet *p)
@@ -156,15 +118,14 @@ static void record(struct capture_ring *ring, const struct packet *p,
 
 	if (!matches(ring, p))
 		return;
-	s = byte_ring_reserve(ring->ring, sizeof(*s) + n);
+	s = wake_ring_reserve(ring->ring, sizeof(*s) + n, 0);
 	if (!s) {
 		atomic_fetch_add(&ring->lost, 1);
-	} else {
-		*s = *head;
-		n = packet_read(p, 0, s + 1, n);
-		byte_ring_commit(s, sizeof(*s) + n);
+		return;
 	}
-	wake_reader(ring);
+	*s = *head;
+	n = packet_read(p, 0, s + 1, n);
+	wake_ring_commit(ring->ring, s, sizeof(*s) + n);
 }
 
 static void record_all(const struct capture *list, const struct packet *p,

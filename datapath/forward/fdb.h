@@ -148,6 +148,15 @@ unsigned fdb_purge_port(struct fdb *fdb, uint16_t port);
 void fdb_for_each(const struct fdb *fdb,
 		  bool (*cb)(const struct fdb_entry *, void *aux), void *aux);
 
+/*
+ * Worker. The station has announced itself at a port where that is to be
+ * believed; for some seconds, announcements of it elsewhere are not. Notes are
+ * few, may be lost, and do not survive fdb_resize().
+ */
+#define FDB_ANNOUNCED_S 5
+void fdb_note_announced(struct fdb *fdb, fdb_key key);
+bool fdb_is_announced(const struct fdb *fdb, fdb_key key);
+
 struct fdb_stats {
 	/* entries: learned ones that are there now. */
 	uint32_t entries, static_entries, max_entries;

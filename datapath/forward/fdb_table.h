@@ -8,6 +8,8 @@
 #include "base/mpsc_ring.h"
 #include "forward/fdb.h"
 
+#define FDB_ANNOUNCED_SLOTS 1024
+
 struct fdb_port {
 	_Atomic(uint32_t) learned; /* entries, and those about to be */
 	_Atomic(uint32_t) limit;   /* 0: none */
@@ -38,6 +40,8 @@ struct fdb {
 	_Atomic(bool) resync;
 	/* Control thread writes. */
 	CACHE_ALIGNED _Atomic(uint64_t) aged, flushed;
+	/* fdb_announced.c */
+	_Atomic(uint64_t) announced[FDB_ANNOUNCED_SLOTS];
 };
 
 /* A live entry as it was read: key and value belong together. */

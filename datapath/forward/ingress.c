@@ -154,13 +154,19 @@ static bool is_giant(const struct admission *a, const struct packet *p)
 }
 
 /* What has a multicast address: counted, and the reserved ones stopped. */
-static int admit_multicast(const struct fwd_port *in, uint64_t dst,
-			   struct tally *tally)
+static int admit_multicast(const struct fwd_port *in, const struct packet *p,
+			   uint64_t dst, struct tally *tally)
 {
 	if (dst == MAC_BROADCAST)
 		tally->broadcast++;
 	else
 		tally->multicast++;
+	if (in->punts) {
+		int reason = protocol_punt(in, p, dst);
+
+		if (reason >= 0)
+			return reason;
+	}
 	if (dst >> 4 == LINK_LOCAL_TOP && !in->bridge->forward_bpdu)
 		return DROP_LINK_LOCAL;
 	return -1;
@@ -186,7 +192,7 @@ static inline int admit(const struct admission *a, struct item *item,
 	if (unlikely(!src || mac_is_multicast(src)))
 		return DROP_BAD_SOURCE;
 	if (unlikely(mac_is_multicast(dst))) {
-		reason = admit_multicast(a->in, dst, tally);
+		reason = admit_multicast(a->in, p, dst, tally);
 		if (reason >= 0)
 			return reason;
 	}
@@ -226,7 +232,8 @@ void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 		item->packet = &packets[i];
 		reason = admit(&a, item, &tally);
 		if (unlikely(reason >= 0)) {
-			drop(pl, in, item->packet, reason);
+			if (reason != INGRESS_PUNTED)
+				drop(pl, in, item->packet, reason);
 			continue;
 		}
 		item->src_bucket = fdb_prefetch(fdb, item->src);
@@ -234,5 +241,6 @@ void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 		item++;
 	}
 	s->n_items = item - s->items;
+	s->n_groups = tally.multicast + tally.broadcast;
 	count_received(pl, in, n, &tally);
 }

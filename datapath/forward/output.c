@@ -36,6 +36,15 @@ static bool retag(struct item *item, uint32_t tag)
 	return true;
 }
 
+static void drop_at_output(const struct pipeline *pl,
+			   const struct fwd_port *out, const struct packet *p,
+			   enum drop_reason reason)
+{
+	port_drop(out->port, pl->thread, reason, 1);
+	if (unlikely(out->capture))
+		capture_drop(out->capture, p, CAPTURE_OUT, reason);
+}
+
 /* Puts the packet into the shape for `out`; false: it cannot be sent there. */
 static inline bool prepare(const struct pipeline *pl,
 			   const struct fwd_port *out, struct item *item)
@@ -44,10 +53,7 @@ static inline bool prepare(const struct pipeline *pl,
 
 	if (likely(tag == item->vlan.tag) || likely(retag(item, tag)))
 		return true;
-	port_drop(out->port, pl->thread, DROP_TOO_MANY_TAGS, 1);
-	if (unlikely(out->capture))
-		capture_drop(out->capture, item->packet, CAPTURE_OUT,
-			     DROP_TOO_MANY_TAGS);
+	drop_at_output(pl, out, item->packet, DROP_TOO_MANY_TAGS);
 	return false;
 }
 
@@ -79,11 +85,20 @@ static void send_captured(const struct pipeline *pl, const struct fwd_port *out,
 	capture_packet(out->capture, packet, CAPTURE_OUT);
 }
 
-static __attribute__((noinline)) void send_with_capture(
+/* What most ports are not, in one test. */
+static inline bool is_special(const struct fwd_port *out)
+{
+	return (uintptr_t)out->capture | (uintptr_t)out->patch_peer |
+	       (uintptr_t)out->bond;
+}
+
+static __attribute__((noinline)) void send_special(
 	struct pipeline *pl, const struct fwd_port *out,
 	struct packet *const packets[], unsigned n)
 {
-	if (out->patch_peer)
+	if (out->bond)
+		pipeline_bond(pl, out, packets, n);
+	else if (out->patch_peer)
 		pipeline_cross(pl, out, packets, n);
 	else
 		for (unsigned i = 0; i < n; i++)
@@ -94,12 +109,16 @@ static inline void send_to_port(struct pipeline *pl, const struct fwd_port *out,
 				struct packet *const packets[], unsigned n)
 {
 	pl->last_out = out;
-	if (unlikely(out->capture))
-		send_with_capture(pl, out, packets, n);
-	else if (unlikely(out->patch_peer))
-		pipeline_cross(pl, out, packets, n);
+	if (unlikely(is_special(out)))
+		send_special(pl, out, packets, n);
 	else
 		port_send(out->port, packets, n, pl->thread);
+}
+
+void output_send(struct pipeline *pl, const struct fwd_port *out,
+		 struct packet *const packets[], unsigned n)
+{
+	send_to_port(pl, out, packets, n);
 }
 
 /* Whether the customer's VLAN, inside of ours, is one of a dot1q-tunnel's. */
@@ -141,6 +160,21 @@ static inline unsigned take_row(struct pipeline *pl, struct stage *s,
 			s->sending[n++] = item->packet;
 	}
 	return n;
+}
+
+void output_emit(struct pipeline *pl, struct stage *s,
+		 const struct fwd_port *out)
+{
+	struct item *item = &s->items[0];
+
+	if (!is_member(out, item)) {
+		drop_at_output(pl, out, item->packet, DROP_VLAN_NOT_ALLOWED);
+		return;
+	}
+	if (!prepare(pl, out, item))
+		return;
+	s->sending[0] = item->packet;
+	send_to_port(pl, out, s->sending, 1);
 }
 
 static void send_queue(struct pipeline *pl, struct stage *s,
@@ -222,7 +256,7 @@ static void flood(struct pipeline *pl, struct stage *s, unsigned from,
 	for (unsigned i = 0; i < bridge->n_ports; i++) {
 		const struct fwd_port *out = bridge->ports[i];
 
-		if (out != s->in && out->floods)
+		if (out != s->as && out->floods)
 			flood_port(pl, s, out, from, to, reached);
 	}
 	for (unsigned i = from; i < to; i++)
@@ -239,12 +273,12 @@ static void drop_row(struct pipeline *pl, struct stage *s, unsigned from,
 		drop(pl, s->in, s->items[from].packet, DROP_SAME_PORT);
 }
 
-static void capture_received(const struct stage *s)
+static void capture_received(const struct stage *s,
+			     const struct capture *capture)
 {
 	for (unsigned i = 0; i < s->n_items; i++)
-		if (s->items[i].out != s->in)
-			capture_packet(s->in->capture, s->items[i].packet,
-				       CAPTURE_IN);
+		if (s->items[i].out != s->as)
+			capture_packet(capture, s->items[i].packet, CAPTURE_IN);
 }
 
 /* A member of the VLAN, with the tag that the port wants. */
@@ -266,7 +300,7 @@ static inline bool send_plain_burst(struct pipeline *pl, struct stage *s)
 	unsigned n = s->n_items;
 	uint64_t plain;
 
-	if (!out || out == s->in)
+	if (!out || out == s->as)
 		return false;
 	plain = out->plain.word;
 	for (unsigned i = 0; i < n; i++) {
@@ -287,7 +321,9 @@ void output_burst(struct pipeline *pl, struct stage *s)
 	if (unlikely(!s->n_items))
 		return;
 	if (unlikely(s->in->capture))
-		capture_received(s);
+		capture_received(s, s->in->capture);
+	if (unlikely(s->as != s->in && s->as->capture))
+		capture_received(s, s->as->capture);
 	if (send_plain_burst(pl, s))
 		return;
 	for (; from < s->n_items; from = to) {
@@ -297,7 +333,7 @@ void output_burst(struct pipeline *pl, struct stage *s)
 		to = from + 1;
 		while (to < s->n_items && s->items[to].out == out)
 			to++;
-		if (unlikely(out == s->in)) {
+		if (unlikely(out == s->as)) {
 			drop_row(pl, s, from, to);
 		} else if (likely(out)) {
 			enqueue(pl, s, from, to);

@@ -3,16 +3,20 @@
  *
  *	receive (port/)       a burst of borrowed frames from one queue
  *	ingress.c             private header, well-formedness, VLAN, admission
+ *	filter.c              what a bond's member may not let in
  *	lookup.c              learn the senders, look up the receivers
  *	output.c              sort by port, tags, flood
  *	port_send (port/)     MTU, offloads, transmit; or into the next bridge
  *
- * Every packet that does not leave ends in drop(), with a reason.
+ * Every packet that does not leave ends in drop(), with a reason, or with the
+ * control thread (protocol.c). A bond's members are chosen here.
  */
 #include "forward/pipeline.h"
 
 #include <stdlib.h>
 
+#include "bond/bond_table.h"
+#include "forward/punt.h"
 #include "forward/stage.h"
 
 struct pipeline *pipeline_create(unsigned thread)
@@ -20,6 +24,7 @@ struct pipeline *pipeline_create(unsigned thread)
 	struct pipeline *pl = xcalloc(1, sizeof(*pl));
 
 	pl->thread = thread;
+	pl->rows = xcalloc_aligned(1, sizeof(*pl->rows));
 	for (unsigned i = 0; i < PATCH_DEPTH_MAX; i++) {
 		pl->stages[i] = xcalloc_aligned(1, sizeof(struct stage));
 		pl->crossed[i] = xcalloc_aligned(PACKET_BURST_MAX,
@@ -36,7 +41,17 @@ void pipeline_destroy(struct pipeline *pipeline)
 		free(pipeline->stages[i]);
 		free(pipeline->crossed[i]);
 	}
+	free(pipeline->rows);
 	free(pipeline);
+}
+
+/* What is to be seen of packets to groups beside where they go. */
+static void look_at_groups(const struct stage *s)
+{
+	if (s->in->punts >> PUNT_NEIGHBOR & 1 && s->in->punt)
+		protocol_copy_neighbors(s);
+	if (s->as->bridge->notes_announced && !s->as->bond)
+		filter_note_announced(s);
 }
 
 static void forward(struct pipeline *pl, const struct fwd_port *in,
@@ -45,7 +60,12 @@ static void forward(struct pipeline *pl, const struct fwd_port *in,
 	struct stage *s = pl->stages[pl->depth];
 
 	s->in = in;
+	s->as = in->as;
 	ingress_burst(pl, s, packets, n);
+	if (unlikely(fwd_port_filter(in)))
+		filter_burst(pl, s);
+	if (unlikely(s->n_groups))
+		look_at_groups(s);
 	lookup_burst(s);
 	output_burst(pl, s);
 }
@@ -114,4 +134,132 @@ void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
 	pl->depth++;
 	forward(pl, out->patch_peer, views, n);
 	pl->depth--;
+}
+
+/* --- bonds ------------------------------------------------------------- */
+
+static void drop_at_bond(const struct pipeline *pl, const struct fwd_port *bond,
+			 struct packet *const packets[], unsigned n,
+			 enum drop_reason reason)
+{
+	port_drop(bond->port, pl->thread, reason, n);
+	for (unsigned i = 0; bond->capture && i < n; i++)
+		capture_drop(bond->capture, packets[i], CAPTURE_OUT, reason);
+}
+
+/*
+ * Where bridges pass link-local frames on (forward-bpdu): a guest's LACPDU
+ * would be taken for ours, and end the aggregation. Returns how many are left,
+ * in `kept`.
+ */
+static __attribute__((noinline)) unsigned keep_slow(
+	const struct pipeline *pl, const struct fwd_port *bond,
+	struct packet *const packets[], unsigned n, struct packet *kept[])
+{
+	unsigned n_kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (load_mac(packets[i]->header) == MAC_SLOW)
+			drop_at_bond(pl, bond, &packets[i], 1, DROP_LINK_LOCAL);
+		else
+			kept[n_kept++] = packets[i];
+	}
+	return n_kept;
+}
+
+static void capture_share(const struct fwd_port *bond,
+			  const struct bond_share *share)
+{
+	for (unsigned i = 0; i < share->n; i++)
+		capture_packet(bond->capture, share->packets[i], CAPTURE_OUT);
+}
+
+static void share_out(struct pipeline *pl, const struct fwd_port *bond,
+		      struct packet *const packets[], unsigned n)
+{
+	const struct fwd_port *from = pl->stages[pl->depth]->as;
+	const struct fwd_bond *b = bond->bond;
+	unsigned n_shares;
+
+	n_shares =
+		bond_table_share(b->table, packets, n, from ? from->number : 0,
+				 pl->thread, pl->rows);
+	for (unsigned i = 0; i < n_shares; i++) {
+		const struct bond_share *share = &pl->rows->shares[i];
+		const struct fwd_port *out = NULL;
+
+		if (likely(share->member < b->n_members))
+			out = b->members[share->member];
+		if (unlikely(!out)) {
+			/* No member may send. */
+			drop_at_bond(pl, bond, share->packets, share->n,
+				     DROP_BOND_DOWN);
+			continue;
+		}
+		if (unlikely(bond->capture))
+			capture_share(bond, share);
+		output_send(pl, out, share->packets, share->n);
+	}
+}
+
+void pipeline_bond(struct pipeline *pl, const struct fwd_port *bond,
+		   struct packet *const packets[], unsigned n)
+{
+	struct packet *kept[PACKET_BURST_MAX];
+
+	if (likely(!bond->bond->stops_slow)) {
+		share_out(pl, bond, packets, n);
+		return;
+	}
+	n = keep_slow(pl, bond, packets, n, kept);
+	if (n)
+		share_out(pl, bond, kept, n);
+}
+
+/* --- frames of our own -------------------------------------------------- */
+
+/* The port behind which the frame's sender is, NULL when that is not known. */
+static const struct fwd_port *find_sender(const struct fwd_bridge *bridge,
+					  fdb_key src)
+{
+	unsigned number = fdb_lookup(bridge->fdb, src);
+
+	return number < bridge->n_numbers ? bridge->by_number[number] : NULL;
+}
+
+/* In a VLAN: as if it came from where its sender is. */
+static void emit_in_vlan(struct pipeline *pl, const struct fwd_port *out,
+			 struct stage *s, uint16_t vid)
+{
+	const struct fwd_bridge *bridge = out->bridge;
+	struct item *item = &s->items[0];
+
+	item->src = fdb_make_key(load_mac(item->packet->header + 6), vid);
+	item->vlan = (struct vlan_state){ .vid = vid };
+	item->tpid = out->tpid;
+	s->in = s->as = find_sender(bridge, item->src);
+	if (bridge->notes_announced && protocol_is_announcement(item))
+		fdb_note_announced(bridge->fdb, item->src);
+	output_emit(pl, s, out);
+}
+
+void pipeline_emit(struct pipeline *pipeline, const struct fwd_port *out,
+		   const void *frame, uint32_t len, uint16_t vid)
+{
+	struct stage *s = pipeline->stages[0];
+	struct packet p;
+
+	packet_init(&p, frame, len);
+	packet_pull_first(&p);
+	if (p.header_len < ETH_HEADER_LEN)
+		return; /* no frame at all */
+	pipeline->depth = 0;
+	s->in = s->as = NULL;
+	s->items[0].packet = &p;
+	s->sending[0] = &p;
+	if (vid == VLAN_VID_NONE)
+		output_send(pipeline, out, s->sending, 1);
+	else
+		emit_in_vlan(pipeline, out, s, vid);
+	pipeline->last_out = NULL;
 }

@@ -4,9 +4,10 @@
  * them into a ring, the control thread takes them out.
  *
  * A port without a punt (fwd_port.punt is NULL) pays nothing. Each port may
- * punt so many frames a second and no more, and what the ring has no room for
- * is dropped; both are counted at the port, so that nobody keeps the control
- * thread from hearing the others.
+ * punt so many frames of a kind a second and no more, and what the ring has no
+ * room for is dropped; both are counted at the port (not of copies: their
+ * frames go on). A part of the ring is kept for the protocols on which a bond's
+ * links hang. So nobody keeps the control thread from hearing the others.
  */
 #ifndef FORWARD_PUNT_H
 #define FORWARD_PUNT_H
@@ -14,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "base/util.h"
+#include "packet/beacon.h"
 #include "packet/packet.h"
 
 enum punt_kind {
@@ -25,11 +27,8 @@ enum punt_kind {
 	N_PUNT_KINDS,
 };
 
-/* IEEE 802 local experimental ethertype 1: our beacons. */
-#define BEACON_ETHERTYPE 0x88b5
-
-#define PUNT_RATE      100  /* frames a second and port, for protocols, ... */
-#define PUNT_RATE_COPY 50   /* ... and for copies */
+#define PUNT_RATE      100  /* frames a second, kind and port, ... */
+#define PUNT_RATE_COPY 50   /* ... and of copies */
 #define PUNT_BURST     64   /* that may come at once */
 #define PUNT_BYTES_MAX 1600 /* of a frame; longer ones are cut */
 
@@ -39,8 +38,8 @@ struct punt_ring;
 struct punt {
 	struct punt_ring *ring;
 	uint32_t id; /* as given to the record */
-	/* When the next is due if none were saved up (ticks): [1] of copies. */
-	_Atomic uint64_t due[2];
+	/* When the next is due if none were saved up (ticks); begins as 0. */
+	_Atomic uint64_t due[N_PUNT_KINDS];
 };
 
 struct punt_record {

@@ -11,10 +11,23 @@ struct fwd_snapshot *fwd_snapshot_create(uint64_t generation)
 	return s;
 }
 
+static void bond_destroy(struct fwd_bond *bond)
+{
+	if (!bond)
+		return;
+	for (unsigned i = 0; i < bond->n_members; i++)
+		free(bond->members[i]);
+	free(bond->members);
+	free((void *)bond->table);
+	free(bond);
+}
+
 static void bridge_destroy(struct fwd_bridge *bridge)
 {
-	for (unsigned i = 0; i < bridge->n_ports; i++)
+	for (unsigned i = 0; i < bridge->n_ports; i++) {
+		bond_destroy(bridge->ports[i]->bond);
 		free(bridge->ports[i]);
+	}
 	free(bridge->ports);
 	free(bridge->by_number);
 	free((char *)bridge->name);
@@ -151,6 +164,7 @@ struct fwd_port *fwd_bridge_add_port(struct fwd_bridge *bridge,
 
 	p->port = port;
 	p->bridge = bridge;
+	p->as = p;
 	p->number = number;
 	p->slot = bridge->n_ports;
 	p->learns = true;
@@ -161,6 +175,38 @@ struct fwd_port *fwd_bridge_add_port(struct fwd_bridge *bridge,
 	bridge->ports[bridge->n_ports++] = p;
 	index_number(bridge, p);
 	return p;
+}
+
+void fwd_port_make_bond(struct fwd_port *port, struct bond_table *table)
+{
+	port->bond = xcalloc(1, sizeof(*port->bond));
+	port->bond->table = table;
+}
+
+/* Bonds are few, and their members: one allocation each does no harm. */
+struct fwd_port *fwd_bond_add_member(struct fwd_port *bond, struct port *port,
+				     unsigned filter)
+{
+	struct fwd_bond *b = bond->bond;
+	struct fwd_port *m = NULL;
+
+	if (filter & FWD_FILTER_MOVED)
+		bond->bridge->notes_announced = true;
+	if (port) {
+		m = xmalloc(sizeof(*m));
+		*m = *bond;
+		m->port = port;
+		m->as = bond;
+		m->bond = NULL;
+		m->punt = NULL;
+		m->punts = 0;
+		m->filter = filter;
+		m->capture = NULL;
+		m->pins = NULL;
+	}
+	b->members = grow(b->members, b->n_members, sizeof(m));
+	b->members[b->n_members++] = m;
+	return m;
 }
 
 void fwd_port_connect(struct fwd_port *a, struct fwd_port *b)

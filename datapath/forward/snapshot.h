@@ -1,6 +1,7 @@
 /*
  * The forwarding snapshot: everything that a worker needs to know, immutable
- * from its publication until every worker has let it go.
+ * from its publication until every worker has let it go; but for the filters of
+ * bonds' members (fwd_snapshot_loosen()).
  *
  * The reconciler builds one from the database for each change: bridges, their
  * ports with VLAN settings worked out to bitmaps, and which worker serves which
@@ -11,6 +12,8 @@
  */
 #ifndef FORWARD_SNAPSHOT_H
 #define FORWARD_SNAPSHOT_H
+
+#include <stdatomic.h>
 
 #include "base/number_pairs.h"
 #include "base/util.h"
@@ -109,7 +112,7 @@ struct fwd_port {
 	struct fwd_bond *bond;	   /* a bond's members, or NULL */
 	struct punt *punt;	   /* where control frames go; NULL: nowhere */
 	uint16_t punts;		   /* bit 1 << enum punt_kind: which do */
-	uint8_t filter;		   /* enum fwd_filter */
+	_Atomic uint8_t filter;	   /* enum fwd_filter; see below */
 	struct fwd_port *patch_peer; /* a port of another bridge, or NULL */
 	struct capture *capture;     /* NULL: nobody is listening */
 	uint16_t number;       /* in the FDB; 1 and up, kept over snapshots */
@@ -135,8 +138,15 @@ struct fwd_port {
 	const struct number_pairs *pins;
 };
 
+static inline uint8_t fwd_port_filter(const struct fwd_port *port)
+{
+	return atomic_load_explicit(&port->filter, memory_order_relaxed);
+}
+
 struct fwd_bond {
 	const struct bond_table *table; /* freed with the snapshot */
+	/* LACP is its own: frames of it that others sent do not leave. */
+	bool stops_slow;
 	unsigned n_members;
 	struct fwd_port **members; /* by index of the table; NULL: not open */
 };
@@ -144,6 +154,8 @@ struct fwd_bond {
 struct fwd_bridge {
 	const char *name; /* lives as long as the snapshot */
 	struct fdb *fdb;
+	/* A bond's member has FWD_FILTER_MOVED (filter.c). */
+	bool notes_announced;
 	bool forward_bpdu;
 	bool no_learn_vlans; /* flood_vlans has any */
 	struct vlan_set flood_vlans;
@@ -201,6 +213,13 @@ struct fwd_snapshot {
 
 /* Control thread. */
 struct fwd_snapshot *fwd_snapshot_create(uint64_t generation);
+/*
+ * Before `next` is published in the place of `now`: members of bonds let in at
+ * once what they let in by either of both. This is the one thing of a snapshot
+ * that changes while workers read it (filter.c says why). now: may be NULL.
+ */
+void fwd_snapshot_loosen(const struct fwd_snapshot *now,
+			 const struct fwd_snapshot *next);
 /* When no worker reads it any more. */
 void fwd_snapshot_destroy(struct fwd_snapshot *snapshot);
 
@@ -214,8 +233,9 @@ struct fwd_port *fwd_bridge_add_port(struct fwd_bridge *bridge,
 /*
  * Makes a port of the bridge a bond. table was allocated and is freed with the
  * snapshot. Members are added in the order of the table: port NULL where the
- * interface is not open (NULL is returned then). All other settings of a member
- * are the bond's.
+ * interface is not open (NULL is returned then). A member begins with the
+ * bond's settings as they are then, but those of its own interface: punts,
+ * captures, pins.
  */
 void fwd_port_make_bond(struct fwd_port *port, struct bond_table *table);
 struct fwd_port *fwd_bond_add_member(struct fwd_port *bond, struct port *port,

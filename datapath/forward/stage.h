@@ -9,6 +9,8 @@
 #include "forward/capture.h"
 #include "forward/snapshot.h"
 
+#define MAC_SLOW 0x0180c2000002ull /* IEEE 802.3 annex 57A */
+
 /* Bridges that a packet may cross by patch ports. */
 #define PATCH_DEPTH_MAX 8
 /*
@@ -40,8 +42,10 @@ struct out_queue {
 
 /* One bridge's turn; a patch port leads to the next. */
 struct stage {
-	const struct fwd_port *in;
+	const struct fwd_port *in; /* by which its packets came */
+	const struct fwd_port *as; /* port of the bridge: in, or its bond */
 	unsigned n_items;
+	unsigned n_groups; /* packets to groups that came, at least */
 	struct item items[PACKET_BURST_MAX];
 	struct packet *sending[PACKET_BURST_MAX];
 	/* A port's queue is found by its slot; one that is taken is sent first.
@@ -51,6 +55,8 @@ struct stage {
 	unsigned n_busy;
 };
 
+struct bond_rows; /* bond/bond_table.h */
+
 struct pipeline {
 	unsigned thread;
 	unsigned depth;
@@ -59,25 +65,61 @@ struct pipeline {
 	struct stage *stages[PATCH_DEPTH_MAX];
 	/* Views of packets that crossed a patch port, one burst a level. */
 	struct packet *crossed[PATCH_DEPTH_MAX];
+	/*
+	 * What goes to each member of a bond. One is enough: members lead to
+	 * no other bridge.
+	 */
+	struct bond_rows *rows;
 };
 
 /* The steps, in order; each takes what the one before left in stage->items. */
 void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 		   unsigned n);
+/* Of a bond's member: what is not to come in. */
+void filter_burst(const struct pipeline *pl, struct stage *s);
 void lookup_burst(struct stage *s);
 void output_burst(struct pipeline *pl, struct stage *s);
 
+/* What protocol_punt() has taken: the packet ends, and is no drop. */
+#define INGRESS_PUNTED N_DROP_REASONS
+
+/*
+ * A packet to a group that is for the control thread: INGRESS_PUNTED, or why it
+ * is dropped; -1 when it goes its way.
+ */
+int protocol_punt(const struct fwd_port *in, const struct packet *p,
+		  uint64_t dst);
+/* Copies of the stage's packets that tell a station's IP address. */
+void protocol_copy_neighbors(const struct stage *s);
+/* Whether a station says where it is, unasked. */
+bool protocol_is_announcement(const struct item *item);
+/* Remembers the stage's announcements: they will come back by a bond. */
+void filter_note_announced(const struct stage *s);
+
+/*
+ * Packets in the shape in which they leave by `out`, a port or a bond's member.
+ */
+void output_send(struct pipeline *pl, const struct fwd_port *out,
+		 struct packet *const packets[], unsigned n);
+/* The stage's only item by `out`, with the tag that the port wants. */
+void output_emit(struct pipeline *pl, struct stage *s,
+		 const struct fwd_port *out);
+/* To the members of a bond. */
+void pipeline_bond(struct pipeline *pl, const struct fwd_port *bond,
+		   struct packet *const packets[], unsigned n);
 /* Into the next bridge; packets of `from` that go out by a patch port. */
 void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
 		    struct packet *const packets[], unsigned n);
 
-/* The end of a packet at the port it came in by. */
+/* The end of a packet at the port, or the bond's member, it came in by. */
 static inline void drop(const struct pipeline *pl, const struct fwd_port *in,
 			const struct packet *p, enum drop_reason reason)
 {
 	port_drop(in->port, pl->thread, reason, 1);
 	if (unlikely(in->capture))
 		capture_drop(in->capture, p, CAPTURE_IN, reason);
+	if (unlikely(in->as != in && in->as->capture))
+		capture_drop(in->as->capture, p, CAPTURE_IN, reason);
 }
 
 #endif

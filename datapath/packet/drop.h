@@ -22,6 +22,14 @@
 	  "tagged frame on an access port")                                    \
 	X(UNTAGGED_NOT_ALLOWED, "untagged-not-allowed",                        \
 	  "untagged frame on a port that takes tagged ones only")              \
+	/* at the port of arrival: bonds, and frames for protocols */          \
+	X(BOND_STANDBY, "bond-standby",                                        \
+	  "member that the bond does not use now")                             \
+	X(BOND_DUPLICATE, "bond-duplicate",                                    \
+	  "group frame that another member of the bond takes")                 \
+	X(BOND_MOVED, "bond-moved", "its sender is behind another port")       \
+	X(PUNT_LIMITED, "punt-limited", "more protocol frames than are read")  \
+	X(PUNT_FULL, "punt-full", "no room for a protocol frame")              \
 	/* at the port of arrival: the decision */                             \
 	X(SAME_PORT, "same-port", "destination is behind the port of arrival") \
 	X(NO_DESTINATION, "no-destination", "no port to send or flood to")     \
@@ -34,7 +42,8 @@
 	X(TX_TOO_BIG, "tx-too-big", "longer than the departure port's MTU")    \
 	X(TX_ERROR, "tx-error", "device refused the frame")                    \
 	X(TX_BUSY, "tx-busy", "queue was taken by another worker")             \
-	X(TX_OFFLOAD, "tx-offload", "could not be segmented or checksummed")
+	X(TX_OFFLOAD, "tx-offload", "could not be segmented or checksummed")   \
+	X(BOND_DOWN, "bond-down", "no member of the bond can send")
 
 enum drop_reason {
 #define X(id, name, help) DROP_##id,

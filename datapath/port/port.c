@@ -134,8 +134,8 @@ void port_get_status(struct port *port, struct port_status *status)
 
 _Static_assert(sizeof(_Atomic uint64_t) == sizeof(uint64_t), "plain words");
 
-static void add_counters(struct port_counters *total,
-			 const struct port_counters *c)
+void port_counters_add(struct port_counters *total,
+		       const struct port_counters *c)
 {
 	const _Atomic uint64_t *from = &c->rx_packets;
 	_Atomic uint64_t *to = &total->rx_packets;
@@ -149,7 +149,7 @@ void port_get_counters(struct port *port, struct port_counters *total)
 {
 	memset(total, 0, sizeof(*total));
 	for (unsigned i = 0; i < port->n_threads; i++)
-		add_counters(total, port->counters[i]);
+		port_counters_add(total, port->counters[i]);
 	if (port->class->device_counters)
 		port->class->device_counters(port, total);
 }

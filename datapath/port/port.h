@@ -243,6 +243,9 @@ void port_get_status(struct port *port, struct port_status *status);
 void port_set_threads(struct port *port, unsigned n);
 /* Sums all threads' counters and the device's. Control thread. */
 void port_get_counters(struct port *port, struct port_counters *total);
+/* total is the caller's alone. */
+void port_counters_add(struct port_counters *total,
+		       const struct port_counters *c);
 
 /*
  * For the kinds: the common part's beginning and end. The queues, and the

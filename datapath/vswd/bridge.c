@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "vswd/switch.h"
+#include "vswd/vbond.h"
 
 LOG_MODULE(bridge);
 
@@ -23,8 +24,8 @@ static void log_move(struct fdb_listener *listener, enum fdb_change change,
 	to = bridge_find_number(b, port);
 	log_info_limited("bridge %s: %s in VLAN %u moved from %s to %s",
 			 b->name, mac_format(mac, text), fid,
-			 from ? from->interface->name : "a port that is gone",
-			 to ? to->interface->name : "a port that is gone");
+			 from ? from->config->name : "a port that is gone",
+			 to ? to->config->name : "a port that is gone");
 }
 
 static struct fdb *make_fdb(const struct cfg_bridge *config)
@@ -118,20 +119,22 @@ void bridge_configure(struct vswitch *vs, struct bridge *b,
 	b->config = config;
 }
 
-static void set_number(struct bridge *b, uint16_t number, struct vport *v)
+void bridge_hold_number(struct bridge *b, uint16_t number, struct vport *v,
+			struct vbond *vb)
 {
 	unsigned n = round_up_pow2(number + 1u);
 
 	if (number >= b->n_by_number) {
-		b->by_number = xrealloc(b->by_number, n * sizeof(v));
+		b->by_number =
+			xrealloc(b->by_number, n * sizeof(*b->by_number));
 		memset(b->by_number + b->n_by_number, 0,
-		       (n - b->n_by_number) * sizeof(v));
+		       (n - b->n_by_number) * sizeof(*b->by_number));
 		b->n_by_number = n;
 	}
-	b->by_number[number] = v;
+	b->by_number[number] = (struct number_holder){ v, vb };
 }
 
-uint16_t bridge_take_number(struct bridge *b, struct vport *v)
+uint16_t bridge_take_number(struct bridge *b)
 {
 	for (unsigned i = 0; i < N_NUMBERS / 64; i++) {
 		unsigned bit;
@@ -140,7 +143,6 @@ uint16_t bridge_take_number(struct bridge *b, struct vport *v)
 			continue;
 		bit = __builtin_ctzll(~b->numbers[i]);
 		b->numbers[i] |= 1ull << bit;
-		set_number(b, i * 64 + bit, v);
 		return i * 64 + bit;
 	}
 	return 0;
@@ -148,17 +150,25 @@ uint16_t bridge_take_number(struct bridge *b, struct vport *v)
 
 void bridge_orphan_number(struct bridge *b, uint16_t number)
 {
-	set_number(b, number, NULL);
+	if (number)
+		bridge_hold_number(b, number, NULL, NULL);
 }
 
 void bridge_free_number(struct bridge *b, uint16_t number)
 {
+	if (!number)
+		return;
 	b->numbers[number / 64] &= ~(1ull << number % 64);
 }
 
 struct vport *bridge_find_number(const struct bridge *b, uint16_t number)
 {
-	return number < b->n_by_number ? b->by_number[number] : NULL;
+	struct number_holder holder;
+
+	if (number >= b->n_by_number)
+		return NULL;
+	holder = b->by_number[number];
+	return holder.bond ? vbond_first_member(holder.bond) : holder.vport;
 }
 
 struct vport *bridge_find_ofport(const struct bridge *b, uint16_t ofport)
@@ -198,6 +208,8 @@ bool vswitch_tick(struct vswitch *vs, uint32_t now_s)
 		look_elsewhere(vs, b);
 		for (size_t i = 0; i < b->n_vports; i++)
 			vport_tick(vs, b->vports[i]);
+		for (struct vbond *vb = b->bonds; vb; vb = vb->next)
+			vbond_tick(vb);
 	}
 	return vs->changed || vs->dirty;
 }

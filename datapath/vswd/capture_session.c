@@ -49,8 +49,10 @@ static bool listens_to(const struct capture_session *s, const struct vport *v)
 {
 	if (s->ending || s->ended)
 		return false;
+	/* A bond's name: all its members. */
 	if (s->port)
-		return !strcmp(s->port, v->interface->name);
+		return !strcmp(s->port, v->interface->name) ||
+		       (v->bond && !strcmp(s->port, v->config->name));
 	return !strcmp(s->bridge, v->bridge->name);
 }
 

@@ -16,7 +16,8 @@ struct bpf_program;
 
 struct capture_request {
 	const char *bridge;	     /* all ports of a bridge, or */
-	const char *port;	     /* one port; the other is NULL */
+	const char *port;	     /* one port, or a bond's members; the other
+				      * is NULL */
 	const char *filter;	     /* as the user wrote it; may be NULL */
 	struct bpf_program *program; /* compiled; NULL: all frames */
 	uint32_t snaplen;

@@ -43,7 +43,8 @@ const char *db_table_name(enum db_table table)
 /* What vswd writes itself: hearing of it is no reason to reconcile again. */
 static bool is_ours(enum db_column column)
 {
-	return column == DB_SWITCH_CUR_CFG || column == DB_INTERFACE_OFPORT;
+	return column == DB_SWITCH_CUR_CFG || column == DB_INTERFACE_OFPORT ||
+	       column == DB_PORT_BOND_ACTIVE_SLAVE;
 }
 
 static void list_columns(enum db_table table, bool ours, const char *names[])

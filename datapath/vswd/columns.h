@@ -29,6 +29,11 @@ enum db_table { DB_SWITCH, DB_BRIDGE, DB_PORT, DB_INTERFACE, N_DB_TABLES };
 	X(PORT, TRUNKS, "trunks", INTEGER, VOID)                               \
 	X(PORT, CVLANS, "cvlans", INTEGER, VOID)                               \
 	X(PORT, OTHER_CONFIG, "other_config", STRING, STRING)                  \
+	X(PORT, BOND_MODE, "bond_mode", STRING, VOID)                          \
+	X(PORT, BOND_UPDELAY, "bond_updelay", INTEGER, VOID)                   \
+	X(PORT, BOND_DOWNDELAY, "bond_downdelay", INTEGER, VOID)               \
+	X(PORT, LACP, "lacp", STRING, VOID)                                    \
+	X(PORT, BOND_ACTIVE_SLAVE, "bond_active_slave", STRING, VOID)          \
 	X(INTERFACE, NAME, "name", STRING, VOID)                               \
 	X(INTERFACE, TYPE, "type", STRING, VOID)                               \
 	X(INTERFACE, OPTIONS, "options", STRING, STRING)                       \
@@ -36,6 +41,7 @@ enum db_table { DB_SWITCH, DB_BRIDGE, DB_PORT, DB_INTERFACE, N_DB_TABLES };
 	X(INTERFACE, MTU_REQUEST, "mtu_request", INTEGER, VOID)                \
 	X(INTERFACE, OFPORT_REQUEST, "ofport_request", INTEGER, VOID)          \
 	X(INTERFACE, OTHER_CONFIG, "other_config", STRING, STRING)             \
+	X(INTERFACE, LLDP, "lldp", STRING, STRING)                             \
 	X(INTERFACE, OFPORT, "ofport", INTEGER, VOID)
 
 enum db_column {
@@ -70,7 +76,7 @@ int64_t db_get_integer(const struct db_columns *columns,
 		       enum db_column column, int64_t fallback);
 
 /*
- * A copy of a row's columns, those that people set: not ofport and cur_cfg,
+ * A copy of a row's columns, those that people set: not ofport and the like,
  * which are ours, and not the references to rows below a bridge, which are
  * followed each time.
  */

@@ -6,6 +6,7 @@
 #include "vswd/capture_session.h"
 #include "vswd/commands.h"
 #include "vswd/switch.h"
+#include "vswd/vbond.h"
 
 #define SNAPLEN_MAX    65535
 #define SESSIONS_MAX   16
@@ -62,7 +63,10 @@ static bool compile_filter(struct control_request *control,
 	return ok;
 }
 
-/* A bridge's name is its own port's name too: "capture br0" is the bridge. */
+/*
+ * A bridge's name is its own port's name too: "capture br0" is the bridge. A
+ * bond's is its members.
+ */
 static bool find_target(struct control_request *control, struct vswitch *vs,
 			const char *name, struct capture_request *request)
 {
@@ -72,7 +76,7 @@ static bool find_target(struct control_request *control, struct vswitch *vs,
 		request->bridge = name;
 		return true;
 	}
-	if (v && v->port) {
+	if (v ? v->port != NULL : vswitch_find_bond(vs, name) != NULL) {
 		request->port = name;
 		return true;
 	}

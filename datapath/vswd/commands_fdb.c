@@ -81,9 +81,9 @@ static void show_json(struct control_request *request, const struct bridge *b,
 
 		if (v)
 			json_object_update_new(
-				row, json_pack("{s:s, s:i}", "port",
-					       v->interface->name, "ofport",
-					       (int)v->ofport));
+				row,
+				json_pack("{s:s, s:i}", "port", v->config->name,
+					  "ofport", (int)v->ofport));
 		if (!e->is_static)
 			json_object_set_new(row, "age", json_integer(e->age_s));
 		json_array_append_new(json, row);

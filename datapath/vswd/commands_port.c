@@ -2,54 +2,125 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vswd/commands.h"
+#include "vswd/commands_bond.h"
+#include "vswd/port_rows.h"
 #include "vswd/status.h"
 #include "vswd/switch.h"
 
 /* --- bridge/show -----------------------------------------------------------
  */
 
-static json_t *bridge_json(const struct vswitch *vs, const struct bridge *b)
+static json_t *port_json(const struct vport *v)
 {
-	json_t *ports = json_array();
-	struct vport **list;
-	size_t n;
+	return json_pack("{s:s, s:i, s:s, s:b, s:b}", "name",
+			 v->interface->name, "ofport", (int)v->ofport, "type",
+			 vport_type(v), "admin_up", (int)v->status.admin_up,
+			 "link_up", (int)v->status.link_up);
+}
 
-	list = command_sorted_vports(vs, b, &n);
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(
-			ports,
-			json_pack("{s:s, s:i, s:s, s:b, s:b}", "name",
-				  list[i]->interface->name, "ofport",
-				  (int)list[i]->ofport, "type",
-				  vport_type(list[i]), "admin_up",
-				  (int)list[i]->status.admin_up, "link_up",
-				  (int)list[i]->status.link_up));
-	free(list);
+/* What its bond says of a member; false: nothing yet. */
+static bool member_status(const struct vport *v, struct bond_member_status *m)
+{
+	const struct bond_member *member = vport_bond_member(v);
+
+	if (member)
+		bond_get_member_status(member, vswitch_now_ms(), m);
+	return member;
+}
+
+static json_t *member_json(const struct vport *v)
+{
+	json_t *json = port_json(v);
+	struct bond_member_status m;
+
+	if (member_status(v, &m))
+		json_object_update_new(json, json_pack("{s:b, s:b}", "enabled",
+						       (int)m.enabled, "active",
+						       (int)m.active));
+	return json;
+}
+
+/* Some member can send. */
+static bool bond_is_up(const struct vbond *vb)
+{
+	struct bond_member_status m;
+
+	for (size_t i = 0; i < vb->n_members; i++)
+		if (member_status(vb->members[i], &m) && m.enabled)
+			return true;
+	return false;
+}
+
+static const char *bond_mode(const struct vbond *vb)
+{
+	struct bond_status s;
+
+	bond_get_status(vb->bond, vswitch_now_ms(), &s);
+	return bond_policy_word(s.policy);
+}
+
+static json_t *bridge_json(const struct bridge *b, const struct port_row *rows,
+			   size_t n)
+{
+	json_t *ports = json_array(), *members = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct port_row *row = &rows[i];
+
+		if (row->vport && row->bond) {
+			json_array_append_new(members, member_json(row->vport));
+		} else if (row->vport) {
+			json_array_append_new(ports, port_json(row->vport));
+		} else {
+			members = json_array();
+			json_array_append_new(
+				ports,
+				json_pack("{s:s, s:s, s:s, s:b, s:o}", "name",
+					  port_row_name(row), "type", "bond",
+					  "bond_mode", bond_mode(row->bond),
+					  "link_up", (int)bond_is_up(row->bond),
+					  "members", members));
+		}
+	}
 	return json_pack("{s:s, s:o}", "name", b->name, "ports", ports);
 }
 
-static void bridge_text(struct text *text, const struct vswitch *vs,
-			const struct bridge *b)
+static void bond_text(struct text *text, const struct vbond *vb)
 {
-	struct vport **list;
-	size_t n;
+	text_add(text, "  %5s  %-15s  %-8s  %s, %s\n", "-", vb->config->name,
+		 "bond", bond_is_up(vb) ? "up" : "down", bond_mode(vb));
+}
 
+static void port_text(struct text *text, const struct port_row *row)
+{
+	const struct vport *v = row->vport;
+	struct bond_member_status m;
+	char ofport[16];
+
+	ofport_format(v->ofport, ofport, sizeof(ofport));
+	text_add(text, "  %5s  %s%-*s  %-8s  %s", ofport, row->bond ? "  " : "",
+		 row->bond ? 13 : 15, v->interface->name,
+		 vport_type(v)[0] ? vport_type(v) : "system",
+		 !v->status.admin_up ? "disabled"
+		 : v->status.link_up ? "up"
+				     : "down");
+	if (row->bond && member_status(v, &m))
+		text_add(text, "%s%s%s", m.active ? ", active member" : "",
+			 m.why_not ? ", not enabled: " : "",
+			 m.why_not ? m.why_not : "");
+	text_add(text, "\n");
+}
+
+static void bridge_text(struct text *text, const struct bridge *b,
+			const struct port_row *rows, size_t n)
+{
 	text_add(text, "%s:\n", b->name);
-	list = command_sorted_vports(vs, b, &n);
 	for (size_t i = 0; i < n; i++) {
-		const struct vport *v = list[i];
-		char ofport[16];
-
-		ofport_format(v->ofport, ofport, sizeof(ofport));
-		text_add(text, "  %5s  %-15s  %-8s  %s\n", ofport,
-			 v->interface->name,
-			 vport_type(v)[0] ? vport_type(v) : "system",
-			 !v->status.admin_up ? "disabled"
-			 : v->status.link_up ? "up"
-					     : "down");
+		if (rows[i].vport)
+			port_text(text, &rows[i]);
+		else
+			bond_text(text, rows[i].bond);
 	}
-	free(list);
 	for (size_t i = 0; i < b->n_vports; i++)
 		if (b->vports[i]->error)
 			text_add(text, "      -  %-15s  error: %s\n",
@@ -72,101 +143,84 @@ static void cmd_bridge_show(struct control_request *request, int argc,
 	}
 	json = json_array();
 	for (struct bridge *b = vs->bridges; b; b = b->next) {
+		struct port_row *rows;
+		size_t n;
+
 		if (only && b != only)
 			continue;
-		json_array_append_new(json, bridge_json(vs, b));
-		bridge_text(&text, vs, b);
+		rows = port_rows(vs, b, &n);
+		json_array_append_new(json, bridge_json(b, rows, n));
+		bridge_text(&text, b, rows, n);
+		free(rows);
 	}
-	if (control_wants_json(request)) {
-		free(text.s);
-		command_reply_json(request, json);
-	} else {
-		json_decref(json);
-		command_reply_text(request, &text);
-	}
+	command_reply(request, &text, json);
 }
 
 /* --- port/stats ------------------------------------------------------------
  */
 
-static void stats_text(struct text *text, const struct vport *v,
+static void stats_text(struct text *text, const struct port_row *row,
 		       const json_t *stats)
 {
 	const char *name;
 	json_t *value;
 
-	text_add(text, "%s (bridge %s):\n", v->interface->name,
-		 v->bridge->name);
+	text_add(text, "%s (bridge %s%s):\n", port_row_name(row),
+		 port_row_bridge(row)->name,
+		 row->vport ? "" : ", all members of the bond");
 	json_object_foreach((json_t *)stats, name, value)
 		text_add(text, "  %-22s %lld\n", name,
 			 (long long)json_integer_value(value));
 }
 
-/* The open ports that are named, or all; NULL after the reply. */
-static struct vport **named_vports(struct control_request *request,
-				   struct vswitch *vs, int argc,
-				   const char *const argv[], size_t *n)
+/* A bond's: what ended there, and what passed its members. */
+static json_t *row_stats(const struct port_row *row)
 {
-	struct vport **list;
+	struct port_counters sum, more;
 
-	if (argc == 1)
-		return command_sorted_vports(vs, NULL, n);
-	list = xcalloc(argc, sizeof(*list));
-	*n = 0;
-	for (int i = 1; i < argc; i++) {
-		struct vport *v = vswitch_find_vport(vs, argv[i]);
+	port_get_counters(port_row_port(row), &sum);
+	for (size_t i = 0; !row->vport && i < row->bond->n_members; i++) {
+		struct port *port = row->bond->members[i]->port;
 
-		if (!v || !v->port) {
-			command_fail(request, "%s: %s", argv[i],
-				     v ? v->error ? v->error : "not open"
-				       : "no such port");
-			free(list);
-			return NULL;
-		}
-		list[(*n)++] = v;
+		if (!port)
+			continue;
+		port_get_counters(port, &more);
+		port_counters_add(&sum, &more);
 	}
-	return list;
+	return stats_to_json(&sum);
 }
 
 static void cmd_port_stats(struct control_request *request, int argc,
 			   const char *const argv[], void *aux)
 {
 	struct text text = { 0 };
-	struct vport **list;
+	struct port_row *rows;
 	json_t *all;
 	size_t n;
 
-	list = named_vports(request, aux, argc, argv, &n);
-	if (!list)
+	rows = port_rows_named(request, aux, argc, argv, &n);
+	if (!rows)
 		return;
 	all = json_object();
 	for (size_t i = 0; i < n; i++) {
-		struct port_counters counters;
-		json_t *stats;
+		json_t *stats = row_stats(&rows[i]);
 
-		port_get_counters(list[i]->port, &counters);
-		stats = stats_to_json(&counters);
-		stats_text(&text, list[i], stats);
-		json_object_set_new(all, list[i]->interface->name, stats);
+		stats_text(&text, &rows[i], stats);
+		json_object_set_new(all, port_row_name(&rows[i]), stats);
 	}
-	free(list);
-	if (control_wants_json(request)) {
-		free(text.s);
-		command_reply_json(request, all);
-	} else {
-		json_decref(all);
-		command_reply_text(request, &text);
-	}
+	free(rows);
+	command_reply(request, &text, all);
 }
 
 /* --- drops -----------------------------------------------------------------
  */
 
-static void add_drops(struct text *text, json_t *rows, const struct vport *v)
+static void add_drops(struct text *text, json_t *rows,
+		      const struct port_row *row)
 {
 	struct port_counters counters;
 
-	port_get_counters(v->port, &counters);
+	port_get_counters(port_row_port(row), &counters);
 	for (int i = 0; i < N_DROP_REASONS; i++) {
 		unsigned long long n = counters.drops[i];
 
@@ -175,15 +229,15 @@ static void add_drops(struct text *text, json_t *rows, const struct vport *v)
 		if (!text->n)
 			text_add(text, "%-15s  %-20s  %12s  %s\n", "port",
 				 "reason", "packets", "meaning");
-		text_add(text, "%-15s  %-20s  %12llu  %s\n", v->interface->name,
+		text_add(text, "%-15s  %-20s  %12llu  %s\n", port_row_name(row),
 			 drop_reason_name(i), n, drop_reason_help(i));
 		json_array_append_new(
 			rows,
 			json_pack("{s:s, s:s, s:s, s:I, s:s}", "bridge",
-				  v->bridge->name, "port", v->interface->name,
-				  "reason", drop_reason_name(i), "packets",
-				  (json_int_t)n, "meaning",
-				  drop_reason_help(i)));
+				  port_row_bridge(row)->name, "port",
+				  port_row_name(row), "reason",
+				  drop_reason_name(i), "packets", (json_int_t)n,
+				  "meaning", drop_reason_help(i)));
 	}
 }
 
@@ -192,27 +246,21 @@ static void cmd_drops(struct control_request *request, int argc,
 {
 	struct bridge *b = argc > 1 ? vswitch_find_bridge(aux, argv[1]) : NULL;
 	struct text text = { 0 };
-	struct vport **list;
+	struct port_row *list;
 	json_t *rows;
 	size_t n;
 
 	if (argc > 1 && !b)
-		list = named_vports(request, aux, argc, argv, &n);
+		list = port_rows_named(request, aux, argc, argv, &n);
 	else
-		list = command_sorted_vports(aux, b, &n);
+		list = port_rows(aux, b, &n);
 	if (!list)
 		return;
 	rows = json_array();
 	for (size_t i = 0; i < n; i++)
-		add_drops(&text, rows, list[i]);
+		add_drops(&text, rows, &list[i]);
 	free(list);
-	if (control_wants_json(request)) {
-		free(text.s);
-		command_reply_json(request, rows);
-	} else {
-		json_decref(rows);
-		command_reply_text(request, &text);
-	}
+	command_reply(request, &text, rows);
 }
 
 void commands_register_port(struct control_server *server, struct vswitch *vs)

@@ -48,10 +48,66 @@ void cfg_port_unref(struct cfg_port *port)
 	for (size_t i = 0; i < port->n_interfaces; i++)
 		interface_fini(&port->interfaces[i]);
 	free(port->interfaces);
+	cfg_bond_free(port->bond);
 	free(port->trunks);
 	free(port->cvlans);
 	free(port->name);
 	free(port);
+}
+
+void cfg_bond_free(struct cfg_bond *bond)
+{
+	if (!bond)
+		return;
+	free(bond->members);
+	free(bond->primary);
+	free(bond->error);
+	free(bond);
+}
+
+static bool text_equals(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool member_equals(const struct bond_member_config *a,
+			  const struct bond_member_config *b)
+{
+	return !strcmp(a->name, b->name) && a->role == b->role &&
+	       a->rank == b->rank && a->lacp.id == b->lacp.id &&
+	       a->lacp.priority == b->lacp.priority &&
+	       a->lacp.key == b->lacp.key;
+}
+
+static bool bond_config_equals(const struct bond_config *a,
+			       const struct bond_config *b)
+{
+	return a->policy == b->policy && a->detect == b->detect &&
+	       a->updelay_ms == b->updelay_ms &&
+	       a->downdelay_ms == b->downdelay_ms &&
+	       a->rebalance_ms == b->rebalance_ms &&
+	       a->beacon_ms == b->beacon_ms && a->hash_basis == b->hash_basis &&
+	       a->failback == b->failback &&
+	       a->lacp_fallback_ab == b->lacp_fallback_ab &&
+	       a->lacp.mode == b->lacp.mode && a->lacp.fast == b->lacp.fast &&
+	       a->lacp.system_priority == b->lacp.system_priority &&
+	       a->lacp.system_id == b->lacp.system_id &&
+	       a->lacp.key == b->lacp.key &&
+	       text_equals(a->primary, b->primary) &&
+	       a->n_members == b->n_members;
+}
+
+bool cfg_bond_equals(const struct cfg_bond *a, const struct cfg_bond *b)
+{
+	if (!a || !b)
+		return a == b;
+	if (!bond_config_equals(&a->config, &b->config) ||
+	    a->miimon_ms != b->miimon_ms || !text_equals(a->error, b->error))
+		return false;
+	for (unsigned i = 0; i < a->config.n_members; i++)
+		if (!member_equals(&a->members[i], &b->members[i]))
+			return false;
+	return true;
 }
 
 void cfg_bridge_free(struct cfg_bridge *bridge)

@@ -12,6 +12,7 @@
 #define VSWD_CONFIG_H
 
 #include "base/number_pairs.h"
+#include "bond/bond.h"
 #include "forward/snapshot.h"
 #include "ovsdb-lite/uuid.h"
 #include "port/port.h"
@@ -24,6 +25,14 @@
 #define CONFIG_QUEUE_MAX	     65535
 #define CONFIG_OFPORT_MAX	     65279 /* OpenFlow's last ordinary port */
 
+enum cfg_lldp { CFG_LLDP_DEFAULT, CFG_LLDP_OFF, CFG_LLDP_ON };
+enum cfg_cdp {
+	CFG_CDP_DEFAULT,
+	CFG_CDP_OFF,
+	CFG_CDP_RECEIVE,
+	CFG_CDP_BOTH,
+};
+
 struct cfg_interface {
 	struct uuid uuid;
 	char *name;
@@ -35,6 +44,26 @@ struct cfg_interface {
 	uint64_t mac;		 /* 0: none */
 	uint32_t mtu_request;	 /* 0: none */
 	struct number_pairs worker_affinity; /* queue to worker */
+	struct lacp_port_config lacp;	     /* 0 where nothing is said */
+	enum cfg_lldp lldp;		     /* lldp:enable */
+	enum cfg_cdp cdp;		     /* other_config:cdp */
+};
+
+#define CONFIG_MIIMON_MS     200
+#define CONFIG_MIIMON_MIN_MS 100
+
+/* What the rows say of a bond (config_read_bond.c). */
+struct cfg_bond {
+	/*
+	 * Where nothing is said: lacp.system_id and .key and members' lacp.id
+	 * are 0. Its strings are the port's.
+	 */
+	struct bond_config config;
+	struct bond_member_config *members; /* by name; config.members */
+	char *primary;			    /* config.primary */
+	uint32_t miimon_ms;
+	uint64_t active_mac; /* bond_active_slave, when the row was read */
+	char *error;	     /* keys that contradict each other, or NULL */
 };
 
 struct cfg_port {
@@ -45,7 +74,8 @@ struct cfg_port {
 	size_t n_interfaces;
 	struct vlan_config vlan; /* its sets are the two below, or NULL */
 	struct vlan_set *trunks, *cvlans;
-	uint32_t mac_limit; /* other_config:mac-table-limit; 0: none */
+	uint32_t mac_limit;    /* other_config:mac-table-limit; 0: none */
+	struct cfg_bond *bond; /* NULL: one interface */
 };
 
 struct cfg_bridge {
@@ -79,6 +109,10 @@ struct cfg_port *cfg_port_ref(const struct cfg_port *port);
 void cfg_port_unref(struct cfg_port *port); /* accepts NULL */
 void cfg_bridge_free(struct cfg_bridge *bridge);
 void cfg_switch_free(struct cfg_switch *config); /* accepts NULL */
+
+void cfg_bond_free(struct cfg_bond *bond); /* accepts NULL */
+/* The same members and settings? Either may be NULL. */
+bool cfg_bond_equals(const struct cfg_bond *a, const struct cfg_bond *b);
 
 /* The same VLAN settings? Port limits are not looked at. */
 bool cfg_vlan_equals(const struct cfg_port *a, const struct cfg_port *b);

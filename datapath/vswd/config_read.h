@@ -14,6 +14,17 @@ struct cfg_port *config_read_port(
 	const struct db_columns *columns, const struct ovsdb_client_row *port,
 	const struct ovsdb_client_row *const interfaces[], size_t n_interfaces);
 
+/*
+ * What a Port row with several interfaces says of its bond; the port's
+ * interfaces are read already.
+ */
+struct cfg_bond *config_read_bond(const struct db_columns *columns,
+				  const struct ovsdb_client_row *row,
+				  const struct cfg_port *port);
+/* Interface:other_config:lacp-... */
+struct lacp_port_config config_read_lacp_port(const struct ovsdb_datum *other,
+					      const char *where);
+
 /* Without its ports. */
 struct cfg_bridge *config_read_bridge(const struct db_columns *columns,
 				      const struct ovsdb_client_row *row);
@@ -46,5 +57,10 @@ struct port_option *config_map_options(const struct ovsdb_datum *map,
 
 /* VLAN ids from 0 to 4095 into the set; NULL when there is none. */
 struct vlan_set *config_vlan_set(const struct ovsdb_datum *datum);
+
+/* config_read_lldp.c: an interface's, which has its name. */
+void config_read_discovery(struct cfg_interface *interface,
+			   const struct db_columns *columns,
+			   const struct ovsdb_client_row *row);
 
 #endif

@@ -7,20 +7,11 @@
  * the database of one port at most TELLS_MAX times a second, the last state
  * always.
  */
-#include <time.h>
-
 #include "vswd/switch.h"
+#include "vswd/vbond.h"
 
 #define COMMIT_MS 10
 #define TELLS_MAX 4
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void tell(struct vswitch *vs, struct vport *v)
 {
@@ -36,7 +27,7 @@ static void events_cb(evutil_socket_t fd, short what, void *arg)
 	struct vswitch *vs = arg;
 	struct hmap_node *node;
 
-	vs->events_ms = now_ms();
+	vs->events_ms = vswitch_now_ms();
 	for (node = hmap_next(&vs->vports, NULL); node;
 	     node = hmap_next(&vs->vports, node)) {
 		struct vport *v = CONTAINER_OF(node, struct vport, node);
@@ -56,7 +47,7 @@ void vport_changed(struct port *port, void *arg)
 {
 	struct vport *v = arg;
 	struct vswitch *vs = v->vs;
-	uint64_t past = now_ms() - vs->events_ms;
+	uint64_t past = vswitch_now_ms() - vs->events_ms;
 	struct timeval wait = { 0 };
 
 	if (v->port != port)

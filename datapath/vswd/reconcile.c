@@ -15,7 +15,10 @@
 #include "base/log.h"
 #include "port/vhost_user.h"
 #include "vswd/capture_session.h"
+#include "vswd/discovery.h"
+#include "vswd/frames.h"
 #include "vswd/switch.h"
+#include "vswd/vbond.h"
 
 LOG_MODULE(bridge);
 
@@ -26,11 +29,24 @@ struct vswitch *vswitch_create(struct event_base *base)
 	vs->base = base;
 	hmap_init(&vs->vports);
 	vswitch_start_events(vs);
+	vswitch_start_frames(vs);
+	vswitch_start_discovery(vs);
 	return vs;
 }
 
 /* --- workers ---------------------------------------------------------------
  */
+
+static void set_bond_threads(struct vswitch *vs, unsigned n)
+{
+	for (struct bridge *b = vs->bridges; b; b = b->next)
+		for (struct vbond *vb = b->bonds; vb; vb = vb->next) {
+			/* Nor does the control thread send meanwhile. */
+			vb->fwd = NULL;
+			port_set_threads(vb->port, n);
+			bond_set_threads(vb->bond, n);
+		}
+}
 
 /*
  * Nobody uses ports then. Some kinds are made for a number of threads: those
@@ -58,9 +74,11 @@ static void stop_workers(struct vswitch *vs, unsigned n_then)
 	     node = hmap_next(&vs->vports, node)) {
 		struct vport *v = CONTAINER_OF(node, struct vport, node);
 
+		v->fwd = NULL;
 		if (v->port)
 			port_set_threads(v->port, n_then + 1);
 	}
+	set_bond_threads(vs, n_then + 1);
 }
 
 static void configure_workers(struct vswitch *vs,
@@ -168,6 +186,9 @@ static int compare_ports(const void *a_, const void *b_)
 static void keep_ports(struct vswitch *vs, struct bridge *b,
 		       const struct cfg_bridge *config)
 {
+	for (size_t i = 0; i < config->n_ports; i++)
+		if (config->ports[i]->bond)
+			vbond_want(vs, b, config->ports[i]);
 	for (size_t i = 0; i < config->n_ports; i++)
 		for (size_t k = 0; k < config->ports[i]->n_interfaces; k++)
 			keep_interface(vs, b, config->ports[i], k);
@@ -278,6 +299,17 @@ static void drop_unseen_vports(struct vswitch *vs, struct names *names)
 	}
 }
 
+/* Their members are gone, or are ports of their own. */
+static void drop_unseen_bonds(struct vswitch *vs)
+{
+	for (struct bridge *b = vs->bridges; b; b = b->next)
+		for (struct vbond *vb = b->bonds, *next; vb; vb = next) {
+			next = vb->next;
+			if (!vb->seen)
+				vbond_destroy(vb);
+		}
+}
+
 static void drop_unseen_bridges(struct vswitch *vs)
 {
 	struct bridge **p = &vs->bridges, *b;
@@ -348,10 +380,14 @@ void vswitch_commit(struct vswitch *vs)
 		for (struct bridge *b = vs->bridges; b; b = b->next)
 			open_ports(vs, b);
 	}
+	vdiscovery_update(vs);
 	if (!vs->changed)
 		return;
-	for (struct bridge *b = vs->bridges; b; b = b->next)
+	for (struct bridge *b = vs->bridges; b; b = b->next) {
 		bridge_assign_ofports(vs, b);
+		for (struct vbond *vb = b->bonds; vb; vb = vb->next)
+			vbond_apply(vb);
+	}
 	check_patches(vs);
 	vswitch_publish(vs);
 }
@@ -360,8 +396,11 @@ static void forget_what_was_seen(struct vswitch *vs)
 {
 	struct hmap_node *node;
 
-	for (struct bridge *b = vs->bridges; b; b = b->next)
+	for (struct bridge *b = vs->bridges; b; b = b->next) {
 		b->seen = false;
+		for (struct vbond *vb = b->bonds; vb; vb = vb->next)
+			vb->seen = false;
+	}
 	for (node = hmap_next(&vs->vports, NULL); node;
 	     node = hmap_next(&vs->vports, node)) {
 		struct vport *v = CONTAINER_OF(node, struct vport, node);
@@ -383,6 +422,7 @@ static void take_over(struct vswitch *vs, struct cfg_switch *config)
 		keep_ports(vs, want_bridge(vs, config->bridges[i]),
 			   config->bridges[i]);
 	drop_unseen_vports(vs, &gone);
+	drop_unseen_bonds(vs);
 	for (size_t i = 0; i < config->n_bridges; i++) {
 		b = vswitch_find_bridge(vs, config->bridges[i]->name);
 		add_ports(vs, b, config->bridges[i]);
@@ -400,6 +440,7 @@ void vswitch_reconcile(struct vswitch *vs, struct cfg_switch *config)
 	} else {
 		vs->n_settings = 0;
 		drop_unseen_vports(vs, NULL);
+		drop_unseen_bonds(vs);
 	}
 	drop_unseen_bridges(vs);
 	end_conflicts(vs);
@@ -418,6 +459,8 @@ void vswitch_destroy(struct vswitch *vs)
 	fwd_snapshot_destroy(vs->snapshot);
 	capture_nodes_free(vs->snapshot_captures);
 	hmap_destroy(&vs->vports);
+	vswitch_stop_discovery(vs);
+	vswitch_stop_frames(vs);
 	event_free(vs->events);
 	free(vs->numbering);
 	free(vs);

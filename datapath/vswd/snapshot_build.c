@@ -8,7 +8,9 @@
 
 #include "base/log.h"
 #include "vswd/capture_session.h"
+#include "vswd/frames.h"
 #include "vswd/switch.h"
+#include "vswd/vbond.h"
 
 LOG_MODULE(bridge);
 
@@ -34,17 +36,52 @@ static void remember_patch(struct building *w, struct vport *v,
 	w->n_patches = n;
 }
 
+/* What a port of its own and a bond's member have alike. */
+static void fill_port(struct building *w, struct vport *v, struct fwd_port *p)
+{
+	v->fwd = p;
+	p->ofport = v->ofport;
+	p->pins = &v->interface->worker_affinity;
+	p->capture = (struct capture *)capture_sessions_attach(w->vs, v,
+							       &w->captures);
+	frames_attach(w->vs, v, p);
+}
+
 static void add_port(struct building *w, struct fwd_bridge *fb, struct vport *v)
 {
 	struct fwd_port *p =
 		fwd_bridge_add_port(fb, v->port, v->number, &v->config->vlan);
 
-	p->ofport = v->ofport;
-	p->pins = &v->interface->worker_affinity;
-	p->capture = (struct capture *)capture_sessions_attach(w->vs, v,
-							       &w->captures);
+	fill_port(w, v, p);
 	if (!strcmp(vport_type(v), "patch"))
 		remember_patch(w, v, p);
+}
+
+_Static_assert((int)FWD_FILTER_ALL == BOND_RX_NOTHING &&
+		       (int)FWD_FILTER_MULTICAST == BOND_RX_NO_MULTICAST &&
+		       (int)FWD_FILTER_MOVED == BOND_RX_NO_MOVED,
+	       "a bond's filters are the pipeline's");
+
+/* Members in the order of the bond's table, open or not. */
+static void add_bond(struct building *w, struct fwd_bridge *fb,
+		     struct vbond *vb)
+{
+	const struct vport *first = vbond_first_member(vb);
+
+	vb->fwd = fwd_bridge_add_port(fb, vb->port, vb->number,
+				      &vb->config->vlan);
+	vb->fwd->ofport = first ? first->ofport : 0;
+	fwd_port_make_bond(vb->fwd, bond_make_table(vb->bond));
+	vb->fwd->bond->stops_slow = fb->forward_bpdu && bond_lacp(vb->bond);
+	for (unsigned i = 0; i < bond_n_members(vb->bond); i++) {
+		const struct bond_member *m = bond_member_at(vb->bond, i);
+		struct vport *v = vbond_find_vport(vb, m);
+		struct fwd_port *p = fwd_bond_add_member(
+			vb->fwd, v ? v->port : NULL, bond_member_filter(m));
+
+		if (v && p)
+			fill_port(w, v, p);
+	}
 }
 
 static void add_bridge(struct building *w, struct bridge *b)
@@ -57,9 +94,18 @@ static void add_bridge(struct building *w, struct bridge *b)
 		fb->no_learn_vlans = b->config->has_flood_vlans;
 		fb->flood_vlans = b->config->flood_vlans;
 	}
-	for (size_t i = 0; i < b->n_vports; i++)
-		if (b->vports[i]->port)
-			add_port(w, fb, b->vports[i]);
+	for (size_t i = 0; i < b->n_vports; i++) {
+		struct vport *v = b->vports[i];
+
+		v->fwd = NULL;
+		if (v->port && !v->bond)
+			add_port(w, fb, v);
+	}
+	for (struct vbond *vb = b->bonds; vb; vb = vb->next) {
+		vb->fwd = NULL;
+		if (vb->applied && vb->number)
+			add_bond(w, fb, vb);
+	}
 }
 
 static void join_patches(struct building *w)
@@ -76,6 +122,21 @@ static void join_patches(struct building *w)
 	free(w->patch_ports);
 }
 
+static void settle_number(const struct doomed_port *d)
+{
+	struct fdb *fdb = d->bridge->fdb;
+
+	if (!d->number || d->fate == NUMBER_KEPT)
+		return;
+	if (d->fate == NUMBER_FLUSHED) {
+		fdb_flush(fdb, d->number, -1);
+		return;
+	}
+	fdb_purge_port(fdb, d->number);
+	fdb_set_port_limit(fdb, d->number, 0);
+	bridge_free_number(d->bridge, d->number);
+}
+
 static void free_doomed(struct vswitch *vs)
 {
 	struct doomed_port *d;
@@ -83,14 +144,10 @@ static void free_doomed(struct vswitch *vs)
 
 	while ((d = vs->doomed_ports)) {
 		vs->doomed_ports = d->next;
-		if (d->free_number) {
-			fdb_purge_port(d->bridge->fdb, d->number);
-			fdb_set_port_limit(d->bridge->fdb, d->number, 0);
-			bridge_free_number(d->bridge, d->number);
-		} else {
-			fdb_flush(d->bridge->fdb, d->number, -1);
-		}
+		settle_number(d);
 		port_close(d->port);
+		bond_destroy(d->bond);
+		frames_tap_free(d->tap);
 		free(d);
 	}
 	for (size_t i = 0; i < vs->n_doomed_fdbs; i++)
@@ -120,6 +177,8 @@ static void flush_changed(struct vswitch *vs)
 		if (!v->to_flush)
 			continue;
 		v->to_flush = false;
+		for (size_t i = 0; v->bond && i < v->bond->n_members; i++)
+			v->bond->members[i]->to_flush = false;
 		n = fdb_flush(v->bridge->fdb, v->number, -1);
 		log_info("bridge %s: port %s: VLAN settings changed; %u "
 			 "addresses flushed",
@@ -153,7 +212,9 @@ void vswitch_publish(struct vswitch *vs)
 		add_bridge(&w, b);
 	join_patches(&w);
 	fwd_snapshot_finish(w.snapshot, old, worker_pool_count(vs->pool));
+	fwd_snapshot_loosen(old, w.snapshot);
 	worker_pool_publish(vs->pool, w.snapshot);
+	frames_forget(vs);
 	vs->snapshot = w.snapshot;
 	vs->snapshot_captures = w.captures;
 	vs->changed = false;
@@ -163,4 +224,7 @@ void vswitch_publish(struct vswitch *vs)
 	tell_settled(vs);
 	flush_changed(vs);
 	capture_sessions_reap(vs);
+	for (struct bridge *b = vs->bridges; b; b = b->next)
+		for (struct vbond *vb = b->bonds; vb; vb = vb->next)
+			vbond_published(vb);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/vbond.h"
 
 static json_t *nothing(void)
 {
@@ -101,10 +102,22 @@ static const char *up_or_down(bool up)
 	return up ? "up" : "down";
 }
 
+static json_t *lacp_current(const struct vport *v)
+{
+	const struct bond_member *m = vport_bond_member(v);
+	struct bond_member_status status;
+
+	if (!m)
+		return nothing();
+	bond_get_member_status(m, vswitch_now_ms(), &status);
+	return status.lacp ? json_boolean(lacp_port_is_current(status.lacp))
+			   : nothing();
+}
+
 static json_t *interface_row(const struct vport *v)
 {
 	const struct port_status *s = &v->status;
-	const char *error = v->error ? v->error : v->conflict;
+	const char *error = vport_error(v);
 	json_t *row = json_object();
 
 	json_object_set_new(row, "ofport",
@@ -128,6 +141,7 @@ static json_t *interface_row(const struct vport *v)
 							     : "half"));
 	json_object_set_new(row, "mtu", number_or_nothing(s->mtu));
 	json_object_set_new(row, "status", status_map(v));
+	json_object_set_new(row, "lacp_current", lacp_current(v));
 	return row;
 }
 
@@ -159,14 +173,45 @@ static void tell_bridge(struct bridge *b, const struct ovsdb_schema *schema,
 	status_update_row(operations, "Bridge", &b->uuid, row);
 }
 
+/*
+ * The active member's address is what a restarted daemon goes on by: what was
+ * the last one stays there while there is none.
+ */
+static void tell_bond(struct vbond *vb, const struct ovsdb_schema *schema,
+		      json_t *operations)
+{
+	struct bond_member_status member;
+	struct bond_status status;
+	json_t *row;
+
+	vb->dirty = false;
+	if (!vb->applied)
+		return;
+	bond_get_status(vb->bond, vswitch_now_ms(), &status);
+	if (!status.active)
+		return;
+	bond_get_member_status(status.active, vswitch_now_ms(), &member);
+	if (member.mac == vb->told_active)
+		return;
+	vb->told_active = member.mac;
+	row = json_pack("{s:o}", "bond_active_slave",
+			mac_or_nothing(member.mac));
+	keep_known(row, ovsdb_schema_table(schema, "Port"));
+	status_update_row(operations, "Port", &vb->config->uuid, row);
+}
+
 void status_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 		    json_t *operations)
 {
 	struct vport *v;
 
-	for (struct bridge *b = vs->bridges; b; b = b->next)
+	for (struct bridge *b = vs->bridges; b; b = b->next) {
 		if (b->dirty)
 			tell_bridge(b, schema, operations);
+		for (struct vbond *vb = b->bonds; vb; vb = vb->next)
+			if (vb->dirty)
+				tell_bond(vb, schema, operations);
+	}
 	while ((v = vs->dirty)) {
 		vs->dirty = v->dirty_next;
 		v->dirty = false;
@@ -212,8 +257,13 @@ void status_forget(struct vswitch *vs)
 
 	if (vs->config)
 		vs->config->cur_cfg = ~vs->config->next_cfg;
-	for (struct bridge *b = vs->bridges; b; b = b->next)
+	for (struct bridge *b = vs->bridges; b; b = b->next) {
 		b->dirty = true;
+		for (struct vbond *vb = b->bonds; vb; vb = vb->next) {
+			vb->dirty = true;
+			vb->told_active = 0;
+		}
+	}
 	for (node = hmap_next(&vs->vports, NULL); node;
 	     node = hmap_next(&vs->vports, node)) {
 		struct vport *v = CONTAINER_OF(node, struct vport, node);

@@ -20,6 +20,11 @@
 #define OFPORT_LOCAL 65534 /* OpenFlow's number for the bridge's own port */
 
 struct capture_session;
+struct discovery_port;
+struct frames;
+struct frames_tap;
+struct vbond;
+struct vdiscovery;
 
 /* One interface of the database, whether its port could be opened or not. */
 struct vport {
@@ -32,15 +37,19 @@ struct vport {
 	char *error;	/* why not, or what is wrong with it; NULL: nothing */
 	char *conflict; /* another bridge that wants it; NULL: none */
 	bool conflict_seen;
-	bool to_open;	 /* at the next chance */
-	bool wait_link;	 /* its device is not to be had: try when it changes */
-	bool wait_gone;	 /* its name is taken: try when that is gone */
-	bool seen;	 /* by the reconciliation under way */
-	bool to_flush;	 /* its addresses, with the next snapshot */
-	uint16_t number; /* in the FDB; its own as long as it lives */
-	uint16_t ofport; /* 0: none yet */
-	uint64_t mac;	 /* that the port was given */
+	bool to_open;	/* at the next chance */
+	bool wait_link; /* its device is not to be had: try when it changes */
+	bool wait_gone; /* its name is taken: try when that is gone */
+	bool seen;	/* by the reconciliation under way */
+	bool to_flush;	/* its addresses, with the next snapshot */
+	struct vbond *bond;	   /* that it is a member of, or NULL */
+	uint16_t number;	   /* in the FDB; its own, or its bond's */
+	uint16_t ofport;	   /* 0: none yet */
+	uint64_t mac;		   /* that the port was given */
 	struct port_status status; /* last seen; zero while not open */
+	struct fwd_port *fwd;	   /* in the snapshot in force, or NULL */
+	struct frames_tap *tap;	   /* what it punts by (frames.c), or NULL */
+	struct discovery_port *discovery; /* LLDP and CDP, or NULL: neither */
 
 	/* Of a port that changes by itself (port_events.c). */
 	bool has_event;	  /* that is not taken over yet */
@@ -54,6 +63,12 @@ struct vport {
 	struct port_counters *told_stats;
 };
 
+/* Whose a number in the FDB is; both NULL: nobody's any more. */
+struct number_holder {
+	struct vport *vport;
+	struct vbond *bond;
+};
+
 struct bridge {
 	struct bridge *next;
 	char *name;
@@ -63,21 +78,32 @@ struct bridge {
 	struct fdb_listener listener;
 	struct vport **vports; /* in no order */
 	size_t n_vports;
+	struct vbond *bonds;
 	uint64_t *numbers; /* bit a number that is in use */
-	struct vport **by_number;
+	struct number_holder *by_number;
 	unsigned n_by_number;
-	uint64_t mac; /* of its own port */
+	uint64_t mac;	      /* of its own port */
+	uint64_t lacp_system; /* its bonds', as long as it lives; 0: not yet */
 	bool seen;
 	bool dirty; /* the database is to be told */
 	uint64_t told_mac;
 };
 
-/* A port that no worker will see in the next snapshot. */
+/* What becomes of the addresses that were learned by a port's number. */
+enum doomed_number {
+	NUMBER_KEPT,	/* they stay: others of its bond are there */
+	NUMBER_FLUSHED, /* they go, the number stays */
+	NUMBER_FREED,	/* all go, and somebody else may have the number */
+};
+
+/* A port, or a bond, that no worker will see in the next snapshot. */
 struct doomed_port {
-	struct port *port;
+	struct port *port; /* NULL: it was not open */
+	struct bond *bond; /* NULL: none */
+	struct frames_tap *tap;
 	struct bridge *bridge;
 	uint16_t number;
-	bool free_number;
+	enum doomed_number fate;
 	struct doomed_port *next;
 };
 
@@ -103,6 +129,8 @@ struct vswitch {
 
 	uint32_t balanced_s; /* when workers' loads were last compared */
 	struct capture_session *captures;
+	struct frames *frames;	      /* frames.c */
+	struct vdiscovery *discovery; /* discovery.c */
 	uint32_t now_s;
 	const char *run_dir; /* lives longer */
 	/* Of the configuration that is, or is just put, in force. */
@@ -142,11 +170,16 @@ bool vswitch_tick(struct vswitch *vs, uint32_t now_s);
 
 struct bridge *vswitch_find_bridge(const struct vswitch *vs, const char *name);
 struct vport *vswitch_find_vport(const struct vswitch *vs, const char *name);
-/* NULL when no port of the bridge has that number (or ofport). */
+/*
+ * NULL when no port of the bridge has that number (or ofport). For a bond, one
+ * of its members stands for it: the open one with the lowest ofport.
+ */
 struct vport *bridge_find_number(const struct bridge *bridge, uint16_t number);
 struct vport *bridge_find_ofport(const struct bridge *bridge, uint16_t ofport);
 
 bool vport_is_local(const struct vport *v);
+/* A device of the host's, which is there by itself. */
+bool vport_is_host_device(const struct vport *v);
 /* Its device is one of ours that someone moved out of our sight. */
 bool vport_is_elsewhere(const struct vport *v);
 /* The type in effect: the bridge's own port is "internal" unless it says. */
@@ -154,6 +187,8 @@ const char *vport_type(const struct vport *v);
 void vport_mark_dirty(struct vswitch *vs, struct vport *v);
 /* Takes fmt's text as the reason; NULL: nothing is wrong. */
 void vport_set_error(struct vport *v, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Why it does not work, its bond's reasons included; or NULL. */
+const char *vport_error(const struct vport *v);
 
 /* --- between the files of the running switch ------------------------------ */
 
@@ -167,19 +202,25 @@ void bridge_configure(struct vswitch *vs, struct bridge *bridge,
  * A number for the FDB: 0 when none is free. It is orphaned when its vport goes
  * and freed when no worker can learn on it any more.
  */
-uint16_t bridge_take_number(struct bridge *bridge, struct vport *v);
+uint16_t bridge_take_number(struct bridge *bridge);
+void bridge_hold_number(struct bridge *bridge, uint16_t number, struct vport *v,
+			struct vbond *vb);
 void bridge_orphan_number(struct bridge *bridge, uint16_t number);
 void bridge_free_number(struct bridge *bridge, uint16_t number);
 /* ofport.c: gives every port of the bridge its OpenFlow number. */
 void bridge_assign_ofports(struct vswitch *vs, struct bridge *bridge);
 
-/* vport.c */
+/* vport.c, vport_status.c */
 struct vport *vport_create(struct vswitch *vs, struct bridge *bridge,
 			   const struct cfg_port *config, size_t i);
 /* Its port is doomed, if it has one. */
 void vport_destroy(struct vswitch *vs, struct vport *v);
 /* Tries to open it; says so in vport.error when that fails. */
 void vport_open(struct vswitch *vs, struct vport *v);
+/* Says in vport.error why it cannot be opened; NULL: it can. */
+const char *vport_refusal(const struct vport *v);
+/* Hands the device what is new about it; it is opened anew when it must. */
+void vport_reconfigure(struct vswitch *vs, struct vport *v);
 /* Dooms the port; the vport stays. */
 void vport_close(struct vswitch *vs, struct vport *v);
 /* Another configuration of the same device. */
@@ -187,6 +228,10 @@ void vport_configure(struct vswitch *vs, struct vport *v,
 		     const struct cfg_port *config, size_t i);
 /* Reads the port's status; what follows from a change is done. */
 void vport_update_status(struct vswitch *vs, struct vport *v);
+/* A locally administered one, the same after every restart. */
+uint64_t vport_made_up_mac(const struct vport *v);
+/* The address that the bridge has now, with or without a port of its own. */
+uint64_t bridge_address(const struct bridge *bridge);
 /* The bridge's own port takes the address that the bridge has now. */
 void vport_apply_mac(struct vswitch *vs, struct vport *v);
 /* Patch ports say whether they have their peer. */

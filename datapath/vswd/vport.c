@@ -7,12 +7,12 @@
 
 #include "base/log.h"
 #include "ovsdb-lite/hash.h"
+#include "vswd/discovery.h"
+#include "vswd/frames.h"
 #include "vswd/switch.h"
+#include "vswd/vbond.h"
 
 LOG_MODULE(bridge);
-
-static const char no_bonds[] =
-	"bonding is not available in this version; use one interface";
 
 bool vport_is_local(const struct vport *v)
 {
@@ -60,10 +60,20 @@ void vport_set_error(struct vport *v, const char *fmt, ...)
 	v->error = text;
 }
 
+/* A bond's settings concern each of its members. */
+const char *vport_error(const struct vport *v)
+{
+	if (v->error)
+		return v->error;
+	if (v->bond && v->bond->error)
+		return v->bond->error;
+	return v->conflict;
+}
+
 /* --- what the port is asked to be ------------------------------------------
  */
 
-static bool is_host_device(const struct vport *v)
+bool vport_is_host_device(const struct vport *v)
 {
 	return !vport_type(v)[0] || !strcmp(vport_type(v), "system");
 }
@@ -85,7 +95,7 @@ static uint64_t lowest_device_mac(const struct bridge *b)
 		const struct vport *v = b->vports[i];
 		uint64_t mac = v->status.mac;
 
-		if (!v->port || !is_host_device(v) || !mac ||
+		if (!v->port || !vport_is_host_device(v) || !mac ||
 		    mac_is_multicast(mac))
 			continue;
 		if (!lowest || mac < lowest)
@@ -106,12 +116,22 @@ static uint64_t bridge_mac(const struct bridge *b,
 	return mac ? mac : mac_of_uuid(&b->uuid);
 }
 
+uint64_t bridge_address(const struct bridge *b)
+{
+	return b->mac ? b->mac : bridge_mac(b, NULL);
+}
+
+uint64_t vport_made_up_mac(const struct vport *v)
+{
+	return mac_of_uuid(&v->interface->uuid);
+}
+
 static uint64_t wanted_mac(struct vport *v)
 {
 	if (vport_is_local(v))
 		return bridge_mac(v->bridge, v->interface);
 	if (!v->interface->mac && !strcmp(vport_type(v), "internal"))
-		return mac_of_uuid(&v->interface->uuid);
+		return vport_made_up_mac(v);
 	return v->interface->mac;
 }
 
@@ -147,6 +167,13 @@ static uint32_t name_hash(const char *name)
 /* --- life ------------------------------------------------------------------
  */
 
+static void take_number(struct vport *v)
+{
+	v->number = bridge_take_number(v->bridge);
+	if (v->number)
+		bridge_hold_number(v->bridge, v->number, v, NULL);
+}
+
 struct vport *vport_create(struct vswitch *vs, struct bridge *b,
 			   const struct cfg_port *config, size_t i)
 {
@@ -158,7 +185,10 @@ struct vport *vport_create(struct vswitch *vs, struct bridge *b,
 	v->interface = &config->interfaces[i];
 	v->to_open = true;
 	v->seen = true;
-	v->number = bridge_take_number(b, v);
+	if (config->bond)
+		vbond_join(bridge_find_bond(b, &config->uuid), v);
+	else
+		take_number(v);
 	b->vports = xrealloc(b->vports, (b->n_vports + 1) * sizeof(v));
 	b->vports[b->n_vports++] = v;
 	hmap_insert(&vs->vports, &v->node, name_hash(v->interface->name));
@@ -166,25 +196,33 @@ struct vport *vport_create(struct vswitch *vs, struct bridge *b,
 	return v;
 }
 
-static void doom(struct vswitch *vs, struct vport *v, bool free_number)
+/* Takes the vport's port, if it is open. */
+static struct doomed_port *doom(struct vswitch *vs, struct vport *v)
 {
 	struct doomed_port *d = xcalloc(1, sizeof(*d));
 
+	vdiscovery_forget(v);
 	d->port = v->port;
 	d->bridge = v->bridge;
 	d->number = v->number;
-	d->free_number = free_number;
+	/* While a bond has another member, its stations are behind that. */
+	d->fate = v->bond && vbond_has_other_open(v) ? NUMBER_KEPT
+						     : NUMBER_FLUSHED;
 	d->next = vs->doomed_ports;
 	vs->doomed_ports = d;
 	v->port = NULL;
 	vs->changed = true;
+	return d;
 }
 
 void vport_close(struct vswitch *vs, struct vport *v)
 {
+	vbond_member_leaves(v);
 	if (v->port)
-		doom(vs, v, false);
+		doom(vs, v);
+	v->fwd = NULL;
 	memset(&v->status, 0, sizeof(v->status));
+	vbond_member_changed(v);
 	vport_mark_dirty(vs, v);
 }
 
@@ -208,10 +246,18 @@ static void remove_from_bridge(struct bridge *b, struct vport *v)
 
 void vport_destroy(struct vswitch *vs, struct vport *v)
 {
+	struct doomed_port *d;
+
 	log_info("bridge %s: interface %s removed", v->bridge->name,
 		 v->interface->name);
-	bridge_orphan_number(v->bridge, v->number);
-	doom(vs, v, true);
+	d = doom(vs, v);
+	d->tap = frames_detach(v);
+	if (v->bond) {
+		vbond_leave(v, false);
+	} else {
+		d->fate = NUMBER_FREED;
+		bridge_orphan_number(v->bridge, v->number);
+	}
 	remove_dirty(vs, v);
 	remove_from_bridge(v->bridge, v);
 	hmap_remove(&vs->vports, &v->node);
@@ -223,13 +269,14 @@ void vport_destroy(struct vswitch *vs, struct vport *v)
 	free(v);
 }
 
-/* What no kind of port can be; NULL when there is nothing wrong. */
-static const char *refusal(const struct vport *v)
+const char *vport_refusal(const struct vport *v)
 {
 	const char *name = v->interface->name;
 
-	if (v->config->n_interfaces > 1)
-		return no_bonds;
+	if (v->config->bond && vport_is_local(v))
+		return "the bridge's own port cannot be a member of a bond";
+	if (v->config->bond && !strcmp(vport_type(v), "patch"))
+		return "a patch port cannot be a member of a bond";
 	if (!name[0])
 		return "an interface must have a name";
 	if (strchr(name, '/') || strpbrk(name, " \t\r\n"))
@@ -243,13 +290,18 @@ static const char *refusal(const struct vport *v)
 
 void vport_open(struct vswitch *vs, struct vport *v)
 {
-	const char *why_not = refusal(v);
+	const char *why_not = vport_refusal(v);
 	struct port_config config;
 	char *why = NULL;
 	int error;
 
 	v->to_open = false;
 	vport_mark_dirty(vs, v);
+	/* Not as a port of its own, and the bond is not there. */
+	if (v->bond && !v->bond->good) {
+		vport_set_error(v, NULL);
+		return;
+	}
 	if (why_not) {
 		vport_set_error(v, "%s", why_not);
 		return;
@@ -271,6 +323,7 @@ void vport_open(struct vswitch *vs, struct vport *v)
 	port_get_status(v->port, &v->status);
 	fdb_set_port_limit(v->bridge->fdb, v->number, v->config->mac_limit);
 	vs->changed = true;
+	vbond_member_changed(v);
 	log_info("bridge %s: interface %s added%s%s", v->bridge->name,
 		 v->interface->name, config.type[0] ? " as " : "", config.type);
 }
@@ -278,8 +331,7 @@ void vport_open(struct vswitch *vs, struct vport *v)
 /* --- changes ---------------------------------------------------------------
  */
 
-/* Hands the device what is new about it; reopens it when it must. */
-static void reconfigure(struct vswitch *vs, struct vport *v)
+void vport_reconfigure(struct vswitch *vs, struct vport *v)
 {
 	struct port_config config;
 	char *why = NULL;
@@ -308,35 +360,60 @@ static bool device_differs(const struct cfg_interface *a,
 	       !cfg_interface_same_device(a, b);
 }
 
+/* From a port of its own to a member, or back; the device goes on. */
+static void join_or_leave(struct vport *v, const struct cfg_port *config)
+{
+	if (config->bond && !v->bond)
+		vbond_join(bridge_find_bond(v->bridge, &config->uuid), v);
+	else if (!config->bond && v->bond)
+		vbond_leave(v, true);
+}
+
+static void take_over_vlans(struct vswitch *vs, struct vport *v,
+			    const struct cfg_port *old)
+{
+	const struct cfg_port *config = v->config;
+
+	if (old->mac_limit != config->mac_limit)
+		fdb_set_port_limit(v->bridge->fdb, v->number,
+				   config->mac_limit);
+	if (cfg_vlan_equals(old, config))
+		return;
+	vs->changed = true;
+	if (v->port) {
+		v->to_flush = true;
+		vs->to_flush = true;
+	}
+}
+
+/* What it was opened as, it may not be any more; or it was not opened. */
+static bool must_open(const struct vport *v, bool type_differs)
+{
+	return type_differs || !v->port || vport_refusal(v) ||
+	       (v->bond && !v->bond->good);
+}
+
 void vport_configure(struct vswitch *vs, struct vport *v,
 		     const struct cfg_port *config, size_t i)
 {
 	const struct cfg_interface *new = &config->interfaces[i];
-	bool type_differs = strcmp(v->interface->type, new->type) ||
-			    v->config->n_interfaces != config->n_interfaces;
+	bool type_differs = strcmp(v->interface->type, new->type);
 	bool differs = device_differs(v->interface, new);
-	bool vlan_differs = !cfg_vlan_equals(v->config, config);
-	bool number_differs =
-		v->interface->ofport_request != new->ofport_request;
 	struct cfg_port *old = v->config;
 
+	vs->changed |= differs ||
+		       v->interface->ofport_request != new->ofport_request ||
+		       !cfg_port_same_affinity(old, config);
+	join_or_leave(v, config);
 	v->config = cfg_port_ref(config);
 	v->interface = new;
-	vs->changed |= vlan_differs || differs || number_differs ||
-		       !cfg_port_same_affinity(old, config);
 	vport_mark_dirty(vs, v);
-	if (v->port && vlan_differs) {
-		v->to_flush = true;
-		vs->to_flush = true;
-	}
-	if (old->mac_limit != config->mac_limit)
-		fdb_set_port_limit(v->bridge->fdb, v->number,
-				   config->mac_limit);
-	if (type_differs || !v->port) {
+	take_over_vlans(vs, v, old);
+	if (must_open(v, type_differs)) {
 		vport_close(vs, v);
 		v->to_open = true;
 	} else if (differs) {
-		reconfigure(vs, v);
+		vport_reconfigure(vs, v);
 	}
 	cfg_port_unref(old);
 }
@@ -347,120 +424,7 @@ void vport_apply_mac(struct vswitch *vs, struct vport *v)
 	if (v->bridge->mac != v->bridge->told_mac)
 		v->bridge->dirty = true;
 	if (v->port && v->mac != v->bridge->mac)
-		reconfigure(vs, v);
-}
-
-static void link_went_down(struct vport *v)
-{
-	unsigned n = fdb_flush(v->bridge->fdb, v->number, -1);
-
-	log_info_limited(
-		"bridge %s: interface %s: link down; %u addresses flushed",
-		v->bridge->name, v->interface->name, n);
-}
-
-static bool same_status(const struct port_status *a,
-			const struct port_status *b)
-{
-	return a->present == b->present && a->admin_up == b->admin_up &&
-	       a->link_up == b->link_up && a->mac == b->mac &&
-	       a->mtu == b->mtu && a->ifindex == b->ifindex &&
-	       a->link_resets == b->link_resets &&
-	       a->speed_bps == b->speed_bps &&
-	       a->full_duplex == b->full_duplex &&
-	       !strcmp(a->driver, b->driver);
-}
-
-/* A device of ours is made anew; one of the host's we wait for. */
-static void device_vanished(struct vswitch *vs, struct vport *v)
-{
-	bool host_s = is_host_device(v);
-
-	vport_close(vs, v);
-	v->wait_link = host_s;
-	v->to_open = !host_s;
-	vport_set_error(v, "network device %s is gone; %s", v->interface->name,
-			host_s ? "it is used again when it comes back"
-			       : "it is made anew");
-}
-
-static void take_status(struct vswitch *vs, struct vport *v,
-			const struct port_status *now)
-{
-	if (v->status.link_up && !now->link_up)
-		link_went_down(v);
-	else if (now->link_up && !v->status.link_up)
-		log_info_limited("bridge %s: interface %s: link up",
-				 v->bridge->name, v->interface->name);
-	v->status = *now;
-	if (!now->present)
-		device_vanished(vs, v);
-}
-
-void vport_update_status(struct vswitch *vs, struct vport *v)
-{
-	struct port_status now;
-
-	if (!v->port)
-		return;
-	port_get_status(v->port, &now);
-	if (same_status(&now, &v->status))
-		return;
-	vport_mark_dirty(vs, v);
-	take_status(vs, v, &now);
-}
-
-void vport_take_status(struct vswitch *vs, struct vport *v)
-{
-	struct port_status now;
-
-	if (!v->port)
-		return;
-	port_get_status(v->port, &now);
-	take_status(vs, v, &now);
-}
-
-/* --- patch ports -----------------------------------------------------------
- */
-
-struct vport *vport_patch_peer(const struct vswitch *vs, const struct vport *v)
-{
-	const char *peer = cfg_interface_option(v->interface, "peer"), *back;
-	struct vport *p;
-
-	if (!v->port || strcmp(vport_type(v), "patch") || !peer)
-		return NULL;
-	p = vswitch_find_vport(vs, peer);
-	if (!p || !p->port || strcmp(vport_type(p), "patch") ||
-	    p->bridge == v->bridge)
-		return NULL;
-	back = cfg_interface_option(p->interface, "peer");
-	return back && !strcmp(back, v->interface->name) ? p : NULL;
-}
-
-void vport_check_patch(struct vswitch *vs, struct vport *v)
-{
-	const char *peer = cfg_interface_option(v->interface, "peer");
-	struct vport *p;
-	bool had_error = v->error;
-
-	if (!v->port || strcmp(vport_type(v), "patch"))
-		return;
-	p = peer ? vswitch_find_vport(vs, peer) : NULL;
-	if (vport_patch_peer(vs, v))
-		vport_set_error(v, NULL);
-	else if (p && p->bridge == v->bridge)
-		vport_set_error(v, "patch peer '%s' is on the same bridge",
-				peer);
-	else if (p)
-		vport_set_error(v,
-				"port '%s' is no patch port whose peer is "
-				"'%s'",
-				peer, v->interface->name);
-	else
-		vport_set_error(v, "No usable peer '%s' exists", peer);
-	if (had_error || v->error)
-		vport_mark_dirty(vs, v);
+		vport_reconfigure(vs, v);
 }
 
 /* --- by name ---------------------------------------------------------------

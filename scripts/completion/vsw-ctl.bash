@@ -34,6 +34,74 @@ _vsw_ctl_columns() {
 		}'
 }
 
+# The full name of a table, as above.
+_vsw_ctl_table() {
+	"${_vsw_ctl[0]}" --schema 2>/dev/null |
+		awk -F: -v typed="$1" '{
+			a = tolower($1); b = tolower(typed)
+			gsub(/-/, "_", b)
+			if (index(a, b) == 1) {
+				print $1
+				exit
+			}
+		}'
+}
+
+# What may follow KEY= of other_config, or a column's own =.
+_vsw_ctl_values() {
+	local table=$1 key=$2
+
+	case $key in
+	bond_mode) echo active-backup balance-slb balance-tcp ;;
+	lacp) echo active passive off ;;
+	enable) echo true false ;;
+	vlan_mode) echo access trunk native-tagged native-untagged \
+		dot1q-tunnel ;;
+	*) "${_vsw_ctl[0]}" --settings 2>/dev/null |
+		awk -v table="$(_vsw_ctl_table "$table")" -v key="$key" \
+			'$1 == table && $2 == key {
+				$1 = $2 = ""
+				print
+			}' ;;
+	esac
+}
+
+# The keys of other_config that the switch knows.
+_vsw_ctl_keys() {
+	"${_vsw_ctl[0]}" --settings 2>/dev/null |
+		awk -v table="$(_vsw_ctl_table "$1")" \
+			'$1 == table && $2 !~ /:/ { print $2 "=" }'
+}
+
+# The values or keys of "COLUMN=", "COLUMN:KEY=" and "COLUMN:", which bash has
+# split into words at '=' and ':'. Fails when it is none of them.
+_vsw_ctl_complete_value() {
+	local table=$1 at=$COMP_CWORD cur=${COMP_WORDS[COMP_CWORD]}
+
+	case $cur in
+	= | :) cur='' ;;
+	*) ((at--)) ;;
+	esac
+	case ${COMP_WORDS[at]} in
+	=)
+		COMPREPLY=($(compgen -W "$(_vsw_ctl_values "$table" \
+			"${COMP_WORDS[at - 1]}")" -- "$cur"))
+		;;
+	:)
+		case ${COMP_WORDS[at - 1]} in
+		other_config)
+			COMPREPLY=($(compgen -W "$(_vsw_ctl_keys "$table")" \
+				-- "$cur"))
+			;;
+		lldp) COMPREPLY=($(compgen -W 'enable=' -- "$cur")) ;;
+		*) return 1 ;;
+		esac
+		[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null
+		;;
+	*) return 1 ;;
+	esac
+}
+
 _vsw_ctl_ports() {
 	local bridge
 
@@ -52,6 +120,12 @@ _vsw_ctl_candidates() {
 		_vsw_ctl_ports
 		;;
 	*BRIDGE* | *PARENT*) _vsw_ctl_ask list-br ;;
+	LAG) _vsw_ctl_ask bond/list | tail -n +2 | cut -f1 ;;
+	MEMBER)
+		# $table is the first argument: the bond
+		_vsw_ctl_ask bond/show "$table" |
+			sed -n 's/^member \(.*\): [a-z]*$/\1/p'
+		;;
 	*PORT* | *BOND*) _vsw_ctl_ports ;;
 	DEVICE) ls /sys/class/net 2>/dev/null ;;
 	*IFACE*) _vsw_ctl_ask --bare --columns=name list Interface ;;
@@ -132,8 +206,13 @@ _vsw_ctl_complete() {
 		# what is to become a port is none yet
 		[[ $name == add-port && $kind == PORT ]] && kind=DEVICE
 		;;
+	bond/* | lacp/*)
+		[[ $kind == *PORT* ]] && kind=LAG
+		table=$first
+		;;
 	*) table=$first ;;
 	esac
+	_vsw_ctl_complete_value "$table" && return
 	if [[ $kind == *FILE* || ${COMP_WORDS[COMP_CWORD - 1]} == -w ]]; then
 		COMPREPLY=($(compgen -f -- "$cur"))
 		return

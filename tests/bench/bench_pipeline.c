@@ -1,7 +1,8 @@
 /*
  * Bursts of 64-byte frames through the pipeline over null ports, for counting
  * instructions (tests/bench/instructions runs it under callgrind) and for a
- * first look at speed.
+ * first look at speed. The cases of bonds have two members; what they cost is
+ * the difference from "plain..." with the same frames to one port.
  *
  *	bench_pipeline CASE BURSTS [BURST_SIZE]
  *
@@ -12,13 +13,23 @@
 #include <string.h>
 #include <time.h>
 
+#include "bond/bond_table.h"
 #include "forward/pipeline.h"
+#include "packet/parse.h"
 #include "port/null.h"
 
 #define STATIONS  64
 #define FRAME_LEN 64
 #define PORTS	  4
 #define BURST	  32
+#define MEMBERS	  2
+
+enum frames {
+	EMPTY, /* nothing behind the type */
+	UDP4,
+	UDP6,
+	UDP_TCP4, /* by turns */
+};
 
 struct bench {
 	struct fwd_snapshot *snapshot;
@@ -35,44 +46,53 @@ struct bench_case {
 	uint16_t tag;	  /* of the frames; 0: none */
 	unsigned outputs; /* ports that the receivers are spread over */
 	bool known;	  /* the receivers have been learned */
+	enum frames frames;
+	bool bond; /* the output */
+	enum bond_hash hash;
 };
 
+/* The designated form leaves out what is 0. */
+#define ACCESS_10 .mode = VLAN_ACCESS, .tag = 10
+#define TRUNK	  .mode = VLAN_TRUNK
+#define CASE(NAME, WHAT, IN, OUT, ...)                                         \
+	{                                                                      \
+		.name = (NAME), .what = (WHAT), .in = { IN }, .out = { OUT },  \
+		__VA_ARGS__                                                    \
+	}
+/* Receivers that are known, on one port. */
+#define TO_ONE .outputs = 1, .known = true
+/* From access port to access port, and with tag 10 from trunk to trunk. */
+#define FLAT(NAME, WHAT, ...)                                                  \
+	CASE(NAME, WHAT, ARG(ACCESS_10), ARG(ACCESS_10), TO_ONE, __VA_ARGS__)
+#define TAGGED(NAME, WHAT, ...)                                                \
+	CASE(NAME, WHAT, TRUNK, TRUNK, TO_ONE, .tag = 10, __VA_ARGS__)
+#define ARG(...)   __VA_ARGS__
+#define BOND(HASH) .bond = true, .hash = BOND_HASH_##HASH
+
 static const struct bench_case cases[] = {
-	{ "unicast",
-	  "access to access, learned addresses, one output",
-	  { .mode = VLAN_ACCESS, .tag = 10 },
-	  { .mode = VLAN_ACCESS, .tag = 10 },
-	  0,
-	  1,
-	  true },
-	{ "trunk",
-	  "trunk to trunk, learned addresses, one output",
-	  { .mode = VLAN_TRUNK },
-	  { .mode = VLAN_TRUNK },
-	  10,
-	  1,
-	  true },
-	{ "retag",
-	  "trunk to access: the tag is taken off",
-	  { .mode = VLAN_TRUNK },
-	  { .mode = VLAN_ACCESS, .tag = 10 },
-	  10,
-	  1,
-	  true },
-	{ "spread",
-	  "access to access, receivers on three outputs",
-	  { .mode = VLAN_ACCESS, .tag = 10 },
-	  { .mode = VLAN_ACCESS, .tag = 10 },
-	  0,
-	  3,
-	  true },
-	{ "flood",
-	  "access to three access ports, unknown receivers",
-	  { .mode = VLAN_ACCESS, .tag = 10 },
-	  { .mode = VLAN_ACCESS, .tag = 10 },
-	  0,
-	  3,
-	  false },
+	FLAT("unicast", "access to access, learned addresses, one output", ),
+	TAGGED("trunk", "trunk to trunk, learned addresses, one output", ),
+	CASE("retag", "trunk to access: the tag is taken off", TRUNK,
+	     ARG(ACCESS_10), TO_ONE, .tag = 10),
+	CASE("spread", "access to access, receivers on three outputs",
+	     ARG(ACCESS_10), ARG(ACCESS_10), .outputs = 3, .known = true),
+	CASE("flood", "access to three access ports, unknown receivers",
+	     ARG(ACCESS_10), ARG(ACCESS_10), .outputs = 3),
+	FLAT("plain", "IPv4 UDP to one port", .frames = UDP4),
+	FLAT("bond-backup", "to the active member of a bond", .frames = UDP4,
+	     BOND(NONE)),
+	FLAT("bond-port", "to a bond, by port of arrival", .frames = UDP4,
+	     BOND(PORT)),
+	FLAT("bond-slb", "to a bond, by sender", .frames = UDP4, BOND(SLB)),
+	FLAT("bond-ip", "to a bond, by IP addresses", .frames = UDP4, BOND(IP)),
+	FLAT("bond-l4", "to a bond, by flow", .frames = UDP4, BOND(L4)),
+	FLAT("bond-l4-mixed", "the same, UDP and TCP", .frames = UDP_TCP4,
+	     BOND(L4)),
+	FLAT("bond-l4-6", "the same, IPv6 UDP", .frames = UDP6, BOND(L4)),
+	TAGGED("plain-tag", "IPv4 UDP to one port", .frames = UDP4),
+	TAGGED("bond-slb-tag", "to a bond, by sender and VLAN", .frames = UDP4,
+	       BOND(SLB)),
+	TAGGED("bond-l4-tag", "to a bond, by flow", .frames = UDP4, BOND(L4)),
 };
 
 static const struct bench_case *find_case(const char *name)
@@ -82,8 +102,25 @@ static const struct bench_case *find_case(const char *name)
 			return &cases[i];
 	fprintf(stderr, "bench_pipeline: no case \"%s\"; cases are:\n", name);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		fprintf(stderr, "  %-8s %s\n", cases[i].name, cases[i].what);
+		fprintf(stderr, "  %-14s %s\n", cases[i].name, cases[i].what);
 	exit(1);
+}
+
+/* Ports 2 and up become members of the bond that port 1 is. */
+static void make_bond(struct bench *b, const struct bench_case *c)
+{
+	static struct bond_load load, *loads[2] = { NULL, &load };
+	struct bond_table *table = xcalloc(1, sizeof(*table));
+
+	table->hash = c->hash;
+	for (unsigned i = 0; i < BOND_BUCKETS; i++)
+		table->member[i] = i % MEMBERS;
+	bond_table_finish(table);
+	table->loads = loads;
+	table->n_loads = 2;
+	fwd_port_make_bond(b->fwd[1], table);
+	for (unsigned i = 0; i < MEMBERS; i++)
+		fwd_bond_add_member(b->fwd[1], b->port[2 + i], 0);
 }
 
 static void open_ports(struct bench *b, const struct bench_case *c)
@@ -101,9 +138,42 @@ static void open_ports(struct bench *b, const struct bench_case *c)
 			fprintf(stderr, "bench_pipeline: %s\n", error);
 			exit(1);
 		}
+		if (c->bond && i > 1)
+			continue;
 		b->fwd[i] = fwd_bridge_add_port(b->bridge, b->port[i], i + 1,
 						i ? &c->out : &c->in);
 	}
+	if (c->bond)
+		make_bond(b, c);
+}
+
+/* What follows the addresses and the tag; each sender is a flow. */
+static void fill_frame(uint8_t *at, const struct bench_case *c, unsigned s)
+{
+	uint8_t proto = c->frames == UDP_TCP4 && s % 2 ? 6 : 17;
+
+	store_be16(at, c->frames == UDP6 ? ETH_TYPE_IPV6 : ETH_TYPE_IPV4);
+	at += 2;
+	if (c->frames == EMPTY)
+		return;
+	if (c->frames == UDP6) {
+		store_be16(at, 0x6000);
+		store_be16(at + 4, 10);
+		store_be16(at + 6, proto << 8 | 64);
+		store_be16(at + 8, 0xfd00);
+		store_be16(at + 22, s);
+		store_be16(at + 24, 0xfd00);
+		at += 38;
+	} else {
+		store_be16(at, 0x4500);
+		store_be16(at + 2, 46);
+		store_be16(at + 8, 64 << 8 | proto);
+		store_be32(at + 12, 0x0a000000 + s);
+		store_be32(at + 16, 0x0a000101);
+		at += 20;
+	}
+	store_be16(at, 40000 + s);
+	store_be16(at + 2, 53);
 }
 
 /* Sender s speaks to receiver s; receivers live on ports 1 and up. */
@@ -117,8 +187,11 @@ static void make_frames(struct bench *b, const struct bench_case *c)
 		store_be32(f + 2, to);
 		store_be16(f + 6, from >> 32);
 		store_be32(f + 8, from);
-		store_be16(f + 12, c->tag ? ETH_TYPE_VLAN : 0x0800);
-		store_be16(f + 14, c->tag);
+		if (c->tag) {
+			store_be16(f + 12, ETH_TYPE_VLAN);
+			store_be16(f + 14, c->tag);
+		}
+		fill_frame(f + (c->tag ? 16 : 12), c, s);
 		if (c->known)
 			fdb_add_static(b->bridge->fdb, fdb_make_key(to, 10),
 				       2 + s % c->outputs);

@@ -73,19 +73,20 @@ class Switch:
 
 class Vsw(Switch):
     name = "vsw"
+    bridge = "br-vsw"
 
     def start(self):
         self.process = self.daemon(BUILD + "/vswd", "--run-dir", self.dir)
         wait_until("vswd to listen", lambda: all(
             os.path.exists(self.dir + sock)
             for sock in ("/db.sock", "/vswd.ctl")))
-        self.ctl("add-br", "br-vsw")
+        self.ctl("add-br", self.bridge)
 
     def ctl(self, *args):
         return run(BUILD + "/vsw-ctl", "--run-dir", self.dir, *args)
 
     def add_port(self, device):
-        self.ctl("add-port", "br-vsw", device)
+        self.ctl("add-port", self.bridge, device)
 
 
 class Bridge(Switch):

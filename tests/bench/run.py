@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """make bench: measures vswd beside the kernel's bridge and Open vSwitch, guest
 to guest beside Open vSwitch on DPDK, the speed of copies that bounds it, the
-pipeline's instructions, the FDB and the control side; prints tables and writes
-build/bench.json. Absolute figures are this machine's; look at the ratios."""
+pipeline's instructions, the FDB, the control side and bonds; prints tables and
+writes build/bench.json. Absolute figures are this machine's; look at the ratios."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 
+import bond
 import control
 import side_by_side
 import vhost
@@ -69,7 +70,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=["traffic", "vhost", "copy",
-                                           "instructions", "fdb", "control"])
+                                           "instructions", "fdb", "control",
+                                           "bond"])
     args = parser.parse_args()
     parts = [
         ("traffic", lambda: side_by_side.measure(args.rounds),
@@ -79,6 +81,7 @@ def main():
         ("instructions", instructions, report_instructions),
         ("fdb", fdb, report_fdb),
         ("control", control.measure, control.report),
+        ("bond", bond.measure, bond.report),
     ]
     result = {}
     for name, measure, report in parts:

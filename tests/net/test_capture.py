@@ -200,3 +200,24 @@ def _(lab):
     one = frame(src=A)
     lab.settle(["p1"])
     lab.check([("p1", one)], {"p2": [one]})
+
+
+@test("a capture at a bond has what its members receive, and drop", only="vsw")
+def _(lab):
+    lab.start()
+    for member in ("e0", "e1"):
+        lab.wire(member)
+    lab.ports_known({"e0": {}, "e1": {}})
+    lab.ports({"p1": {}})
+    lab.switch.ctl("add-bond", "br0", "bond0", "e0", "e1")
+    lab.switch.app("bond/set-active-member", "bond0", "e0")
+    capture = Capture(lab, "bond0", "ether", "proto", "0x88b5")
+    lab.send("e1", frame(src=B))
+    lab.send("e0", frame(src=A))
+    lab.send("p1", frame(dst=A, src=B))
+    wait_until(lambda: "bond-standby" in
+               lab.switch.vsw_ctl("drops", "bond0").stdout, "e1 drops it")
+    wait_until(lambda: len(capture.rows()) >= 3, "three frames")
+    rows = capture.interrupt()
+    equal(sorted((row[0], "drop: bond-standby" in row[3]) for row in rows),
+          sorted([(B, True), (A, False), (B, False)]), "what was captured")

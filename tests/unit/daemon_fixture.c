@@ -22,11 +22,11 @@ static void connection_cb(struct ovsdb_client *client, bool up, const char *why,
 
 static const struct ovsdb_client_ops ops = { .connection = connection_cb };
 
-static const char *const interface_columns[] = { "name",       "ofport",
-						 "error",      "admin_state",
-						 "link_state", "mtu",
-						 "statistics", NULL };
-static const char *const port_columns[] = { "name", NULL };
+static const char *const interface_columns[] = {
+	"name", "ofport",     "error",	      "admin_state", "link_state",
+	"mtu",	"statistics", "lacp_current", NULL
+};
+static const char *const port_columns[] = { "name", "bond_active_slave", NULL };
 static const char *const bridge_columns[] = { "name", "datapath_id", NULL };
 static const char *const switch_columns[] = { "next_cfg", "cur_cfg",
 					      "ovs_version", "iface_types",

@@ -51,21 +51,37 @@ static bool remember(struct packet *p, unsigned thread, void *port_)
 	return true;
 }
 
-struct fixture_port *fixture_port(struct fixture *f, struct fwd_bridge *bridge,
-				  const struct vlan_config *vlan)
+static struct fixture_port *open_port(struct fixture *f)
 {
-	static const struct vlan_config trunk = { .mode = VLAN_TRUNK };
 	struct port_config config = { .type = "null", .n_threads = 2 };
 	struct fixture_port *p = &f->ports[f->n_ports];
 	char name[16];
 
-	snprintf(name, sizeof(name), "p%u", f->n_ports);
+	snprintf(name, sizeof(name), "p%u", f->n_ports++);
 	config.name = name;
 	assert_int_equal(port_open(&config, &p->port, NULL), 0);
 	null_set_sink(p->port, remember, p);
+	return p;
+}
+
+struct fixture_port *fixture_bond_member(struct fixture *f,
+					 struct fixture_port *bond,
+					 unsigned filter)
+{
+	struct fixture_port *p = open_port(f);
+
+	p->fwd = fwd_bond_add_member(bond->fwd, p->port, filter);
+	return p;
+}
+
+struct fixture_port *fixture_port(struct fixture *f, struct fwd_bridge *bridge,
+				  const struct vlan_config *vlan)
+{
+	static const struct vlan_config trunk = { .mode = VLAN_TRUNK };
+	struct fixture_port *p = open_port(f);
+
 	p->fwd = fwd_bridge_add_port(bridge, p->port, bridge->n_ports + 1,
 				     vlan ? vlan : &trunk);
-	f->n_ports++;
 	return p;
 }
 

@@ -37,6 +37,10 @@ struct fwd_bridge *fixture_bridge(struct fixture *f, const char *name);
 /* vlan NULL: a trunk of all VLANs. Ports are numbered from 1 in each bridge. */
 struct fixture_port *fixture_port(struct fixture *f, struct fwd_bridge *bridge,
 				  const struct vlan_config *vlan);
+/* A member of a port that fwd_port_make_bond() was called for. */
+struct fixture_port *fixture_bond_member(struct fixture *f,
+					 struct fixture_port *bond,
+					 unsigned filter);
 /* Clears what was sent. */
 void fixture_forget(struct fixture *f);
 /* Sends frames in at a port, as one burst; each is { data, length }. */

@@ -13,11 +13,10 @@
 #include <cmocka.h>
 #include <pcap/pcap.h>
 
-#include "daemon_fixture.h"
-#include "ovsdb-lite/control_client.h"
+#include "command_calls.h"
 #include "port/null.h"
 
-#define TIMEOUT_MS 20000
+#define TIMEOUT_MS CALL_TIMEOUT_MS
 
 static struct test_daemon f;
 
@@ -36,73 +35,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* A call blocks, and its answer needs our loop: it has a thread. */
-struct call {
-	pthread_t thread;
-	const char *argv[8];
-	int argc;
-	int *fd;
-	size_t n_more;
-	int rc;
-	char *text, *why;
-	_Atomic bool done;
-};
-
-static void *call_main(void *aux)
-{
-	struct call *c = aux;
-
-	c->rc = control_call(f.options.control_socket, c->argc, c->argv,
-			     TIMEOUT_MS, &c->text, c->fd, &c->n_more, &c->why);
-	c->done = true;
-	return NULL;
-}
-
-static bool turn_until(struct test_daemon *d, void *aux)
-{
-	const struct timeval soon = { .tv_usec = 1000 };
-
-	if (atomic_load((_Atomic bool *)aux))
-		return true;
-	event_base_loopexit(d->base, &soon);
-	return false;
-}
-
-/* The reply's text in c->text, owned by c. */
-static int vcall(struct call *c, va_list args)
-{
-	const char *word;
-
-	while ((word = va_arg(args, const char *)))
-		c->argv[c->argc++] = word;
-	assert_int_equal(pthread_create(&c->thread, NULL, call_main, c), 0);
-	test_daemon_wait(&f, turn_until, &c->done);
-	pthread_join(c->thread, NULL);
-	return c->rc;
-}
-
-static char *text;
-
-/* The reply of a command that must succeed, or the error of one that fails. */
-static const char *answer(int expected_rc, ...)
-{
-	struct call c = { 0 };
-	va_list args;
-	int rc;
-
-	va_start(args, expected_rc);
-	rc = vcall(&c, args);
-	va_end(args);
-	if (rc != expected_rc)
-		fail_msg("%d: %s", rc, c.text ? c.text : c.why);
-	free(c.why);
-	free(text);
-	text = c.text;
-	return text;
-}
-
-#define OK(...)		     answer(0, __VA_ARGS__, NULL)
-#define FAILS(...)	     answer(-EREMOTEIO, __VA_ARGS__, NULL)
+#define OK(...)		     answer(&f, 0, __VA_ARGS__, NULL)
+#define FAILS(...)	     answer(&f, -EREMOTEIO, __VA_ARGS__, NULL)
 #define contains(TEXT, PART) assert_non_null(strstr(TEXT, PART))
 
 static void test_fdb(void **state)
@@ -237,7 +171,7 @@ static void capture(FILE *file, ...)
 	va_list args;
 
 	va_start(args, file);
-	assert_int_equal(vcall(&c, args), 0);
+	assert_int_equal(vcall(&f, &c, args), 0);
 	va_end(args);
 	assert_true(r.fd >= 0);
 	fwrite(c.text + strlen(c.text) + 1, 1, c.n_more, file);
@@ -314,7 +248,7 @@ static void start(struct call *c, ...)
 	va_list args;
 
 	va_start(args, c);
-	assert_int_equal(vcall(c, args), 0);
+	assert_int_equal(vcall(&f, c, args), 0);
 	va_end(args);
 }
 
@@ -362,6 +296,6 @@ int main(void)
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
-	free(text);
+	answer_done();
 	return failed;
 }

@@ -115,28 +115,6 @@ static void test_errors(void **state)
 	assert_non_null(db_find_fwd_port(&f, "br0", "odd"));
 }
 
-static void test_bond_is_refused(void **state)
-{
-	db_add_bridge(&f, "br0");
-	test_daemon_transact(
-		&f,
-		json_pack(
-			"[{s:s,s:s,s:s,s:{s:s,s:s}},{s:s,s:s,s:s,s:{s:s,s:s}},"
-			"{s:s,s:s,s:s,s:{s:s,s:[s,[[s,s],[s,s]]]}},"
-			"{s:s,s:s,s:[],s:[[s,s,[s,s]]]}]",
-			"op", "insert", "table", "Interface", "uuid-name", "i",
-			"row", "name", "m0", "type", "null", "op", "insert",
-			"table", "Interface", "uuid-name", "j", "row", "name",
-			"m1", "type", "null", "op", "insert", "table", "Port",
-			"uuid-name", "p", "row", "name", "bond0", "interfaces",
-			"set", "named-uuid", "i", "named-uuid", "j", "op",
-			"mutate", "table", "Bridge", "where", "mutations",
-			"ports", "insert", "named-uuid", "p"));
-	assert_error("m0", "bonding is not available");
-	assert_error("m1", "bonding is not available");
-	assert_column("Interface", "m1", "ofport", "-1");
-}
-
 static void test_ofport_request(void **state)
 {
 	db_add_bridge(&f, "br0");
@@ -370,7 +348,6 @@ int main(void)
 		T(test_port),
 		T(test_unchanged_port_stays),
 		T(test_errors),
-		T(test_bond_is_refused),
 		T(test_ofport_request),
 		T(test_local_port),
 		T(test_hwaddr),

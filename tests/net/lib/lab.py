@@ -117,6 +117,7 @@ class Lab:
         self.peers = {}
         self.hosts = {}
         self.processes = []
+        self.others = []  # switches that are not under test
         self.sw_ns = Namespace(prefix + "sw")
         self.far_ns = Namespace(prefix + "far")
         self.switch = KINDS[options.switch](
@@ -181,16 +182,19 @@ class Lab:
             self.listen(name)
 
     def host(self, name, *addresses, bridge="br0", mtu=None, attach=True,
-             **columns):
-        """A host at port `name` with addresses like 10.0.0.1/24, fd00::1/64."""
+             switch=None, **columns):
+        """A host at port `name` with addresses like 10.0.0.1/24, fd00::1/64.
+        switch: another than the one under test."""
+        switch = switch or self.switch
         space = Namespace(self.prefix + name)
         space.sysctl("ipv6/conf/default/disable_ipv6", 0)
         space.sysctl("ipv6/conf/all/disable_ipv6", 0)
         space.sysctl("ipv6/conf/default/accept_dad", 0)
         end = f" mtu {mtu}" if mtu else ""
-        ip_batch([f"link add name {name}{end} netns {self.sw_ns.name} type veth "
+        there = switch.namespace.name
+        ip_batch([f"link add name {name}{end} netns {there} type veth "
                   f"peer name eth0{end} netns {space.name}"])
-        ip_batch([f"link set dev {name} up"], self.sw_ns.name)
+        ip_batch([f"link set dev {name} up"], there)
         ip_batch(["link set eth0 up"] +
                  [f"addr add {address} dev eth0" + (" nodad" if ":" in address
                                                     else "")
@@ -198,8 +202,7 @@ class Lab:
         self.kept_devices.add(name)
         host = self.hosts[name] = Host(space, addresses)
         if attach:
-            self.switch.ctl("add-port", bridge, name,
-                            *column_arguments(columns))
+            switch.ctl("add-port", bridge, name, *column_arguments(columns))
         return host
 
     def spawn(self, space, *argv, **kwargs):
@@ -316,13 +319,16 @@ class Lab:
                 process.wait()
         self.switch.stop()
         self.switch.check_logs()
+        for other in self.others:
+            other.stop()
         left = set(self.sw_ns.devices()) - self.kept_devices
         if self.options.switch == "vsw":
             assert not left, f"devices left behind: {sorted(left)}"
 
     def abandon(self):
         """After a failure: ends everything, checks nothing."""
-        for process in [*self.processes, self.switch.process]:
+        for process in [*self.processes, self.switch.process,
+                        *(other.process for other in self.others)]:
             if process is not None and process.poll() is None:
                 with contextlib.suppress(Exception):
                     process.send_signal(signal.SIGKILL)

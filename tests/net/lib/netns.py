@@ -28,7 +28,9 @@ PACKET_ADD_MEMBERSHIP = 1
 PACKET_AUXDATA = 8
 PACKET_IGNORE_OUTGOING = 23
 PACKET_MR_PROMISC = 1
+PACKET_OUTGOING = 4
 SO_RCVBUFFORCE = 33
+SO_TIMESTAMPNS = 35
 ETH_P_ALL = 3
 TP_STATUS_VLAN_VALID = 1 << 4
 TP_STATUS_VLAN_TPID_VALID = 1 << 6
@@ -137,14 +139,16 @@ class Namespace:
             return sorted(name for _, name in socket.if_nameindex()
                           if name != "lo")
 
-    def packet_socket(self, device):
-        """Receives, with tags restored by receive(), all frames that arrive."""
+    def packet_socket(self, device, outgoing=False):
+        """Receives, with tags restored by receive(), all frames that arrive;
+        outgoing: those that leave, too."""
         with self.entered():
             # bound later: no frame of another device may slip in
             sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             index = socket.if_nametoindex(device)
         sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-        sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+        if not outgoing:
+            sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP,
                         struct.pack("iHH8s", index, PACKET_MR_PROMISC, 0, b""))
@@ -156,14 +160,24 @@ class Namespace:
 
 def receive(sock):
     """One frame as it was on the wire, or None when there is none."""
+    message = receive_message(sock)
+    return message and restore_tag(message[0], message[1])
+
+
+def receive_message(sock):
+    """recvmsg() of a packet socket, or None when there is no frame."""
     try:
-        data, ancillary, _, _ = sock.recvmsg(70000, 256)
+        return sock.recvmsg(70000, 256)
     except BlockingIOError:
         return None
     except OSError as error:
         if error.errno != errno.ENETDOWN:
             raise
-        return receive(sock)  # said once each time the link goes down
+        return receive_message(sock)  # said once each time the link goes down
+
+
+def restore_tag(data, ancillary):
+    """The frame with the tag that the kernel keeps beside it."""
     for level, kind, value in ancillary:
         if level == SOL_PACKET and kind == PACKET_AUXDATA:
             status, _, _, _, _, tci, tpid = struct.unpack_from("IIIHHHH",

@@ -45,6 +45,8 @@ def parse_arguments(description, kinds):
                         help="vswd runs from Debian's server")
     parser.add_argument("--quick", action="store_true",
                         help="leave out what is slow")
+    parser.add_argument("--soak", action="store_true",
+                        help="those that take minutes, too")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("-j", "--jobs", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=1)
@@ -252,7 +254,7 @@ def main(folder, description, kinds=("vsw", "ovs"), prepare=None):
     kinds = {None, options.switch, os.path.basename(switch.BUILD)}
     skipped = [t for t in tests
                if t.only not in kinds or
-               (options.quick and t.slow)]
+               (options.quick and t.slow) or (t.soak and not options.soak)]
     tests = [t for t in tests if t not in skipped] * options.repeat
     if options.list:
         print("\n".join(t.name for t in tests))

@@ -12,12 +12,13 @@ TESTS = []
 
 
 class Test:
-    def __init__(self, claim, function, only, timeout, slow):
+    def __init__(self, claim, function, only, timeout, slow, soak):
         self.claim = claim
         self.function = function
         self.only = only
         self.timeout = timeout
         self.slow = slow
+        self.soak = soak
         self.group = os.path.basename(
             inspect.getsourcefile(function)).removeprefix(
                 "test_").removesuffix(".py")
@@ -27,14 +28,15 @@ class Test:
         return f"{self.group}: {self.claim}"
 
 
-def test(claim, only=None, timeout=60, slow=False):
+def test(claim, only=None, timeout=60, slow=False, soak=False):
     """
     only: "vsw" where Open vSwitch has no such thing or differs by design;
     "dpdk" for what only a build in build/dpdk has.
     slow: left out of --quick.
+    soak: only run with --soak, as `make soak` does: it waits for long.
     """
     def register(function):
-        TESTS.append(Test(claim, function, only, timeout, slow))
+        TESTS.append(Test(claim, function, only, timeout, slow, soak))
         return function
     return register
 

@@ -1,0 +1,133 @@
+/*
+ * The punts' ring and their pace. The pace is the generic cell rate algorithm:
+ * one word a port and kind says when the next frame is due if they came evenly,
+ * and a frame may come early by as much as a burst takes.
+ */
+#include "forward/punt.h"
+
+#include <stdlib.h>
+
+#include "base/ticks.h"
+#include "base/wake_ring.h"
+
+#define RING_SIZE (1u << 20)
+/* Room that only bonds' protocols may use: bursts of a hundred ports. */
+#define RING_KEPT (RING_SIZE / 2)
+/* A slow protocol's frame has 128 bytes at most (IEEE 802.3 annex 57A). */
+#define SHORT_MAX 256
+
+struct punt_ring {
+	struct wake_ring *ring;
+};
+
+struct stored {
+	uint32_t id;
+	uint16_t vid;
+	uint8_t kind;
+};
+
+struct punt_ring *punt_ring_create(void)
+{
+	struct wake_ring *wake_ring = wake_ring_create(RING_SIZE);
+	struct punt_ring *ring;
+
+	if (!wake_ring)
+		return NULL;
+	ring = xcalloc(1, sizeof(*ring));
+	ring->ring = wake_ring;
+	return ring;
+}
+
+void punt_ring_destroy(struct punt_ring *ring)
+{
+	if (!ring)
+		return;
+	wake_ring_destroy(ring->ring);
+	free(ring);
+}
+
+int punt_ring_fd(const struct punt_ring *ring)
+{
+	return wake_ring_fd(ring->ring);
+}
+
+struct reading {
+	void (*cb)(const struct punt_record *record, void *aux);
+	void *aux;
+};
+
+static void read_record(const void *record, uint32_t len, void *reading_)
+{
+	const struct reading *reading = reading_;
+	const struct stored *s = record;
+
+	reading->cb(
+		&(struct punt_record){
+			.id = s->id,
+			.kind = s->kind,
+			.vid = s->vid,
+			.len = len - sizeof(*s),
+			.data = (const uint8_t *)(s + 1),
+		},
+		reading->aux);
+}
+
+unsigned punt_ring_read(struct punt_ring *ring, unsigned max,
+			void (*cb)(const struct punt_record *, void *aux),
+			void *aux)
+{
+	struct reading reading = { cb, aux };
+
+	return wake_ring_read(ring->ring, max, read_record, &reading);
+}
+
+/* Whether a frame may come now; then the next is due an interval later. */
+static bool is_in_time(_Atomic uint64_t *due, unsigned rate)
+{
+	uint64_t now = ticks_now(), second = ticks_per_second();
+	uint64_t interval = second / rate, early = interval * (PUNT_BURST - 1);
+	uint64_t old = atomic_load_explicit(due, memory_order_relaxed), from;
+
+	do {
+		from = MAX(old, now);
+		/* Farther ahead than it can be: the clock has been set back. */
+		if (from - now > early + interval + second)
+			from = now;
+		if (from - now > early)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(
+		due, &old, from + interval, memory_order_relaxed,
+		memory_order_relaxed));
+	return true;
+}
+
+/* Bonds' links hang on these, and they are short. */
+static bool is_vital(enum punt_kind kind)
+{
+	return kind == PUNT_SLOW || kind == PUNT_BEACON;
+}
+
+static uint32_t bytes_max(enum punt_kind kind)
+{
+	return is_vital(kind) || kind == PUNT_NEIGHBOR ? SHORT_MAX
+						       : PUNT_BYTES_MAX;
+}
+
+enum punt_result punt_packet(struct punt *punt, const struct packet *p,
+			     enum punt_kind kind, uint16_t vid)
+{
+	uint32_t n = MIN(p->len, bytes_max(kind));
+	struct stored *s;
+
+	if (!is_in_time(&punt->due[kind],
+			kind == PUNT_NEIGHBOR ? PUNT_RATE_COPY : PUNT_RATE))
+		return PUNT_LIMITED;
+	s = wake_ring_reserve(punt->ring->ring, sizeof(*s) + n,
+			      is_vital(kind) ? 0 : RING_KEPT);
+	if (!s)
+		return PUNT_FULL;
+	*s = (struct stored){ .id = punt->id, .vid = vid, .kind = kind };
+	n = packet_read(p, 0, s + 1, n);
+	wake_ring_commit(punt->ring->ring, s, sizeof(*s) + n);
+	return PUNT_DONE;
+}

@@ -1,0 +1,138 @@
+"""Settings of a bond as people write them: lines of ovs-vsctl's users, and what
+contradicts itself."""
+from lib import netns
+from lib.netns import ip_batch, wait_until
+from lib.testing import contains, equal, test
+
+MEMBERS = ("e0", "e1", "e2")
+LINE = ("add-bond", "br0", "bond0", "e0", "e1", "bond_mode=balance-tcp",
+        "lacp=active", "other_config:lacp-time=fast")
+
+# What is set on a bond of e0, e1 and e2; two words that the reason names; and
+# whether the daemon refuses it too, or ignores the one setting.
+WRONG = [
+    ("bond_mode=balance-tcp", "bond_mode=balance-tcp", "lacp", True),
+    ("bond_mode=balance-tcp lacp=off", "bond_mode=balance-tcp", "lacp", True),
+    ("bond_mode=balance-slb other_config:bond-policy=port-id",
+     "bond_mode=balance-slb", "bond-policy=port-id", True),
+    ("lacp=active other_config:bond-detect-mode=beacon",
+     "bond-detect-mode=beacon", "lacp=active", True),
+    ("other_config:bond-policy=ip-hash other_config:bond-detect-mode=beacon",
+     "bond-detect-mode=beacon", "bond-policy=ip-hash", True),
+    ("other_config:bond-detect-mode=beacon other_config:bond-unused-members=e1",
+     "bond-detect-mode=beacon", "3", False),
+    ("bond_mode=balance-slb other_config:bond-primary=e0", "bond-primary=e0",
+     "balance-slb", True),
+    ("other_config:bond-primary=e0 other_config:bond-active-members=e1,e0",
+     "bond-primary=e0", "bond-active-members", True),
+    ("other_config:bond-primary=e0 other_config:bond-unused-members=e0",
+     "bond-primary", "bond-unused-members", True),
+    ("other_config:bond-active-members=e0 "
+     "other_config:bond-standby-members=e1,e0",
+     "bond-active-members", "bond-standby-members", True),
+    ("other_config:bond-unused-members=e0,e1,e2", "bond-unused-members",
+     "all", True),
+    ("other_config:bond-primary=e9", "bond-primary", "e9", False),
+    ("other_config:bond-standby-members=e1,e9", "bond-standby-members", "e9",
+     False),
+    ("bond_updelay=-1", "bond_updelay", "-1", False),
+    ("other_config:bond-detect-mode=guess", "bond-detect-mode", "guess",
+     False),
+    ("other_config:lacp-time=medium", "lacp-time", "medium", False),
+    ("other_config:lacp-system-id=01:00:00:00:00:01", "lacp-system-id",
+     "01:00", False),
+    ("other_config:lacp-system-priority=0", "lacp-system-priority", "1",
+     False),
+]
+
+
+def start(lab):
+    lab.start()
+    for member in MEMBERS:
+        lab.wire(member)
+    lab.ports_known({member: {} for member in MEMBERS})
+
+
+def content(lab):
+    return lab.switch.vsw_ctl("list", "Port", "bond0").stdout
+
+
+@test("vsw-ctl refuses what contradicts itself, and names both", only="vsw")
+def _(lab):
+    start(lab)
+    lab.switch.vsw_ctl("add-bond", "br0", "bond0", *MEMBERS)
+    before = content(lab)
+    for settings, one, two, _ in WRONG:
+        result = lab.switch.vsw_ctl("set", "Port", "bond0", *settings.split(),
+                                    check=False)
+        equal((result.returncode, result.stdout), (1, ""), settings)
+        equal(result.stderr.count("\n"), 1, f"lines about {settings}")
+        contains(result.stderr, one, "the reason")
+        contains(result.stderr, two, "the reason")
+    equal(content(lab), before, "the bond after all that")
+
+
+@test("what another client sets and contradicts itself is told in the row",
+      only="vsw")
+def _(lab):
+    start(lab)
+    db = f"--db=unix:{lab.switch.path('db.sock')}"
+    lab.switch.vsw_ctl("add-bond", "br0", "bond0", *MEMBERS)
+    for settings, _, _, refused in WRONG:
+        if not refused:
+            continue
+        netns.run(["ovs-vsctl", db, "set", "Port", "bond0", *settings.split()],
+                  check=False)
+        error = lab.switch.get("Interface", "e0", "error")
+        assert error and "\n" not in error, f"{settings}: error is {error!r}"
+        # It goes on by what was right.
+        contains(lab.switch.app("bond/show"), "member e0: enabled", settings)
+        netns.run(["ovs-vsctl", db, "--", "clear", "Port", "bond0",
+                   "bond_mode", "lacp", "other_config"])
+        wait_until(lambda: not lab.switch.get("Interface", "e0", "error"),
+                   "the error goes with its reason")
+
+
+@test("lines of ovs-vsctl's users do the same, whoever runs them", only="vsw")
+def _(lab):
+    start(lab)
+    rows = []
+    db = f"--db=unix:{lab.switch.path('db.sock')}"
+
+    def ovs_vsctl(*words):
+        netns.run(["ovs-vsctl", db, *words])
+    for run in (ovs_vsctl, lab.switch.vsw_ctl):
+        run(*LINE)
+        show = lab.switch.vsw_ctl("show").stdout
+        contains(show, "        Port bond0\n"
+                 "            bond_mode: balance-tcp\n"
+                 "            lacp: active\n"
+                 "            Interface e0\n"
+                 "            Interface e1\n", "show")
+        rows.append({column: lab.switch.get("Port", "bond0", column)
+                     for column in ("bond_mode", "lacp", "other_config")})
+        contains(lab.switch.app("lacp/show", "bond0"), "lacp_time: fast",
+                 "lacp/show")
+        run("add-bond-iface", "bond0", "e2")
+        contains(lab.switch.app("bond/list"), "e0, e1, e2", "bond/list")
+        run("del-bond-iface", "bond0", "e2")
+        run("del-port", "bond0")
+        equal(lab.switch.app("bond/show"), "", "bonds in the end")
+    equal(rows[0], rows[1], "what the two stored")
+
+
+@test("show names the active member, and the policy that is no column",
+      only="vsw")
+def _(lab):
+    start(lab)
+    lab.switch.vsw_ctl("add-bond", "br0", "bond0", *MEMBERS,
+                       "other_config:bond-policy=port-id")
+    lab.switch.app("bond/set-active-member", "bond0", "e1")
+    wait_until(lambda: "        Port bond0\n"
+               "            bond-policy: port-id\n"
+               "            active_member: e1\n"
+               "            Interface e0\n" in
+               lab.switch.vsw_ctl("show").stdout, "show has e1")
+    ip_batch(["link set e1 down"], lab.far_ns.name)
+    wait_until(lambda: "active_member: e1" not in
+               lab.switch.vsw_ctl("show").stdout, "show has another")

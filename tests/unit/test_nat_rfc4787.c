@@ -28,7 +28,7 @@ static void test_nat_rfc4787_req1(void **state)
 static void test_nat_rfc4787_req2(void **state)
 {
 	const char *outside[] = { OUT_1, OUT_2, "198.51.100.77", "192.0.2.1" };
-	char of_client[48], src[16];
+	char of_client[48], src[24];
 	unsigned used = 0;
 	struct lab l;
 	struct pkt k;
@@ -210,7 +210,7 @@ static void test_nat_rfc4787_req9(void **state)
 	assert_flow(&k, OUT_1, b, IN_A, 5000);
 	assert_true(checksums_right(&k));
 	/* a port that nobody has is the gateway's own affair */
-	pkt_udp(&k, IN_B, 6000, OUT_1, a ^ 2);
+	pkt_udp(&k, IN_B, 6000, OUT_1, (a ^ 2) == b ? a ^ 4 : a ^ 2);
 	assert_int_equal(out(&l, &k), NAT_LOCAL);
 	lab_stop(&l);
 }

@@ -30,10 +30,15 @@ struct nat_key {
 	uint64_t addrs, ports; /* masked */
 };
 
+/* One product alone is linear in what differs between a host's flows, and with
+ * some seeds leaves consecutive ports in a few buckets. */
 static inline uint64_t nat_hash_of(const struct nat_hash *hash,
 				   struct nat_key key)
 {
-	return nat_mix(key.addrs ^ hash->seed[0], key.ports ^ hash->seed[1]);
+	uint64_t h =
+		nat_mix(key.addrs ^ hash->seed[0], key.ports ^ hash->seed[1]);
+
+	return (h ^ h >> 32) * 0x9e3779b97f4a7c15ull;
 }
 
 static inline struct nat_bucket *nat_bucket(const struct nat_hash *hash,
@@ -46,7 +51,7 @@ static inline struct nat_bucket *nat_bucket_n(const struct nat_hash *hash,
 					      uint64_t h, unsigned probe)
 {
 	uint32_t at = (h >> 32) * hash->n >> 32;
-	uint32_t step = 1 + (h >> 16 & 0xff);
+	uint32_t step = 1 + (h >> 16 & hash->step_mask);
 
 	if (likely(!probe))
 		return hash->buckets + at;

@@ -91,6 +91,10 @@ static int create_hash(struct nat_hash *hash, uint32_t entries)
 {
 	/* half full at most, rarely two buckets for an entry */
 	hash->n = MAX(entries / 4, 16u);
+	/* the last probe, of the longest step, is short of a whole round */
+	hash->step_mask = 0xff;
+	while ((NAT_PROBES - 1) * (hash->step_mask + 1) >= hash->n)
+		hash->step_mask >>= 1;
 	hash->buckets = nat_map(hash->n * sizeof(*hash->buckets));
 	return hash->buckets ? 0 : -ENOMEM;
 }

@@ -87,6 +87,7 @@ struct nat_bucket {
 struct nat_hash {
 	struct nat_bucket *buckets;
 	uint32_t n;
+	uint32_t step_mask; /* so that an entry's buckets all differ */
 	uint64_t seed[2];
 };
 

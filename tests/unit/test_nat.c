@@ -287,6 +287,27 @@ static void test_fragment_limits(void **state)
 	lab_stop(&l);
 }
 
+/* A table holds what it was set aside for, however its hash falls out. */
+static void test_all_sessions(void **state)
+{
+	static const uint32_t sizes[] = { 1, 100, 512, 1024, 4096 };
+	struct pkt k;
+	struct lab l;
+
+	for (uint64_t seed = 1; seed <= 250; seed++) {
+		lab_init(&l);
+		l.config.seed = seed;
+		l.config.max_sessions = sizes[seed % ARRAY_SIZE(sizes)];
+		lab_start(&l, (const char *const[]){ OUT_1 }, 1);
+		for (uint32_t i = 0; i < l.config.max_sessions; i++)
+			udp_out(&l, IN_A, 5000 + i, REMOTE, 53);
+		pkt_udp(&k, IN_A, 4999, REMOTE, 53);
+		assert_int_equal(out(&l, &k), NAT_REJECT);
+		assert_int_equal(k.r.reason, DROP_NAT_FULL);
+		lab_stop(&l);
+	}
+}
+
 static void test_ttl(void **state)
 {
 	struct packet p;
@@ -314,6 +335,7 @@ int main(void)
 		cmocka_unit_test(test_save_and_load),
 		cmocka_unit_test(test_list_and_flush),
 		cmocka_unit_test(test_fragment_limits),
+		cmocka_unit_test(test_all_sessions),
 		cmocka_unit_test(test_ttl),
 	};
 

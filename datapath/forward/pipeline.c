@@ -138,14 +138,33 @@ void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
 
 /* --- bonds ------------------------------------------------------------- */
 
-/* No member may send: the packets end at the bond. */
 static void drop_at_bond(const struct pipeline *pl, const struct fwd_port *bond,
-			 struct packet *const packets[], unsigned n)
+			 struct packet *const packets[], unsigned n,
+			 enum drop_reason reason)
 {
-	port_drop(bond->port, pl->thread, DROP_BOND_DOWN, n);
+	port_drop(bond->port, pl->thread, reason, n);
 	for (unsigned i = 0; bond->capture && i < n; i++)
-		capture_drop(bond->capture, packets[i], CAPTURE_OUT,
-			     DROP_BOND_DOWN);
+		capture_drop(bond->capture, packets[i], CAPTURE_OUT, reason);
+}
+
+/*
+ * Where bridges pass link-local frames on (forward-bpdu): a guest's LACPDU
+ * would be taken for ours, and end the aggregation. Returns how many are left,
+ * in `kept`.
+ */
+static __attribute__((noinline)) unsigned keep_slow(
+	const struct pipeline *pl, const struct fwd_port *bond,
+	struct packet *const packets[], unsigned n, struct packet *kept[])
+{
+	unsigned n_kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (load_mac(packets[i]->header) == MAC_SLOW)
+			drop_at_bond(pl, bond, &packets[i], 1, DROP_LINK_LOCAL);
+		else
+			kept[n_kept++] = packets[i];
+	}
+	return n_kept;
 }
 
 static void capture_share(const struct fwd_port *bond,
@@ -155,8 +174,8 @@ static void capture_share(const struct fwd_port *bond,
 		capture_packet(bond->capture, share->packets[i], CAPTURE_OUT);
 }
 
-void pipeline_bond(struct pipeline *pl, const struct fwd_port *bond,
-		   struct packet *const packets[], unsigned n)
+static void share_out(struct pipeline *pl, const struct fwd_port *bond,
+		      struct packet *const packets[], unsigned n)
 {
 	const struct fwd_port *from = pl->stages[pl->depth]->as;
 	const struct fwd_bond *b = bond->bond;
@@ -172,13 +191,29 @@ void pipeline_bond(struct pipeline *pl, const struct fwd_port *bond,
 		if (likely(share->member < b->n_members))
 			out = b->members[share->member];
 		if (unlikely(!out)) {
-			drop_at_bond(pl, bond, share->packets, share->n);
+			/* No member may send. */
+			drop_at_bond(pl, bond, share->packets, share->n,
+				     DROP_BOND_DOWN);
 			continue;
 		}
 		if (unlikely(bond->capture))
 			capture_share(bond, share);
 		output_send(pl, out, share->packets, share->n);
 	}
+}
+
+void pipeline_bond(struct pipeline *pl, const struct fwd_port *bond,
+		   struct packet *const packets[], unsigned n)
+{
+	struct packet *kept[PACKET_BURST_MAX];
+
+	if (likely(!bond->bond->stops_slow)) {
+		share_out(pl, bond, packets, n);
+		return;
+	}
+	n = keep_slow(pl, bond, packets, n, kept);
+	if (n)
+		share_out(pl, bond, kept, n);
 }
 
 /* --- frames of our own -------------------------------------------------- */

@@ -7,7 +7,6 @@
 #include "forward/stage.h"
 #include "packet/parse.h"
 
-#define MAC_SLOW      0x0180c2000002ull /* IEEE 802.3 annex 57A */
 #define MAC_LLDP_TOP  0x0180c2000000ull /* IEEE 802.1AB clause 7.1 */
 #define MAC_CDP	      0x01000cccccccull
 #define MAC_ALL_NODES 0x333300000001ull /* RFC 2464 clause 7 */

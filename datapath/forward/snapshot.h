@@ -145,6 +145,8 @@ static inline uint8_t fwd_port_filter(const struct fwd_port *port)
 
 struct fwd_bond {
 	const struct bond_table *table; /* freed with the snapshot */
+	/* LACP is its own: frames of it that others sent do not leave. */
+	bool stops_slow;
 	unsigned n_members;
 	struct fwd_port **members; /* by index of the table; NULL: not open */
 };

@@ -9,6 +9,8 @@
 #include "forward/capture.h"
 #include "forward/snapshot.h"
 
+#define MAC_SLOW 0x0180c2000002ull /* IEEE 802.3 annex 57A */
+
 /* Bridges that a packet may cross by patch ports. */
 #define PATCH_DEPTH_MAX 8
 /*

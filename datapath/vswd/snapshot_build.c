@@ -72,6 +72,7 @@ static void add_bond(struct building *w, struct fwd_bridge *fb,
 				      &vb->config->vlan);
 	vb->fwd->ofport = first ? first->ofport : 0;
 	fwd_port_make_bond(vb->fwd, bond_make_table(vb->bond));
+	vb->fwd->bond->stops_slow = fb->forward_bpdu && bond_lacp(vb->bond);
 	for (unsigned i = 0; i < bond_n_members(vb->bond); i++) {
 		const struct bond_member *m = bond_member_at(vb->bond, i);
 		struct vport *v = vbond_find_vport(vb, m);

@@ -1,14 +1,10 @@
 """Two cables to one network: every frame arrives once, and none comes back."""
-from lib.failover import KernelBridge, Rig, pull_and_plug
+from lib.failover import Learning, Rig, pull_and_plug
 from lib.frame import BROADCAST, frame, station
 from lib.netns import wait_until
 from lib.streams import MULTICAST, Account, Stream
 from lib.testing import equal, test
 from lib.upstream import active
-
-
-class Kernel(Rig):
-    upstream_kind = KernelBridge
 
 
 BONDS = {"active-backup": {"bond_mode": "active-backup"},
@@ -80,7 +76,7 @@ def declare(kind, mode, upstream, only):
 
 
 for mode_ in BONDS:
-    for kind_, name_ in ((Rig, "Open vSwitch"), (Kernel, "a kernel bridge")):
+    for kind_, name_ in ((Rig, "Open vSwitch"), (Learning, "a kernel bridge")):
         declare(kind_, mode_, name_, "vsw" if mode_ == "port-id" else None)
 
 

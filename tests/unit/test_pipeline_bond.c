@@ -367,6 +367,35 @@ static void captures_see_members_and_bond(void **state)
 	capture_ring_destroy(ring);
 }
 
+/* With forward-bpdu guests speak LACP with each other, not with the partner. */
+static void frames_of_lacp_are_the_bonds_own(void **state)
+{
+	struct lab *l = lab_create(BOND_HASH_SLB, NULL);
+	uint8_t frames[3][128];
+	struct iovec burst[3];
+
+	(void)state;
+	l->br->forward_bpdu = true;
+	for (unsigned i = 0; i < 3; i++) {
+		uint32_t len = make_frame(frames[i], 0xff, 1, NULL);
+
+		burst[i] = (struct iovec){ frames[i], len };
+	}
+	memcpy(frames[1],
+	       "\x01\x80\xc2\x00\x00\x02\x02\x00\x00\x00\x00\x01\x88\x09", 14);
+	fixture_burst(l->f, l->a, burst, 3);
+	assert_int_equal(sent_by_members(l), 3);
+	l->bond->fwd->bond->stops_slow = true;
+	fixture_forget(l->f);
+	fixture_burst(l->f, l->a, burst, 3);
+	assert_int_equal(l->b->n_sent, 3);
+	assert_int_equal(sent_by_members(l), 2);
+	fixture_frame(l->f, l->a, frames[1], 60);
+	assert_int_equal(sent_by_members(l), 2);
+	assert_int_equal(fixture_drops(l->bond, DROP_LINK_LOCAL), 2);
+	lab_destroy(l);
+}
+
 /* --- between two snapshots ------------------------------------------------ */
 
 /* A snapshot of the same ports in which members have other filters. */
@@ -445,6 +474,7 @@ int main(void)
 		cmocka_unit_test(emitted_frames_have_their_tag),
 		cmocka_unit_test(an_announcement_goes_where_its_station_would),
 		cmocka_unit_test(captures_see_members_and_bond),
+		cmocka_unit_test(frames_of_lacp_are_the_bonds_own),
 		cmocka_unit_test(what_is_to_come_in_does_first),
 	};
 

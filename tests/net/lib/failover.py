@@ -1,6 +1,8 @@
 """A bond that loses a member and gets it back while numbered streams run both
 ways; what was lost meanwhile."""
-from .frame import frame, station
+import time
+
+from .frame import frame, mac_bytes, station
 from .netns import ip_batch
 from .record import Recorder
 from .streams import Account, Sending, Stream
@@ -46,6 +48,7 @@ class Rig:
         self.up = self.upstream_kind(lab).begin()
         self.streams = []
         self.marks = {}
+        self.times = {}
         cables(lab, self.up, *members)
         self.attach_upstream(peer, members)
         lab.start(monitor=False)
@@ -111,7 +114,8 @@ class Rig:
                    for sink in ("u1", "p1"))
 
     def mark(self, name):
-        """Of each stream, what was sent by now."""
+        """Of each stream, what was sent by now; and when that was."""
+        self.times[name] = time.time()
         self.marks[name] = {s.number: s.sent for s in self.streams}
 
     # What is asserted afterwards.
@@ -151,11 +155,47 @@ class Rig:
             assert not account.duplicates, \
                 f"came more than once: {account.duplicates}, {account}"
 
+    def check_delivered(self, since, until, streams):
+        """What upstream sent by a member arrived, but for GRACE's worth: what
+        was under way. What it sends nowhere, or to a member that is down, is
+        its own affair (see Upstream.begin())."""
+        for account in self.accounts:
+            if account.stream not in streams:
+                continue
+            lost = [n for n in self.between(account, since, until)
+                    if account.paths[n]]
+            assert len(lost) * account.interval <= GRACE, \
+                f"{len(lost)} frames came to a member and no further: " \
+                f"{account}"
+
+    def check_told(self, since, near):
+        """Each of our stations was heard upstream by a member within GRACE
+        after the first frame of any that was."""
+        first = {}
+        began = self.times[since]
+        for one in self.recorder.at(*self.members, outgoing=False):
+            if one.stamp >= began:
+                first.setdefault(one.data[6:12], one.stamp)
+        late = {}
+        for mac in near:
+            stamp = first.get(mac_bytes(mac))
+            if stamp is None or stamp - min(first.values()) > GRACE:
+                late[mac] = stamp and stamp - min(first.values())
+        assert not late, f"stations of which nothing was told: {late}"
+
     def upward(self):
         return [s for s in self.streams if s.source == "p1"]
 
     def downward(self):
         return [s for s in self.streams if s.source == "u1"]
+
+
+class Learning(Rig):
+    """A switch upstream that learns from each frame. Open vSwitch does not: it
+    learns from new flows at once, and when it next looks at its cached ones
+    from those again, in any order. So for a tenth of a second, or for good if
+    the station is silent, it may know a station where it was before."""
+    upstream_kind = KernelBridge
 
 
 class OnEdges(Rig):

@@ -22,6 +22,12 @@ static bool has_lacp(const struct bond_settings *s)
 	return s->lacp && strcmp(s->lacp, "off");
 }
 
+/* One interface with LACP is a bond of one. */
+static bool is_bond(const struct bond_settings *s)
+{
+	return s->n_members > 1 || (s->n_members == 1 && has_lacp(s));
+}
+
 static bool is_member(const struct bond_settings *s, const char *name, size_t n)
 {
 	for (size_t i = 0; i < s->n_members; i++)
@@ -233,7 +239,7 @@ char *bond_settings_check(const struct bond_settings *s)
 	char *why = check_delays(s);
 
 	/* The rest is ignored of a port that is no bond. */
-	if (why || s->n_members < 2)
+	if (why || !is_bond(s))
 		return why;
 	if (s->n_members > MEMBERS_MAX)
 		return xasprintf("port %s cannot have %zu interfaces; a bond "
@@ -363,7 +369,7 @@ static void check_row(struct ctl *ctl, struct view_row *row)
 	if (why)
 		ctl_fatal_error(why);
 	/* Somebody else may change the other half meanwhile. */
-	for (size_t c = 1; settings.n_members > 1 && bond_columns[c]; c++)
+	for (size_t c = 1; is_bond(&settings) && bond_columns[c]; c++)
 		view_verify(row, bond_columns[c]);
 	free(settings.port_ids);
 	free(settings.members);

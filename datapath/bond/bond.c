@@ -284,6 +284,12 @@ void bond_member_set_link(struct bond_member *m, bool up, uint64_t mac,
 	bond_update(m->bond, now_ms);
 }
 
+void bond_member_leaves(struct bond_member *m, uint64_t now_ms)
+{
+	lacp_port_set_usable(m->lacp, false, now_ms);
+	bond_update(m->bond, now_ms);
+}
+
 void bond_restore_active(struct bond *bond, uint64_t mac, uint64_t now_ms)
 {
 	bond->restore_mac = mac;

@@ -60,7 +60,7 @@ struct bond_config {
 	uint32_t rebalance_ms; /* 0: buckets stay where they are */
 	uint32_t beacon_ms;
 	uint32_t hash_basis;
-	const char *primary; /* a member's name, or NULL */
+	const char *primary; /* a member's name, though it may be none yet */
 	bool failback;	     /* a better member that is back is active again */
 	bool lacp_fallback_ab;
 	struct lacp_config lacp; /* mode LACP_OFF: none */
@@ -131,6 +131,13 @@ struct lacp *bond_lacp(const struct bond *bond);
 void bond_member_set_link(struct bond_member *member, bool up, uint64_t mac,
 			  uint64_t speed_bps, bool full_duplex,
 			  uint64_t now_ms);
+
+/*
+ * The member's interface is about to be closed: LACP's partner is told, while
+ * that can still be sent. What follows is its link down, or another
+ * configuration.
+ */
+void bond_member_leaves(struct bond_member *member, uint64_t now_ms);
 
 /*
  * Once, before the first link is reported: the active member before a restart,

@@ -263,7 +263,7 @@ static void end_round(struct bond_announcer *a, uint64_t now_ms)
 		return;
 	}
 	a->round++;
-	a->due = MAX(a->again, now_ms);
+	a->due = MAX(a->again, now_ms + PACE_MS);
 	a->any = false;
 	a->n_keys = a->at = 0;
 	a->more = true;
@@ -282,6 +282,7 @@ void bond_announce_run(struct bond *bond, uint64_t now_ms)
 	}
 	if (a->stale && now_ms < a->stale_until) {
 		a->due = now_ms + TABLE_MS;
+		a->again = a->due + AGAIN_MS;
 		return;
 	}
 	fill(a, now_ms);

@@ -102,10 +102,9 @@ static char *check_primary(const struct bond_config *c)
 		if (!strcmp(c->members[i].name, c->primary))
 			primary = &c->members[i];
 	}
+	/* It may become one: a bond works without. */
 	if (!primary)
-		return xasprintf("other_config:bond-primary=%s is not among "
-				 "the port's interfaces: name one of them",
-				 c->primary);
+		return NULL;
 	if (primary->role != BOND_ROLE_ACTIVE)
 		return xasprintf("other_config:bond-primary=%s, and "
 				 "other_config:%s names it too: remove it from "

@@ -120,11 +120,11 @@ INLINE __m256i mix_last(const struct common *c, __m256i h, __m256i word)
 INLINE void store_bytes(const struct common *c, uint8_t to[], __m256i v)
 {
 	__m256i bytes = _mm256_shuffle_epi8(v, CONSTANT(pick));
-
-	_mm_storel_epi64(
-		(void *)to,
+	int64_t all = _mm_cvtsi128_si64(
 		_mm_unpacklo_epi16(_mm256_castsi256_si128(bytes),
 				   _mm256_extracti128_si256(bytes, 1)));
+
+	memcpy(to, &all, sizeof(all));
 }
 
 /* Where the headers are, from the first packet on. */

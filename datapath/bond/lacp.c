@@ -255,7 +255,7 @@ void lacp_port_set_usable(struct lacp_port *port, bool usable, uint64_t now_ms)
 {
 	if (usable == port->usable)
 		return;
-	if (port->up)
+	if (!usable)
 		lacp_transmit_goodbye(port, now_ms);
 	port->usable = usable;
 	port->up = port->link && usable;
@@ -333,6 +333,8 @@ void lacp_port_get_status(const struct lacp_port *port,
 		.selected = port->selected,
 		.attached = port->mux >= LACP_MUX_ATTACHED,
 		.individual = lacp_port_is_individual(port),
+		.why_individual = lacp_port_why_individual(port),
+		.why_detached = lacp_port_why_detached(port),
 		.actor = port->actor,
 		.partner = port->partner,
 		.receive_state = lacp_receive_state_name(port->receive),

@@ -65,7 +65,7 @@ struct lacp_config {
 
 struct lacp_port_config {
 	uint16_t id;	   /* not 0, unique in the system */
-	uint16_t priority; /* default 32768 */
+	uint16_t priority; /* Open vSwitch's default: 65535 */
 	uint16_t key;	   /* 0: the bond's */
 };
 
@@ -131,6 +131,8 @@ struct lacp_port_status {
 	bool current, expired, defaulted; /* the receive machine */
 	bool selected, attached;	  /* to the aggregator */
 	bool individual;
+	/* Why it is individual, or not attached; for people. NULL: it is not */
+	const char *why_individual, *why_detached;
 	struct lacp_info actor, partner;
 	const char *receive_state, *mux_state, *periodic_state;
 	/* PDUs */

@@ -94,6 +94,7 @@ struct lacp_port {
 	/* When the next frame may go: rings of times, the oldest at next. */
 	uint64_t tx_free_ms[LACP_TX_MAX];
 	unsigned tx_next;
+	uint64_t goodbye_free_ms;
 	uint64_t marker_free_ms[LACP_MARKER_MAX];
 	unsigned marker_next;
 
@@ -133,6 +134,9 @@ const char *lacp_periodic_state_name(enum lacp_periodic_state state);
 /* The port's partner is one that it could aggregate with. */
 bool lacp_port_has_partner(const struct lacp_port *port);
 bool lacp_port_is_individual(const struct lacp_port *port);
+/* For people: why it is individual, not attached; NULL: it is not, it is. */
+const char *lacp_port_why_individual(const struct lacp_port *port);
+const char *lacp_port_why_detached(const struct lacp_port *port);
 /* Returns whether a port was selected or unselected. */
 bool lacp_select_run(struct lacp *lacp, uint64_t now_ms);
 

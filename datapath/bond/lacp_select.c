@@ -195,3 +195,60 @@ bool lacp_select_run(struct lacp *lacp, uint64_t now_ms)
 		changed |= select_port(lacp->ports[i], lag);
 	return changed;
 }
+
+/* --- for people ---------------------------------------------------------- */
+
+const char *lacp_port_why_individual(const struct lacp_port *port)
+{
+	if (!(port->actor.state & LACP_AGGREGATION))
+		return port->full_duplex ? "LACP is off" : "it is half duplex";
+	if (port->actor.state & LACP_DEFAULTED)
+		return "no partner answers";
+	if (!(port->partner.state & LACP_AGGREGATION))
+		return "the partner does not aggregate it";
+	return NULL;
+}
+
+/* What keeps the port out of the LAG of another that is in it. */
+static const char *why_another_lag(const struct lacp_port *port,
+				   const struct lacp_port *in)
+{
+	if (lacp_port_is_individual(port))
+		return lacp_port_why_individual(port);
+	if (lacp_port_is_individual(in))
+		return "another member is attached, which is individual";
+	if (!same_partner(&port->partner, &in->partner))
+		return "its partner is another system than that of the "
+		       "attached members";
+	if (port->partner.key != in->partner.key)
+		return "its partner's key differs from that of the attached "
+		       "members' partner";
+	if (port->actor.key != in->actor.key)
+		return "its key differs from that of the attached members";
+	return "its speed differs from that of the attached members";
+}
+
+const char *lacp_port_why_detached(const struct lacp_port *port)
+{
+	const struct lacp *lacp = port->lacp;
+
+	if (port->mux >= LACP_MUX_ATTACHED)
+		return NULL;
+	if (!port->up)
+		return port->link ? "it is taken out of use"
+				  : "its link is down";
+	if (!lacp_port_lacp_enabled(port))
+		return lacp_port_why_individual(port);
+	if (port->actor.state & LACP_DEFAULTED)
+		return "no partner answers";
+	if (port->partner.system_id == port->actor.system_id)
+		return "its partner is this system: the cable leads back here";
+	if (!lacp_port_has_partner(port))
+		return "its partner has no system identifier";
+	if (port->selected)
+		return "it waits for other members to become ready";
+	for (unsigned i = 0; i < lacp->n_ports; i++)
+		if (lacp->ports[i]->selected)
+			return why_another_lag(port, lacp->ports[i]);
+	return "it is about to be selected";
+}

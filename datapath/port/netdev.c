@@ -244,7 +244,8 @@ void netdev_get_link(const char *name, struct netdev_link *link)
 		mbps = ethtool_cmd_speed(&cmd);
 		if (mbps != (uint32_t)SPEED_UNKNOWN)
 			link->speed_bps = mbps * UINT64_C(1000000);
-		link->full_duplex = cmd.duplex == DUPLEX_FULL;
+		/* Unknown is not half: hubs are gone, and cards that are. */
+		link->full_duplex = cmd.duplex != DUPLEX_HALF;
 	}
 out:
 	if (fd >= 0)

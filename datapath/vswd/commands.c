@@ -45,6 +45,30 @@ void command_reply_json(struct control_request *request, json_t *json)
 	command_reply_text(request, &text);
 }
 
+void command_reply(struct control_request *request, struct text *text,
+		   json_t *json)
+{
+	if (control_wants_json(request)) {
+		free(text->s);
+		command_reply_json(request, json);
+	} else {
+		json_decref(json);
+		command_reply_text(request, text);
+	}
+}
+
+void command_reply_each(struct control_request *request, json_t *all,
+			void (*to_text)(struct text *text, const json_t *json))
+{
+	struct text text = { 0 };
+	json_t *json;
+	size_t i;
+
+	json_array_foreach(all, i, json)
+		to_text(&text, json);
+	command_reply(request, &text, all);
+}
+
 void command_fail(struct control_request *request, const char *fmt, ...)
 {
 	va_list args;
@@ -67,6 +91,19 @@ struct bridge *command_bridge(struct control_request *request,
 	if (!b)
 		command_fail(request, "%s: no such bridge", name);
 	return b;
+}
+
+struct vport *command_open_port(struct control_request *request,
+				struct vswitch *vs, const char *name)
+{
+	struct vport *v = vswitch_find_vport(vs, name);
+	const char *why;
+
+	if (v && v->port)
+		return v;
+	why = v ? vport_error(v) : "no such port";
+	command_fail(request, "%s: %s", name, why ? why : "not open");
+	return NULL;
 }
 
 struct vport *command_port(struct control_request *request, struct bridge *b,

@@ -49,6 +49,12 @@ void text_add(struct text *text, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void command_reply_text(struct control_request *request, struct text *text);
 /* Takes over the reference. */
 void command_reply_json(struct control_request *request, json_t *json);
+/* As the client wants it; takes over both. */
+void command_reply(struct control_request *request, struct text *text,
+		   json_t *json);
+/* An array: as it is, or each element made a text. Takes over the reference. */
+void command_reply_each(struct control_request *request, json_t *all,
+			void (*to_text)(struct text *text, const json_t *json));
 void command_fail(struct control_request *request, const char *fmt, ...)
 	PRINTF_LIKE(2, 3);
 
@@ -61,6 +67,9 @@ struct bridge *command_bridge(struct control_request *request,
  */
 struct vport *command_port(struct control_request *request,
 			   struct bridge *bridge, const char *name);
+/* A port of any bridge that is open, or NULL after the reply. */
+struct vport *command_open_port(struct control_request *request,
+				struct vswitch *vs, const char *name);
 /* A VLAN id, or -1 after the reply. */
 int command_vlan(struct control_request *request, const char *text);
 /* "LOCAL" or the number. */

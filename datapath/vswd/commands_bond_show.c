@@ -116,13 +116,7 @@ void command_bond_list(struct control_request *request, int argc,
 						"members", members));
 	}
 	free(list);
-	if (control_wants_json(request)) {
-		free(text.s);
-		command_reply_json(request, json);
-	} else {
-		json_decref(json);
-		command_reply_text(request, &text);
-	}
+	command_reply(request, &text, json);
 }
 
 /* --- bond/show as text -----------------------------------------------------

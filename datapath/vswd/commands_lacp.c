@@ -113,6 +113,10 @@ static void link_text(struct text *text, const struct link *link)
 	text_add(text, "  periodic machine: %s\n", s->periodic_state);
 	text_add(text, "  selected: %s\n", boolean(s->selected));
 	text_add(text, "  individual: %s\n", boolean(s->individual));
+	if (s->individual)
+		text_add(text, "  individual because: %s\n", s->why_individual);
+	if (s->why_detached)
+		text_add(text, "  not attached because: %s\n", s->why_detached);
 	if (s->actor_churn || s->partner_churn)
 		text_add(text, "  not in sync for a minute or more: %s\n",
 			 !s->partner_churn ? "actor"
@@ -185,12 +189,13 @@ static json_t *link_json(const struct link *link)
 	const struct lacp_port_status *s = &link->lacp;
 
 	return json_pack(
-		"{s:s, s:s, s:b, s:b, s:b, s:b, s:o, s:o, s:s, s:s, s:s, s:b,"
-		" s:b}",
+		"{s:s, s:s, s:b, s:b, s:b, s:b, s:s?, s:s?, s:o, s:o, s:s, s:s,"
+		" s:s, s:b, s:b}",
 		"name", link->name, "status", status_word(s), "attached",
 		(int)s->attached, "may_enable", (int)link->may_enable,
 		"selected", (int)s->selected, "individual", (int)s->individual,
-		"actor", info_json(&s->actor), "partner",
+		"individual_because", s->why_individual, "detached_because",
+		s->why_detached, "actor", info_json(&s->actor), "partner",
 		info_json(&s->partner), "receive_machine", s->receive_state,
 		"mux_machine", s->mux_state, "periodic_machine",
 		s->periodic_state, "actor_churn", (int)s->actor_churn,

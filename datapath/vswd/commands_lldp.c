@@ -8,22 +8,11 @@
 #include "discovery/text.h"
 #include "vswd/commands.h"
 #include "vswd/discovery.h"
+#include "vswd/json_field.h"
 #include "vswd/neighbor_json.h"
 #include "vswd/vbond.h"
 
 typedef unsigned long long ull;
-
-static const char *string(const json_t *json, const char *key)
-{
-	const char *s = json_string_value(json_object_get(json, key));
-
-	return s ? s : "";
-}
-
-static ull number(const json_t *json, const char *key)
-{
-	return json_integer_value(json_object_get(json, key));
-}
 
 /* The named port alone, or all; NULL after the reply. */
 static struct vport **wanted(struct control_request *request,
@@ -33,13 +22,9 @@ static struct vport **wanted(struct control_request *request,
 
 	if (!name)
 		return command_sorted_vports(vs, NULL, n);
-	v = vswitch_find_vport(vs, name);
-	if (!v || !v->port) {
-		command_fail(request, "%s: %s", name,
-			     v ? v->error ? v->error : "not open"
-			       : "no such port");
+	v = command_open_port(request, vs, name);
+	if (!v)
 		return NULL;
-	}
 	if (!v->discovery || !discovery_port_mode(v->discovery)) {
 		command_fail(request,
 			     "%s: LLDP is off; \"vsw-ctl set Interface %s "
@@ -77,9 +62,9 @@ static void add_neighbors(json_t *all, const struct vport *v)
 /* The name if it says one, since people know those; else the identifier. */
 static const char *who(const json_t *json)
 {
-	const char *name = string(json, "system_name");
+	const char *name = field_text(json, "system_name");
 
-	return name[0] ? name : string(json, "chassis_id");
+	return name[0] ? name : field_text(json, "chassis_id");
 }
 
 static void widen(int *width, const char *text)
@@ -94,9 +79,9 @@ static void table_text(struct text *text, json_t *all)
 	size_t i;
 
 	json_array_foreach(all, i, json) {
-		widen(&port, string(json, "port"));
+		widen(&port, field_text(json, "port"));
 		widen(&system, who(json));
-		widen(&remote, string(json, "port_id"));
+		widen(&remote, field_text(json, "port_id"));
 	}
 	text_add(text, "%-*s  %-8s  %-*s  %-*s  %4s  %7s  %s\n", port, "port",
 		 "protocol", system, "system", remote, "remote port", "VLAN",
@@ -104,13 +89,15 @@ static void table_text(struct text *text, json_t *all)
 	json_array_foreach(all, i, json) {
 		char vlan[8] = "-";
 
-		if (number(json, "pvid"))
+		if (field_number(json, "pvid"))
 			snprintf(vlan, sizeof(vlan), "%u",
-				 (unsigned)number(json, "pvid") & 0xffff);
+				 (unsigned)field_number(json, "pvid") & 0xffff);
 		text_add(text, "%-*s  %-8s  %-*s  %-*s  %4s  %6llus  %llus\n",
-			 port, string(json, "port"), string(json, "protocol"),
-			 system, who(json), remote, string(json, "port_id"),
-			 vlan, number(json, "age"), number(json, "ttl_left"));
+			 port, field_text(json, "port"),
+			 field_text(json, "protocol"), system, who(json),
+			 remote, field_text(json, "port_id"), vlan,
+			 field_number(json, "age"),
+			 field_number(json, "ttl_left"));
 	}
 }
 
@@ -192,17 +179,17 @@ static void stats_text(struct text *text, const json_t *json)
 {
 	const json_t *mode = json_object_get(json, "mode");
 
-	text_add(text, "%s (bridge %s):\n", string(json, "port"),
-		 string(json, "bridge"));
+	text_add(text, "%s (bridge %s):\n", field_text(json, "port"),
+		 field_text(json, "bridge"));
 	text_add(text,
 		 "  neighbors: %llu%s; %llu inserted, %llu deleted, %llu aged "
 		 "out, %llu refused\n",
-		 number(json, "neighbors"),
+		 field_number(json, "neighbors"),
 		 json_is_true(json_object_get(json, "too_many_neighbors"))
 			 ? " (too many)"
 			 : "",
-		 number(json, "inserts"), number(json, "deletes"),
-		 number(json, "ageouts"), number(json, "drops"));
+		 field_number(json, "inserts"), field_number(json, "deletes"),
+		 field_number(json, "ageouts"), field_number(json, "drops"));
 	for (int p = 0; p < N_DISCOVERY_PROTOCOLS; p++) {
 		const char *name = discovery_protocol_name(p);
 		const json_t *c = json_object_get(json, name);
@@ -211,40 +198,34 @@ static void stats_text(struct text *text, const json_t *json)
 			 "  %s (%s): sent %llu (too long %llu), received %llu "
 			 "(discarded %llu, with errors %llu); TLVs discarded "
 			 "%llu, unknown %llu\n",
-			 name, string(mode, name), number(c, "frames_out"),
-			 number(c, "length_errors"), number(c, "frames_in"),
-			 number(c, "frames_discarded"),
-			 number(c, "frames_in_errors"),
-			 number(c, "tlvs_discarded"),
-			 number(c, "tlvs_unrecognized"));
+			 name, field_text(mode, name),
+			 field_number(c, "frames_out"),
+			 field_number(c, "length_errors"),
+			 field_number(c, "frames_in"),
+			 field_number(c, "frames_discarded"),
+			 field_number(c, "frames_in_errors"),
+			 field_number(c, "tlvs_discarded"),
+			 field_number(c, "tlvs_unrecognized"));
 	}
 }
 
 static void cmd_stats(struct control_request *request, int argc,
 		      const char *const argv[], void *aux)
 {
-	struct text text = { 0 };
 	struct vport **list;
-	json_t *all, *json;
-	size_t n, i;
+	json_t *all;
+	size_t n;
 
 	list = wanted(request, aux, argc > 1 ? argv[1] : NULL, &n);
 	if (!list)
 		return;
 	all = json_array();
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		if (list[i]->discovery &&
 		    discovery_port_mode(list[i]->discovery))
 			json_array_append_new(all, stats_json(list[i]));
 	free(list);
-	if (control_wants_json(request)) {
-		command_reply_json(request, all);
-		return;
-	}
-	json_array_foreach(all, i, json)
-		stats_text(&text, json);
-	json_decref(all);
-	command_reply_text(request, &text);
+	command_reply_each(request, all, stats_text);
 }
 
 void commands_register_lldp(struct control_server *server, struct vswitch *vs)

@@ -153,13 +153,7 @@ static void cmd_bridge_show(struct control_request *request, int argc,
 		bridge_text(&text, b, rows, n);
 		free(rows);
 	}
-	if (control_wants_json(request)) {
-		free(text.s);
-		command_reply_json(request, json);
-	} else {
-		json_decref(json);
-		command_reply_text(request, &text);
-	}
+	command_reply(request, &text, json);
 }
 
 /* --- port/stats ------------------------------------------------------------
@@ -215,13 +209,7 @@ static void cmd_port_stats(struct control_request *request, int argc,
 		json_object_set_new(all, port_row_name(&rows[i]), stats);
 	}
 	free(rows);
-	if (control_wants_json(request)) {
-		free(text.s);
-		command_reply_json(request, all);
-	} else {
-		json_decref(all);
-		command_reply_text(request, &text);
-	}
+	command_reply(request, &text, all);
 }
 
 /* --- drops -----------------------------------------------------------------
@@ -272,13 +260,7 @@ static void cmd_drops(struct control_request *request, int argc,
 	for (size_t i = 0; i < n; i++)
 		add_drops(&text, rows, &list[i]);
 	free(list);
-	if (control_wants_json(request)) {
-		free(text.s);
-		command_reply_json(request, rows);
-	} else {
-		json_decref(rows);
-		command_reply_text(request, &text);
-	}
+	command_reply(request, &text, rows);
 }
 
 void commands_register_port(struct control_server *server, struct vswitch *vs)

@@ -5,6 +5,7 @@
 #include "port/vhost_user.h"
 #include "vhost/feature_names.h"
 #include "vswd/commands.h"
+#include "vswd/json_field.h"
 #include "vswd/switch.h"
 
 typedef unsigned long long ull;
@@ -94,23 +95,6 @@ static json_t *port_json(const struct vport *v,
 /* --- as text ---------------------------------------------------------------
  */
 
-static const char *string(const json_t *json, const char *key)
-{
-	const char *s = json_string_value(json_object_get(json, key));
-
-	return s ? s : "";
-}
-
-static ull number(const json_t *json, const char *key)
-{
-	return json_integer_value(json_object_get(json, key));
-}
-
-static bool is_true(const json_t *json, const char *key)
-{
-	return json_is_true(json_object_get(json, key));
-}
-
 static void list_text(struct text *text, const char *title, const json_t *names)
 {
 	const json_t *name;
@@ -124,17 +108,18 @@ static void list_text(struct text *text, const char *title, const json_t *names)
 
 static void ring_text(struct text *text, const json_t *ring)
 {
-	const char *broken = string(ring, "broken");
+	const char *broken = field_text(ring, "broken");
 
 	text_add(text,
 		 "  ring %llu (%s): %s, size %llu, %s; kicks %llu, "
 		 "notifications %llu\n",
-		 number(ring, "index"), string(ring, "direction"),
-		 string(ring, "format"), number(ring, "size"),
-		 broken[0]		    ? "broken"
-		 : is_true(ring, "enabled") ? "enabled"
-					    : "disabled",
-		 number(ring, "kicks"), number(ring, "notifications"));
+		 field_number(ring, "index"), field_text(ring, "direction"),
+		 field_text(ring, "format"), field_number(ring, "size"),
+		 broken[0]			  ? "broken"
+		 : field_is_true(ring, "enabled") ? "enabled"
+						  : "disabled",
+		 field_number(ring, "kicks"),
+		 field_number(ring, "notifications"));
 	if (broken[0])
 		text_add(text, "    broken: %s\n", broken);
 }
@@ -144,31 +129,34 @@ static void port_text(struct text *text, const json_t *json)
 	const json_t *ring;
 	size_t i;
 
-	text_add(text, "%s (bridge %s):\n", string(json, "port"),
-		 string(json, "bridge"));
-	text_add(text, "  %s at %s\n", string(json, "mode"),
-		 string(json, "socket"));
-	if (string(json, "last_error")[0])
+	text_add(text, "%s (bridge %s):\n", field_text(json, "port"),
+		 field_text(json, "bridge"));
+	text_add(text, "  %s at %s\n", field_text(json, "mode"),
+		 field_text(json, "socket"));
+	if (field_text(json, "last_error")[0])
 		text_add(text, "  last error: %s\n",
-			 string(json, "last_error"));
-	if (!is_true(json, "connected")) {
+			 field_text(json, "last_error"));
+	if (!field_is_true(json, "connected")) {
 		text_add(text, "  front end: not connected (%llu so far)\n",
-			 number(json, "connections"));
+			 field_number(json, "connections"));
 		return;
 	}
 	text_add(text,
 		 "  front end: process %llu, link %s, %llu of %llu queue "
 		 "pairs",
-		 number(json, "pid"), is_true(json, "link_up") ? "up" : "down",
-		 number(json, "queue_pairs"), number(json, "queue_pairs_max"));
-	if (number(json, "mtu"))
-		text_add(text, ", MTU %llu", number(json, "mtu"));
+		 field_number(json, "pid"),
+		 field_is_true(json, "link_up") ? "up" : "down",
+		 field_number(json, "queue_pairs"),
+		 field_number(json, "queue_pairs_max"));
+	if (field_number(json, "mtu"))
+		text_add(text, ", MTU %llu", field_number(json, "mtu"));
 	text_add(text, "\n");
 	list_text(text, "features", json_object_get(json, "features"));
 	list_text(text, "protocol features",
 		  json_object_get(json, "protocol_features"));
 	text_add(text, "  memory: %llu regions, %llu MiB\n",
-		 number(json, "regions"), number(json, "memory") >> 20);
+		 field_number(json, "regions"),
+		 field_number(json, "memory") >> 20);
 	json_array_foreach(json_object_get(json, "rings"), i, ring)
 		ring_text(text, ring);
 }
@@ -182,13 +170,9 @@ static struct vport **wanted(struct control_request *request,
 
 	if (!name)
 		return command_sorted_vports(vs, NULL, n);
-	v = vswitch_find_vport(vs, name);
-	if (!v || !v->port) {
-		command_fail(request, "%s: %s", name,
-			     v ? v->error ? v->error : "not open"
-			       : "no such port");
+	v = command_open_port(request, vs, name);
+	if (!v)
 		return NULL;
-	}
 	if (!vhost_user_get_info(v->port, &info)) {
 		command_fail(request, "%s: no vhost-user port", name);
 		return NULL;
@@ -202,7 +186,6 @@ static struct vport **wanted(struct control_request *request,
 static void cmd_vhost_show(struct control_request *request, int argc,
 			   const char *const argv[], void *aux)
 {
-	struct text text = { 0 };
 	struct vhost_user_info info;
 	struct vport **list;
 	json_t *all;
@@ -216,14 +199,7 @@ static void cmd_vhost_show(struct control_request *request, int argc,
 		if (vhost_user_get_info(list[i]->port, &info))
 			json_array_append_new(all, port_json(list[i], &info));
 	free(list);
-	if (control_wants_json(request)) {
-		command_reply_json(request, all);
-		return;
-	}
-	for (size_t i = 0; i < json_array_size(all); i++)
-		port_text(&text, json_array_get(all, i));
-	json_decref(all);
-	command_reply_text(request, &text);
+	command_reply_each(request, all, port_text);
 }
 
 void commands_register_vhost(struct control_server *server, struct vswitch *vs)

@@ -123,13 +123,7 @@ static void cmd_worker_show(struct control_request *request, int argc,
 		queues = show_queues(vs->snapshot, w, &text);
 		json_array_append_new(workers, worker_json(w, &s, queues));
 	}
-	if (control_wants_json(request)) {
-		free(text.s);
-		command_reply_json(request, workers);
-	} else {
-		json_decref(workers);
-		command_reply_text(request, &text);
-	}
+	command_reply(request, &text, workers);
 }
 
 static void cmd_worker_clear(struct control_request *request, int argc,
@@ -224,13 +218,7 @@ static void cmd_coverage_show(struct control_request *request, int argc,
 		json_object_set_new(json, counts[i].name,
 				    json_integer(counts[i].n));
 	}
-	if (control_wants_json(request)) {
-		free(text.s);
-		command_reply_json(request, json);
-	} else {
-		json_decref(json);
-		command_reply_text(request, &text);
-	}
+	command_reply(request, &text, json);
 }
 
 void commands_register_worker(struct control_server *server, struct vswitch *vs)

@@ -21,7 +21,7 @@ LOG_MODULE(config);
 #define BEACON_MS	     1000
 #define BEACON_MIN_MS	     10
 #define LACP_SYSTEM_PRIORITY 65534 /* Open vSwitch's, of a bond */
-#define LACP_PORT_PRIORITY   32768
+#define LACP_PORT_PRIORITY   65535 /* the same */
 
 /* A word of a list, by its number; -1 and a warning for another. */
 static int word_index(const char *where, const char *key, const char *text,
@@ -99,13 +99,15 @@ static void place_member(struct cfg_bond *bond, const char *where,
 	} else if (m->rank == RANK_NONE) {
 		m->role = role;
 		m->rank = rank;
+	} else if (!bond->error && m->role == role) {
+		bond->error = xasprintf("other_config:%s names %s twice",
+					role_keys[role], name);
 	} else if (!bond->error) {
 		bond->error =
 			xasprintf("other_config:%s and other_config:%s "
 				  "contradict each other: %s is named "
-				  "%s",
-				  role_keys[m->role], role_keys[role], name,
-				  m->role == role ? "twice" : "in both");
+				  "in both",
+				  role_keys[m->role], role_keys[role], name);
 	}
 }
 
@@ -163,11 +165,11 @@ static void read_members(struct cfg_bond *bond, const char *where,
 	for (unsigned i = 0; i < bond->config.n_members; i++)
 		if (bond->members[i].rank == RANK_NONE)
 			bond->members[i].rank = RANK_UNNAMED;
-	if (primary && find_member(bond, primary))
+	if (primary && primary[0])
 		bond->primary = xstrdup(primary);
-	else if (primary)
+	if (bond->primary && !find_member(bond, primary))
 		log_warn("%s: bond-primary is \"%s\", which is no member; it "
-			 "is ignored until it is one",
+			 "counts once it is one",
 			 where, primary);
 	bond->config.primary = bond->primary;
 	bond->config.failback = config_map_boolean(
@@ -292,8 +294,9 @@ struct cfg_bond *config_read_bond(const struct db_columns *columns,
 	c->downdelay_ms = read_delay(columns, row, DB_PORT_BOND_DOWNDELAY);
 	c->hash_basis = config_map_integer(other, where, "bond-hash-basis", 0,
 					   UINT32_MAX, 0);
-	c->lacp_fallback_ab =
-		config_map_boolean(other, where, "lacp-fallback-ab", false);
+	/* A port of one link works without a partner, as in Open vSwitch. */
+	c->lacp_fallback_ab = config_map_boolean(
+		other, where, "lacp-fallback-ab", port->n_interfaces == 1);
 	if (!mac_from_string(
 		    db_get_string(columns, row, DB_PORT_BOND_ACTIVE_SLAVE, ""),
 		    &bond->active_mac))

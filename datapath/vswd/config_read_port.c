@@ -160,6 +160,30 @@ static void read_interface(struct cfg_interface *interface,
 	config_read_discovery(interface, columns, row);
 }
 
+/*
+ * One interface with LACP is a bond of one, for the benefit of the switch at
+ * the other end. What leads to no other switch has nobody to speak to, and a
+ * bridge's own port must not wait for a partner.
+ */
+static bool is_lacp_port(const struct cfg_port *port,
+			 const struct db_columns *columns,
+			 const struct ovsdb_client_row *row)
+{
+	const char *mode = db_get_string(columns, row, DB_PORT_LACP, "off");
+	const char *type;
+
+	if (port->n_interfaces != 1 ||
+	    (strcmp(mode, "active") && strcmp(mode, "passive")))
+		return false;
+	type = port->interfaces[0].type;
+	if (strcmp(type, "internal") && strcmp(type, "patch"))
+		return true;
+	log_warn("port %s: lacp=%s is ignored: its interface is of type %s, "
+		 "which has no LACP partner",
+		 port->name, mode, type);
+	return false;
+}
+
 struct cfg_port *config_read_port(
 	const struct db_columns *columns, const struct ovsdb_client_row *row,
 	const struct ovsdb_client_row *const interfaces[], size_t n_interfaces)
@@ -180,7 +204,7 @@ struct cfg_port *config_read_port(
 	port->interfaces = xcalloc(n_interfaces, sizeof(*port->interfaces));
 	for (size_t i = 0; i < n_interfaces; i++)
 		read_interface(&port->interfaces[i], columns, interfaces[i]);
-	if (n_interfaces > 1)
+	if (n_interfaces > 1 || is_lacp_port(port, columns, row))
 		port->bond = config_read_bond(columns, row, port);
 	return port;
 }

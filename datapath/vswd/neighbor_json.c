@@ -6,6 +6,7 @@
 #include "discovery/text.h"
 #include "vswd/commands.h"
 #include "vswd/config.h"
+#include "vswd/json_field.h"
 
 typedef unsigned long long ull;
 
@@ -188,23 +189,6 @@ json_t *neighbor_to_json(const struct neighbor_entry *entry, uint64_t now_ms)
 
 /* --- as text -------------------------------------------------------------- */
 
-static const char *string(const json_t *json, const char *key)
-{
-	const char *s = json_string_value(json_object_get(json, key));
-
-	return s ? s : "";
-}
-
-static ull number(const json_t *json, const char *key)
-{
-	return json_integer_value(json_object_get(json, key));
-}
-
-static bool is_true(const json_t *json, const char *key)
-{
-	return json_is_true(json_object_get(json, key));
-}
-
 static void line(struct text *text, const char *title, const char *value)
 {
 	if (value[0])
@@ -231,15 +215,16 @@ static void vlan_lines(struct text *text, const json_t *json)
 
 	if (json_object_get(json, "pvid"))
 		text_add(text, "  %-22s %llu\n",
-			 "port VLAN:", number(json, "pvid"));
+			 "port VLAN:", field_number(json, "pvid"));
 	json_array_foreach(json_object_get(json, "vlans"), i, vlan)
 		text_add(text, "  %-22s %llu %s\n",
-			 "VLAN:", number(vlan, "vid"), string(vlan, "name"));
+			 "VLAN:", field_number(vlan, "vid"),
+			 field_text(vlan, "name"));
 	json_array_foreach(json_object_get(json, "ppvids"), i, vlan)
 		text_add(text, "  %-22s %llu%s%s\n",
-			 "protocol VLAN:", number(vlan, "vid"),
-			 is_true(vlan, "supported") ? ", supported" : "",
-			 is_true(vlan, "enabled") ? ", enabled" : "");
+			 "protocol VLAN:", field_number(vlan, "vid"),
+			 field_is_true(vlan, "supported") ? ", supported" : "",
+			 field_is_true(vlan, "enabled") ? ", enabled" : "");
 }
 
 static void link_lines(struct text *text, const json_t *json)
@@ -249,26 +234,29 @@ static void link_lines(struct text *text, const json_t *json)
 
 	if (a)
 		text_add(text, "  %-22s %s, %s, port %llu\n", "aggregation:",
-			 is_true(a, "capable") ? "capable" : "not capable",
-			 is_true(a, "aggregated") ? "aggregated"
-						  : "not aggregated",
-			 number(a, "port"));
+			 field_is_true(a, "capable") ? "capable"
+						     : "not capable",
+			 field_is_true(a, "aggregated") ? "aggregated"
+							: "not aggregated",
+			 field_number(a, "port"));
 	if (phy) {
 		text_add(text, "  %-22s autonegotiation %s", "link:",
-			 is_true(phy, "autoneg_enabled")     ? "on"
-			 : is_true(phy, "autoneg_supported") ? "off"
-							     : "unsupported");
-		if (string(phy, "mau_name")[0])
-			text_add(text, ", %s\n", string(phy, "mau_name"));
+			 field_is_true(phy, "autoneg_enabled") ? "on"
+			 : field_is_true(phy, "autoneg_supported")
+				 ? "off"
+				 : "unsupported");
+		if (field_text(phy, "mau_name")[0])
+			text_add(text, ", %s\n", field_text(phy, "mau_name"));
 		else
 			text_add(text, ", MAU type %llu\n",
-				 number(phy, "mau_type"));
+				 field_number(phy, "mau_type"));
 	}
-	if (number(json, "max_frame"))
+	if (field_number(json, "max_frame"))
 		text_add(text, "  %-22s %llu\n",
-			 "max. frame size:", number(json, "max_frame"));
-	if (number(json, "mtu"))
-		text_add(text, "  %-22s %llu\n", "MTU:", number(json, "mtu"));
+			 "max. frame size:", field_number(json, "max_frame"));
+	if (field_number(json, "mtu"))
+		text_add(text, "  %-22s %llu\n",
+			 "MTU:", field_number(json, "mtu"));
 }
 
 void neighbor_details(struct text *text, const json_t *json)
@@ -276,28 +264,33 @@ void neighbor_details(struct text *text, const json_t *json)
 	const json_t *address;
 	size_t i;
 
-	text_add(text, "\n%s (bridge %s), %s:\n", string(json, "port"),
-		 string(json, "bridge"), string(json, "protocol"));
+	text_add(text, "\n%s (bridge %s), %s:\n", field_text(json, "port"),
+		 field_text(json, "bridge"), field_text(json, "protocol"));
 	text_add(text, "  %-22s %s (%s)\n",
-		 "chassis:", string(json, "chassis_id"),
-		 string(json, "chassis_id_type"));
-	text_add(text, "  %-22s %s (%s)\n", "port:", string(json, "port_id"),
-		 string(json, "port_id_type"));
-	line(text, "port description:", string(json, "port_description"));
-	line(text, "system name:", string(json, "system_name"));
-	line(text, "system description:", string(json, "system_description"));
-	line(text, "platform:", string(json, "platform"));
+		 "chassis:", field_text(json, "chassis_id"),
+		 field_text(json, "chassis_id_type"));
+	text_add(text, "  %-22s %s (%s)\n",
+		 "port:", field_text(json, "port_id"),
+		 field_text(json, "port_id_type"));
+	line(text, "port description:", field_text(json, "port_description"));
+	line(text, "system name:", field_text(json, "system_name"));
+	line(text,
+	     "system description:", field_text(json, "system_description"));
+	line(text, "platform:", field_text(json, "platform"));
 	words(text, "capabilities:", json_object_get(json, "capabilities"));
 	words(text, "enabled:", json_object_get(json, "capabilities_enabled"));
 	json_array_foreach(json_object_get(json, "management_addresses"), i,
 			   address)
-		line(text, "management address:", string(address, "address"));
+		line(text,
+		     "management address:", field_text(address, "address"));
 	vlan_lines(text, json);
-	line(text, "VTP domain:", string(json, "vtp_domain"));
-	line(text, "duplex:", string(json, "duplex"));
+	line(text, "VTP domain:", field_text(json, "vtp_domain"));
+	line(text, "duplex:", field_text(json, "duplex"));
 	link_lines(text, json);
 	text_add(text, "  %-22s %llu s, last heard %llu s ago\n",
-		 "known for:", number(json, "age"), number(json, "last_heard"));
+		 "known for:", field_number(json, "age"),
+		 field_number(json, "last_heard"));
 	text_add(text, "  %-22s %llu s, %llu s left\n",
-		 "TTL:", number(json, "ttl"), number(json, "ttl_left"));
+		 "TTL:", field_number(json, "ttl"),
+		 field_number(json, "ttl_left"));
 }

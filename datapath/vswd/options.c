@@ -171,6 +171,13 @@ struct parsing {
 	bool log_file;
 };
 
+static char **tls_file(struct vswd_options *o, int option)
+{
+	return option == 'p'   ? &o->tls.private_key
+	       : option == 'c' ? &o->tls.certificate
+			       : &o->tls.ca_cert;
+}
+
 static int handle(struct vswd_options *o, struct parsing *parsing, int option,
 		  int argc, char *argv[], char **errp)
 {
@@ -215,13 +222,9 @@ static int handle(struct vswd_options *o, struct parsing *parsing, int option,
 		o->sandbox = false;
 		return 0;
 	case 'p':
-		set_path(&o->tls.private_key, optarg);
-		return 0;
 	case 'c':
-		set_path(&o->tls.certificate, optarg);
-		return 0;
 	case 'C':
-		set_path(&o->tls.ca_cert, optarg);
+		set_path(tls_file(o, option), optarg);
 		return 0;
 	case 'v':
 		return set_levels(argc, argv, errp);

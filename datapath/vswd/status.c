@@ -102,16 +102,6 @@ static const char *up_or_down(bool up)
 	return up ? "up" : "down";
 }
 
-/* A bond's settings concern each of its members. */
-static const char *error_of(const struct vport *v)
-{
-	if (v->error)
-		return v->error;
-	if (v->bond && v->bond->error)
-		return v->bond->error;
-	return v->conflict;
-}
-
 static json_t *lacp_current(const struct vport *v)
 {
 	const struct bond_member *m = vport_bond_member(v);
@@ -127,7 +117,7 @@ static json_t *lacp_current(const struct vport *v)
 static json_t *interface_row(const struct vport *v)
 {
 	const struct port_status *s = &v->status;
-	const char *error = error_of(v);
+	const char *error = vport_error(v);
 	json_t *row = json_object();
 
 	json_object_set_new(row, "ofport",

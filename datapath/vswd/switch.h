@@ -187,6 +187,8 @@ const char *vport_type(const struct vport *v);
 void vport_mark_dirty(struct vswitch *vs, struct vport *v);
 /* Takes fmt's text as the reason; NULL: nothing is wrong. */
 void vport_set_error(struct vport *v, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Why it does not work, its bond's reasons included; or NULL. */
+const char *vport_error(const struct vport *v);
 
 /* --- between the files of the running switch ------------------------------ */
 

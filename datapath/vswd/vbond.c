@@ -92,6 +92,7 @@ void vbond_leave(struct vport *v, bool keep_number)
 {
 	struct vbond *vb = v->bond;
 
+	vbond_member_leaves(v);
 	for (size_t i = 0; i < vb->n_members; i++)
 		if (vb->members[i] == v)
 			vb->members[i] = vb->members[--vb->n_members];

@@ -102,6 +102,8 @@ void vbond_changed(struct vbond *vb);
 void vbond_tick(struct vbond *vb);
 /* v's port was opened or closed, or its status changed; v may be no member. */
 void vbond_member_changed(struct vport *v);
+/* v is about to be closed, or to leave its bond, and can still send. */
+void vbond_member_leaves(struct vport *v);
 /* After any call into vb->bond: its timer is set to what it wants next. */
 void vbond_arm(struct vbond *vb);
 /* The clock of bonds. */

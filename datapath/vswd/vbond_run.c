@@ -200,6 +200,16 @@ static uint64_t address_of(const struct vport *v)
 	return v->status.mac ? v->status.mac : vport_made_up_mac(v);
 }
 
+void vbond_member_leaves(struct vport *v)
+{
+	struct bond_member *m = vport_bond_member(v);
+
+	if (!m)
+		return;
+	bond_member_leaves(m, vswitch_now_ms());
+	vbond_arm(v->bond);
+}
+
 void vbond_member_changed(struct vport *v)
 {
 	struct bond_member *m = vport_bond_member(v);

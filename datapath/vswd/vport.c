@@ -60,6 +60,16 @@ void vport_set_error(struct vport *v, const char *fmt, ...)
 	v->error = text;
 }
 
+/* A bond's settings concern each of its members. */
+const char *vport_error(const struct vport *v)
+{
+	if (v->error)
+		return v->error;
+	if (v->bond && v->bond->error)
+		return v->bond->error;
+	return v->conflict;
+}
+
 /* --- what the port is asked to be ------------------------------------------
  */
 
@@ -207,6 +217,7 @@ static struct doomed_port *doom(struct vswitch *vs, struct vport *v)
 
 void vport_close(struct vswitch *vs, struct vport *v)
 {
+	vbond_member_leaves(v);
 	if (v->port)
 		doom(vs, v);
 	v->fwd = NULL;

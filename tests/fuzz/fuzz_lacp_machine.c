@@ -60,7 +60,8 @@ static void send(struct lacp_port *port, const void *bytes, size_t len,
 	switch (lacp_frame_decode(bytes, len, &frame)) {
 	case LACP_FRAME_PDU:
 		MUST(frame.pdu.actor.port_id == slot->config.id);
-		check_pace(&slot->pdus, LACP_TX_MAX);
+		/* and a goodbye */
+		check_pace(&slot->pdus, LACP_TX_MAX + 1);
 		break;
 	case LACP_FRAME_MARKER_RESPONSE:
 		check_pace(&slot->responses, LACP_MARKER_MAX);

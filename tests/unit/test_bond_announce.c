@@ -253,6 +253,21 @@ static void nobody_to_tell(void **state)
 	assert_in_range(s.n_announced, 2000 + 2000 + 64, 2000 + 2000 + 200);
 }
 
+/* The second time comes a second after the first, however late that was. */
+static void rounds_keep_apart(void **state)
+{
+	have_stations(10);
+	bond_fixture_configure(&f);
+	fixture_links_up(&f);
+	f.no_tables = true;
+	fixture_link(&f, 0, false);
+	f.n_noted = 0;
+	fixture_pass(&f, 5000);
+	assert_int_equal(f.n_noted, 20);
+	assert_true(f.noted[10].at >= f.noted[9].at + 1000);
+	f.no_tables = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +287,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(some_policies_tell_nothing,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_to_tell, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(rounds_keep_apart, setup,
 						teardown),
 	};
 

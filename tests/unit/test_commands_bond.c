@@ -153,6 +153,11 @@ static void test_show_active_backup(void **state)
 	contains(text, "\nfailback: true\n");
 	lacks(text, "next rebalance");
 	lacks(text, "all members active");
+	db_set_row(&f, "Port", "bond0",
+		   "{\"other_config\": [\"map\", "
+		   "[[\"bond-primary\", \"m9\"]]]}");
+	contains(OK("bond/show", "bond0"),
+		 "\nactive-backup primary: m9 (no such member)\n");
 	fails_with("no such bond", "bond/show", "m1");
 	fails_with("no such bond", "bond/show", "p1");
 	fails_with("\"bond/show\" command takes at most 1 arguments",
@@ -181,6 +186,10 @@ static void test_show_refused(void **state)
 	contains(OK("bond/list"), "\nbond0\t");
 	contains(OK("bridge/show"), "bond0            bond      down, ");
 	fails_with("no such member", "bond/set-active-member", "bond0", "m1");
+	fails_with("m1: bond_mode=balance-tcp needs a partner that knows of "
+		   "the bond, and lacp is off: set lacp=active or another "
+		   "bond_mode",
+		   "lldp/neighbors", "m1");
 }
 
 static void test_list(void **state)
@@ -320,13 +329,16 @@ static void test_lacp(void **state)
 	contains(text, "---- bond0 ----\n  status: passive\n  sys_id: ");
 	contains(text, "\n  sys_priority: 65534\n  aggregation key: 9\n"
 		       "  lacp_time: fast\n\nmember: m1: ");
-	contains(text, " detached\n  port_id: 71\n  port_priority: 32768\n"
+	contains(text, " detached\n  port_id: 71\n  port_priority: 65535\n"
 		       "  may_enable: false\n\n  actor sys_id: ");
 	contains(text, "\n  actor sys_priority: 65534\n  actor port_id: 71\n"
-		       "  actor port_priority: 32768\n  actor key: 9\n"
+		       "  actor port_priority: 65535\n  actor key: 9\n"
 		       "  actor state: timeout aggregation");
 	contains(text, "\n\n  partner sys_id: ");
 	contains(text, "\n  mux machine: ");
+	contains(text, "\n  individual: true\n"
+		       "  individual because: no partner answers\n"
+		       "  not attached because: no partner answers\n");
 	text = OK("lacp/show-stats");
 	contains(text, "---- bond0 statistics ----\n\nmember: m1:\n"
 		       "  TX PDUs: 0\n  RX PDUs: 0\n  RX Bad PDUs: 0\n"
@@ -334,7 +346,9 @@ static void test_lacp(void **state)
 		       "  Link Defaulted: ");
 	contains(text, "\n  Carrier Status Changed: ");
 	contains(text, "\n\nmember: m2:\n");
-	contains(OK("lacp/show", "--format=json"), "\"port_id\":71");
+	text = OK("lacp/show", "--format=json");
+	contains(text, "\"port_id\":71");
+	contains(text, "\"individual_because\":\"no partner answers\"");
 	contains(OK("lacp/show-stats", "--format=json"), "\"rx_bad_pdus\":0");
 	contains(OK("bond/show"), "\nlacp_status: configured\n");
 }

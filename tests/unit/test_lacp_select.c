@@ -61,6 +61,53 @@ static void more_ports_win(void **state)
 	assert_mux(&t, 0, "DETACHED");
 }
 
+#define assert_why(i, WHICH, PART)                                             \
+	assert_non_null(strstr(test_status(&t, i).why_##WHICH, PART))
+
+/* Each reason for which a link is left out is told. */
+static void why(void **state)
+{
+	struct lacp_pdu pdu;
+
+	assert_why(0, individual, "no partner");
+	assert_why(0, detached, "no partner");
+	test_hear(&t, 0, STATE_ALL);
+	assert_null(test_status(&t, 0).why_individual);
+	assert_why(0, detached, "waits");
+	test_advance(&t, 2000);
+	test_hear(&t, 0, STATE_ALL);
+	assert_mux(&t, 0, "DISTRIBUTING");
+	assert_null(test_status(&t, 0).why_detached);
+
+	hear_system(1, OTHER_SYSTEM, 2000, STATE_ALL);
+	assert_why(1, detached, "another system");
+	hear_system(1, TEST_SYSTEM, 2000, STATE_ALL);
+	assert_why(1, detached, "leads back here");
+	test_hear(&t, 1, STATE_ALL & ~LACP_AGGREGATION);
+	assert_why(1, individual, "the partner");
+	assert_why(1, detached, "the partner does not aggregate");
+	pdu = test_pdu(&t, 1, STATE_ALL);
+	pdu.actor.key++;
+	test_hear_pdu(&t, 1, &pdu);
+	assert_why(1, detached, "partner's key");
+	t.ports[2].config.key = 4711;
+	test_configure_port(&t, 2);
+	test_hear(&t, 2, STATE_ALL);
+	assert_why(2, detached, "its key");
+	lacp_port_set_link(t.ports[3].port, true, 0x020000000103,
+			   TEST_SPEED / 10, true, t.now_ms);
+	test_hear(&t, 3, STATE_ALL);
+	assert_why(3, detached, "speed");
+	lacp_port_set_link(t.ports[3].port, true, 0x020000000103, TEST_SPEED,
+			   false, t.now_ms);
+	assert_why(3, individual, "half duplex");
+	assert_why(3, detached, "half duplex");
+	test_link(&t, 3, false);
+	assert_why(3, detached, "link is down");
+	lacp_port_set_usable(t.ports[2].port, false, t.now_ms);
+	assert_why(2, detached, "out of use");
+}
+
 /* What carries traffic stays, and goes when it does not any more. */
 static void carrying_stays(void **state)
 {
@@ -325,13 +372,21 @@ static void add_and_remove(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(same_partner_joins), TEST(more_ports_win),
-		TEST(carrying_stays),	  TEST(partner_holds_out),
-		TEST(lag_out_of_sync),	  TEST(unwilling_partner),
-		TEST(priority_decides),	  TEST(individual_links),
-		TEST(both_ends_agree),	  TEST(other_lag),
-		TEST(other_speed),	  TEST(loopback),
-		TEST(partner_changes),	  TEST(add_and_remove),
+		TEST(same_partner_joins),
+		TEST(more_ports_win),
+		TEST(why),
+		TEST(carrying_stays),
+		TEST(partner_holds_out),
+		TEST(lag_out_of_sync),
+		TEST(unwilling_partner),
+		TEST(priority_decides),
+		TEST(individual_links),
+		TEST(both_ends_agree),
+		TEST(other_lag),
+		TEST(other_speed),
+		TEST(loopback),
+		TEST(partner_changes),
+		TEST(add_and_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

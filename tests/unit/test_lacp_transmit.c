@@ -160,7 +160,41 @@ static void taken_out(void **state)
 	assert_mux(&t, 1, "DISTRIBUTING");
 }
 
-/* Nor by turning it off and on is the limit passed. */
+/* It cannot wait: three frames in this second do not keep it back. */
+static void goodbye_at_once(void **state)
+{
+	struct test_port *p = &t.ports[1];
+	unsigned n;
+
+	test_negotiate(&t);
+	test_advance(&t, 2000);
+	n = p->n_sent;
+	for (unsigned i = 0; i < 4; i++)
+		test_hear(&t, 1, i % 2 ? STATE_ALL : STATE_OUT);
+	assert_int_equal(p->n_sent, n + 3);
+	lacp_remove_port(p->port, t.now_ms);
+	assert_int_equal(p->n_sent, n + 4);
+	assert_false(p->last.pdu.actor.state & LACP_SYNCHRONIZATION);
+	t.n_ports = 1;
+}
+
+/* A partner that we do not hear (any more) may hear us. */
+static void goodbye_unheard(void **state)
+{
+	struct test_port *p = &t.ports[0];
+	unsigned n;
+
+	test_negotiate(&t);
+	test_advance(&t, 100000);
+	assert_receive(&t, 0, "DEFAULTED");
+	n = p->n_sent;
+	t.config.mode = LACP_OFF;
+	test_configure(&t);
+	assert_int_equal(p->n_sent, n + 1);
+	assert_false(p->last.pdu.actor.state & LACP_AGGREGATION);
+}
+
+/* Turning it off and on passes the limit by one goodbye in a second. */
 static void off_and_on(void **state)
 {
 	struct test_port *p = &t.ports[0];
@@ -172,9 +206,9 @@ static void off_and_on(void **state)
 		test_hear(&t, 0, STATE_ALL);
 		test_advance(&t, 10);
 	}
-	assert_true(p->n_sent > 10 && p->n_sent <= 15);
-	for (unsigned i = 3; i < p->n_sent; i++)
-		assert_true(p->sent_ms[i] - p->sent_ms[i - 3] >= 1000);
+	assert_true(p->n_sent > 10 && p->n_sent <= 20);
+	for (unsigned i = 4; i < p->n_sent; i++)
+		assert_true(p->sent_ms[i] - p->sent_ms[i - 4] >= 1000);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -182,9 +216,9 @@ static void off_and_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(contents),	  TEST(three_a_second), TEST(delayed),
-		TEST(not_sent),	  TEST(goodbye),	TEST(taken_out),
-		TEST(off_and_on),
+		TEST(contents),	  TEST(three_a_second),	 TEST(delayed),
+		TEST(not_sent),	  TEST(goodbye),	 TEST(taken_out),
+		TEST(off_and_on), TEST(goodbye_at_once), TEST(goodbye_unheard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,6 +189,42 @@ static void test_to_bond_and_back(void **state)
 	assert_int_not_equal(db_member(&f, "r")->number, number);
 }
 
+static const struct fwd_bond *bond_of(const char *port)
+{
+	return db_find_fwd_port(&f, "br0", port)->bond;
+}
+
+/* One interface is a bond if it has LACP, and works without a partner. */
+static void test_one_with_lacp(void **state)
+{
+	const struct port *port;
+
+	db_add_port(&f, "br0", "p", "null", NULL, NULL);
+	port = db_member(&f, "p")->port;
+	assert_null(bond_of("p"));
+	db_set_row(&f, "Port", "p", "{\"lacp\": \"active\"}");
+	assert_int_equal(bond_of("p")->n_members, 1);
+	assert_int_equal(bond_of("p")->table->active, 0);
+	assert_string_equal(db_lacp_status(&f, "p").receive_state, "EXPIRED");
+	db_add_member(&f, "p", "q", "null");
+	assert_int_equal(bond_of("p")->n_members, 2);
+	assert_int_equal(bond_of("p")->table->active, BOND_NO_MEMBER);
+	db_del_member(&f, "p", "q");
+	assert_int_equal(bond_of("p")->n_members, 1);
+	db_set_row(&f, "Port", "p", "{\"lacp\": \"off\"}");
+	assert_null(bond_of("p"));
+	assert_ptr_equal(db_member(&f, "p")->port, port);
+	assert_null(f.vs->bridges->bonds);
+}
+
+/* The other end of a patch port is no switch of somebody else's. */
+static void test_none_with_lacp(void **state)
+{
+	db_add_port(&f, "br0", "pa", "patch", NULL, NULL);
+	db_set_row(&f, "Port", "pa", "{\"lacp\": \"active\"}");
+	assert_null(f.vs->bridges->bonds);
+}
+
 static void test_last_member_closes(void **state)
 {
 	struct fdb *fdb = f.vs->bridges->fdb;
@@ -341,6 +377,8 @@ int main(void)
 		TEST(test_failback),
 		TEST(test_members_come_and_go),
 		TEST(test_to_bond_and_back),
+		TEST(test_one_with_lacp),
+		TEST(test_none_with_lacp),
 		TEST(test_last_member_closes),
 		TEST(test_refused_from_the_start),
 		TEST(test_refused_later),

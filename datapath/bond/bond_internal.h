@@ -186,6 +186,9 @@ struct bond_addresses *bond_addresses_create(void);
 void bond_addresses_destroy(struct bond_addresses *t);
 void bond_addresses_learn(struct bond_addresses *t, uint64_t mac, uint16_t vid,
 			  const uint8_t *ip, unsigned ip_len, uint64_t now_ms);
+/* Takes it from whoever has it in the VLAN and is not this station. */
+void bond_addresses_disown(struct bond_addresses *t, uint64_t mac, uint16_t vid,
+			   const uint8_t *ip, unsigned ip_len);
 #define BOND_STATION_IP4 4
 #define BOND_STATION_IP6 8
 struct bond_address {

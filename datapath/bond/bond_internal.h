@@ -63,7 +63,9 @@ struct bond_member {
 	uint8_t held[124];
 
 	/* beacons */
-	bool alone;	       /* the others do not hear it, or it them */
+	bool dead;	  /* the others did not hear it, or it them */
+	bool alone;	  /* the same, and another can be used: it is down */
+	uint64_t good_ms; /* it was last not dead */
 	uint64_t probed_since; /* it has a link, and beacons are sent */
 	uint32_t sequence;     /* of the last beacon sent */
 	uint64_t heard_by[BOND_MEMBERS_MAX];	   /* when; 0: never */

@@ -162,6 +162,9 @@ void bond_learn_address(struct bond *bond, uint64_t mac, uint16_t vid,
 void bond_disown_address(struct bond *bond, uint64_t mac, uint16_t vid,
 			 const uint8_t *ip, unsigned ip_len);
 
+/* A station has another address now, and its IP addresses with it. */
+void bond_rename_station(struct bond *bond, uint64_t from, uint64_t to);
+
 /* Does what is due; at any time, too. */
 void bond_run(struct bond *bond, uint64_t now_ms);
 /* When bond_run() is to be called next, at the latest; UINT64_MAX: never. */

@@ -112,6 +112,23 @@ static void link_newest(struct bond_addresses *t, struct address *a)
 	t->newest = a;
 }
 
+static void unlink_station(struct bond_addresses *t, struct address *a)
+{
+	struct address **p = &t->chains[chain_of(t, a->key)];
+
+	while (*p != a)
+		p = &(*p)->next;
+	*p = a->next;
+}
+
+static void link_station(struct bond_addresses *t, struct address *a)
+{
+	struct address **chain = &t->chains[chain_of(t, a->key)];
+
+	a->next = *chain;
+	*chain = a;
+}
+
 static void unlink_owner(struct bond_addresses *t, struct address *a)
 {
 	unsigned chain = owner_chain_of(t, vid_of(a->key), a->ip, a->ip_len);
@@ -124,11 +141,7 @@ static void unlink_owner(struct bond_addresses *t, struct address *a)
 
 static void forget(struct bond_addresses *t, struct address *a)
 {
-	struct address **p = &t->chains[chain_of(t, a->key)];
-
-	while (*p != a)
-		p = &(*p)->next;
-	*p = a->next;
+	unlink_station(t, a);
 	unlink_owner(t, a);
 	unlink_age(t, a);
 	t->n--;
@@ -198,7 +211,6 @@ void bond_addresses_disown(struct bond_addresses *t, uint64_t mac, uint16_t vid,
 static struct address *add(struct bond_addresses *t, uint64_t key,
 			   const uint8_t *ip, unsigned ip_len)
 {
-	struct address **chain = &t->chains[chain_of(t, key)];
 	struct address **owner =
 		&t->owners[owner_chain_of(t, vid_of(key), ip, ip_len)];
 	struct address *a = xcalloc(1, sizeof(*a));
@@ -206,8 +218,7 @@ static struct address *add(struct bond_addresses *t, uint64_t key,
 	a->key = key;
 	a->ip_len = (uint8_t)ip_len;
 	memcpy(a->ip, ip, ip_len);
-	a->next = *chain;
-	*chain = a;
+	link_station(t, a);
 	a->next_same = *owner;
 	*owner = a;
 	t->n++;
@@ -254,4 +265,15 @@ unsigned bond_addresses_find(
 		found[n++].ip_len = a->ip_len;
 	}
 	return n;
+}
+
+void bond_addresses_rename(struct bond_addresses *t, uint64_t from, uint64_t to)
+{
+	for (struct address *a = t->oldest; a; a = a->newer) {
+		if (a->key >> 12 != from)
+			continue;
+		unlink_station(t, a);
+		a->key = key_of(to, vid_of(a->key));
+		link_station(t, a);
+	}
 }

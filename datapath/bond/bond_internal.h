@@ -191,6 +191,9 @@ void bond_addresses_learn(struct bond_addresses *t, uint64_t mac, uint16_t vid,
 /* Takes it from whoever has it in the VLAN and is not this station. */
 void bond_addresses_disown(struct bond_addresses *t, uint64_t mac, uint16_t vid,
 			   const uint8_t *ip, unsigned ip_len);
+/* A station's, in all VLANs. */
+void bond_addresses_rename(struct bond_addresses *t, uint64_t from,
+			   uint64_t to);
 #define BOND_STATION_IP4 4
 #define BOND_STATION_IP6 8
 struct bond_address {

@@ -161,6 +161,25 @@ static void an_address_leaves_the_bridge(void **state)
 	assert_int_equal(count_type(ETH_RARP), 1);
 }
 
+/* The bridge's own port has another MAC; it has said nothing since. */
+static void a_station_has_another_mac(void **state)
+{
+	const uint8_t ip4[] = { 10, 0, 0, 1 };
+	struct neighbor n;
+
+	have_stations(1);
+	bond_fixture_configure(&f);
+	fixture_links_up(&f);
+	bond_learn_address(f.bond, station_mac(0), 0, ip4, 4, f.now);
+	bond_rename_station(f.bond, station_mac(0), 0x060000000001);
+	f.stations[0].mac = 0x060000000001;
+	fixture_link(&f, 0, false);
+	fixture_pass(&f, 10);
+	assert_int_equal(f.n_noted, 1);
+	assert_true(neighbor_parse(f.noted[0].frame, f.noted[0].len, &n));
+	assert_true(n.mac == 0x060000000001 && !memcmp(n.ip, ip4, 4));
+}
+
 static void addresses_are_forgotten(void **state)
 {
 	const uint8_t ip4[] = { 10, 0, 0, 1 };
@@ -338,6 +357,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_address_has_one_owner, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(an_address_leaves_the_bridge,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_station_has_another_mac,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(addresses_are_forgotten, setup,
 						teardown),

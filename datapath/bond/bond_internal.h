@@ -149,6 +149,8 @@ void bond_move_bucket(struct bond *bond, unsigned bucket,
 unsigned bond_n_shares(const struct bond *bond);
 
 /* bond_rebalance.c */
+/* Buckets move by load: not where each port is to stay with one member. */
+bool bond_rebalances(const struct bond *bond);
 void bond_rebalance_schedule(struct bond *bond, uint64_t now_ms);
 void bond_rebalance_run(struct bond *bond, uint64_t now_ms);
 /* A bucket that has just been moved is left alone by load for a while. */

@@ -1,6 +1,7 @@
 """Partners of a bond's LACP that stop, change, or are several; Open vSwitch is
 that partner."""
 import signal
+import time
 
 from lib.frame import frame, station
 from lib.lacp import SLOW_PROTOCOLS, check_lacpdus, lacpdus
@@ -240,6 +241,30 @@ def _(lab):
                    "lacp-aggregation-key")
     both_negotiated(lab, up)
     wait_enabled(lab.switch, "bond0", {"m0", "m1"})
+
+
+@test("of four members one is given another key, and the partner prefers that "
+      "one: so do we", only="vsw")
+def _(lab):
+    names = ("m0", "m1", "m2", "m3")
+    # the partner decides, and takes the odd one
+    up = pair(lab, names=names, theirs={
+        "interfaces": {"m0": {"other_config": {"lacp-port-priority": 1}}},
+        "other_config": {"lacp-system-priority": 1}})
+    wait_enabled(lab.switch, "bond0", set(names))
+    wait_enabled(up, "bond0", set(names))
+    lab.switch.set("Interface", "m0",
+                   other_config={"lacp-aggregation-key": 4711})
+    began = time.monotonic()
+
+    def agreed():
+        ours, theirs = enabled(lab.switch, "bond0"), enabled(up, "bond0")
+        return ours == theirs == {"m0"}
+    wait_until(agreed, lambda: "both ends agree:\n" + lab.switch.app(
+        "lacp/show") + up.app("lacp/show"), 30)
+    print(f"agreed after {time.monotonic() - began:.1f} s")
+    passes(lab)
+    passes(lab, "u1", "p1")
 
 
 @test("members that lead to two systems: one of these is chosen")

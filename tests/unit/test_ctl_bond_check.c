@@ -151,8 +151,8 @@ static void test_number_of_members(void **state)
 	/* Columns of bonds are ignored of a port that is none. */
 	fine(BOND_OF(1, .mode = "balance-tcp", .primary = "x"));
 	fine(BOND_OF(1, .mode = "balance-tcp", .lacp = "active"));
-	refused(BOND_OF(1, .lacp = "active", .detect = "beacon"),
-		"lacp=active", "bond-detect-mode=beacon");
+	refused(BOND_OF(1, .lacp = "active", .detect = "beacon"), "lacp=active",
+		"bond-detect-mode=beacon");
 }
 
 /* The manual has every setting that the program looks at. */

@@ -309,6 +309,17 @@ void bond_learn_address(struct bond *bond, uint64_t mac, uint16_t vid,
 	bond_addresses_learn(bond->addresses, mac, vid, ip, ip_len, now_ms);
 }
 
+void bond_disown_address(struct bond *bond, uint64_t mac, uint16_t vid,
+			 const uint8_t *ip, unsigned ip_len)
+{
+	bond_addresses_disown(bond->addresses, mac, vid, ip, ip_len);
+}
+
+void bond_rename_station(struct bond *bond, uint64_t from, uint64_t to)
+{
+	bond_addresses_rename(bond->addresses, from, to);
+}
+
 void bond_run(struct bond *bond, uint64_t now_ms)
 {
 	lacp_run(bond->lacp, now_ms);

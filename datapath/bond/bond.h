@@ -158,6 +158,12 @@ void bond_receive_beacon(struct bond_member *member, const void *frame,
  */
 void bond_learn_address(struct bond *bond, uint64_t mac, uint16_t vid,
 			const uint8_t *ip, unsigned ip_len, uint64_t now_ms);
+/* One behind the bond said it: if another had it, that one has it no more. */
+void bond_disown_address(struct bond *bond, uint64_t mac, uint16_t vid,
+			 const uint8_t *ip, unsigned ip_len);
+
+/* A station has another address now, and its IP addresses with it. */
+void bond_rename_station(struct bond *bond, uint64_t from, uint64_t to);
 
 /* Does what is due; at any time, too. */
 void bond_run(struct bond *bond, uint64_t now_ms);

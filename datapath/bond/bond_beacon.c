@@ -3,7 +3,10 @@
  * brings it to the others. A member that is unheard for three intervals, or
  * hears nobody for so long, while others hear each other, is taken for down:
  * its link leads nowhere. Where nobody hears anybody the network does not carry
- * beacons, and nothing follows.
+ * beacons, or all but one lead nowhere: nothing follows for those that were
+ * good, and what was known before still holds for the others. Such a one is
+ * good again when it is heard or hears somebody, or gets a new link. If there
+ * is no good one with a link, the one that was last is used.
  *
  * Beacons are broadcast, so anyone may hear and repeat them. One is believed
  * that has our identity (a random number), a member's address, and a number
@@ -87,18 +90,54 @@ static bool others_hear(const struct bond *bond, const struct bond_member *m,
 	return false;
 }
 
-static bool is_alone(const struct bond_member *m, uint64_t now_ms)
+static bool is_dead(const struct bond_member *m, uint64_t now_ms)
 {
 	const struct bond *bond = m->bond;
+	bool heard = bond_beacon_heard(m, now_ms);
+	bool hears = hears_anyone(m, now_ms);
 
-	if (!takes_part(m))
-		return false;
-	if (bond_beacon_heard(m, now_ms) && hears_anyone(m, now_ms))
+	if (!takes_part(m) || (heard && hears))
 		return false;
 	/* It has just got its link: it is given the time that all have. */
-	if (!m->alone && now_ms - m->probed_since < patience(bond))
+	if (!m->dead && now_ms - m->probed_since < patience(bond))
 		return false;
-	return others_hear(bond, m, now_ms);
+	if (others_hear(bond, m, now_ms))
+		return true;
+	return m->dead && !heard && !hears;
+}
+
+/* Of those that could be used and are all dead: NULL when one is not. */
+static const struct bond_member *last_good(const struct bond *bond)
+{
+	const struct bond_member *best = NULL;
+
+	for (unsigned i = 0; i < bond->n_members; i++) {
+		const struct bond_member *m = bond->members[i];
+
+		if (!takes_part(m))
+			continue;
+		if (!m->dead)
+			return NULL;
+		if (!best || m->good_ms > best->good_ms ||
+		    (m->good_ms == best->good_ms && m == bond->active))
+			best = m;
+	}
+	return best;
+}
+
+static void set_alone(struct bond_member *m, bool alone)
+{
+	struct bond *bond = m->bond;
+
+	if (alone == m->alone)
+		return;
+	m->alone = alone;
+	bond->dirty = true;
+	log_info_limited("bond %s: member %s: %s", bond->name, m->name,
+			 alone	   ? "beacons are lost"
+			 : m->dead ? "beacons are lost, but it is used: no "
+				     "other member can be"
+				   : "beacons are heard");
 }
 
 /* When what was heard is next too long ago. */
@@ -120,24 +159,25 @@ static uint64_t next_expiry(const struct bond *bond, uint64_t now_ms)
 
 static void judge(struct bond *bond, uint64_t now_ms)
 {
+	const struct bond_member *spared;
 	unsigned n = 0, ripe = 0;
 
 	bond->judge_at = next_expiry(bond, now_ms);
 	for (unsigned i = 0; i < bond->n_members; i++) {
 		struct bond_member *m = bond->members[i];
-		bool alone = is_alone(m, now_ms);
 
+		m->dead = is_dead(m, now_ms);
+		if (takes_part(m) && !m->dead)
+			m->good_ms = now_ms;
 		n += takes_part(m);
 		ripe += takes_part(m) &&
 			now_ms - m->probed_since >= patience(bond);
-		if (alone != m->alone) {
-			bond->dirty = true;
-			log_info_limited("bond %s: member %s: %s", bond->name,
-					 m->name,
-					 alone ? "beacons are lost"
-					       : "beacons are heard");
-		}
-		m->alone = alone;
+	}
+	spared = last_good(bond);
+	for (unsigned i = 0; i < bond->n_members; i++) {
+		struct bond_member *m = bond->members[i];
+
+		set_alone(m, m->dead && m != spared);
 	}
 	if (others_hear(bond, NULL, now_ms)) {
 		bond->deaf = false;
@@ -170,7 +210,9 @@ void bond_beacon_restart(struct bond *bond, uint64_t now_ms)
 	for (unsigned i = 0; i < bond->n_members; i++) {
 		struct bond_member *m = bond->members[i];
 
-		m->alone = false;
+		/* What is known of a link holds while others come and go. */
+		if (!probes(bond))
+			m->dead = m->alone = false;
 		m->probed_since = now_ms;
 		memset(m->heard_by, 0, sizeof(m->heard_by));
 		memset(m->heard_sequence, 0, sizeof(m->heard_sequence));
@@ -184,12 +226,14 @@ void bond_beacon_link(struct bond_member *m, uint64_t now_ms)
 {
 	struct bond *bond = m->bond;
 
-	m->alone = false;
+	m->dead = m->alone = false;
 	m->probed_since = now_ms;
 	for (unsigned i = 0; i < bond->n_members; i++) {
 		m->heard_by[i] = 0;
 		bond->members[i]->heard_by[m->index] = 0;
 	}
+	if (probes(bond))
+		judge(bond, now_ms);
 }
 
 void bond_beacon_run(struct bond *bond, uint64_t now_ms)
@@ -234,7 +278,6 @@ void bond_receive_beacon(struct bond_member *m, const void *frame, size_t len,
 	struct bond *bond = m->bond;
 	struct bond_member *from;
 	struct beacon beacon;
-	bool was_alone;
 
 	/* What was under way when the link went proves nothing any more. */
 	if (!probes(bond) || !takes_part(m))
@@ -250,8 +293,7 @@ void bond_receive_beacon(struct bond_member *m, const void *frame, size_t len,
 		return; /* the network returns it, which says nothing */
 	from->heard_by[m->index] = now_ms;
 	from->heard_sequence[m->index] = beacon.sequence;
-	was_alone = from->alone || m->alone;
-	if (was_alone) {
+	if (from->dead || m->dead) {
 		judge(bond, now_ms);
 		bond_update(bond, now_ms);
 	}

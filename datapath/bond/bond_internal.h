@@ -63,7 +63,9 @@ struct bond_member {
 	uint8_t held[124];
 
 	/* beacons */
-	bool alone;	       /* the others do not hear it, or it them */
+	bool dead;	  /* the others did not hear it, or it them */
+	bool alone;	  /* the same, and another can be used: it is down */
+	uint64_t good_ms; /* it was last not dead */
 	uint64_t probed_since; /* it has a link, and beacons are sent */
 	uint32_t sequence;     /* of the last beacon sent */
 	uint64_t heard_by[BOND_MEMBERS_MAX];	   /* when; 0: never */
@@ -147,6 +149,8 @@ void bond_move_bucket(struct bond *bond, unsigned bucket,
 unsigned bond_n_shares(const struct bond *bond);
 
 /* bond_rebalance.c */
+/* Buckets move by load: not where each port is to stay with one member. */
+bool bond_rebalances(const struct bond *bond);
 void bond_rebalance_schedule(struct bond *bond, uint64_t now_ms);
 void bond_rebalance_run(struct bond *bond, uint64_t now_ms);
 /* A bucket that has just been moved is left alone by load for a while. */
@@ -186,6 +190,12 @@ struct bond_addresses *bond_addresses_create(void);
 void bond_addresses_destroy(struct bond_addresses *t);
 void bond_addresses_learn(struct bond_addresses *t, uint64_t mac, uint16_t vid,
 			  const uint8_t *ip, unsigned ip_len, uint64_t now_ms);
+/* Takes it from whoever has it in the VLAN and is not this station. */
+void bond_addresses_disown(struct bond_addresses *t, uint64_t mac, uint16_t vid,
+			   const uint8_t *ip, unsigned ip_len);
+/* A station's, in all VLANs. */
+void bond_addresses_rename(struct bond_addresses *t, uint64_t from,
+			   uint64_t to);
 #define BOND_STATION_IP4 4
 #define BOND_STATION_IP6 8
 struct bond_address {

@@ -59,10 +59,15 @@ static void begin(struct bond *bond)
 	}
 }
 
+bool bond_rebalances(const struct bond *bond)
+{
+	return bond_has_buckets(bond) && bond->policy != BOND_PORT_ID &&
+	       bond->config.rebalance_ms;
+}
+
 void bond_rebalance_schedule(struct bond *bond, uint64_t now_ms)
 {
-	if (!bond_has_buckets(bond) || !bond->config.rebalance_ms ||
-	    bond_n_shares(bond) < 2) {
+	if (!bond_rebalances(bond) || bond_n_shares(bond) < 2) {
 		bond->rebalance_at = BOND_NEVER;
 		return;
 	}

@@ -34,7 +34,7 @@ struct bond_table *bond_make_table(const struct bond *bond)
 	}
 	bond_table_finish(t);
 	/* What nobody looks at is not counted. */
-	if (bond_has_buckets(bond) && bond->config.rebalance_ms) {
+	if (bond_rebalances(bond)) {
 		t->loads = bond->loads;
 		t->n_loads = bond->n_loads;
 	}
@@ -78,7 +78,7 @@ void bond_get_status(const struct bond *bond, uint64_t now_ms,
 		.updelay_ms = c->updelay_ms,
 		.downdelay_ms = c->downdelay_ms,
 		.hash_basis = c->hash_basis,
-		.rebalances = bond_has_buckets(bond) && c->rebalance_ms,
+		.rebalances = bond_rebalances(bond),
 		.lacp = c->lacp.mode == LACP_OFF ? LACP_DISABLED
 						 : lacp_get_status(bond->lacp),
 		.lacp_fallback_ab = c->lacp_fallback_ab,
@@ -96,6 +96,29 @@ void bond_get_status(const struct bond *bond, uint64_t now_ms,
 		status->next_rebalance_ms = bond->rebalance_at - now_ms;
 }
 
+/* Another reason than the link, of one that LACP does not let in. */
+static const char *why_lacp_not(const struct bond_member *m)
+{
+	struct lacp_port_status s;
+
+	lacp_port_get_status(m->lacp, &s);
+	if (s.defaulted)
+		return m->bond->config.lacp.mode == LACP_PASSIVE
+			       ? "no LACP partner answers; this end is passive "
+				 "and waits for an active one"
+			       : "no LACP partner answers";
+	if (s.expired)
+		return "the LACP partner does not answer any more";
+	if (s.why_detached)
+		return s.why_detached;
+	if (!(s.partner.state & LACP_SYNCHRONIZATION))
+		return "the LACP partner is not in sync: it does not take the "
+		       "link into its bond";
+	if (!(s.partner.state & LACP_COLLECTING))
+		return "the LACP partner does not collect yet";
+	return "LACP does not let it carry traffic";
+}
+
 static const char *why_not(const struct bond_member *m)
 {
 	if (m->enabled)
@@ -108,10 +131,10 @@ static const char *why_not(const struct bond_member *m)
 		return "link is down";
 	if (m->alone)
 		return "no other member hears its beacons, or it none";
-	if (!m->may_enable && !m->bond->negotiated)
-		return "no LACP partner answers";
 	if (!m->may_enable)
-		return "LACP does not let it carry traffic";
+		return why_lacp_not(m);
+	if (!bond_delays(m->bond))
+		return "LACP lets it; it joins the others in a moment";
 	return "updelay runs";
 }
 
@@ -121,7 +144,9 @@ void bond_get_member_status(const struct bond_member *m, uint64_t now_ms,
 	const struct bond *bond = m->bond;
 	uint64_t left = 0;
 
-	if (m->delay_expires != BOND_NEVER && m->delay_expires > now_ms)
+	/* LACP's members join after a moment, which is no updelay. */
+	if (bond_delays(bond) && m->delay_expires != BOND_NEVER &&
+	    m->delay_expires > now_ms)
 		left = m->delay_expires - now_ms;
 	*status = (struct bond_member_status){
 		.name = m->name,

@@ -23,7 +23,7 @@
 /* Marker responses in any second, as for a slow protocol (57A.3). */
 #define LACP_MARKER_MAX 5
 /* Ours: a partner that is not in sync for as long does not want the link. */
-#define LACP_HELD_OUT_MS 10000
+#define LACP_HELD_OUT_MS 3000
 #define LACP_NEVER	 UINT64_MAX
 
 enum lacp_receive_state {

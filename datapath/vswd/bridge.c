@@ -113,10 +113,48 @@ void bridge_configure(struct vswitch *vs, struct bridge *b,
 		flush_unlearnt(b, config);
 		vs->changed = true;
 	}
-	if (config->forward_bpdu != old->forward_bpdu)
+	/* LACP's system identifier follows hwaddr. */
+	if (config->forward_bpdu != old->forward_bpdu ||
+	    config->hwaddr != old->hwaddr)
 		vs->changed = true;
 	cfg_bridge_free(b->config);
 	b->config = config;
+}
+
+/* --- a station that has another address now --------------------------------
+ */
+
+struct renaming {
+	uint64_t mac;
+	uint16_t port;
+	struct vlan_set fids;
+};
+
+static bool note_fid(const struct fdb_entry *entry, void *aux)
+{
+	struct renaming *r = aux;
+
+	if (entry->mac == r->mac && entry->port == r->port)
+		vlan_set_add(&r->fids, entry->fid);
+	return true;
+}
+
+void bridge_rename_station(struct bridge *b, uint64_t from, uint64_t to,
+			   uint16_t port)
+{
+	struct renaming r = { .mac = from, .port = port };
+
+	if (!port)
+		return;
+	fdb_for_each(b->fdb, note_fid, &r);
+	for (unsigned fid = 0; fid < VLAN_N; fid++) {
+		if (!vlan_set_has(&r.fids, fid))
+			continue;
+		fdb_delete(b->fdb, fdb_make_key(from, fid));
+		fdb_learn(b->fdb, fdb_make_key(to, fid), port);
+	}
+	for (struct vbond *vb = b->bonds; vb; vb = vb->next)
+		bond_rename_station(vb->bond, from, to);
 }
 
 void bridge_hold_number(struct bridge *b, uint16_t number, struct vport *v,

@@ -180,8 +180,10 @@ static void member_text(struct text *text, const struct vbond *vb,
 			const struct bond_member *member, uint64_t now_ms)
 {
 	struct bond_member_status m;
+	const char *why_not;
 
 	bond_get_member_status(member, now_ms, &m);
+	why_not = vbond_why_not(vb, &m);
 	text_add(text, "\nmember %s: %s\n", m.name,
 		 m.enabled ? "enabled" : "disabled");
 	if (m.active)
@@ -198,8 +200,8 @@ static void member_text(struct text *text, const struct vbond *vb,
 	    vb->applied->bond->config.detect == BOND_DETECT_BEACON)
 		text_add(text, "  beacons heard: %s\n",
 			 boolean(m.beacons_heard));
-	if (m.why_not)
-		text_add(text, "  not enabled because: %s\n", m.why_not);
+	if (why_not)
+		text_add(text, "  not enabled because: %s\n", why_not);
 }
 
 static void bond_text(struct text *text, const struct vbond *vb,
@@ -256,8 +258,8 @@ static json_t *member_json(const struct vbond *vb,
 		role_word(m.role), "updelay_left_ms",
 		(json_int_t)m.updelay_left_ms, "downdelay_left_ms",
 		(json_int_t)m.downdelay_left_ms, "beacons_heard",
-		(int)m.beacons_heard, "why_not_enabled", m.why_not, "hashes",
-		buckets_json(vb->bond, member));
+		(int)m.beacons_heard, "why_not_enabled", vbond_why_not(vb, &m),
+		"hashes", buckets_json(vb->bond, member));
 }
 
 static json_t *bond_json(const struct vbond *vb, uint64_t now_ms)

@@ -14,9 +14,10 @@ struct link {
 };
 
 /* A bond's, in its order; 0 when it has no LACP. */
-static unsigned get_links(const struct bond *bond,
+static unsigned get_links(const struct vbond *vb,
 			  struct link links[BOND_MEMBERS_MAX])
 {
+	const struct bond *bond = vb->bond;
 	struct bond_member_status m;
 	unsigned n = 0;
 
@@ -27,6 +28,9 @@ static unsigned get_links(const struct bond *bond,
 			continue;
 		links[n].name = m.name;
 		lacp_port_get_status(m.lacp, &links[n].lacp);
+		/* The interface's own trouble says more than "link down". */
+		if (links[n].lacp.why_detached && !m.link_up)
+			links[n].lacp.why_detached = vbond_why_no_link(vb, &m);
 		links[n++].may_enable = m.may_enable;
 	}
 	return n;
@@ -264,7 +268,7 @@ static void answer(struct control_request *request, struct vswitch *vs,
 	list = command_bonds(request, vs, argc, argv, "no such lacp object",
 			     &n);
 	for (size_t i = 0; i < n; i++) {
-		n_links = get_links(list[i]->bond, links);
+		n_links = get_links(list[i], links);
 		if (!n_links)
 			continue;
 		json_array_append_new(

@@ -136,7 +136,7 @@ static int compare_members(const void *a_, const void *b_)
 {
 	const struct bond_member_config *a = a_, *b = b_;
 
-	return strcmp(a->name, b->name);
+	return strverscmp(a->name, b->name);
 }
 
 /* By name, so that a member's place does not depend on its row's UUID. */

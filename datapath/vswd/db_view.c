@@ -70,7 +70,19 @@ static struct cached_port *find_port(const struct db_view *view,
 	return NULL;
 }
 
-/* The interfaces of a port that are there, into rows[]; returns how many. */
+static int compare_names(const void *a_, const void *b_, void *columns)
+{
+	const struct ovsdb_client_row *const *a = a_, *const *b = b_;
+
+	return strverscmp(db_get_string(columns, *a, DB_INTERFACE_NAME, ""),
+			  db_get_string(columns, *b, DB_INTERFACE_NAME, ""));
+}
+
+/*
+ * The interfaces of a port that are there, into rows[]; returns how many. By
+ * name, eth2 before eth10: a bond's members get their OpenFlow numbers, and so
+ * LACP's port numbers, in the order in which people see them.
+ */
 static size_t find_interfaces(const struct db_view *view,
 			      const struct ovsdb_client *client,
 			      const struct ovsdb_client_row *port,
@@ -86,6 +98,7 @@ static size_t find_interfaces(const struct db_view *view,
 		if (rows[n])
 			n++;
 	}
+	qsort_r(rows, n, sizeof(rows[0]), compare_names, view->columns);
 	return n;
 }
 

@@ -38,20 +38,27 @@ struct frames_tap {
 /* --- what comes in ---------------------------------------------------------
  */
 
-/* A station behind v said its address: the bonds of its bridge remember. */
+/*
+ * A station behind v said its address: the bonds of its bridge remember; the
+ * one that it is behind, that no station of ours has it any more.
+ */
 static void learn_address(struct vport *v, const struct punt_record *r)
 {
 	struct neighbor n;
 
 	if (!neighbor_parse(r->data, r->len, &n))
 		return;
-	for (struct vbond *vb = v->bridge->bonds; vb; vb = vb->next)
-		if (vb != v->bond && vb->applied &&
-		    bond_wants_addresses(vb->bond)) {
+	for (struct vbond *vb = v->bridge->bonds; vb; vb = vb->next) {
+		if (!vb->applied || !bond_wants_addresses(vb->bond))
+			continue;
+		if (vb == v->bond)
+			bond_disown_address(vb->bond, n.mac, r->vid, n.ip,
+					    n.ip_len);
+		else
 			bond_learn_address(vb->bond, n.mac, r->vid, n.ip,
 					   n.ip_len, vswitch_now_ms());
-			vbond_arm(vb);
-		}
+		vbond_arm(vb);
+	}
 }
 
 static void receive_for_bond(struct vport *v, const struct punt_record *r)
@@ -175,7 +182,7 @@ void frames_attach(struct vswitch *vs, struct vport *v, struct fwd_port *p)
 
 	if (v->bond)
 		kinds |= kinds_of_member(v->bond);
-	else if (any_wants_addresses(v->bridge))
+	if (any_wants_addresses(v->bridge))
 		kinds |= 1u << PUNT_NEIGHBOR;
 	if (f->client)
 		kinds |= f->client->wants(v);

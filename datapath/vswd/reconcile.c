@@ -180,7 +180,7 @@ static int compare_ports(const void *a_, const void *b_)
 {
 	const struct cfg_port *const *a = a_, *const *b = b_;
 
-	return strcmp((*a)->name, (*b)->name);
+	return strverscmp((*a)->name, (*b)->name);
 }
 
 static void keep_ports(struct vswitch *vs, struct bridge *b,

@@ -83,7 +83,7 @@ struct bridge {
 	struct number_holder *by_number;
 	unsigned n_by_number;
 	uint64_t mac;	      /* of its own port */
-	uint64_t lacp_system; /* its bonds', as long as it lives; 0: not yet */
+	uint64_t lacp_system; /* its bonds'; kept, see vbond.c; 0: not yet */
 	bool seen;
 	bool dirty; /* the database is to be told */
 	uint64_t told_mac;
@@ -207,6 +207,12 @@ void bridge_hold_number(struct bridge *bridge, uint16_t number, struct vport *v,
 			struct vbond *vb);
 void bridge_orphan_number(struct bridge *bridge, uint16_t number);
 void bridge_free_number(struct bridge *bridge, uint16_t number);
+/*
+ * A station behind that port has another address now: the FDB, and what bonds
+ * tell neighbours, follow.
+ */
+void bridge_rename_station(struct bridge *b, uint64_t from, uint64_t to,
+			   uint16_t port);
 /* ofport.c: gives every port of the bridge its OpenFlow number. */
 void bridge_assign_ofports(struct vswitch *vs, struct bridge *bridge);
 
@@ -232,7 +238,10 @@ void vport_update_status(struct vswitch *vs, struct vport *v);
 uint64_t vport_made_up_mac(const struct vport *v);
 /* The address that the bridge has now, with or without a port of its own. */
 uint64_t bridge_address(const struct bridge *bridge);
-/* The bridge's own port takes the address that the bridge has now. */
+/*
+ * The bridge's own port takes the address that the bridge has now; what was
+ * known of it by the one before it is known by this.
+ */
 void vport_apply_mac(struct vswitch *vs, struct vport *v);
 /* Patch ports say whether they have their peer. */
 void vport_check_patch(struct vswitch *vs, struct vport *v);

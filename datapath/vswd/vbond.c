@@ -152,11 +152,30 @@ static uint16_t find_key(struct vbond *vb, const struct vbond_ids *ids,
 	return vb->lacp_key ? vb->lacp_key : MAX(vb->number, 1);
 }
 
+/* What somebody has set the bridge's address to; 0: nobody has. */
+static uint64_t configured_address(const struct bridge *b)
+{
+	if (b->config->hwaddr)
+		return b->config->hwaddr;
+	for (size_t i = 0; i < b->n_vports; i++)
+		if (vport_is_local(b->vports[i]))
+			return b->vports[i]->interface->mac;
+	return 0;
+}
+
+/*
+ * The bridge's address. One that is set is followed, and links negotiate anew;
+ * but not one that comes of the devices that are there: that another device
+ * comes or goes is no reason for all bonds to begin again.
+ */
 static uint64_t find_system(const struct vbond *vb)
 {
 	struct bridge *b = vb->bridge;
+	uint64_t set = configured_address(b);
 
-	if (!b->lacp_system)
+	if (set)
+		b->lacp_system = set;
+	else if (!b->lacp_system)
 		b->lacp_system = bridge_address(b);
 	return b->lacp_system;
 }

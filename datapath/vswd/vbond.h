@@ -109,4 +109,14 @@ void vbond_arm(struct vbond *vb);
 /* The clock of bonds. */
 uint64_t vswitch_now_ms(void);
 
+/*
+ * Why a member is not enabled, for people; NULL: it is. Where it has no link,
+ * this is what is wrong with its interface, if that is known.
+ */
+const char *vbond_why_not(const struct vbond *vb,
+			  const struct bond_member_status *member);
+/* The same for the link alone; NULL: it is up. */
+const char *vbond_why_no_link(const struct vbond *vb,
+			      const struct bond_member_status *member);
+
 #endif

@@ -223,3 +223,35 @@ void vbond_member_changed(struct vport *v)
 			     vswitch_now_ms());
 	vbond_arm(v->bond);
 }
+
+/* --- for people ------------------------------------------------------------
+ */
+
+const char *vbond_why_no_link(const struct vbond *vb,
+			      const struct bond_member_status *m)
+{
+	const struct vport *v = vswitch_find_vport(vb->vs, m->name);
+
+	if (m->link_up)
+		return NULL;
+	if (!v)
+		return "there is no such interface in the database";
+	if (v->conflict && v->bond != vb)
+		return v->conflict;
+	if (v->error)
+		return v->error;
+	if (!v->port)
+		return "the interface is not open";
+	if (!v->status.admin_up)
+		return "the interface is administratively down";
+	return "link is down";
+}
+
+const char *vbond_why_not(const struct vbond *vb,
+			  const struct bond_member_status *m)
+{
+	if (!m->why_not || m->link_up || m->disabled_by_hand ||
+	    m->role == BOND_ROLE_UNUSED)
+		return m->why_not;
+	return vbond_why_no_link(vb, m);
+}

@@ -86,10 +86,10 @@ static uint64_t mac_of_uuid(const struct uuid *uuid)
 	return (mac & ~(1ull << 40)) | 1ull << 41;
 }
 
-/* The lowest address of the bridge's devices, as Open vSwitch chooses. */
-static uint64_t lowest_device_mac(const struct bridge *b)
+/* With the lowest address of the bridge's, as Open vSwitch chooses; or NULL. */
+static const struct vport *lowest_device(const struct bridge *b)
 {
-	uint64_t lowest = 0;
+	const struct vport *lowest = NULL;
 
 	for (size_t i = 0; i < b->n_vports; i++) {
 		const struct vport *v = b->vports[i];
@@ -98,8 +98,8 @@ static uint64_t lowest_device_mac(const struct bridge *b)
 		if (!v->port || !vport_is_host_device(v) || !mac ||
 		    mac_is_multicast(mac))
 			continue;
-		if (!lowest || mac < lowest)
-			lowest = mac;
+		if (!lowest || mac < lowest->status.mac)
+			lowest = v;
 	}
 	return lowest;
 }
@@ -107,13 +107,14 @@ static uint64_t lowest_device_mac(const struct bridge *b)
 static uint64_t bridge_mac(const struct bridge *b,
 			   const struct cfg_interface *local)
 {
-	uint64_t mac = b->config->hwaddr;
+	const struct vport *lowest;
 
-	if (!mac && local)
-		mac = local->mac;
-	if (!mac)
-		mac = lowest_device_mac(b);
-	return mac ? mac : mac_of_uuid(&b->uuid);
+	if (b->config->hwaddr)
+		return b->config->hwaddr;
+	if (local && local->mac)
+		return local->mac;
+	lowest = lowest_device(b);
+	return lowest ? lowest->status.mac : mac_of_uuid(&b->uuid);
 }
 
 uint64_t bridge_address(const struct bridge *b)
@@ -418,13 +419,43 @@ void vport_configure(struct vswitch *vs, struct vport *v,
 	cfg_port_unref(old);
 }
 
+/* Guests' neighbours, routers and LACP's partners see another system then. */
+static void log_new_mac(const struct vport *v, uint64_t from)
+{
+	const struct bridge *b = v->bridge;
+	const struct vport *lowest = lowest_device(b);
+	char is[MAC_STRING_SIZE], was[MAC_STRING_SIZE];
+	char *why;
+
+	if (b->config->hwaddr)
+		why = xstrdup("other_config:hwaddr says so");
+	else if (v->interface->mac)
+		why = xstrdup("its interface's mac says so");
+	else
+		why = xasprintf("%s%s; set Bridge %s other_config:hwaddr=... "
+				"keeps one",
+				lowest ? "the lowest of its devices, that of "
+				       : "it has no device any more",
+				lowest ? lowest->interface->name : "", b->name);
+	log_info("bridge %s: its own address is %s now, and was %s: %s",
+		 b->name, mac_format(b->mac, is), mac_format(from, was), why);
+	free(why);
+}
+
 void vport_apply_mac(struct vswitch *vs, struct vport *v)
 {
+	uint64_t from = v->bridge->mac;
+
 	v->bridge->mac = bridge_mac(v->bridge, v->interface);
 	if (v->bridge->mac != v->bridge->told_mac)
 		v->bridge->dirty = true;
 	if (v->port && v->mac != v->bridge->mac)
 		vport_reconfigure(vs, v);
+	if (from && from != v->bridge->mac) {
+		log_new_mac(v, from);
+		bridge_rename_station(v->bridge, from, v->bridge->mac,
+				      v->number);
+	}
 }
 
 /* --- by name ---------------------------------------------------------------

@@ -5,7 +5,7 @@ import struct
 
 from lib.failover import Rig
 from lib.frame import BROADCAST, frame, mac_bytes, station
-from lib.netns import wait_until
+from lib.netns import run, wait_until
 from lib.record import Recorder, check_decodes, decode
 from lib.streams import checksum
 from lib.testing import equal, test
@@ -152,6 +152,40 @@ def check_row(row):
     equal(one(row, "arp.src.proto_ipv4"), one(row, "arp.dst.proto_ipv4"),
           "the addresses of a gratuitous ARP")
     return vid, one(row, "arp.src.proto_ipv4")
+
+
+@test("an address that has moved to another station is announced for that "
+      "one only, and the neighbour's entry stays right", only="vsw")
+def _(lab):
+    rig = Rig(lab, bond_mode="active-backup",
+              other_config={"bond-primary": "m0"})
+    rig.settled()
+    wait_active(lab.switch, "bond0", "m0")
+    former, owner = station(0x611), station(0x612)
+    lab.send("p1", arp_request(former, "10.0.0.254"))
+    lab.send("p2", arp_request(owner, "10.0.0.254"))
+    # who leaves for the other side is not announced either
+    lab.send("p1", arp_request(station(0x613), "10.0.0.253"))
+    lab.send("u1", arp_request(station(0x614), "10.0.0.253"))
+    wait_learned(lab, {former, owner, station(0x613), station(0x614)})
+    neighbour = [["ip", "-n", lab.far_ns.name, *words.split()] for words in (
+        "address add 10.0.0.99/24 dev u1",
+        f"neigh replace 10.0.0.254 lladdr {owner} dev u1 nud reachable",
+        "neigh show 10.0.0.254 dev u1")]
+    run(neighbour[0])
+    run(neighbour[1])
+    wanted = {mac_bytes(mac) for mac in (former, owner, station(0x613))}
+    seen = failed_over(lab, rig, "m0",
+                       lambda seen: wanted <= sources(seen), "m1")
+    said = {(one(row, "eth.src"), one(row, "arp.src.proto_ipv4"))
+            for row in decode(lab, seen, "eth", *FIELDS)
+            if one(row, "eth.type") == "0x0806"}
+    equal({mac for mac, ip in said if ip == "10.0.0.254"}, {owner},
+          "who has the address")
+    equal({mac for mac, ip in said if ip == "10.0.0.253"}, set(),
+          "announced though it is elsewhere")
+    shown = run(neighbour[2]).stdout
+    assert owner in shown, f"the neighbour's entry is now: {shown}"
 
 
 @test("many stations are told of at a measured pace", only="vsw")

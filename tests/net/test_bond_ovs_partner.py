@@ -242,6 +242,27 @@ def _(lab):
     wait_enabled(lab.switch, "bond0", {"m0", "m1"})
 
 
+@test("of four members one is given another key, and the partner prefers that "
+      "one: so do we", only="vsw", slow=True)
+def _(lab):
+    names = ("m0", "m1", "m2", "m3")
+    # the partner decides, and takes the odd one
+    up = pair(lab, names=names, theirs={
+        "interfaces": {"m0": {"other_config": {"lacp-port-priority": 1}}},
+        "other_config": {"lacp-system-priority": 1}})
+    wait_enabled(lab.switch, "bond0", set(names))
+    wait_enabled(up, "bond0", set(names))
+    lab.switch.set("Interface", "m0",
+                   other_config={"lacp-aggregation-key": 4711})
+
+    def agreed():
+        return enabled(lab.switch, "bond0") == enabled(up, "bond0") == {"m0"}
+    wait_until(agreed, lambda: "both ends agree:\n" + lab.switch.app(
+        "lacp/show") + up.app("lacp/show"), 30)
+    passes(lab)
+    passes(lab, "u1", "p1")
+
+
 @test("members that lead to two systems: one of these is chosen", slow=True)
 def _(lab):
     up = Upstream(lab).begin("br0", "br1")

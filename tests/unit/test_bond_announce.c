@@ -73,7 +73,7 @@ static void known_addresses_are_told(void **state)
 	bond_learn_address(f.bond, station_mac(1), 1, ip4, 4, f.now);
 	bond_learn_address(f.bond, station_mac(1), 1, other4, 4, f.now);
 	bond_learn_address(f.bond, station_mac(1), 1, ip6, 16, f.now);
-	bond_learn_address(f.bond, station_mac(2), 1, ip4, 4, f.now); /* VLAN */
+	bond_learn_address(f.bond, station_mac(2), 0, ip4, 4, f.now); /* VLAN */
 	fixture_link(&f, 0, false);
 	fixture_pass(&f, 10);
 	assert_int_equal(f.n_noted, 5);
@@ -97,6 +97,87 @@ static void known_addresses_are_told(void **state)
 	assert_int_equal(f.n_noted, 10);
 	fixture_pass(&f, 100000);
 	assert_int_equal(f.n_noted, 10);
+}
+
+/* A virtual router has moved: only whoever has the address now is told of. */
+static void an_address_has_one_owner(void **state)
+{
+	const uint8_t ip4[] = { 10, 0, 0, 254 }, own4[] = { 10, 0, 0, 1 };
+	const uint8_t ip6[16] = { 0xfe, 0x80, [15] = 9 };
+	struct neighbor n;
+
+	have_stations(2);
+	f.stations[0].vid = f.stations[1].vid = 0;
+	bond_fixture_configure(&f);
+	fixture_links_up(&f);
+	bond_learn_address(f.bond, station_mac(0), 0, own4, 4, f.now);
+	bond_learn_address(f.bond, station_mac(0), 0, ip4, 4, f.now);
+	bond_learn_address(f.bond, station_mac(0), 0, ip6, 16, f.now);
+	/* in another VLAN it is another address */
+	bond_learn_address(f.bond, station_mac(1), 7, ip6, 16, f.now);
+	bond_learn_address(f.bond, station_mac(1), 0, ip4, 4, f.now);
+	fixture_link(&f, 0, false);
+	fixture_pass(&f, 10);
+	assert_int_equal(f.n_noted, 3);
+	assert_int_equal(count_type(ETH_RARP), 0);
+	for (unsigned i = 0; i < f.n_noted; i++) {
+		assert_true(
+			neighbor_parse(f.noted[i].frame, f.noted[i].len, &n));
+		assert_true(n.mac == station_mac(!memcmp(n.ip, ip4, 4)));
+	}
+	/* and back, to a station that says nothing else */
+	bond_learn_address(f.bond, station_mac(0), 0, ip4, 4, f.now);
+	fixture_link(&f, 0, true);
+	fixture_pass(&f, 5000);
+	f.n_noted = 0;
+	fixture_link(&f, 1, false);
+	fixture_pass(&f, 10);
+	assert_int_equal(count_type(ETH_RARP), 1);
+	assert_int_equal(count_type(ETH_ARP), 2);
+	assert_int_equal(count_type(ETH_IPV6), 1);
+}
+
+/* It is behind the bond now: nobody here is told of with it. */
+static void an_address_leaves_the_bridge(void **state)
+{
+	const uint8_t ip4[] = { 10, 0, 0, 254 };
+
+	have_stations(1);
+	bond_fixture_configure(&f);
+	fixture_links_up(&f);
+	bond_learn_address(f.bond, station_mac(0), 0, ip4, 4, f.now);
+	/* what comes back of our own announcement says nothing */
+	bond_disown_address(f.bond, station_mac(0), 0, ip4, 4);
+	fixture_link(&f, 0, false);
+	fixture_pass(&f, 10);
+	assert_int_equal(count_type(ETH_ARP), 1);
+	fixture_link(&f, 0, true);
+	fixture_pass(&f, 5000);
+	f.n_noted = 0;
+	bond_disown_address(f.bond, 0x060000000001, 0, ip4, 4);
+	fixture_link(&f, 1, false);
+	fixture_pass(&f, 10);
+	assert_int_equal(f.n_noted, 1);
+	assert_int_equal(count_type(ETH_RARP), 1);
+}
+
+/* The bridge's own port has another MAC; it has said nothing since. */
+static void a_station_has_another_mac(void **state)
+{
+	const uint8_t ip4[] = { 10, 0, 0, 1 };
+	struct neighbor n;
+
+	have_stations(1);
+	bond_fixture_configure(&f);
+	fixture_links_up(&f);
+	bond_learn_address(f.bond, station_mac(0), 0, ip4, 4, f.now);
+	bond_rename_station(f.bond, station_mac(0), 0x060000000001);
+	f.stations[0].mac = 0x060000000001;
+	fixture_link(&f, 0, false);
+	fixture_pass(&f, 10);
+	assert_int_equal(f.n_noted, 1);
+	assert_true(neighbor_parse(f.noted[0].frame, f.noted[0].len, &n));
+	assert_true(n.mac == 0x060000000001 && !memcmp(n.ip, ip4, 4));
 }
 
 static void addresses_are_forgotten(void **state)
@@ -127,7 +208,7 @@ static void addresses_are_bounded(void **state)
 		store_be32(ip6 + 12, i);
 		bond_learn_address(f.bond, station_mac(0), 0, ip4, 4, f.now);
 		bond_learn_address(f.bond, station_mac(0), 0, ip6, 16, f.now);
-		bond_learn_address(f.bond, 0x060000000000 + i, 0, ip4, 4,
+		bond_learn_address(f.bond, 0x060000000000 + i, 5, ip4, 4,
 				   f.now);
 		bond_learn_address(f.bond, station_mac(0), 0, ip4, 5, f.now);
 	}
@@ -273,6 +354,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(known_addresses_are_told, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(an_address_has_one_owner, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_address_leaves_the_bridge,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_station_has_another_mac,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(addresses_are_forgotten, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(addresses_are_bounded, setup,

@@ -82,6 +82,60 @@ static void two_are_left(void **state)
 	assert_true(fixture_enabled(&f, 0) && fixture_enabled(&f, 1));
 }
 
+/* Who was cut off first is known, although nobody hears anybody then. */
+static void the_first_of_two_stays_down(void **state)
+{
+	f.deaf = f.mute = 1 << 0;
+	fixture_pass(&f, 10000);
+	assert_false(fixture_enabled(&f, 0));
+	f.deaf = f.mute = 1 << 0 | 1 << 1;
+	fixture_pass(&f, 60000);
+	assert_false(fixture_enabled(&f, 0));
+	assert_true(fixture_enabled(&f, 1) && fixture_enabled(&f, 2));
+	assert_int_not_equal(fixture_active(&f), 0);
+	/* Something is configured: what is known holds. */
+	f.config.beacon_ms = 900;
+	f.members[1].role = BOND_ROLE_STANDBY;
+	bond_fixture_configure(&f);
+	fixture_pass(&f, 60000);
+	assert_false(fixture_enabled(&f, 0));
+	/* It hears, or is heard: that is enough. */
+	f.deaf = f.mute = 0;
+	fixture_pass(&f, 1100);
+	assert_true(fixture_enabled(&f, 0) && fixture_enabled(&f, 1));
+}
+
+static void a_new_link_is_trusted(void **state)
+{
+	f.deaf = f.mute = 1 << 0;
+	fixture_pass(&f, 10000);
+	f.deaf = f.mute = 1 << 0 | 1 << 1;
+	fixture_pass(&f, 10000);
+	assert_false(fixture_enabled(&f, 0));
+	fixture_link(&f, 0, false);
+	fixture_link(&f, 0, true);
+	assert_true(fixture_enabled(&f, 0));
+	fixture_pass(&f, 60000);
+	assert_true(fixture_enabled(&f, 0));
+}
+
+/* A link that seems to lead nowhere is better than none. */
+static void the_last_one_is_used(void **state)
+{
+	f.deaf = f.mute = 1 << 0;
+	fixture_pass(&f, 10000);
+	f.deaf = f.mute = 1 << 0 | 1 << 1;
+	fixture_pass(&f, 10000);
+	fixture_link(&f, 2, false);
+	assert_false(fixture_enabled(&f, 0));
+	fixture_link(&f, 1, false);
+	assert_true(fixture_enabled(&f, 0));
+	assert_int_equal(fixture_active(&f), 0);
+	fixture_link(&f, 1, true);
+	assert_false(fixture_enabled(&f, 0));
+	assert_int_equal(fixture_active(&f), 1);
+}
+
 static void a_new_link_gets_time(void **state)
 {
 	fixture_link(&f, 0, false);
@@ -193,6 +247,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nobody_hears_anybody, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(two_are_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_first_of_two_stays_down,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_new_link_is_trusted, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_last_one_is_used, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_new_link_gets_time, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(with_delays, setup, teardown),

@@ -150,6 +150,12 @@ static void a_member_that_joins_waits(void **state)
 	while (!may_distribute(2))
 		pass(10);
 	while (!fixture_enabled(&us, 2)) {
+		struct bond_member_status s;
+
+		/* that is no updelay */
+		bond_get_member_status(fixture_member(&us, 2), us.now, &s);
+		assert_int_equal(s.updelay_left_ms, 0);
+		assert_non_null(strstr(s.why_not, "joins the others"));
 		/* it takes what comes meanwhile, and has no bucket */
 		assert_int_equal(fixture_filter(&us, 2), 0);
 		assert_int_equal(fixture_buckets(&us, 2), 0);

@@ -61,6 +61,20 @@ static void evens_out(void **state)
 	assert_int_equal(fixture_buckets(&f, 1), 130);
 }
 
+/* A port stays with its member, whatever it sends. */
+static void port_id_stays(void **state)
+{
+	struct bond_status s;
+
+	f.config.policy = BOND_PORT_ID;
+	bond_fixture_configure(&f);
+	fixture_pass(&f, 5000);
+	bond_get_status(f.bond, f.now, &s);
+	assert_false(s.rebalances);
+	assert_null(f.table->loads);
+	assert_true(bond_next_ms(f.bond) == UINT64_MAX);
+}
+
 static void one_flow_stays(void **state)
 {
 	const unsigned b[] = { bucket_of(0, 0) };
@@ -179,6 +193,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(evens_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(port_id_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_flow_stays, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(little_does_not_pay, setup,

@@ -179,6 +179,21 @@ static void test_show_disabled(void **state)
 }
 
 /* Settings that contradict each other: said here too. */
+/* What is wrong with the interface, and not only that there is no link. */
+static void test_show_broken_interface(void **state)
+{
+	add_bond("bond0", "{\"bond_mode\": \"balance-tcp\", "
+			  "\"lacp\": \"passive\"}");
+	contains(OK("bond/show", "bond0"),
+		 "  not enabled because: no LACP partner answers; this end is "
+		 "passive");
+	db_set_row(&f, "Interface", "m1", "{\"type\": \"nonsense\"}");
+	contains(OK("bond/show", "bond0"), "not enabled because: ");
+	contains(OK("bond/show", "bond0"), "nonsense");
+	contains(OK("lacp/show", "bond0"), "nonsense");
+	lacks(OK("bond/show", "bond0"), "link is down");
+}
+
 static void test_show_refused(void **state)
 {
 	add_bond("bond0", "{\"bond_mode\": \"balance-tcp\"}");
@@ -398,6 +413,7 @@ int main(void)
 		T(test_show_active_backup),
 		T(test_show_disabled),
 		T(test_show_refused),
+		T(test_show_broken_interface),
 		T(test_list),
 		T(test_json),
 		T(test_set_active),

@@ -175,8 +175,10 @@ static void unwilling_partner(void **state)
 		for (unsigned port = 0; port < 3; port++)
 			test_hear(&t, port, STATE_OUT);
 		hear_system(3, OTHER_SYSTEM, 2000, STATE_ALL);
-		if (i == 10)
+		if (i == 4)
 			assert_int_equal(selected(), 0x7);
+		if (i == 7) /* it waited for 2 s, and was held out for 3 */
+			assert_int_equal(selected(), 0x8);
 		test_advance(&t, 1000);
 	}
 	assert_int_equal(selected(), 0x8);

@@ -333,6 +333,44 @@ static void test_order(void **state)
 }
 
 /* New VLANs reach the members, and the old ones' stations are forgotten. */
+/* Numbers do not depend on the rows' UUIDs; e2 comes before e10. */
+static void test_numbers_by_name(void **state)
+{
+	static const char *const names[] = { "e10", "e1", "e3", "e12", "e2" };
+	static const int order[] = { 4, 1, 3, 5, 2 };
+	json_t *ops = json_array(), *refs = json_array();
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		json_array_append_new(
+			ops, json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "op",
+				       "insert", "table", "Interface",
+				       "uuid-name", names[i], "row", "name",
+				       names[i], "type", "null"));
+		json_array_append_new(
+			refs, json_pack("[s, s]", "named-uuid", names[i]));
+	}
+	json_array_append_new(ops,
+			      json_pack("{s:s, s:s, s:s,"
+					" s:{s:s, s:[s, o]}}",
+					"op", "insert", "table", "Port",
+					"uuid-name", "p", "row", "name",
+					"bond0", "interfaces", "set", refs));
+	json_array_append_new(ops,
+			      json_pack("{s:s, s:s, s:[], s:[[s,s,[s,s]]]}",
+					"op", "mutate", "table", "Bridge",
+					"where", "mutations", "ports", "insert",
+					"named-uuid", "p"));
+	test_daemon_transact(&f, ops);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const struct vport *v = vswitch_find_vport(f.vs, names[i]);
+
+		assert_int_equal(v->ofport, order[i]);
+		assert_string_equal(bond_member_name(bond_member_at(
+					    v->bond->bond, order[i] - 1)),
+				    names[i]);
+	}
+}
+
 static void test_vlans(void **state)
 {
 	struct fdb *fdb = f.vs->bridges->fdb;
@@ -397,6 +435,7 @@ int main(void)
 		TEST(test_refused_later),
 		TEST(test_refused_members),
 		TEST(test_order),
+		TEST(test_numbers_by_name),
 		TEST(test_vlans),
 		TEST(test_other_workers),
 		TEST(test_restart),

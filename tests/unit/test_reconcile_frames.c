@@ -35,7 +35,8 @@ static void test_punts(void **state)
 	db_add_port(&f, "br0", "p", "null", NULL, NULL);
 	assert_int_equal(db_member(&f, "m1")->punts & 1u << PUNT_SLOW, 0);
 	assert_true(db_member(&f, "p")->punts & 1u << PUNT_NEIGHBOR);
-	assert_int_equal(db_member(&f, "m1")->punts & 1u << PUNT_NEIGHBOR, 0);
+	/* What has moved to the other side is said there. */
+	assert_true(db_member(&f, "m1")->punts & 1u << PUNT_NEIGHBOR);
 	db_set_row(&f, "Port", "bond0", "{\"lacp\": \"passive\"}");
 	assert_true(db_member(&f, "m1")->punts & 1u << PUNT_SLOW);
 	assert_int_equal(db_member(&f, "p")->punts & 1u << PUNT_SLOW, 0);
@@ -65,6 +66,54 @@ static void test_two_bonds(void **state)
 	assert_int_equal(db_lacp_status(&f, "m2").actor.key, a.actor.key);
 	db_del_bridge(&f, "br0");
 	assert_int_equal(f.vs->vports.n, 0);
+}
+
+static void set_hwaddr(const char *mac)
+{
+	char json[100];
+
+	snprintf(json, sizeof(json),
+		 "{\"other_config\": [\"map\", [[\"hwaddr\", \"%s\"]]]}", mac);
+	db_set_row(&f, "Bridge", "br0", json);
+}
+
+/* LACP follows an address that is set; without one it keeps what it has. */
+static void test_system_follows_hwaddr(void **state)
+{
+	uint64_t first;
+
+	db_add_bond(&f, "bond0",
+		    "{\"lacp\": \"active\","
+		    " \"bond_mode\": \"balance-tcp\"}");
+	first = db_lacp_status(&f, "m1").actor.system_id;
+	assert_int_not_equal(first, 0);
+	set_hwaddr("02:11:22:33:44:55");
+	assert_true(db_lacp_status(&f, "m1").actor.system_id == 0x021122334455);
+	set_hwaddr("02:11:22:33:44:66");
+	assert_true(db_lacp_status(&f, "m2").actor.system_id == 0x021122334466);
+	db_set_row(&f, "Bridge", "br0", "{\"other_config\": [\"map\", []]}");
+	assert_true(db_lacp_status(&f, "m1").actor.system_id == 0x021122334466);
+}
+
+/* What was known of the bridge's own port follows its address. */
+static void test_own_address_moves(void **state)
+{
+	struct fdb *fdb;
+	uint16_t number;
+
+	db_add_bond(&f, "bond0", "{}");
+	db_add_port(&f, "br0", "br0", "null", NULL, NULL);
+	set_hwaddr("02:11:22:33:44:55");
+	fdb = vswitch_find_bridge(f.vs, "br0")->fdb;
+	number = vswitch_find_vport(f.vs, "br0")->number;
+	fdb_learn(fdb, fdb_make_key(0x021122334455, 5), number);
+	set_hwaddr("02:11:22:33:44:66");
+	assert_int_equal(fdb_lookup(fdb, fdb_make_key(0x021122334455, 5)),
+			 FDB_NONE);
+	assert_int_equal(fdb_lookup(fdb, fdb_make_key(0x021122334466, 5)),
+			 number);
+	assert_int_equal(fdb_lookup(fdb, fdb_make_key(0x021122334466, 6)),
+			 FDB_NONE);
 }
 
 static bool lacp_has_sent(struct test_daemon *d, void *name)
@@ -109,6 +158,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_punts),
 		TEST(test_two_bonds),
+		TEST(test_system_follows_hwaddr),
+		TEST(test_own_address_moves),
 		TEST(test_lacp_frames),
 	};
 

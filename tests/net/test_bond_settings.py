@@ -36,6 +36,12 @@ WRONG = [
     ("other_config:bond-standby-members=e1,e9", "bond-standby-members", "e9",
      False),
     ("bond_updelay=-1", "bond_updelay", "-1", False),
+    ("bond_downdelay=2147483648", "bond_downdelay", "2147483647", False),
+    ("bond_active_slave=e1", "bond_active_slave", "MAC address", False),
+    ("other_config:bond-rebalance-interval=10", "bond-rebalance-interval",
+     "0, or", False),
+    ("lacp-time=fast", "lacp-time", 'did you mean "other_config:lacp-time"',
+     False),
     ("other_config:bond-detect-mode=guess", "bond-detect-mode", "guess",
      False),
     ("other_config:lacp-time=medium", "lacp-time", "medium", False),
@@ -70,6 +76,89 @@ def _(lab):
         contains(result.stderr, one, "the reason")
         contains(result.stderr, two, "the reason")
     equal(content(lab), before, "the bond after all that")
+
+
+# What is accepted with a warning, and a part of that.
+DOUBTFUL = [
+    ("Port bond0 other_config:bond-failbak=true",
+     'did you mean "bond-failback"?'),
+    ("Port bond0 other_config:lacp-sytem-id=02:00:00:00:00:01",
+     'did you mean "lacp-system-id"?'),
+    ("Port bond0 other_config:bond_primary=e0",
+     'did you mean "bond-primary"?'),
+    ("Port bond0 other_config:bond_mode=balance-slb",
+     "bond_mode is a column"),
+    ("Port bond0 other_config:lacp-time=fast", "lacp is not set"),
+    ("Port bond0 other_config:lacp-fallback-ab=true", "lacp is not set"),
+    ("Port one bond_mode=balance-tcp", "two interfaces"),
+    ("Port one other_config:bond-primary=eth9", "two interfaces"),
+    ("Interface e0 lldp:enabel=true", 'did you mean "enable"?'),
+]
+SILENT = [
+    "Port bond0 other_config:bond-failback=true",
+    "Port bond0 other_config:all-members-active=true",
+    "Port bond0 other_config:mine=1",
+    "Port bond0 lacp=active other_config:lacp-time=fast",
+    "Open_vSwitch . other_config:dpdk-socket-limit=1024",
+]
+
+
+@test("vsw-ctl warns of settings that do nothing, and of typing errors",
+      only="vsw")
+def _(lab):
+    start(lab)
+    lab.wire("one")
+    lab.switch.vsw_ctl("add-bond", "br0", "bond0", *MEMBERS, "--",
+                       "add-port", "br0", "one")
+    for words, part in DOUBTFUL + [(words, None) for words in SILENT]:
+        result = lab.switch.vsw_ctl("set", *words.split())
+        equal(result.stderr.count("\n"), 1 if part else 0,
+              f"lines about {words}: {result.stderr}")
+        contains(result.stderr, part or "", words)
+        for port in ("bond0", "one"):
+            lab.switch.vsw_ctl("clear", "Port", port, "other_config",
+                               "bond_mode", "lacp")
+    # Once, and when all is well with two commands of one line, not at all.
+    result = lab.switch.vsw_ctl(
+        "set", "Port", "one", "bond_mode=balance-slb", "--",
+        "del-bond-iface", "bond0", "e2", "--", "add-bond-iface", "one", "e2")
+    equal(result.stderr, "", "a bond in the end")
+
+
+@test("vsw-ctl says what to do about members that lists name, and the like",
+      only="vsw")
+def _(lab):
+    start(lab)
+    lab.switch.vsw_ctl("add-bond", "br0", "bond0", *MEMBERS,
+                       "other_config:bond-standby-members=e1,e2")
+
+    def fails(part, *words):
+        result = lab.switch.vsw_ctl(*words, check=False)
+        equal((result.returncode, result.stderr.count("\n")), (1, 1),
+              result.stderr)
+        contains(result.stderr, part, " ".join(words))
+    fails("would no longer be one", "del-bond-iface", "bond0", "e2")
+    fails("at least 2 interfaces", "add-bond", "br0", "b", "x0")
+    fails("at least 2 interfaces", "add-bond", "br0", "b", "x0", "tag=1")
+    fails("names with commas", "set", "Port", "bond0",
+          "other_config:bond-unused-members=e0 e1")
+    fails("lldp:enable=true", "set", "Interface", "e0", "lldp=true")
+    lab.switch.vsw_ctl("set", "Port", "bond0", "lacp=active")
+    lab.switch.vsw_ctl("set", "Interface", "e0", "other_config:lacp-port-id=7")
+    fails("both have other_config:lacp-port-id=7", "set", "Interface", "e1",
+          "other_config:lacp-port-id=7")
+    # One that another has by itself: that gives way.
+    ids = {name: lab.switch.get("Interface", name, "ofport")
+           for name in ("e1", "e2")}
+    lab.switch.vsw_ctl("set", "Interface", "e2",
+                       f"other_config:lacp-port-id={ids['e1']}")
+    members = {m["name"]: m["actor"]["port_id"] for m in
+               lab.switch.command("lacp/show", "bond0")[0]["members"]}
+    equal(members["e2"], ids["e1"], "what was asked for")
+    equal(len(set(members.values())), 3, f"numbers of their own: {members}")
+    # As the message said.
+    lab.switch.vsw_ctl("del-bond-iface", "bond0", "e2", "--", "set", "Port",
+                       "bond0", "other_config:bond-standby-members=e1")
 
 
 @test("what another client sets and contradicts itself is told in the row",

@@ -192,12 +192,14 @@ def _(lab):
         netns.run(["ovs-vsctl", db, *words])
     for run in (ovs_vsctl, lab.switch.vsw_ctl):
         run(*LINE)
-        show = lab.switch.vsw_ctl("show").stdout
-        contains(show, "        Port bond0\n"
-                 "            bond_mode: balance-tcp\n"
-                 "            lacp: active\n"
-                 "            Interface e0\n"
-                 "            Interface e1\n", "show")
+        wait_until(lambda: "        Port bond0\n"
+                   "            bond_mode: balance-tcp\n"
+                   "            lacp: active\n"
+                   "            Interface e0\n"
+                   "                state: kept out by LACP\n"
+                   "            Interface e1\n"
+                   "                state: kept out by LACP\n" in
+                   lab.switch.vsw_ctl("show").stdout, "show has them")
         rows.append({column: lab.switch.get("Port", "bond0", column)
                      for column in ("bond_mode", "lacp", "other_config")})
         contains(lab.switch.app("lacp/show", "bond0"), "lacp_time: fast",
@@ -225,3 +227,47 @@ def _(lab):
     ip_batch(["link set e1 down"], lab.far_ns.name)
     wait_until(lambda: "active_member: e1" not in
                lab.switch.vsw_ctl("show").stdout, "show has another")
+
+
+@test("show says of members that carry nothing why", only="vsw")
+def _(lab):
+    start(lab)
+    lab.switch.vsw_ctl("add-bond", "br0", "bond0", *MEMBERS)
+    lab.switch.app("bond/set-active-member", "bond0", "e1")
+    ip_batch(["link set e2 down"], lab.far_ns.name)
+    wait_until(lambda: "            active_member: e1\n"
+               "            Interface e0\n"
+               "                state: standby\n"
+               "            Interface e1\n"
+               "            Interface e2\n"
+               "                state: down\n" in
+               lab.switch.vsw_ctl("show").stdout, "show has the states")
+    lab.switch.vsw_ctl("set", "Port", "bond0", "bond_mode=balance-slb")
+    wait_until(lambda: "standby" not in lab.switch.vsw_ctl("show").stdout,
+               "all that are up carry")
+
+
+@test("questions to vswd: mistakes get a hint, and JSON may be pretty",
+      only="vsw")
+def _(lab):
+    start(lab)
+    lab.switch.vsw_ctl("add-bond", "br0", "bond0", *MEMBERS)
+    ask = lab.switch.vsw_ctl
+    for words, part in (
+            (("lldp/neighbours",), 'did you mean "lldp/neighbors"'),
+            (("bond/set_active_member", "bond0", "e1"),
+             'did you mean "bond/set-active-member"'),
+            (("bond_show",), 'did you mean "bond/show"'),
+            (("bond/show", "--help"), "vsw-ctl help bond/show"),
+            (("bond/show", "--all"), "options stand before the command"),
+            (("-f", "csv", "bond/show"), "JSON with --format=json"),
+            (("--pretty", "bond/show"), "it needs --format=json"),
+            (("bond/show", "e0"), "e0 is a member of bond bond0"),
+            (("bond/nonsense",), "is not a valid command")):
+        result = ask(*words, check=False)
+        equal((result.returncode, result.stderr.count("\n")), (1, 1),
+              result.stderr)
+        contains(result.stderr, part, " ".join(words))
+    text = ask("--pretty", "-f", "json", "bond/list").stdout
+    contains(text, '\n    "bond": "bond0"', "JSON with indents")
+    contains(text, "e1", "the members")

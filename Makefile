@@ -12,6 +12,7 @@
 #   tests/bench/vhost_gen*.c           the vhost-user generator, if DPDK is here
 #   tests/support/*.c                  what all three may use
 #   tests/support/dpdk/*.c             a program of DPDK each, if that is here
+#   tests/net/programs/*.c             a program of the net tests each
 
 VERSION  := 0.1.0
 PREFIX   ?= /usr/local
@@ -51,7 +52,7 @@ SRC_ovsdb  := $(filter-out ovsdb-lite/main.c,$(wildcard ovsdb-lite/*.c))
 SRC_dp     := $(wildcard datapath/packet/*.c datapath/vhost/*.c datapath/port/*.c \
               datapath/forward/*.c datapath/bond/*.c datapath/discovery/*.c \
               datapath/tunnel/*.c \
-              datapath/nat/*.c datapath/worker/*.c)
+              datapath/nat/*.c datapath/gateway/*.c datapath/worker/*.c)
 # Only with DPDK=1.
 ifeq ($(DPDK),)
 SRC_dp     := $(filter-out datapath/port/dpdk%,$(SRC_dp))
@@ -86,6 +87,8 @@ BENCH    += $(DIR)/bench/vhost_gen
 DPDK_TOOLS := $(patsubst tests/support/dpdk/%.c,$(DIR)/dpdk-tools/%,$(wildcard tests/support/dpdk/*.c))
 endif
 DPDK_OBJ := $(GEN_OBJ) $(call obj,$(wildcard tests/support/dpdk/*.c))
+
+NET_TOOLS := $(patsubst tests/net/programs/%.c,$(DIR)/net-tools/%,$(wildcard tests/net/programs/*.c))
 
 .PHONY: all
 all: $(PROGRAMS)
@@ -143,6 +146,10 @@ $(DIR)/fuzzers/%: $(DIR)/obj/tests/fuzz/%.o $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link,-fsanitize=fuzzer)
+$(DIR)/net-tools/%: $(DIR)/obj/tests/net/programs/%.o $(LIB_dp) $(LIB_base)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(call link)
 $(DIR)/bench/%: $(DIR)/obj/tests/bench/%.o $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
@@ -159,11 +166,12 @@ $(DIR)/dpdk-tools/%: $(DIR)/obj/tests/support/dpdk/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libdpdk)
 
-.PHONY: unit-programs fuzz-programs bench-programs dpdk-tools
+.PHONY: unit-programs fuzz-programs bench-programs dpdk-tools net-tools
 unit-programs: $(UNIT)
 fuzz-programs: $(FUZZ)
 bench-programs: $(BENCH)
 dpdk-tools: $(DPDK_TOOLS)
+net-tools: $(NET_TOOLS)
 .SECONDARY:
 
 -include $(shell find $(DIR)/obj -name '*.d' 2>/dev/null)
@@ -182,7 +190,7 @@ check:
 unit: $(UNIT)
 	scripts/run-unit $(DIR)/unit
 ## make net      tests with namespaces and real peers; root
-net: all dpdk-tools
+net: all dpdk-tools net-tools
 	tests/net/run $(T)
 ## make vm       tests with guests in QEMU; root
 vm: all

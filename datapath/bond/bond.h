@@ -175,6 +175,8 @@ unsigned bond_member_filter(const struct bond_member *member);
  */
 void bond_published(struct bond *bond);
 bool bond_wants_beacons(const struct bond *bond);
+/* What its beacons are known by; a random number, the same while it lives. */
+uint64_t bond_identity(const struct bond *bond);
 bool bond_wants_addresses(const struct bond *bond);
 
 /* --- by hand ----------------------------------------------------------- */
@@ -205,7 +207,7 @@ struct bond_status {
 	const char *primary;		  /* NULL: none */
 	const struct bond_member *active; /* NULL: none */
 	uint64_t n_failovers, n_announced;
-	uint64_t n_foreign_beacons; /* not of this bond, or not believed */
+	uint64_t n_foreign_beacons; /* not believed */
 };
 void bond_get_status(const struct bond *bond, uint64_t now_ms,
 		     struct bond_status *status);

@@ -8,7 +8,9 @@
  * Beacons are broadcast, so anyone may hear and repeat them. One is believed
  * that has our identity (a random number), a member's address, and a number
  * that this member has sent in the last intervals and that the receiver has not
- * heard before.
+ * heard before. So a neighbor cannot make a beacon that he has not heard, but
+ * may repeat one elsewhere: a member may then be taken to be heard that is not,
+ * as it would be without beacons.
  */
 #include "bond/bond_internal.h"
 

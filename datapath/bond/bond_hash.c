@@ -33,9 +33,10 @@ static inline uint32_t mac_end(const uint8_t *mac, uint16_t vid)
 }
 
 /* mac: 6 bytes of a header. */
-static unsigned hash_mac(uint32_t h, const uint8_t *mac, uint16_t vid)
+static unsigned hash_mac(uint32_t basis, const uint8_t *mac, uint16_t vid)
 {
-	return bond_mix_last(bond_mix(h, load_word(mac)), mac_end(mac, vid));
+	return bond_mix_last(bond_mix_first(basis, load_word(mac)),
+			     mac_end(mac, vid));
 }
 
 unsigned bond_hash_slb(uint64_t mac, uint16_t vid, uint32_t basis)
@@ -55,47 +56,74 @@ static uint16_t outer_vid(const struct packet *p)
 	return VLAN_VID(load_be16(p->header + 14));
 }
 
-static unsigned hash_macs(uint32_t h, const struct packet *p)
+static unsigned hash_macs(uint32_t basis, const struct packet *p)
 {
-	h = bond_mix(h, load_word(p->header + 6));
-	h = bond_mix(h, mac_end(p->header + 6, outer_vid(p)));
-	return hash_mac(h, p->header, 0);
+	const uint8_t *dst = p->header, *src = dst + 6;
+	uint32_t h = bond_mix_first(basis, load_word(src));
+
+	h = bond_mix(h, mac_end(src, outer_vid(p)));
+	h = bond_mix(h, load_word(dst));
+	return bond_mix_last(h, mac_end(dst, 0));
 }
 
-static inline uint32_t mix_words(uint32_t h, const uint8_t *at, unsigned n)
+/* What is hashed of a frame with IP; addresses are n bytes long. */
+struct flow_words {
+	const uint8_t *src, *dst;
+	unsigned n;
+	uint32_t last; /* what comes after the addresses, of L4 */
+};
+
+/* Half of two addresses of IPv6. */
+static inline uint32_t fold_half(const uint8_t *src, const uint8_t *dst)
 {
-	for (unsigned i = 0; i < n; i++)
-		h = bond_mix(h, load_word(at + 4 * i));
-	return h;
+	return bond_swap_halves(load_word(src)) ^ load_word(src + 4) ^
+	       bond_swap_pairs(load_word(dst)) ^ bond_turn(load_word(dst + 4));
+}
+
+static inline unsigned hash_words(enum bond_hash hash, uint32_t basis,
+				  const struct flow_words *w)
+{
+	uint32_t h, second;
+
+	if (w->n == 4) {
+		h = load_word(w->src) ^ bond_turn(load_word(w->dst));
+		if (hash == BOND_HASH_IP)
+			return bond_mix_only(basis, h);
+		return bond_mix_last(bond_mix_first(basis, h), w->last);
+	}
+	h = bond_mix_first(basis, fold_half(w->src, w->dst));
+	second = fold_half(w->src + 8, w->dst + 8);
+	if (hash == BOND_HASH_IP)
+		return bond_mix_last(h, second);
+	return bond_mix_last(bond_mix(h, second), w->last);
 }
 
 /* --- flows ------------------------------------------------------------- */
 
-/* ports: as they lie in the header, or 0. The last word. */
-static inline uint32_t ports_word(enum bond_hash hash, uint32_t ports,
-				  uint8_t proto)
+/* ports: as they lie in the header, or 0. */
+static inline uint32_t ports_word(uint32_t ports, uint8_t proto)
 {
-	return hash == BOND_HASH_L4 ? ports ^ (uint32_t)proto << 24 : 0;
+	return ports ^ (uint32_t)proto << 24;
 }
 
 /* Any frame. */
-static unsigned hash_parsed(enum bond_hash hash, uint32_t h,
+static unsigned hash_parsed(enum bond_hash hash, uint32_t basis,
 			    const struct packet *p)
 {
+	struct flow_words words = { 0 };
 	struct flow_key key;
 	uint32_t ports = 0;
-	unsigned n;
 
 	if (!flow_parse_packet(p, &key) || !key.ip_version)
-		return hash_macs(h, p);
-	n = key.ip_version == 4 ? 1 : 4;
-	h = mix_words(h, key.src_ip, n);
-	h = mix_words(h, key.dst_ip, n);
-	if (key.fragment)
-		return bond_mix_last(h, 0);
+		return hash_macs(basis, p);
+	words.src = key.src_ip;
+	words.dst = key.dst_ip;
+	words.n = key.ip_version == 4 ? 4 : 16;
 	if (key.has_ports)
 		ports = htobe32((uint32_t)key.src_port << 16 | key.dst_port);
-	return bond_mix_last(h, ports_word(hash, ports, key.ip_proto));
+	if (!key.fragment)
+		words.last = ports_word(ports, key.ip_proto);
+	return hash_words(hash, basis, &words);
 }
 
 static inline bool has_plain_ports(uint8_t proto)
@@ -103,19 +131,26 @@ static inline bool has_plain_ports(uint8_t proto)
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
 }
 
-/* The frame's type is at h[0], and n bytes are there from it on. */
-static inline bool is_plain_ip4(const uint8_t *h, unsigned n)
+/*
+ * The frame's type is at h[0], and n bytes are there from it on, ports too: it
+ * is IP without options, and has ports or needs none.
+ */
+static inline bool is_plain_ip4(enum bond_hash hash, const uint8_t *h,
+				unsigned n)
 {
 	return n >= 26 &&
 	       (load_word(h) & htobe32(0xffffff00)) == htobe32(0x08004500) &&
-	       !(load_half(h + 8) & htobe16(0x3fff)) && has_plain_ports(h[11]);
+	       (hash == BOND_HASH_IP ||
+		(!(load_half(h + 8) & htobe16(0x3fff)) &&
+		 has_plain_ports(h[11])));
 }
 
-static inline bool is_plain_ip6(const uint8_t *h, unsigned n)
+static inline bool is_plain_ip6(enum bond_hash hash, const uint8_t *h,
+				unsigned n)
 {
 	return n >= 46 &&
 	       (load_word(h) & htobe32(0xfffff000)) == htobe32(0x86dd6000) &&
-	       has_plain_ports(h[8]);
+	       (hash == BOND_HASH_IP || has_plain_ports(h[8]));
 }
 
 static unsigned hash_flow(enum bond_hash hash, uint32_t basis,
@@ -123,20 +158,26 @@ static unsigned hash_flow(enum bond_hash hash, uint32_t basis,
 {
 	unsigned at = 12, n = p->header_len;
 	const uint8_t *h = p->header;
-	uint32_t last;
+	struct flow_words words;
 
 	if (n >= ETH_HEADER_LEN + VLAN_TAG_LEN &&
 	    eth_type_is_vlan(load_be16(h + 12)))
 		at += VLAN_TAG_LEN;
 	h += at;
 	n -= at;
-	if (likely(is_plain_ip4(h, n))) {
-		last = ports_word(hash, load_word(h + 22), h[11]);
-		return bond_mix_last(mix_words(basis, h + 14, 2), last);
+	if (likely(is_plain_ip4(hash, h, n))) {
+		words.last = ports_word(load_word(h + 22), h[11]);
+		words.src = h + 14;
+		words.dst = h + 18;
+		words.n = 4;
+		return hash_words(hash, basis, &words);
 	}
-	if (likely(is_plain_ip6(h, n))) {
-		last = ports_word(hash, load_word(h + 42), h[8]);
-		return bond_mix_last(mix_words(basis, h + 10, 8), last);
+	if (likely(is_plain_ip6(hash, h, n))) {
+		words.last = ports_word(load_word(h + 42), h[8]);
+		words.src = h + 10;
+		words.dst = h + 26;
+		words.n = 16;
+		return hash_words(hash, basis, &words);
 	}
 	return hash_parsed(hash, basis, p);
 }

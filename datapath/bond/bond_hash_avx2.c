@@ -1,13 +1,18 @@
 /*
- * Eight packets at a time. Their header words are gathered, hashed side by
- * side, and looked up among the buckets' members.
+ * Eight packets at a time, by AVX2. Their header words are gathered, hashed
+ * side by side, and, where there are two members, the packets sorted by a table
+ * of permutations. What bond_hash.c does is the same for one packet, and is
+ * what decides; here are its usual cases only.
  *
  * All packets of a burst lie in one array, and each has its header in itself;
- * so 32-bit offsets from the first one lead to all of them.
+ * so the low halves of their addresses lead to all of them.
  *
  * A group of eight is taken for what its first packet is: IPv4 or IPv6, with a
- * tag or without. Those that are something else are hashed one by one
- * afterwards, and what the next group is taken for is looked at anew.
+ * tag or without. For each shape there is a function, which goes on until a
+ * group has misfits: these are hashed one by one, and what the next group is
+ * taken for is looked at anew.
+ *
+ * The hashes are in bond_hash_lanes.h.
  */
 #include "bond/bond_hash.h"
 
@@ -15,137 +20,9 @@
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
-#include <netinet/in.h>
+#include "bond/bond_hash_lanes.h"
 
-#define AVX2   __attribute__((target("avx2,popcnt")))
-#define INLINE __attribute__((always_inline)) static inline AVX2
-#define LANES  8u
-
-/*
- * Constants in memory, by a pointer that the compiler cannot see through: it
- * would make them anew for each group, by three instructions each.
- */
-#define EIGHT(x)                                                               \
-	{                                                                      \
-		x, x, x, x, x, x, x, x                                         \
-	}
-static const struct constants {
-	uint32_t mix[8], turn[8], type4_mask[8], type4[8], proto4_mask[8];
-	uint32_t type6_mask[8], type6[8], proto6_mask[8], tcp[8], udp[8];
-	uint32_t pick[8], half[8], vlan[8], svlan[8], vid[8];
-} CACHE_ALIGNED constants = {
-	.mix = EIGHT(BOND_MIX_WORD),
-	/* bytes of each word turned around */
-	.turn = { 0x00010203, 0x04050607, 0x08090a0b, 0x0c0d0e0f, 0x00010203,
-		  0x04050607, 0x08090a0b, 0x0c0d0e0f },
-	/* type, version and length; no fragment, protocol */
-	.type4_mask = EIGHT(0x00ffffff),
-	.type4 = EIGHT(0x00450008),
-	.proto4_mask = EIGHT(0xff00ff3f),
-	/* type and version; next header */
-	.type6_mask = EIGHT(0x00f0ffff),
-	.type6 = EIGHT(0x0060dd86),
-	.proto6_mask = EIGHT(0x00ff0000),
-	.tcp = EIGHT((uint32_t)IPPROTO_TCP << 24),
-	.udp = EIGHT((uint32_t)IPPROTO_UDP << 24),
-	/* the lowest byte of each word to the front */
-	.pick = EIGHT(0x0c080400),
-	.half = EIGHT(0xffff),
-	.vlan = EIGHT(0x0081),
-	.svlan = EIGHT(0xa888),
-	.vid = EIGHT(0xff0f),
-};
-
-#define CONSTANT(name) _mm256_load_si256((const void *)c->k->name)
-
-struct burst {
-	const struct bond_table *table;
-	struct packet *const *packets;
-	unsigned n;
-	struct bond_rows *rows;
-	uint8_t *buckets;
-};
-
-/* What is the same for all groups. */
-struct common {
-	const struct constants *k;
-	__m256i base;		/* the low half of the first packet's address */
-	__m256i basis;		/* of the hash */
-	__m256i ports;		/* ~0: they are hashed; 0: not */
-	struct packet **end[2]; /* of two members' rows, if there are two */
-};
-
-/*
- * The low halves of eight pointers, less that of the base: in lanes in an order
- * of their own, which all of a group's vectors have.
- */
-static const uint8_t packet_of_lane[LANES] = { 0, 1, 4, 5, 2, 3, 6, 7 };
-#define FIRST_LANES 0x33 /* of packets 0 to 3 */
-
-INLINE __m256i load_offsets(struct packet *const packets[], __m256i base)
-{
-	__m256i low = _mm256_loadu_si256((const void *)packets);
-	__m256i high = _mm256_loadu_si256((const void *)(packets + 4));
-	__m256 halves = _mm256_shuffle_ps(_mm256_castsi256_ps(low),
-					  _mm256_castsi256_ps(high), 0x88);
-
-	return _mm256_sub_epi32(_mm256_castps_si256(halves), base);
-}
-
-INLINE __m256i gather(const void *base, unsigned at, __m256i offsets)
-{
-	return _mm256_i32gather_epi32(
-		(const int *)(const void *)((const char *)base + at), offsets,
-		1);
-}
-
-INLINE __m256i multiply(const struct common *c, __m256i h, __m256i word)
-{
-	return _mm256_mullo_epi32(_mm256_xor_si256(h, word), CONSTANT(mix));
-}
-
-INLINE __m256i mix(const struct common *c, __m256i h, __m256i word)
-{
-	return _mm256_shuffle_epi8(multiply(c, h, word), CONSTANT(turn));
-}
-
-/* The bucket. */
-INLINE __m256i mix_last(const struct common *c, __m256i h, __m256i word)
-{
-	return _mm256_srli_epi32(multiply(c, h, word), 24);
-}
-
-/* The lowest byte of each lane. */
-INLINE void store_bytes(const struct common *c, uint8_t to[], __m256i v)
-{
-	__m256i bytes = _mm256_shuffle_epi8(v, CONSTANT(pick));
-	int64_t all = _mm_cvtsi128_si64(
-		_mm_unpacklo_epi16(_mm256_castsi256_si128(bytes),
-				   _mm256_extracti128_si256(bytes, 1)));
-
-	memcpy(to, &all, sizeof(all));
-}
-
-/* Where the headers are, from the first packet on. */
-INLINE __m256i load_headers(const struct burst *b, const struct common *c,
-			    __m256i packets)
-{
-	__m256i low =
-		gather(b->packets[0], offsetof(struct packet, header), packets);
-
-	return _mm256_sub_epi32(low, c->base);
-}
-
-/* --- members' rows ------------------------------------------------------ */
-
-/*
- * For each set of a group's packets: the places of the first four and of the
- * last four, those of the set first, as indices of 32-bit halves of pointers.
- */
-static struct {
-	uint8_t first[256][8], last[256][8];
-} places;
+/* --- two members --------------------------------------------------------- */
 
 /* Of packets [from, from + 4). */
 static void find_places(uint8_t order[8], unsigned set, unsigned from)
@@ -166,8 +43,8 @@ static void find_places(uint8_t order[8], unsigned set, unsigned from)
 static __attribute__((constructor)) void find_all_places(void)
 {
 	for (unsigned set = 0; set < 256; set++) {
-		find_places(places.first[set], set, 0);
-		find_places(places.last[set], set, 4);
+		find_places(constants.first[set], set, 0);
+		find_places(constants.last[set], set, 4);
 	}
 }
 
@@ -181,266 +58,296 @@ INLINE void store_set(struct packet **end, __m256i pointers,
 			    _mm256_permutevar8x32_epi32(pointers, o));
 }
 
-/* Two members: each packet to one or the other (a bit set) without a branch. */
-INLINE void share_two(struct common *c, struct packet *const packets[],
-		      size_t set)
+/* The packets (bits) that are the second member's: see bond_table.second. */
+INLINE size_t find_second(const struct bond_table *table, __m256i buckets)
+{
+	__m256i words = _mm256_permutevar8x32_epi32(
+		_mm256_loadu_si256((const void *)table->second),
+		_mm256_srli_epi32(buckets, 24));
+	__m256i bits = _mm256_sllv_epi32(words, _mm256_srli_epi32(buckets, 27));
+
+	return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(bits));
+}
+
+/* In place: the compiler would rather subtract from a register that holds 4. */
+INLINE int64_t negative(int64_t n)
+{
+	__asm__("neg %0" : "+r"(n) : : "cc");
+	return n;
+}
+
+/* Each packet to one or the other, without a branch. */
+INLINE void share_two(struct packet **end[2], struct packet *const packets[],
+		      const struct constants *k, size_t set)
 {
 	__m256i first = _mm256_loadu_si256((const void *)packets);
 	__m256i last = _mm256_loadu_si256((const void *)(packets + 4));
 	int64_t n_first = __builtin_popcountll(set & FIRST_LANES);
 	int64_t n = __builtin_popcountll(set);
 
-	store_set(c->end[1], first, places.first[set]);
-	store_set(c->end[1] + n_first, last, places.last[set]);
-	c->end[1] += n;
+	store_set(end[1], first, k->first[set]);
+	store_set(end[1] + n_first, last, k->last[set]);
+	end[1] += n;
 	set ^= 0xff;
-	store_set(c->end[0], first, places.first[set]);
-	store_set(c->end[0] + 4 - n_first, last, places.last[set]);
-	c->end[0] += LANES - n;
+	n_first = negative(n_first);
+	store_set(end[0], first, k->first[set]);
+	store_set(end[0] + 4 + n_first, last, k->last[set]);
+	end[0] += LANES + negative(n);
 }
 
-static void share_many(const struct burst *b, struct packet *const packets[],
-		       const uint8_t buckets[])
-{
-	for (unsigned i = 0; i < LANES; i++) {
-		unsigned row = bond_row_of(b->table->member[buckets[i]]);
+/* --- bursts -------------------------------------------------------------- */
 
-		*b->rows->ends[row]++ = packets[i];
-	}
+/* Eight highest bytes, in the order of the packets. */
+INLINE void note_buckets(const struct constants *k, uint8_t to[], __m256i v)
+{
+	__m256i bytes = _mm256_shuffle_epi8(v, CONSTANT(pick));
+	int64_t all = _mm_cvtsi128_si64(
+		_mm_unpacklo_epi16(_mm256_castsi256_si128(bytes),
+				   _mm256_extracti128_si256(bytes, 1)));
+
+	memcpy(to, &all, sizeof(all));
 }
 
-/* Four bytes are read where a bucket's is the last. */
-_Static_assert(offsetof(struct bond_table, which) >= 3, "readable");
-
-/* A group, of which all buckets are known. */
-INLINE void share_group(const struct burst *b, struct common *c, unsigned at,
-			__m256i buckets, bool two)
+/* What was shared out to two members. */
+static inline __attribute__((always_inline)) unsigned finish_two(
+	const struct bond_table *table, unsigned n, struct bond_rows *rows,
+	struct packet **first_end)
 {
-	uint8_t bytes[LANES];
+	unsigned first = first_end - rows->packets[0];
+	struct bond_share *shares = rows->shares;
 
-	if (b->buckets)
-		store_bytes(c, b->buckets + at, buckets);
-	if (two) {
-		__m256i which = gather(b->table->which - 3, 0, buckets);
-
-		share_two(c, b->packets + at,
-			  (unsigned)_mm256_movemask_ps(
-				  _mm256_castsi256_ps(which)));
-		return;
-	}
-	store_bytes(c, bytes, buckets);
-	share_many(b, b->packets + at, bytes);
+	shares[0] = (struct bond_share){ rows->packets[0], first,
+					 table->members[0] };
+	shares[1] = (struct bond_share){ rows->packets[1], n - first,
+					 table->members[1] };
+	if (likely(first && first != n))
+		return 2;
+	if (!first)
+		shares[0] = shares[1];
+	return 1;
 }
 
-/* --- source address and VLAN -------------------------------------------- */
+/* What is left after the groups of one shape. */
+static unsigned go_on(const struct bond_table *table,
+		      struct packet *const packets[], unsigned n,
+		      struct bond_rows *rows);
 
-INLINE __m256i is_vlan(const struct common *c, __m256i type)
+/*
+ * Groups of one shape, from rows->done on, until one has misfits, whose lanes
+ * are left in rows. What is not usual is left to go_on(), at the end only, lest
+ * registers be saved.
+ */
+INLINE unsigned share_shape(const struct bond_table *table,
+			    struct packet *const burst[], unsigned n,
+			    struct bond_rows *rows, struct shape s, bool two)
 {
-	return _mm256_or_si256(_mm256_cmpeq_epi32(type, CONSTANT(vlan)),
-			       _mm256_cmpeq_epi32(type, CONSTANT(svlan)));
-}
+	const struct constants *k = find_constants();
+	struct packet *const *packets = burst + rows->done;
+	struct packet *const *end = burst + (n & -LANES);
+	struct packet **ends[2] = { rows->ends[0], rows->ends[1] };
+	const char *base = base_of(*packets);
+	const __m256i least = least_of(k, s);
+	uint8_t *buckets = rows->buckets + rows->done;
 
-INLINE __m256i hash_slb(const struct burst *b, const struct common *c,
-			unsigned at)
-{
-	__m256i packets = load_offsets(b->packets + at, c->base);
-	__m256i headers = load_headers(b, c, packets);
-	__m256i mac = gather(b->packets[0], 6, headers);
-	__m256i rest = gather(b->packets[0], 10, headers);
-	__m256i tci = gather(b->packets[0], 14, headers);
-	__m256i vid;
+	do {
+		__m256i misfits;
+		__m256i h = hash_group(table, k, base, load_pointers(packets),
+				       least, s, &misfits);
 
-	/* rest: the address's end and the type. */
-	tci = _mm256_and_si256(tci, is_vlan(c, _mm256_srli_epi32(rest, 16)));
-	vid = _mm256_slli_epi32(_mm256_and_si256(tci, CONSTANT(vid)), 16);
-	rest = _mm256_blend_epi16(rest, vid, 0xaa);
-	return mix_last(c, mix(c, c->basis, mac), rest);
-}
-
-INLINE unsigned share_slb(const struct burst *b, struct common *c, bool two)
-{
-	unsigned at = 0;
-
-	for (; at + LANES <= b->n; at += LANES)
-		share_group(b, c, at, hash_slb(b, c, at), two);
-	return at;
-}
-
-/* --- flows -------------------------------------------------------------- */
-
-/* What the frames of a group are taken for. */
-struct shape {
-	bool is_ip6;
-	bool has_tag;
-};
-
-/* Whether n bytes of header are there; `pulled` beside it is less than 2^15. */
-INLINE __m256i has_bytes(const struct burst *b, __m256i packets, unsigned n)
-{
-	__m256i len = gather(b->packets[0], offsetof(struct packet, header_len),
-			     packets);
-
-	return _mm256_cmpgt_epi16(
-		len, _mm256_set1_epi32((int)(0x80000000u | (n - 1))));
-}
-
-/* Which packets of a group have the shape, and what is to be hashed. */
-struct group {
-	__m256i headers, fits, proto;
-};
-
-/* The words are compared as they lie in the header, in little endian. */
-INLINE struct group look_at_group(const struct burst *b, const struct common *c,
-				  unsigned at, struct shape s)
-{
-	const unsigned l3 = s.has_tag ? 18 : 14;
-	const void *base = b->packets[0];
-	__m256i packets = load_offsets(b->packets + at, c->base);
-	struct group g = { .headers = load_headers(b, c, packets) };
-	__m256i type = gather(base, l3 - 2, g.headers);
-	__m256i rest = gather(base, s.is_ip6 ? l3 + 4 : l3 + 6, g.headers);
-
-	g.fits = has_bytes(b, packets, l3 + (s.is_ip6 ? 44 : 24));
-	if (s.has_tag)
-		g.fits = _mm256_and_si256(
-			g.fits,
-			is_vlan(c, _mm256_and_si256(gather(base, 12, g.headers),
-						    CONSTANT(half))));
-	if (s.is_ip6) {
-		type = _mm256_and_si256(type, CONSTANT(type6_mask));
-		type = _mm256_cmpeq_epi32(type, CONSTANT(type6));
-		rest = _mm256_and_si256(rest, CONSTANT(proto6_mask));
-		g.proto = _mm256_slli_epi32(rest, 8);
-	} else {
-		type = _mm256_and_si256(type, CONSTANT(type4_mask));
-		type = _mm256_cmpeq_epi32(type, CONSTANT(type4));
-		g.proto = _mm256_and_si256(rest, CONSTANT(proto4_mask));
-	}
-	rest = _mm256_or_si256(_mm256_cmpeq_epi32(g.proto, CONSTANT(tcp)),
-			       _mm256_cmpeq_epi32(g.proto, CONSTANT(udp)));
-	g.fits = _mm256_and_si256(g.fits, _mm256_and_si256(type, rest));
-	return g;
-}
-
-INLINE __m256i hash_group(const struct burst *b, const struct common *c,
-			  const struct group *g, struct shape s)
-{
-	const unsigned l3 = s.has_tag ? 18 : 14;
-	const unsigned ports_at = l3 + (s.is_ip6 ? 40 : 20);
-	const void *base = b->packets[0];
-	__m256i ports, h = c->basis;
-
-	for (unsigned at = l3 + (s.is_ip6 ? 8 : 12); at < ports_at; at += 4)
-		h = mix(c, h, gather(base, at, g->headers));
-	ports = _mm256_xor_si256(gather(base, ports_at, g->headers), g->proto);
-	return mix_last(c, h, _mm256_and_si256(ports, c->ports));
-}
-
-/* Those that do not fit are hashed one by one. */
-static AVX2 __attribute__((noinline)) __m256i hash_misfits(
-	const struct burst *b, unsigned at, __m256i buckets, __m256i fits)
-{
-	uint32_t lanes[LANES], fit[LANES];
-
-	_mm256_storeu_si256((void *)lanes, buckets);
-	_mm256_storeu_si256((void *)fit, fits);
-	for (unsigned i = 0; i < LANES; i++)
-		if (fit[i] != UINT32_MAX)
-			lanes[i] = bond_hash_packet(
-				b->table->hash, b->table->basis,
-				b->packets[at + packet_of_lane[i]]);
-	return _mm256_loadu_si256((const void *)lanes);
-}
-
-/* Groups of one shape from packet `at` on, until one has misfits. */
-INLINE unsigned share_shape(const struct burst *b, struct common *c,
-			    unsigned at, struct shape s, bool two)
-{
-	for (; at + LANES <= b->n; at += LANES) {
-		struct group g = look_at_group(b, c, at, s);
-		__m256i buckets = hash_group(b, c, &g, s);
-
-		if (unlikely(!_mm256_testc_si256(g.fits,
-						 _mm256_set1_epi32(-1)))) {
-			buckets = hash_misfits(b, at, buckets, g.fits);
-			share_group(b, c, at, buckets, two);
-			return at + LANES;
+		if (!s.is_slb &&
+		    unlikely(!_mm256_testz_si256(misfits, misfits))) {
+			_mm256_store_si256((void *)rows->lanes, h);
+			_mm256_store_si256((void *)rows->misfits, misfits);
+			break;
 		}
-		share_group(b, c, at, buckets, two);
+		if (two)
+			share_two(ends, packets, k, find_second(table, h));
+		else
+			note_buckets(k, buckets, h);
+		packets += LANES;
+		buckets += LANES;
+	} while (packets != end);
+	if (two && likely(packets == burst + n))
+		return finish_two(table, n, rows, ends[0]);
+	rows->done = packets - burst;
+	if (!two)
+		return 0;
+	rows->ends[0] = ends[0];
+	rows->ends[1] = ends[1];
+	return go_on(table, burst, n, rows);
+}
+
+#define SHAPE(NAME, TWO, ...)                                                  \
+	static AVX2 unsigned NAME(const struct bond_table *table,              \
+				  struct packet *const packets[], unsigned n,  \
+				  struct bond_rows *rows)                      \
+	{                                                                      \
+		return share_shape(table, packets, n, rows,                    \
+				   (struct shape){ __VA_ARGS__ }, TWO);        \
 	}
-	return at;
-}
+#define SHAPES(NAME, TWO, ...)                                                 \
+	SHAPE(NAME##_4, TWO, __VA_ARGS__)                                      \
+	SHAPE(NAME##_4_tag, TWO, .has_tag = true, __VA_ARGS__)                 \
+	SHAPE(NAME##_6, TWO, .is_ip6 = true, __VA_ARGS__)                      \
+	SHAPE(NAME##_6_tag, TWO, .is_ip6 = true, .has_tag = true, __VA_ARGS__)
 
-/* The groups from `at` on, as what its first packet is. */
-INLINE unsigned share_some(const struct burst *b, struct common *c, unsigned at,
-			   bool two)
-{
-	const struct packet *p = b->packets[at];
-	unsigned type_at = 12;
+SHAPE(share_slb, true, .is_slb = true)
+SHAPES(share_l4, true, .has_ports = true)
+SHAPES(share_ip, true, .has_ports = false)
+SHAPE(note_slb, false, .is_slb = true)
+SHAPES(note_l4, false, .has_ports = true)
+SHAPES(note_ip, false, .has_ports = false)
 
-	if (eth_type_is_vlan(load_be16(p->header + 12)))
-		type_at += VLAN_TAG_LEN;
-	if (load_be16(p->header + type_at) != ETH_TYPE_IPV6) {
-		if (type_at == 12)
-			return share_shape(b, c, at,
-					   (struct shape){ false, false }, two);
-		return share_shape(b, c, at, (struct shape){ false, true },
-				   two);
+#define FOUR(NAME)                                                             \
+	{                                                                      \
+		NAME##_4, NAME##_6, NAME##_4_tag, NAME##_6_tag                 \
 	}
-	if (type_at == 12)
-		return share_shape(b, c, at, (struct shape){ true, false },
-				   two);
-	return share_shape(b, c, at, (struct shape){ true, true }, two);
-}
+static bond_share_fn *const share_l4[] = FOUR(share_l4);
+static bond_share_fn *const share_ip[] = FOUR(share_ip);
+static bond_share_fn *const note_l4[] = FOUR(note_l4);
+static bond_share_fn *const note_ip[] = FOUR(note_ip);
 
-INLINE unsigned share(const struct burst *b, struct common *c, bool two)
+static inline unsigned find_shape(const struct packet *p)
 {
-	unsigned at = 0;
+	const uint8_t *type = p->header + 12;
+	unsigned tagged = 0;
 
-	if (b->table->hash == BOND_HASH_SLB)
-		return share_slb(b, c, two);
-	while (at + LANES <= b->n)
-		at = share_some(b, c, at, two);
-	return at;
+	if (likely(load_be16(type) == ETH_TYPE_IPV4))
+		return 0;
+	if (eth_type_is_vlan(load_be16(type))) {
+		type += VLAN_TAG_LEN;
+		tagged = 2;
+	}
+	return tagged + (load_be16(type) == ETH_TYPE_IPV6);
 }
 
-INLINE struct common make_common(const struct burst *b)
+static inline bool are_near(struct packet *const packets[], unsigned n)
 {
-	struct common c = {
-		.k = &constants,
-		.base = _mm256_set1_epi32((int)(uintptr_t)b->packets[0]),
-		.basis = _mm256_set1_epi32((int)b->table->basis),
-		.ports = _mm256_set1_epi32(-(b->table->hash == BOND_HASH_L4)),
-	};
-
-	__asm__("" : "+r"(c.k));
-	return c;
+	return likely(n >= LANES) && likely(!far_apart(packets[0]));
 }
 
-static AVX2 __attribute__((noinline)) unsigned share_any(const struct burst *b)
+/* The group of rows->done, its misfits one by one. */
+static void note_misfits(const struct bond_table *table,
+			 struct packet *const packets[], struct bond_rows *rows)
 {
-	struct common c = make_common(b);
+	uint8_t *buckets = rows->buckets + rows->done;
 
-	return share(b, &c, false);
+	packets += rows->done;
+	for (unsigned i = 0; i < LANES; i++) {
+		unsigned at = packet_of_lane[i];
+
+		buckets[at] = rows->lanes[i] >> 24;
+		if (rows->misfits[i])
+			buckets[at] = bond_hash_packet(
+				table->hash, table->basis, packets[at]);
+	}
+	rows->done += LANES;
 }
 
-AVX2 unsigned bond_hash_share_avx2(const struct bond_table *table,
+unsigned bond_hash_note_avx2(const struct bond_table *table,
+			     struct packet *const packets[], unsigned n,
+			     struct bond_rows *rows)
+{
+	bond_share_fn *const *shapes =
+		table->hash == BOND_HASH_L4 ? note_l4 : note_ip;
+
+	rows->done = 0;
+	if (!are_near(packets, n))
+		return 0;
+	if (table->hash == BOND_HASH_SLB)
+		note_slb(table, packets, n, rows);
+	while (rows->done + LANES <= n) {
+		unsigned shape = find_shape(packets[rows->done]);
+
+		shapes[shape](table, packets, n, rows);
+		if (rows->done + LANES <= n)
+			note_misfits(table, packets, rows);
+	}
+	return rows->done;
+}
+
+/* Packets [from, to), whose buckets have been noted. */
+static void share_noted(const struct bond_table *table,
+			struct packet *const packets[], unsigned from,
+			unsigned to, struct bond_rows *rows)
+{
+	for (unsigned i = from; i < to; i++)
+		*rows->ends[table->row[rows->buckets[i]]]++ = packets[i];
+}
+
+static __attribute__((noinline)) unsigned go_on(const struct bond_table *table,
+						struct packet *const packets[],
+						unsigned n,
+						struct bond_rows *rows)
+{
+	bond_share_fn *const *shapes =
+		table->hash == BOND_HASH_L4 ? share_l4 : share_ip;
+	unsigned from = rows->done;
+
+	if (from + LANES <= n && are_near(packets, n)) {
+		note_misfits(table, packets, rows);
+		share_noted(table, packets, from, rows->done, rows);
+		from += LANES;
+		if (from + LANES <= n)
+			return shapes[find_shape(packets[from])](table, packets,
+								 n, rows);
+	}
+	for (unsigned i = from; i < n; i++)
+		rows->buckets[i] =
+			bond_hash_packet(table->hash, table->basis, packets[i]);
+	share_noted(table, packets, from, n, rows);
+	return finish_two(table, n, rows, rows->ends[0]);
+}
+
+static inline unsigned share_flows(const struct bond_table *table,
 				   struct packet *const packets[], unsigned n,
-				   struct bond_rows *rows, uint8_t buckets[])
+				   struct bond_rows *rows,
+				   bond_share_fn *const shapes[])
 {
-	const struct burst b = { table, packets, n, rows, buckets };
-	struct common c;
-	unsigned done;
+	rows->done = 0;
+	rows->ends[0] = rows->packets[0];
+	rows->ends[1] = rows->packets[1];
+	if (!are_near(packets, n))
+		return go_on(table, packets, n, rows);
+	return shapes[find_shape(packets[0])](table, packets, n, rows);
+}
 
-	if (!table->has_two)
-		return share_any(&b);
-	c = make_common(&b);
-	c.end[0] = rows->ends[0];
-	c.end[1] = rows->ends[1];
-	done = share(&b, &c, true);
-	rows->ends[0] = c.end[0];
-	rows->ends[1] = c.end[1];
-	return done;
+static unsigned two_by_slb(const struct bond_table *table,
+			   struct packet *const packets[], unsigned n,
+			   struct bond_rows *rows)
+{
+	rows->done = 0;
+	rows->ends[0] = rows->packets[0];
+	rows->ends[1] = rows->packets[1];
+	if (!are_near(packets, n))
+		return go_on(table, packets, n, rows);
+	return share_slb(table, packets, n, rows);
+}
+
+static unsigned two_by_l4(const struct bond_table *table,
+			  struct packet *const packets[], unsigned n,
+			  struct bond_rows *rows)
+{
+	return share_flows(table, packets, n, rows, share_l4);
+}
+
+static unsigned two_by_ip(const struct bond_table *table,
+			  struct packet *const packets[], unsigned n,
+			  struct bond_rows *rows)
+{
+	return share_flows(table, packets, n, rows, share_ip);
+}
+
+bond_share_fn *bond_hash_find_two_avx2(enum bond_hash hash)
+{
+	switch (hash) {
+	case BOND_HASH_SLB:
+		return two_by_slb;
+	case BOND_HASH_L4:
+		return two_by_l4;
+	default:
+		return two_by_ip;
+	}
 }
 
 bool bond_hash_has_avx2(void)
@@ -451,11 +358,16 @@ bool bond_hash_has_avx2(void)
 
 #else
 
-unsigned bond_hash_share_avx2(const struct bond_table *table,
-			      struct packet *const packets[], unsigned n,
-			      struct bond_rows *rows, uint8_t buckets[])
+unsigned bond_hash_note_avx2(const struct bond_table *table,
+			     struct packet *const packets[], unsigned n,
+			     struct bond_rows *rows)
 {
-	return 0; /* never called */
+	return 0;
+}
+
+bond_share_fn *bond_hash_find_two_avx2(enum bond_hash hash)
+{
+	return NULL;
 }
 
 bool bond_hash_has_avx2(void)

@@ -47,6 +47,11 @@ bool bond_wants_beacons(const struct bond *bond)
 	return bond->config.detect == BOND_DETECT_BEACON;
 }
 
+uint64_t bond_identity(const struct bond *bond)
+{
+	return bond->identity;
+}
+
 bool bond_wants_addresses(const struct bond *bond)
 {
 	return bond_announces(bond);

@@ -37,25 +37,37 @@ struct bond_load {
 	uint32_t random, gap; /* the thread's: what is sampled next */
 } CACHE_ALIGNED;
 
+struct bond_table;
+struct bond_rows;
+
+/* What bond_table_share() does, but for counting. */
+typedef unsigned bond_share_fn(const struct bond_table *table,
+			       struct packet *const packets[], unsigned n,
+			       struct bond_rows *rows);
+
 struct bond_table {
 	enum bond_hash hash;
 	uint32_t basis;		      /* other_config:bond-hash-basis */
 	uint8_t active;		      /* member, or BOND_NO_MEMBER */
 	uint8_t member[BOND_BUCKETS]; /* of each bucket */
 	/*
-	 * bond_table_finish()'s, for the usual case that there are two: which
-	 * they are, and for each bucket 0 or 0x80.
+	 * bond_table_finish()'s. Members that have buckets have a row each;
+	 * of each bucket, its member's; of each row, the member.
 	 */
-	bool has_two;
-	uint8_t two[2];
-	uint8_t which[BOND_BUCKETS];
+	uint8_t row[BOND_BUCKETS];
+	uint8_t members[BOND_MEMBERS_MAX + 1];
+	uint8_t n_rows;
+	bond_share_fn *quick; /* NULL: there is none for so many rows */
+	/* Whether bucket b has row 1: in word b % 8, bit 31 - b / 8. */
+	uint32_t second[8];
+	uint32_t factor_lanes[8]; /* eight times what the basis leads to */
 	/* By thread, n_loads of them; they outlive the table. 0: not counted.
 	 */
 	struct bond_load *const *loads;
 	unsigned n_loads;
 };
 
-/* When `member` is filled in. A table that was not finished is only slower. */
+/* When all else is filled in, and before anything is shared out by it. */
 void bond_table_finish(struct bond_table *table);
 
 /*
@@ -77,11 +89,14 @@ struct bond_share {
 /* Scratch memory of one thread. */
 #define BOND_ROW_MAX (PACKET_BURST_MAX + 8)
 struct bond_rows {
-	/* For each member, and for none; of two members the first two. */
 	struct packet *packets[BOND_MEMBERS_MAX + 1][BOND_ROW_MAX];
-	struct packet **ends[BOND_MEMBERS_MAX + 1];
 	struct bond_share shares[BOND_MEMBERS_MAX + 1];
 	uint8_t buckets[PACKET_BURST_MAX];
+	/* bond_hash_avx2.c's */
+	unsigned done; /* packets */
+	struct packet **ends[2];
+	uint32_t lanes[8] CACHE_ALIGNED;
+	uint32_t misfits[8];
 };
 
 /*
@@ -91,6 +106,6 @@ struct bond_rows {
  */
 unsigned bond_table_share(const struct bond_table *table,
 			  struct packet *const packets[], unsigned n,
-			  uint16_t in, unsigned thread, struct bond_rows *rows);
+			  struct bond_rows *rows, uint16_t in, unsigned thread);
 
 #endif

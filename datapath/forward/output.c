@@ -92,6 +92,14 @@ static inline bool is_special(const struct fwd_port *out)
 	       (uintptr_t)out->bond;
 }
 
+static __attribute__((noinline)) void send_all_captured(
+	const struct pipeline *pl, const struct fwd_port *out,
+	struct packet *const packets[], unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		send_captured(pl, out, packets[i]);
+}
+
 static __attribute__((noinline)) void send_special(
 	struct pipeline *pl, const struct fwd_port *out,
 	struct packet *const packets[], unsigned n)
@@ -101,8 +109,7 @@ static __attribute__((noinline)) void send_special(
 	else if (out->patch_peer)
 		pipeline_cross(pl, out, packets, n);
 	else
-		for (unsigned i = 0; i < n; i++)
-			send_captured(pl, out, packets[i]);
+		send_all_captured(pl, out, packets, n);
 }
 
 static inline void send_to_port(struct pipeline *pl, const struct fwd_port *out,

@@ -152,9 +152,10 @@ static void drop_at_bond(const struct pipeline *pl, const struct fwd_port *bond,
  * would be taken for ours, and end the aggregation. Returns how many are left,
  * in `kept`.
  */
-static __attribute__((noinline)) unsigned keep_slow(
-	const struct pipeline *pl, const struct fwd_port *bond,
-	struct packet *const packets[], unsigned n, struct packet *kept[])
+static unsigned keep_slow(const struct pipeline *pl,
+			  const struct fwd_port *bond,
+			  struct packet *const packets[], unsigned n,
+			  struct packet *kept[])
 {
 	unsigned n_kept = 0;
 
@@ -174,46 +175,64 @@ static void capture_share(const struct fwd_port *bond,
 		capture_packet(bond->capture, share->packets[i], CAPTURE_OUT);
 }
 
-static void share_out(struct pipeline *pl, const struct fwd_port *bond,
-		      struct packet *const packets[], unsigned n)
+/* A share that somebody listens to, or that no member may send. */
+static __attribute__((noinline)) void send_share(struct pipeline *pl,
+						 const struct fwd_port *bond,
+						 const struct fwd_port *out,
+						 const struct bond_share *share)
+{
+	if (!out) {
+		drop_at_bond(pl, bond, share->packets, share->n,
+			     DROP_BOND_DOWN);
+		return;
+	}
+	if (bond->capture)
+		capture_share(bond, share);
+	output_send(pl, out, share->packets, share->n);
+}
+
+static inline void share_out(struct pipeline *pl, const struct fwd_port *bond,
+			     struct packet *const packets[], unsigned n)
 {
 	const struct fwd_port *from = pl->stages[pl->depth]->as;
 	const struct fwd_bond *b = bond->bond;
-	unsigned n_shares;
+	const struct bond_share *share = pl->rows->shares, *end;
 
-	n_shares =
-		bond_table_share(b->table, packets, n, from ? from->number : 0,
-				 pl->thread, pl->rows);
-	for (unsigned i = 0; i < n_shares; i++) {
-		const struct bond_share *share = &pl->rows->shares[i];
+	end = share + bond_table_share(b->table, packets, n, pl->rows,
+				       from ? from->number : 0, pl->thread);
+	do {
 		const struct fwd_port *out = NULL;
 
 		if (likely(share->member < b->n_members))
 			out = b->members[share->member];
-		if (unlikely(!out)) {
-			/* No member may send. */
-			drop_at_bond(pl, bond, share->packets, share->n,
-				     DROP_BOND_DOWN);
+		if (unlikely(!out) || unlikely((uintptr_t)bond->capture |
+					       (uintptr_t)out->capture)) {
+			send_share(pl, bond, out, share);
 			continue;
 		}
-		if (unlikely(bond->capture))
-			capture_share(bond, share);
-		output_send(pl, out, share->packets, share->n);
-	}
+		pl->last_out = out;
+		port_send(out->port, share->packets, share->n, pl->thread);
+	} while (++share < end);
+}
+
+static __attribute__((noinline)) void share_out_kept(
+	struct pipeline *pl, const struct fwd_port *bond,
+	struct packet *const packets[], unsigned n)
+{
+	struct packet *kept[PACKET_BURST_MAX];
+
+	n = keep_slow(pl, bond, packets, n, kept);
+	if (n)
+		share_out(pl, bond, kept, n);
 }
 
 void pipeline_bond(struct pipeline *pl, const struct fwd_port *bond,
 		   struct packet *const packets[], unsigned n)
 {
-	struct packet *kept[PACKET_BURST_MAX];
-
-	if (likely(!bond->bond->stops_slow)) {
+	if (unlikely(bond->bond->stops_slow))
+		share_out_kept(pl, bond, packets, n);
+	else
 		share_out(pl, bond, packets, n);
-		return;
-	}
-	n = keep_slow(pl, bond, packets, n, kept);
-	if (n)
-		share_out(pl, bond, kept, n);
 }
 
 /* --- frames of our own -------------------------------------------------- */

@@ -51,8 +51,23 @@ static bool is_lldp_address(uint64_t dst)
 	       dst == (MAC_LLDP_TOP | 0xe);
 }
 
+/*
+ * Those of other bonds are frames like others: they have to reach those, the
+ * type is anybody's for experiments, and a hundred switches' would leave no
+ * room in the port's rate for its own.
+ */
+static bool is_own_beacon(const struct fwd_port *in, const struct packet *p)
+{
+	struct beacon beacon;
+
+	return in->punts >> PUNT_BEACON & 1 &&
+	       beacon_parse(p->header, p->header_len, &beacon) &&
+	       beacon.identity == in->beacons;
+}
+
 /* The protocol that a frame to a group address belongs to, or N_PUNT_KINDS. */
-static enum punt_kind protocol_of(const struct packet *p, uint64_t dst)
+static enum punt_kind protocol_of(const struct fwd_port *in,
+				  const struct packet *p, uint64_t dst)
 {
 	unsigned at = find_type(p);
 	uint16_t type;
@@ -60,7 +75,7 @@ static enum punt_kind protocol_of(const struct packet *p, uint64_t dst)
 	if (!at)
 		return N_PUNT_KINDS;
 	type = load_be16(p->header + at);
-	if (type == BEACON_ETHERTYPE)
+	if (type == BEACON_ETHERTYPE && is_own_beacon(in, p))
 		return PUNT_BEACON;
 	if (type == ETH_TYPE_SLOW && dst == MAC_SLOW)
 		return PUNT_SLOW;
@@ -74,7 +89,7 @@ static enum punt_kind protocol_of(const struct packet *p, uint64_t dst)
 int protocol_punt(const struct fwd_port *in, const struct packet *p,
 		  uint64_t dst)
 {
-	enum punt_kind kind = protocol_of(p, dst);
+	enum punt_kind kind = protocol_of(in, p, dst);
 
 	if (kind == N_PUNT_KINDS || !(in->punts >> kind & 1) || !in->punt)
 		return -1;

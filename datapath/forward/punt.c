@@ -81,6 +81,13 @@ unsigned punt_ring_read(struct punt_ring *ring, unsigned max,
 	return wake_ring_read(ring->ring, max, read_record, &reading);
 }
 
+static unsigned rate_of(enum punt_kind kind)
+{
+	return kind == PUNT_NEIGHBOR ? PUNT_RATE_COPY
+	       : kind == PUNT_BEACON ? PUNT_RATE_BEACON
+				     : PUNT_RATE;
+}
+
 /* Whether a frame may come now; then the next is due an interval later. */
 static bool is_in_time(_Atomic uint64_t *due, unsigned rate)
 {
@@ -119,8 +126,7 @@ enum punt_result punt_packet(struct punt *punt, const struct packet *p,
 	uint32_t n = MIN(p->len, bytes_max(kind));
 	struct stored *s;
 
-	if (!is_in_time(&punt->due[kind],
-			kind == PUNT_NEIGHBOR ? PUNT_RATE_COPY : PUNT_RATE))
+	if (!is_in_time(&punt->due[kind], rate_of(kind)))
 		return PUNT_LIMITED;
 	s = wake_ring_reserve(punt->ring->ring, sizeof(*s) + n,
 			      is_vital(kind) ? 0 : RING_KEPT);

@@ -22,15 +22,17 @@ enum punt_kind {
 	PUNT_SLOW,     /* to 01:80:c2:00:00:02 (LACP, markers) */
 	PUNT_LLDP,     /* to 01:80:c2:00:00:0e, 03 or 00, type 0x88cc */
 	PUNT_CDP,      /* to 01:00:0c:cc:cc:cc */
-	PUNT_BEACON,   /* a bond's own, BEACON_ETHERTYPE */
+	PUNT_BEACON,   /* the bond's own, by its identity (packet/beacon.h) */
 	PUNT_NEIGHBOR, /* ARP, neighbour discovery; a copy, the frame goes on */
 	N_PUNT_KINDS,
 };
 
-#define PUNT_RATE      100  /* frames a second, kind and port, ... */
-#define PUNT_RATE_COPY 50   /* ... and of copies */
-#define PUNT_BURST     64   /* that may come at once */
-#define PUNT_BYTES_MAX 1600 /* of a frame; longer ones are cut */
+#define PUNT_RATE      100 /* frames a second, kind and port, ... */
+#define PUNT_RATE_COPY 50  /* ... and of copies */
+/* Beacons of 31 other members, each 10 ms: what a bond may be told to send. */
+#define PUNT_RATE_BEACON 3200
+#define PUNT_BURST	 64   /* that may come at once */
+#define PUNT_BYTES_MAX	 1600 /* of a frame; longer ones are cut */
 
 struct punt_ring;
 

@@ -115,6 +115,7 @@ struct fwd_port {
 	_Atomic uint8_t filter;	   /* enum fwd_filter; see below */
 	struct fwd_port *patch_peer; /* a port of another bridge, or NULL */
 	struct capture *capture;     /* NULL: nobody is listening */
+	uint64_t beacons;      /* PUNT_BEACON: the identity of those it takes */
 	uint16_t number;       /* in the FDB; 1 and up, kept over snapshots */
 	uint16_t slot;	       /* place in bridge->ports */
 	uint16_t untagged_vid; /* leaves without a tag, or none */

@@ -223,14 +223,14 @@ static inline uint32_t offload_word(const struct packet_offload *o)
 	return word;
 }
 
+/* A field's first bit in that word (little endian). */
+#define OFFLOAD_BIT(field) (8 * offsetof(struct packet_offload, field))
+
 static inline uint32_t slow_mask(uint32_t offloads)
 {
-	struct packet_offload o = {
-		.csum_needed = !(offloads & PORT_TX_CSUM),
-		.gso = 0xff,
-	};
-
-	return offload_word(&o);
+	return (uint32_t) !(offloads & PORT_TX_CSUM)
+		       << OFFLOAD_BIT(csum_needed) |
+	       0xffu << OFFLOAD_BIT(gso);
 }
 
 _Static_assert(offsetof(struct packet_offload, gso) < 4, "in the word");

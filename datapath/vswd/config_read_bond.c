@@ -167,7 +167,7 @@ static void read_members(struct cfg_bond *bond, const char *where,
 			bond->members[i].rank = RANK_UNNAMED;
 	if (primary && primary[0])
 		bond->primary = xstrdup(primary);
-	if (bond->primary && !find_member(bond, primary))
+	if (bond->primary && !find_member(bond, bond->primary))
 		log_warn("%s: bond-primary is \"%s\", which is no member; it "
 			 "counts once it is one",
 			 where, primary);

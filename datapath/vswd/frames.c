@@ -182,6 +182,8 @@ void frames_attach(struct vswitch *vs, struct vport *v, struct fwd_port *p)
 	tap = kinds ? get_tap(f, v) : NULL;
 	if (!tap)
 		return;
+	if (v->bond)
+		p->beacons = bond_identity(v->bond->bond);
 	p->punt = &tap->punt;
 	p->punts = kinds;
 }

@@ -298,10 +298,8 @@ static void give_up(struct vbond *vb, char *why)
 		vport_close(vb->vs, vb->members[i]);
 }
 
-void vbond_published(struct vbond *vb)
+static void tell_links(struct vbond *vb)
 {
-	if (!vb->applied)
-		return;
 	for (unsigned i = 0; i < bond_n_members(vb->bond); i++) {
 		struct vport *v =
 			vbond_find_vport(vb, bond_member_at(vb->bond, i));
@@ -309,6 +307,13 @@ void vbond_published(struct vbond *vb)
 		if (v)
 			vbond_member_changed(v);
 	}
+}
+
+void vbond_published(struct vbond *vb)
+{
+	if (!vb->applied)
+		return;
+	tell_links(vb);
 	bond_published(vb->bond);
 	vbond_arm(vb);
 }
@@ -341,6 +346,8 @@ void vbond_apply(struct vbond *vb)
 	if (first)
 		bond_restore_active(vb->bond, config->active_mac,
 				    vswitch_now_ms());
+	/* A port that works becomes a member that does, with no gap between. */
+	tell_links(vb);
 	vbond_watch(vb);
 	vbond_arm(vb);
 }

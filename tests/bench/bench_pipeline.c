@@ -1,8 +1,9 @@
 /*
  * Bursts of 64-byte frames through the pipeline over null ports, for counting
  * instructions (tests/bench/instructions runs it under callgrind) and for a
- * first look at speed. The cases of bonds have two members; what they cost is
- * the difference from "plain..." with the same frames to one port.
+ * first look at speed. The cases of bonds have two members, if nothing else is
+ * said; what they cost is the difference from "plain..." with the same frames
+ *to one port.
  *
  *	bench_pipeline CASE BURSTS [BURST_SIZE]
  *
@@ -20,7 +21,8 @@
 
 #define STATIONS  64
 #define FRAME_LEN 64
-#define PORTS	  4
+#define PORTS	  4 /* of the bridge, if there is no bond */
+#define PORTS_MAX 6
 #define BURST	  32
 #define MEMBERS	  2
 
@@ -34,8 +36,8 @@ enum frames {
 struct bench {
 	struct fwd_snapshot *snapshot;
 	struct fwd_bridge *bridge;
-	struct port *port[PORTS];
-	struct fwd_port *fwd[PORTS];
+	struct port *port[PORTS_MAX];
+	struct fwd_port *fwd[PORTS_MAX];
 	uint8_t frames[STATIONS][FRAME_LEN];
 	struct iovec replay[STATIONS];
 };
@@ -49,6 +51,7 @@ struct bench_case {
 	enum frames frames;
 	bool bond; /* the output */
 	enum bond_hash hash;
+	unsigned members; /* 0: MEMBERS */
 };
 
 /* The designated form leaves out what is 0. */
@@ -88,7 +91,11 @@ static const struct bench_case cases[] = {
 	FLAT("bond-l4", "to a bond, by flow", .frames = UDP4, BOND(L4)),
 	FLAT("bond-l4-mixed", "the same, UDP and TCP", .frames = UDP_TCP4,
 	     BOND(L4)),
-	FLAT("bond-l4-6", "the same, IPv6 UDP", .frames = UDP6, BOND(L4)),
+	FLAT("bond-l4-3", "the same, to three members", .frames = UDP4,
+	     BOND(L4), .members = 3),
+	FLAT("bond-l4-4", "the same, to four members", .frames = UDP4, BOND(L4),
+	     .members = 4),
+	FLAT("bond-l4-6", "to two members, IPv6 UDP", .frames = UDP6, BOND(L4)),
 	TAGGED("plain-tag", "IPv4 UDP to one port", .frames = UDP4),
 	TAGGED("bond-slb-tag", "to a bond, by sender and VLAN", .frames = UDP4,
 	       BOND(SLB)),
@@ -111,21 +118,22 @@ static void make_bond(struct bench *b, const struct bench_case *c)
 {
 	static struct bond_load load, *loads[2] = { NULL, &load };
 	struct bond_table *table = xcalloc(1, sizeof(*table));
+	unsigned members = c->members ? c->members : MEMBERS;
 
 	table->hash = c->hash;
 	for (unsigned i = 0; i < BOND_BUCKETS; i++)
-		table->member[i] = i % MEMBERS;
+		table->member[i] = i % members;
 	bond_table_finish(table);
 	table->loads = loads;
 	table->n_loads = 2;
 	fwd_port_make_bond(b->fwd[1], table);
-	for (unsigned i = 0; i < MEMBERS; i++)
+	for (unsigned i = 0; i < members; i++)
 		fwd_bond_add_member(b->fwd[1], b->port[2 + i], 0);
 }
 
 static void open_ports(struct bench *b, const struct bench_case *c)
 {
-	for (unsigned i = 0; i < PORTS; i++) {
+	for (unsigned i = 0; i < PORTS_MAX; i++) {
 		char name[8];
 		struct port_config config = { .name = name,
 					      .type = "null",
@@ -138,7 +146,7 @@ static void open_ports(struct bench *b, const struct bench_case *c)
 			fprintf(stderr, "bench_pipeline: %s\n", error);
 			exit(1);
 		}
-		if (c->bond && i > 1)
+		if (i >= (c->bond ? 2 : PORTS))
 			continue;
 		b->fwd[i] = fwd_bridge_add_port(b->bridge, b->port[i], i + 1,
 						i ? &c->out : &c->in);
@@ -220,7 +228,7 @@ static uint64_t packets_sent(const struct bench *b)
 {
 	uint64_t sent = 0;
 
-	for (unsigned i = 0; i < PORTS; i++) {
+	for (unsigned i = 0; i < PORTS_MAX; i++) {
 		struct port_counters total;
 
 		port_get_counters(b->port[i], &total);
@@ -270,7 +278,7 @@ int main(int argc, char *argv[])
 	pipeline_destroy(pipeline);
 	fdb_destroy(b->bridge->fdb);
 	fwd_snapshot_destroy(b->snapshot);
-	for (unsigned i = 0; i < PORTS; i++)
+	for (unsigned i = 0; i < PORTS_MAX; i++)
 		port_close(b->port[i]);
 	free(b);
 	return 0;

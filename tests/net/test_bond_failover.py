@@ -56,7 +56,8 @@ def _(lab):
     check(rig, "m1")
 
 
-@test("active-backup with MII polling: detection takes an interval")
+@test("active-backup with MII polling: detection takes an interval",
+      slow=True)
 def _(lab):
     rig = Learning(lab, bond_mode="active-backup", other_config={
         "bond-primary": "m0", "bond-detect-mode": "miimon",
@@ -69,7 +70,8 @@ def _(lab):
     check(rig, "m1", 0.1 + GRACE)
 
 
-@test("active-backup with bond_downdelay and bond_updelay: both are kept")
+@test("active-backup with bond_downdelay and bond_updelay: both are kept",
+      slow=True)
 def _(lab):
     rig = Learning(lab, bond_mode="active-backup", bond_downdelay=300,
                    bond_updelay=400, other_config={"bond-primary": "m0"})
@@ -132,7 +134,8 @@ def _(lab):
         rig.check_once()
 
 
-@test("port-id: pulling either member and putting it back", only="vsw")
+@test("port-id: pulling either member and putting it back", only="vsw",
+      slow=True)
 def _(lab):
     rig = Learning(lab, other_config={"bond-policy": "port-id"})
     rig.settled()
@@ -210,7 +213,8 @@ def pull_both_in_turn(rig):
         wait_negotiated((rig.lab.switch, "bond0"), (rig.up, "bond0"))
 
 
-@test("iperf3 over UDP: what a pulled member costs, by its own numbers")
+@test("iperf3 over UDP: what a pulled member costs, by its own numbers",
+      slow=True)
 def _(lab):
     rig, one, two = iperf_hosts(lab)
     recorder = Recorder().add(one.namespace, "eth0", called="h1")
@@ -232,7 +236,7 @@ def _(lab):
         f"{account.outage * 1000:.0f} ms lost, {account}"
 
 
-@test("iperf3 over TCP goes on when members are pulled")
+@test("iperf3 over TCP goes on when members are pulled", slow=True)
 def _(lab):
     rig, one, _ = iperf_hosts(lab)
     path = lab.switch.path("iperf.json")
@@ -270,7 +274,7 @@ def _(lab):
     rig.check_once()
 
 
-@test("beacons find a break in balance-slb, too", only="vsw")
+@test("beacons find a break in balance-slb, too", only="vsw", slow=True)
 def _(lab):
     rig = OnEdges(lab, ("m0", "m1", "m2"), bond_mode="balance-slb",
                   other_config={"bond-detect-mode": "beacon",

@@ -70,7 +70,7 @@ def check(lab, kind, mode):
 
 def declare(kind, mode, upstream, only):
     @test(f"{mode} on {upstream}: each frame arrives once, none comes back",
-          only=only)
+          only=only, slow=kind is Learning)
     def _(lab):
         check(lab, kind, mode)
 

@@ -149,6 +149,6 @@ def _(lab):
 
 
 @test("every pairing of active, passive, fast and slow negotiates and carries "
-      "flows over both members: balance-slb", timeout=90)
+      "flows over both members: balance-slb", timeout=90, slow=True)
 def _(lab):
     check_matrix(lab, "balance-slb")

@@ -199,7 +199,7 @@ def up_alone(up, port):
     return attached(lacp_show(up, port))
 
 
-@test("links whose partner has different keys do not aggregate")
+@test("links whose partner has different keys do not aggregate", slow=True)
 def _(lab):
     up = Upstream(lab).begin("br0", "br1")
     cables(lab, up, "m0", "m1")
@@ -242,7 +242,7 @@ def _(lab):
     wait_enabled(lab.switch, "bond0", {"m0", "m1"})
 
 
-@test("members that lead to two systems: one of these is chosen")
+@test("members that lead to two systems: one of these is chosen", slow=True)
 def _(lab):
     up = Upstream(lab).begin("br0", "br1")
     cables(lab, up, "m0", "m1", "m2")

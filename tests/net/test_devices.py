@@ -1,5 +1,9 @@
 """A port survives its device: missing, coming, going, changing."""
+import array
+import fcntl
 import json
+import socket
+import struct
 import time
 
 from lib import netns
@@ -250,3 +254,34 @@ def _(lab):
                             "Interface", "odd", "type=nonsense", check=False)
     error = str(column(lab, "odd", "error"))
     contains(error + result.stderr, "nonsense", "the error")
+
+
+ETHTOOL_GET, ETHTOOL_SET, SIOCETHTOOL = 1, 2, 0x8946
+DUPLEX = {0: "half", 1: "full", 255: "full"}  # 255: the device cannot tell
+
+
+def set_duplex(space, device, duplex):
+    """Of a tap, which takes anything: 1 Gbit/s and this."""
+    settings = array.array("B", struct.pack("I40x", ETHTOOL_GET))
+    request = struct.pack("16sP16x", device.encode(),
+                          settings.buffer_info()[0])
+    with space.entered(), socket.socket(socket.AF_INET,
+                                        socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, SIOCETHTOOL, request)
+        struct.pack_into("I", settings, 0, ETHTOOL_SET)
+        struct.pack_into("HB", settings, 12, 1000, duplex)
+        fcntl.ioctl(sock, SIOCETHTOOL, request)
+
+
+@test("a device that does not know its duplex is not half duplex", only="vsw")
+def _(lab):
+    lab.start()
+    lab.sw_ns.ip("tuntap", "add", "dev", "t0", "mode", "tap")
+    lab.sw_ns.ip("link", "set", "t0", "up")
+    lab.kept_devices.add("t0")
+    for number, word in DUPLEX.items():
+        set_duplex(lab.sw_ns, "t0", number)
+        lab.switch.ctl("add-port", "br0", "t0")
+        equal((column(lab, "t0", "link_speed"), column(lab, "t0", "duplex")),
+              (1000000000, word), f"speed, and duplex {number}")
+        lab.switch.ctl("del-port", "t0")

@@ -69,6 +69,9 @@ static void check_table(const struct seen *seen)
 	assert_int_equal(now->active, f.table->active);
 	assert_int_equal(now->hash, f.table->hash);
 	assert_int_equal(now->basis, f.table->basis);
+	/* It is finished, without which nothing is shared out by it. */
+	for (unsigned b = 0; b < BOND_BUCKETS; b++)
+		assert_int_equal(now->members[now->row[b]], now->member[b]);
 	free(now);
 	assert_true((fixture_active(&f) < 0) == !seen->n_enabled);
 	for (unsigned b = 0; b < BOND_BUCKETS; b++) {

@@ -111,8 +111,7 @@ static void each_protocol_is_known(void **state)
 		{ 0x0180c2000001, { 0x88, 0xcc }, -1 },
 		{ 0x01000ccccccc, { SNAP, 0x20, 0 }, PUNT_CDP },
 		{ 0x01000ccccccc, { SNAP, 0x20, 3 }, -1 }, /* VTP */
-		{ 0xffffffffffff, { 0x88, 0xb5 }, PUNT_BEACON },
-		{ 0x0180c2000000, { 0x88, 0xb5 }, PUNT_BEACON },
+		{ 0xffffffffffff, { 0x88, 0xb5 }, -1 },
 		{ 0x020000000002, { 0x88, 0xb5 }, -1 },
 	};
 	struct lab *l = lab_create(NULL);
@@ -133,6 +132,35 @@ static void each_protocol_is_known(void **state)
 		assert_memory_equal(seen.data + 12, cases[i].rest, 16);
 		assert_int_equal(l->b->n_sent, 0); /* it ends here */
 	}
+	lab_destroy(l);
+}
+
+/* By their identity; what others send is not ours to take. */
+static void beacons_of_others_go_on(void **state)
+{
+	struct beacon beacon = { .mac = 0x020000000001, .sequence = 1 };
+	struct lab *l = lab_create(NULL);
+	uint8_t frame[BEACON_FRAME_LEN];
+
+	(void)state;
+	l->a->fwd->beacons = 77;
+	/* So many bonds of other switches probe that network. */
+	for (unsigned i = 0; i < 200; i++) {
+		beacon.identity = 1000 + i;
+		beacon_write(&beacon, frame);
+		fixture_frame(l->f, l->a, frame, sizeof(frame));
+	}
+	assert_int_equal(l->b->n_sent, 200);
+	assert_int_equal(read_all(l).n, 0);
+	beacon.identity = 77;
+	beacon_write(&beacon, frame);
+	fixture_frame(l->f, l->a, frame, sizeof(frame));
+	assert_int_equal(read_all(l).kinds[PUNT_BEACON], 1);
+	assert_int_equal(l->b->n_sent, 200);
+	/* Nor where the port takes none. */
+	l->a->fwd->punts &= ~(1u << PUNT_BEACON);
+	fixture_frame(l->f, l->a, frame, sizeof(frame));
+	assert_int_equal(l->b->n_sent, 201);
 	lab_destroy(l);
 }
 
@@ -388,6 +416,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_protocol_is_known),
+		cmocka_unit_test(beacons_of_others_go_on),
 		cmocka_unit_test(a_port_punts_what_it_is_told_to),
 		cmocka_unit_test(protocols_need_no_vlan_and_pass_filters),
 		cmocka_unit_test(neighbors_are_copied),

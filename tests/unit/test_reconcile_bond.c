@@ -217,6 +217,18 @@ static void test_one_with_lacp(void **state)
 	assert_null(f.vs->bridges->bonds);
 }
 
+/* It is active in the first snapshot in which it is a member. */
+static void test_to_bond_without_a_gap(void **state)
+{
+	uint64_t generation;
+
+	db_add_port(&f, "br0", "p", "null", NULL, NULL);
+	generation = f.vs->generation;
+	db_set_row(&f, "Port", "p", "{\"lacp\": \"active\"}");
+	assert_int_equal(bond_of("p")->table->active, 0);
+	assert_int_equal(f.vs->generation, generation + 1);
+}
+
 /* The other end of a patch port is no switch of somebody else's. */
 static void test_none_with_lacp(void **state)
 {
@@ -378,6 +390,7 @@ int main(void)
 		TEST(test_members_come_and_go),
 		TEST(test_to_bond_and_back),
 		TEST(test_one_with_lacp),
+		TEST(test_to_bond_without_a_gap),
 		TEST(test_none_with_lacp),
 		TEST(test_last_member_closes),
 		TEST(test_refused_from_the_start),

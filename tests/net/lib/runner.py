@@ -5,6 +5,7 @@ named if the WORD is a group's name. Prints a line for each and ends with
 `N passed, N failed`.
 """
 import argparse
+import contextlib
 import importlib
 import os
 import re
@@ -143,11 +144,14 @@ class Running:
         kept = os.path.join(switch.ROOT, "build", "net-failures",
                             re.sub(r"\W+", "-", self.test.name))
         shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(self.directory, kept, symlinks=True,
-                        ignore=lambda folder, names: [
-                            n for n in names if not
-                            (os.path.isfile(os.path.join(folder, n)) or
-                             os.path.isdir(os.path.join(folder, n)))])
+        # another run may keep the same at the same time
+        with contextlib.suppress(OSError, shutil.Error):
+            shutil.copytree(self.directory, kept, symlinks=True,
+                            dirs_exist_ok=True,
+                            ignore=lambda folder, names: [
+                                n for n in names if not
+                                (os.path.isfile(os.path.join(folder, n)) or
+                                 os.path.isdir(os.path.join(folder, n)))])
         print(f"    everything is kept in {kept}", flush=True)
 
 

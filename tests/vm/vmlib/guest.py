@@ -197,9 +197,13 @@ class Guest:
 
     def iperf(self, address, seconds=1, options=""):
         """The receiver's figure in bits a second."""
-        out = self.run(f"iperf3 -c {address} -t {seconds} -J {options}",
-                       timeout=30 + 3 * seconds)
-        return received_bits(json.loads(out), self.name)
+        def report():
+            out = json.loads(self.run(
+                f"iperf3 -c {address} -t {seconds} -J {options}",
+                timeout=30 + 3 * seconds, check=False)[1])
+            return None if is_busy(out) else out
+        return received_bits(wait_until(report, f"{address} is not busy", 30),
+                             self.name)
 
     # What the card and the switch agreed on.
 
@@ -241,7 +245,13 @@ class Guest:
         return self.process.poll() is None
 
 
+def is_busy(report):
+    """A server of iperf3 may not be done yet with the client before."""
+    return "busy" in report.get("error", "")
+
+
 def received_bits(report, what):
+    assert "error" not in report, f"{what}: iperf3: {report['error']}"
     bits = report["end"]["sum_received"]["bits_per_second"]
     assert bits > 0, f"{what}: iperf3 had nothing through: {report['end']}"
     return bits

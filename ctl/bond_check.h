@@ -19,15 +19,25 @@ struct bond_settings {
 	const char *port;
 	const char *mode, *lacp; /* the columns bond_mode and lacp */
 	long long updelay_ms, downdelay_ms;
+	const char *active_mac; /* bond_active_slave, if somebody sets it */
 	/* other_config */
 	const char *policy, *primary, *detect, *fallback_ab;
+	const char *lacp_time;
 	const char *active, *standby, *unused; /* bond-...-members */
 	const char **members; /* names; of a bond two or more */
 	size_t n_members;
+	/* Interfaces that the command line takes away; freed by who made it. */
+	const char **leaving;
+	size_t n_leaving;
 	/* Each member's other_config:lacp-port-id, NULL: not set; or NULL. */
 	const char **port_ids;
 };
 
+/*
+ * bond_rules.c: whether vswd makes a bond of it. One interface with LACP is a
+ * bond of one.
+ */
+bool bond_settings_are_bonds(const struct bond_settings *settings);
 /*
  * NULL, or what contradicts what, in one line that names both; freed by the
  * caller.
@@ -35,8 +45,15 @@ struct bond_settings {
 char *bond_settings_check(const struct bond_settings *settings);
 
 /*
+ * NULL, or which setting has no effect as things are, and when it would have
+ * one; freed by the caller.
+ */
+char *bond_settings_doubt(const struct bond_settings *settings);
+
+/*
  * Looks at each Port that the commands have changed in what concerns bonds;
- * ends the program with the reason when one cannot be.
+ * ends the program with the reason when one cannot be, and warns of what has no
+ * effect.
  */
 void bond_check(struct ctl *ctl);
 

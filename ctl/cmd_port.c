@@ -354,7 +354,7 @@ const struct ctl_command_class port_commands[] = {
 	  "delete PORT (which may be a bond)", want_port, del_port, NULL },
 	{ "port-to-br", "PORT", 1, 1, "", "print the bridge that PORT is on",
 	  want_port, port_to_br, NULL },
-	{ "add-bond", "BRIDGE PORT IFACE... [COLUMN[:KEY]=VALUE]...", 4,
+	{ "add-bond", "BRIDGE PORT IFACE... [COLUMN[:KEY]=VALUE]...", 2,
 	  INT_MAX, "--may-exist --fake-iface",
 	  "add bond PORT of two or more IFACEs to BRIDGE", want_new_port,
 	  add_bond, NULL },

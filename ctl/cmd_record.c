@@ -199,7 +199,7 @@ static void add_value(struct ctl_command *cmd, struct view_row *row,
 	struct ovsdb_datum old, new, more;
 
 	record_parse(cmd->ctl, &more, &t, column, text);
-	record_check_settings(row, column, &more);
+	record_check_settings(cmd->ctl, row, column, &more);
 	record_datum(row, column, &old);
 	ovsdb_datum_clone(&new, &old);
 	ovsdb_datum_union(&new, &more, type, true);

@@ -36,7 +36,7 @@ static const struct show_table {
 	  .name = "name",
 	  .label = "interfaces",
 	  .columns = { "type", "options", "error" },
-	  .hidden = { "mac_in_use" } },
+	  .hidden = { "mac_in_use", "link_state", "lacp_current" } },
 	{ .table = "Controller",
 	  .name = "target",
 	  .label = "controllers",
@@ -80,7 +80,8 @@ void cmd_show_prefetch(struct ctl_command *cmd)
 }
 
 static void show_row(struct ctl_command *cmd, const struct show_table *t,
-		     struct view_row *row, int depth, json_t *into);
+		     struct view_row *row, struct view_row *parent, int depth,
+		     json_t *into);
 
 static int compare_by_name(const void *a, const void *b)
 {
@@ -114,7 +115,7 @@ static void show_references(struct ctl_command *cmd, const struct show_table *t,
 	if (into)
 		json_object_set_new(into, t->label, json_array());
 	for (i = 0; i < n; i++)
-		show_row(cmd, t, rows[i], depth, into);
+		show_row(cmd, t, rows[i], row, depth, into);
 	json_decref(uuids);
 	free(rows);
 }
@@ -197,6 +198,50 @@ static void show_bond(struct ctl_command *cmd, struct view_row *port, int depth,
 	json_decref(uuids);
 }
 
+/* One member is used at a time, by the mode that is set. */
+static bool is_active_backup(struct view_row *port)
+{
+	const char *mode = view_get_string(port, "bond_mode");
+
+	return !view_get_key(port, "other_config", "bond-policy") &&
+	       (!*mode || !strcmp(mode, "active-backup"));
+}
+
+/*
+ * Why a bond's member carries nothing, as far as the database knows; NULL when
+ * it does or may.
+ */
+static const char *member_state(struct view_row *port, struct view_row *iface)
+{
+	const char *active = view_get_string(port, "bond_active_slave");
+	const char *lacp = view_get_string(port, "lacp");
+	const char *fallback =
+		view_get_key(port, "other_config", "lacp-fallback-ab");
+
+	if (!strcmp(view_get_string(iface, "link_state"), "down"))
+		return "down";
+	if (*lacp && strcmp(lacp, "off") &&
+	    json_is_false(view_get(iface, "lacp_current")) &&
+	    (!fallback || strcmp(fallback, "true")))
+		return "kept out by LACP";
+	if (is_active_backup(port) && *active &&
+	    strcmp(active, view_get_string(iface, "mac_in_use")))
+		return "standby";
+	return NULL;
+}
+
+static void show_member(struct ctl_command *cmd, struct view_row *port,
+			struct view_row *iface, int depth, json_t *into)
+{
+	json_t *uuids = view_get_set(port, "interfaces");
+	const char *state =
+		json_array_size(uuids) > 1 ? member_state(port, iface) : NULL;
+
+	if (state)
+		show_text(cmd, depth, into, "state", state);
+	json_decref(uuids);
+}
+
 static void show_columns(struct ctl_command *cmd, const struct show_table *t,
 			 struct view_row *row, int depth, json_t *into)
 {
@@ -221,8 +266,10 @@ static void show_columns(struct ctl_command *cmd, const struct show_table *t,
 	}
 }
 
+/* parent: the row that refers to it; NULL for the first. */
 static void show_row(struct ctl_command *cmd, const struct show_table *t,
-		     struct view_row *row, int depth, json_t *into)
+		     struct view_row *row, struct view_row *parent, int depth,
+		     json_t *into)
 {
 	json_t *object = into ? json_object() : NULL;
 	const struct ovsdb_table_schema *table =
@@ -248,6 +295,8 @@ static void show_row(struct ctl_command *cmd, const struct show_table *t,
 			json_object_set_new(object, "_uuid",
 					    json_string(row->uuid));
 	}
+	if (parent && !strcmp(t->table, "Interface"))
+		show_member(cmd, parent, row, depth + 1, object);
 	show_columns(cmd, t, row, depth + 1, object);
 	if (into)
 		json_array_append_new(json_object_get(into, t->label), object);
@@ -258,7 +307,7 @@ void cmd_show(struct ctl_command *cmd)
 	bool json = cmd->ctl->options.style.format == TABLE_JSON;
 	json_t *top = json ? json_pack("{s:[]}", show_tables[0].label) : NULL;
 
-	show_row(cmd, &show_tables[0], view_root(cmd->ctl->view), 0, top);
+	show_row(cmd, &show_tables[0], view_root(cmd->ctl->view), NULL, 0, top);
 	if (json)
 		cmd->json = json_incref(json_array_get(
 			json_object_get(top, show_tables[0].label), 0));

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/daemon.h"
 #include "ctl/suggest.h"
 
 enum option_kind { NO_SUCH_OPTION, FLAG, WITH_VALUE };
@@ -64,6 +65,8 @@ static int unknown_command(const char *name, char **errp)
 	for (size_t g = 0; g < n; g++)
 		for (size_t i = 0; i < groups[g].n; i++)
 			suggestion_offer(&s, groups[g].classes[i].name);
+	for (size_t i = 0; i < n_daemon_commands; i++)
+		suggestion_offer(&s, daemon_commands[i].name);
 	return set_error(errp, -EINVAL,
 			 "unknown command '%s'%s (\"vsw-ctl help\" lists the "
 			 "commands)",

@@ -87,6 +87,8 @@ struct ctl {
 	struct ovsdb_symbols *symbols;
 	struct ctl_new_iface *new_ifaces;
 	size_t n_new_ifaces;
+	char **warnings; /* ctl_warn_later() */
+	size_t n_warnings;
 	const char *waiting_for; /* a wait-until's table, or NULL */
 	/* what the command line was, for the database's log */
 	const char *comment;
@@ -102,6 +104,12 @@ PRINTF_LIKE(1, 2);
 /* The same for a message that a callee made. */
 void ctl_fatal_error(char *error) __attribute__((noreturn));
 void ctl_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/*
+ * A warning for when the commands have worked: they may run again before that.
+ * Takes over the text; one that is there already is not kept twice.
+ */
+void ctl_warn_later(struct ctl *ctl, char *text);
 
 /* The tables of the Open_vSwitch schema that the program carries. */
 struct tables *ctl_tables(struct ctl *ctl);

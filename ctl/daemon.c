@@ -13,6 +13,8 @@
 
 #include "ctl/capture.h"
 #include "ctl/ctl.h"
+#include "ctl/suggest.h"
+#include "ctl/table.h"
 #include "ovsdb-lite/control_client.h"
 
 /* After "exit": how long its end is waited for. */
@@ -66,20 +68,71 @@ bool daemon_has_command(const char *name)
 	return strchr(name, '/') && *name != '/' && *name != '-';
 }
 
+static char *socket_path(const struct ctl_options *options)
+{
+	return xasprintf("%s/vswd.ctl", options->run_dir);
+}
+
+/*
+ * "; did you mean ...": of all commands that vswd lists, each in a line of its
+ * own behind spaces, with its arguments.
+ */
+static void suggest_command(const struct ctl_options *options, const char *name,
+			    char *buf, size_t size)
+{
+	const char *const argv[] = { "list-commands" };
+	char *path = socket_path(options), *text = NULL, *error = NULL;
+	char *rest, *line;
+	struct suggestion s;
+
+	buf[0] = '\0';
+	suggestion_init(&s, name);
+	if (!control_call(path, 1, argv, options->timeout_s * 1000, &text, NULL,
+			  NULL, &error)) {
+		rest = text;
+		while ((line = strsep(&rest, "\n"))) {
+			if (*line != ' ')
+				continue;
+			line += strspn(line, " ");
+			line[strcspn(line, " ")] = '\0';
+			suggestion_offer(&s, line);
+		}
+		suggestion_phrase(&s, buf, size);
+	}
+	free(text);
+	free(error);
+	free(path);
+}
+
+/* What vswd answered instead of a reply. */
+static void warn_refused(const struct ctl_options *options, int argc,
+			 const char *const argv[], const char *text)
+{
+	const char *on = argc > 1 ? argv[1] : "";
+	char hint[128] = "";
+
+	if (strstr(text, "is not a valid command"))
+		suggest_command(options, argv[0], hint, sizeof(hint));
+	if (*hint) {
+		ctl_warn("unknown command '%s'%s", argv[0], hint);
+		return;
+	}
+	if (*on == '-' || strstr(text, on))
+		on = "";
+	ctl_warn("%s%s%s: %s", argv[0], *on ? " " : "", on, text);
+}
+
 int daemon_call(const struct ctl_options *options, int argc,
 		const char *const argv[], char **text, int *fd, size_t *n_more)
 {
-	char *path = xasprintf("%s/vswd.ctl", options->run_dir);
-	const char *on = argc > 1 ? argv[1] : "";
+	char *path = socket_path(options);
 	char *error = NULL;
 	int status;
 
 	status = control_call(path, argc, argv, options->timeout_s * 1000, text,
 			      fd, n_more, &error);
 	if (status == -EREMOTEIO) {
-		if (*on == '-' || strstr(*text, on))
-			on = "";
-		ctl_warn("%s%s%s: %s", argv[0], *on ? " " : "", on, *text);
+		warn_refused(options, argc, argv, *text);
 		free(*text);
 	} else if (status == -ENOENT || status == -ECONNREFUSED) {
 		ctl_warn("vswd is not running: cannot connect to unix:%s (%s); "
@@ -117,6 +170,56 @@ static void wait_for_end(int pidfile)
 	ctl_warn("exit: vswd has not ended yet");
 }
 
+/* Options of ours stand before the command; vswd's commands have hardly any. */
+static void check_words(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *word = argv[i];
+
+		if (!strcmp(word, "--help") || !strcmp(word, "-h"))
+			ctl_fatal("%s takes no option %s; \"vsw-ctl help %s\" "
+				  "says what it takes",
+				  argv[0], word, argv[0]);
+		if (strncmp(word, "--", 2) || !strncmp(word, "--format=", 9) ||
+		    (!strcmp(argv[0], "exit") && !strcmp(word, "--cleanup")))
+			continue;
+		ctl_fatal("%s takes no option %s; options stand before the "
+			  "command: \"vsw-ctl [OPTION]... %s\"",
+			  argv[0], word, argv[0]);
+	}
+}
+
+/* It answers as text or as JSON, whatever tables of the database can be. */
+static void check_style(const struct ctl_options *options, const char *name)
+{
+	bool json =
+		options->format_given && options->style.format == TABLE_JSON;
+
+	if (options->format_given && !json)
+		ctl_fatal("%s answers as text, or as JSON with --format=json; "
+			  "there is no other format of it",
+			  name);
+	if (options->style.pretty && !json)
+		ctl_fatal("%s: --pretty is for JSON; it needs --format=json",
+			  name);
+}
+
+static void print_answer(const struct ctl_options *options, const char *text)
+{
+	json_t *json = options->style.pretty
+			       ? json_loads(text, JSON_DECODE_ANY, NULL)
+			       : NULL;
+
+	if (json) {
+		json_print(json, true, stdout);
+		json_decref(json);
+		return;
+	}
+	fputs(text, stdout);
+	if (*text && text[strlen(text) - 1] != '\n')
+		putchar('\n');
+}
+
 int daemon_run(const struct ctl_options *options, int argc, char **argv)
 {
 	bool ends = !strcmp(argv[0], "exit");
@@ -124,8 +227,10 @@ int daemon_run(const struct ctl_options *options, int argc, char **argv)
 	const char **words;
 	char *text;
 
+	check_style(options, argv[0]);
 	if (!strcmp(argv[0], "capture"))
 		return capture_run(options, argc, argv);
+	check_words(argc, argv);
 	words = xcalloc(argc + 2, sizeof(*words));
 	for (int i = 0; i < argc; i++)
 		words[n++] = argv[i];
@@ -141,9 +246,7 @@ int daemon_run(const struct ctl_options *options, int argc, char **argv)
 	}
 	if (status)
 		return EXIT_FAILURE;
-	fputs(text, stdout);
-	if (*text && text[strlen(text) - 1] != '\n')
-		putchar('\n');
+	print_answer(options, text);
 	free(text);
 	return EXIT_SUCCESS;
 }

@@ -145,9 +145,9 @@ static const char *icmp_name(int family, uint8_t type)
 	case 134 + 256:
 		return "router advertisement";
 	case 135 + 256:
-		return "neighbour solicitation";
+		return "neighbor solicitation";
 	case 136 + 256:
-		return "neighbour advertisement";
+		return "neighbor advertisement";
 	case 130 + 256:
 		return "multicast query";
 	case 143 + 256:

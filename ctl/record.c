@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/settings.h"
 #include "ctl/suggest.h"
 #include "ctl/tables.h"
 #include "ctl/value.h"
@@ -98,11 +99,25 @@ const struct ovsdb_table_schema *record_table(struct ctl *ctl, const char *name)
 	return table;
 }
 
+static void __attribute__((noreturn))
+no_such_column(const struct ovsdb_table_schema *table, const char *name,
+	       struct suggestion *suggestion)
+{
+	/* A key of other_config, as it is in the manual. */
+	char *key = settings_find_key(table->name, name), hint[128];
+
+	if (key)
+		snprintf(hint, sizeof(hint), "; did you mean \"%s\"?", key);
+	else
+		suggestion_phrase(suggestion, hint, sizeof(hint));
+	ctl_fatal("%s does not contain a column whose name matches \"%s\"%s",
+		  table->name, name, hint);
+}
+
 const struct ovsdb_column *record_column(const struct ovsdb_table_schema *table,
 					 const char *name, bool any)
 {
 	struct matcher m;
-	char hint[128];
 
 	matcher_init(&m, name);
 	for (size_t i = 0; i < table->n_columns; i++)
@@ -114,10 +129,7 @@ const struct ovsdb_column *record_column(const struct ovsdb_table_schema *table,
 			  "\"%s\": %s",
 			  table->name, name, m.names);
 	if (!m.n)
-		ctl_fatal("%s does not contain a column whose name matches "
-			  "\"%s\"%s",
-			  table->name, name,
-			  suggestion_phrase(&m.suggestion, hint, sizeof(hint)));
+		no_such_column(table, name, &m.suggestion);
 	free(m.names);
 	return m.found < table->n_columns ? &table->columns[m.found]
 					  : &uuid_column;

@@ -54,9 +54,10 @@ void record_set(struct ctl *ctl, struct view_row *row, const char *argument);
 
 /*
  * Ends the program with a message when the column is other_config and a value
- * of the datum is none that vswd takes (settings.h).
+ * of the datum is none that vswd takes (settings.h), and warns of keys that
+ * look like typing errors.
  */
-void record_check_settings(const struct view_row *row,
+void record_check_settings(struct ctl *ctl, const struct view_row *row,
 			   const struct ovsdb_column *column,
 			   const struct ovsdb_datum *datum);
 /* Ends the program when the column may not be changed in this row. */

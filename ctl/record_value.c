@@ -202,16 +202,32 @@ void record_split(const struct ovsdb_table_schema *table, const char *argument,
 	parts->value = rest + strlen(parts->operator);
 }
 
-void record_check_settings(const struct view_row *row,
+static void check_setting(struct ctl *ctl, const struct view_row *row,
+			  const struct ovsdb_column *column,
+			  const union ovsdb_atom *key,
+			  const union ovsdb_atom *value)
+{
+	char *doubt;
+
+	if (!settings_are_in(column->name))
+		return;
+	settings_check(row->table, column->name, ovsdb_atom_string(key),
+		       ovsdb_atom_string(value));
+	doubt = settings_doubt(record_table(ctl, row->table), column->name,
+			       ovsdb_atom_string(key));
+	if (doubt)
+		ctl_warn_later(ctl, doubt);
+}
+
+void record_check_settings(struct ctl *ctl, const struct view_row *row,
 			   const struct ovsdb_column *column,
 			   const struct ovsdb_datum *datum)
 {
-	if (!settings_are_in(column->name) || !ovsdb_type_is_map(&column->type))
+	if (!ovsdb_type_is_map(&column->type))
 		return;
 	for (size_t i = 0; i < datum->n; i++)
-		settings_check(row->table, column->name,
-			       ovsdb_atom_string(&datum->keys[i]),
-			       ovsdb_atom_string(&datum->values[i]));
+		check_setting(ctl, row, column, &datum->keys[i],
+			      &datum->values[i]);
 }
 
 static void set_key(struct ctl *ctl, struct view_row *row,
@@ -228,10 +244,7 @@ static void set_key(struct ctl *ctl, struct view_row *row,
 	record_parse_atom(ctl, &key, &type->key, parts->column, parts->key);
 	record_parse_atom(ctl, &value, &type->value, parts->column,
 			  parts->value);
-	if (settings_are_in(parts->column->name))
-		settings_check(row->table, parts->column->name,
-			       ovsdb_atom_string(&key),
-			       ovsdb_atom_string(&value));
+	check_setting(ctl, row, parts->column, &key, &value);
 	record_datum(row, parts->column, &old);
 	at = ovsdb_datum_find_key(&old, &key, type->key.type);
 	if (at < 0 ||
@@ -250,6 +263,18 @@ static void set_key(struct ctl *ctl, struct view_row *row,
 	ovsdb_atom_destroy(&value, type->value.type);
 }
 
+/* "lldp=true": a map wants keys. */
+static void check_pairs(const struct view_row *row,
+			const struct ovsdb_column *column, const char *value)
+{
+	if (ovsdb_type_is_map(&column->type) && !strchr(value, '=') &&
+	    value[strspn(value, " {}")])
+		ctl_fatal("column %s of table %s cannot be \"%s\"; it is "
+			  "pairs of keys and values, set as %s",
+			  column->name, row->table, value,
+			  settings_example(row->table, column->name));
+}
+
 void record_set(struct ctl *ctl, struct view_row *row, const char *argument)
 {
 	static const char *const equals[] = { "=", NULL };
@@ -262,9 +287,10 @@ void record_set(struct ctl *ctl, struct view_row *row, const char *argument)
 	if (parts.key) {
 		set_key(ctl, row, &parts);
 	} else {
+		check_pairs(row, parts.column, parts.value);
 		record_parse(ctl, &datum, &parts.column->type, parts.column,
 			     parts.value);
-		record_check_settings(row, parts.column, &datum);
+		record_check_settings(ctl, row, parts.column, &datum);
 		view_set(row, parts.column->name,
 			 ovsdb_datum_to_json(&datum, &parts.column->type));
 		ovsdb_datum_destroy(&datum, &parts.column->type);

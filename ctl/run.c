@@ -41,6 +41,30 @@ void ctl_warn(const char *fmt, ...)
 	va_end(args);
 }
 
+void ctl_warn_later(struct ctl *ctl, char *text)
+{
+	for (size_t i = 0; i < ctl->n_warnings; i++) {
+		if (strcmp(ctl->warnings[i], text))
+			continue;
+		free(text);
+		return;
+	}
+	ctl->warnings = xrealloc(ctl->warnings, (ctl->n_warnings + 1) *
+							sizeof(*ctl->warnings));
+	ctl->warnings[ctl->n_warnings++] = text;
+}
+
+/* Those of a run that did not count are not printed. */
+static void drop_warnings(struct ctl *ctl, bool print)
+{
+	for (size_t i = 0; i < ctl->n_warnings; i++) {
+		if (print)
+			ctl_warn("warning: %s", ctl->warnings[i]);
+		free(ctl->warnings[i]);
+	}
+	ctl->n_warnings = 0;
+}
+
 void ctl_fatal(const char *fmt, ...)
 {
 	va_list args;
@@ -119,6 +143,7 @@ static bool try_commands(struct ctl *ctl)
 	ovsdb_symbols_destroy(ctl->symbols);
 	ctl->symbols = ovsdb_symbols_create();
 	ctl->n_new_ifaces = 0;
+	drop_warnings(ctl, false);
 	ctl->exit_status = EXIT_SUCCESS;
 	for (size_t i = 0; i < ctl->n_commands; i++)
 		if (ctl->commands[i].class->prefetch)
@@ -236,9 +261,11 @@ void ctl_run(struct ctl *ctl)
 	} while (status == COMMIT_AGAIN);
 	json_decref(monitored);
 	print_output(ctl);
+	drop_warnings(ctl, true);
 	if (status == COMMIT_DONE && !ctl->options.no_wait)
 		reload_wait(ctl, &reload);
 	for (size_t i = 0; i < ctl->n_commands; i++)
 		drop_output(&ctl->commands[i]);
+	free(ctl->warnings);
 	free(ctl->new_ifaces);
 }

@@ -26,8 +26,12 @@ static const char numbers[] = "numbers";
 static const char pairs[] = "pairs";
 /* As choices: the address of one device. */
 static const char address[] = "address";
+/* As choices: a name. */
+static const char name[] = "name";
 /* As choices: names with commas between them. */
 static const char names[] = "names";
+/* As choices: a number from min to max, or 0. */
+static const char or_zero[] = "or zero";
 
 static const struct setting settings[] = {
 	{ "Open_vSwitch", "n-workers", 1, 64, NULL },
@@ -46,7 +50,7 @@ static const struct setting settings[] = {
 	  "no never false if-nonzero true always" },
 	{ "Port", "qinq-ethtype", 0, 0, "802.1ad 802.1q" },
 	{ "Port", "bond-policy", 0, 0, "port-id ip-hash" },
-	{ "Port", "bond-primary", 0, 0, names },
+	{ "Port", "bond-primary", 0, 0, name },
 	{ "Port", "bond-active-members", 0, 0, names },
 	{ "Port", "bond-standby-members", 0, 0, names },
 	{ "Port", "bond-unused-members", 0, 0, names },
@@ -54,7 +58,7 @@ static const struct setting settings[] = {
 	{ "Port", "bond-detect-mode", 0, 0, "carrier miimon beacon" },
 	{ "Port", "bond-miimon-interval", 1, INT32_MAX, NULL },
 	{ "Port", "bond-beacon-interval", 10, INT32_MAX, NULL },
-	{ "Port", "bond-rebalance-interval", 0, INT32_MAX, NULL },
+	{ "Port", "bond-rebalance-interval", 1000, INT32_MAX, or_zero },
 	{ "Port", "bond-hash-basis", 0, UINT32_MAX, NULL },
 	{ "Port", "lacp-system-id", 0, 0, address },
 	{ "Port", "lacp-system-priority", 1, 65535, NULL },
@@ -120,7 +124,7 @@ static bool is_numbers(const char *value)
 }
 
 /* An address of one device: none of a group, and not zero. */
-static bool is_address(const char *value)
+bool settings_is_address(const char *value)
 {
 	unsigned a[6], any = 0;
 	int end = 0;
@@ -134,10 +138,28 @@ static bool is_address(const char *value)
 	return any && !(a[0] & 1);
 }
 
-/* At least one name. */
+static bool is_name(const char *value)
+{
+	return value[0] && !strpbrk(value, ", ");
+}
+
+/* At least one name, and a comma between any two. */
 static bool is_names(const char *value)
 {
-	return value[strspn(value, ", ")];
+	const char *at = value + strspn(value, ", ");
+
+	if (!*at)
+		return false;
+	while (*at) {
+		size_t gap;
+
+		at += strcspn(at, ", ");
+		gap = strspn(at, ", ");
+		if (at[gap] && !memchr(at, ',', gap))
+			return false;
+		at += gap;
+	}
+	return true;
 }
 
 /* Kinds of values that a sentence describes. */
@@ -150,8 +172,9 @@ static const struct kind {
 	  "a directory below the run directory, without \"..\"" },
 	{ numbers, is_numbers,
 	  "megabytes of each NUMA node, such as 1024,1024" },
-	{ address, is_address,
+	{ address, settings_is_address,
 	  "the MAC address of one device, such as 02:00:00:00:00:01" },
+	{ name, is_name, "the name of one interface" },
 	{ names, is_names, "names with commas between them, such as e0,e1" },
 };
 
@@ -159,6 +182,14 @@ static void check(const struct setting *s, const char *value)
 {
 	if (s->choices == pairs) {
 		check_pairs(s, value);
+		return;
+	}
+	if (s->choices == or_zero) {
+		if (!is_number(value, s->min, s->max) && strcmp(value, "0"))
+			ctl_fatal("other_config:%s of table %s cannot be "
+				  "\"%s\"; it is 0, or a number from %ld to "
+				  "%ld",
+				  s->key, s->table, value, s->min, s->max);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -214,7 +245,7 @@ static const char *words_of(const struct setting *s)
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (s->choices == kinds[i].choices)
 			return NULL;
-	return s->choices == pairs ? NULL : s->choices;
+	return s->choices == pairs || s->choices == or_zero ? NULL : s->choices;
 }
 
 size_t settings_count(void)

@@ -19,6 +19,25 @@ bool settings_are_in(const char *column);
 void settings_check(const char *table, const char *column, const char *key,
 		    const char *value);
 
+/* An address of one device as text: none of a group, and not zero. */
+bool settings_is_address(const char *text);
+
+/*
+ * settings_hint.c: what a person may have meant. All return a text that the
+ * caller frees, or NULL when there is nothing to say.
+ */
+struct ovsdb_table_schema;
+/*
+ * Why table's column:key has no effect: it is a column's name, or nearly one
+ * that vswd knows.
+ */
+char *settings_doubt(const struct ovsdb_table_schema *table, const char *column,
+		     const char *key);
+/* "other_config:KEY" for what was typed as a column's name. */
+char *settings_find_key(const char *table, const char *name);
+/* "COLUMN:KEY=VALUE" as an example of how a map column is set. */
+char *settings_example(const char *table, const char *column);
+
 /* All of them, for completion. */
 struct setting_info {
 	const char *table, *key; /* of another column: "COLUMN:KEY" */

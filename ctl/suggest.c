@@ -43,6 +43,15 @@ unsigned int edit_distance(const char *a, const char *b)
 	return last[m];
 }
 
+/* The same but for '-' and '_'. */
+static bool names_equal(const char *a, const char *b)
+{
+	for (; *a && *b; a++, b++)
+		if (*a != *b && !(strchr("-_", *a) && strchr("-_", *b)))
+			return false;
+	return *a == *b;
+}
+
 void suggestion_init(struct suggestion *s, const char *word)
 {
 	s->word = word;
@@ -53,6 +62,10 @@ void suggestion_init(struct suggestion *s, const char *word)
 void suggestion_offer(struct suggestion *s, const char *candidate)
 {
 	unsigned int d = edit_distance(s->word, candidate);
+
+	/* A mistake of its own kind, however often it is made in a name. */
+	if (d && names_equal(s->word, candidate))
+		d = 1;
 
 	if (d < s->distance) {
 		s->distance = d;

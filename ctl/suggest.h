@@ -12,6 +12,7 @@ struct suggestion {
 
 /* word must live as long as the suggestion. */
 void suggestion_init(struct suggestion *s, const char *word);
+/* Names that differ in '-' and '_' only are one edit apart. */
 void suggestion_offer(struct suggestion *s, const char *candidate);
 /*
  * A phrase to append to a message: "; did you mean \"x\"?", or "" when nothing

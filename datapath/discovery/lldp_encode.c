@@ -118,10 +118,11 @@ static void put_vlans(struct writer *w, const struct discovery_info *info,
 	}
 }
 
-static void put_aggregation(struct writer *w, uint32_t oui, uint8_t subtype,
-			    const struct discovery_info *info, bool *too_long)
+/* In its place of today; the one that IEEE 802.3 gave it is deprecated. */
+static void put_aggregation(struct writer *w, const struct discovery_info *info,
+			    bool *too_long)
 {
-	uint8_t *start = begin_organization(w, oui, subtype);
+	uint8_t *start = begin_organization(w, OUI_8021, 7);
 
 	put_u8(w, info->aggregation_capable + info->aggregated * 2);
 	put_be32(w, info->aggregation_port);
@@ -133,11 +134,8 @@ static void put_link(struct writer *w, const struct discovery_info *info,
 {
 	uint8_t *start;
 
-	if (info->has_aggregation) {
-		put_aggregation(w, OUI_8021, 7, info, too_long);
-		/* Where it was before, and where lldpd still looks for it. */
-		put_aggregation(w, OUI_8023, 3, info, too_long);
-	}
+	if (info->has_aggregation)
+		put_aggregation(w, info, too_long);
 	if (info->has_mac_phy) {
 		start = begin_organization(w, OUI_8023, 1);
 		put_u8(w, info->autoneg_supported + info->autoneg_enabled * 2);

@@ -36,9 +36,34 @@ struct vbond **command_sorted_bonds(const struct vswitch *vs, size_t *n)
 	return list;
 }
 
+/* Open vSwitch's words; behind them what the name is, if it is anything. */
+static void no_such(struct control_request *request, const struct vswitch *vs,
+		    const char *what, const char *name)
+{
+	const struct vport *v = vswitch_find_vport(vs, name);
+
+	if (vswitch_find_bond(vs, name))
+		command_fail(request, "%s: %s is a bond without LACP", what,
+			     name);
+	else if (v && v->bond)
+		command_fail(request, "%s: %s is a member of bond %s", what,
+			     name, v->config->name);
+	else if (v)
+		command_fail(request, "%s: %s is a port of one interface", what,
+			     name);
+	else
+		command_fail(request, "%s: %s", what, name);
+}
+
+void command_no_such_lacp(struct control_request *request,
+			  const struct vswitch *vs, const char *name)
+{
+	no_such(request, vs, "no such lacp object", name);
+}
+
 struct vbond **command_bonds(struct control_request *request,
 			     struct vswitch *vs, int argc,
-			     const char *const argv[], const char *no_such,
+			     const char *const argv[], const char *what,
 			     size_t *n)
 {
 	struct vbond *vb, **list;
@@ -47,7 +72,7 @@ struct vbond **command_bonds(struct control_request *request,
 		return command_sorted_bonds(vs, n);
 	vb = vswitch_find_bond(vs, argv[1]);
 	if (!vb) {
-		control_reply_error(request, no_such);
+		no_such(request, vs, what, argv[1]);
 		return NULL;
 	}
 	list = xcalloc(1, sizeof(*list));
@@ -62,7 +87,7 @@ static struct vbond *find_bond(struct control_request *request,
 	struct vbond *vb = vswitch_find_bond(vs, name);
 
 	if (!vb)
-		control_reply_error(request, "no such bond");
+		no_such(request, vs, "no such bond", name);
 	return vb;
 }
 
@@ -72,7 +97,8 @@ static struct bond_member *find_member(struct control_request *request,
 	struct bond_member *m = bond_find_member(vb->bond, name);
 
 	if (!m)
-		control_reply_error(request, "no such member");
+		command_fail(request, "no such member: bond %s has no %s",
+			     vb->config->name, name);
 	return m;
 }
 
@@ -85,6 +111,18 @@ static void take_effect(struct vbond *vb)
 	vbond_arm(vb);
 	if (vb->vs->changed)
 		vswitch_commit(vb->vs);
+}
+
+/* A member that is not enabled, behind Open vSwitch's words. */
+static void fail_disabled(struct control_request *request, const char *what,
+			  const struct bond_member *member)
+{
+	struct bond_member_status m;
+
+	bond_get_member_status(member, vswitch_now_ms(), &m);
+	command_fail(request, "%s: %s%s%s%s", what, m.name,
+		     m.why_not ? " (" : "", m.why_not ? m.why_not : "",
+		     m.why_not ? ")" : "");
 }
 
 static void set_active(struct control_request *request, int argc,
@@ -105,8 +143,7 @@ static void set_active(struct control_request *request, int argc,
 	error = bond_set_active(vb->bond, m, vswitch_now_ms());
 	take_effect(vb);
 	if (error == -EINVAL)
-		control_reply_error(request,
-				    "cannot make disabled member active");
+		fail_disabled(request, "cannot make disabled member active", m);
 	else if (error)
 		command_fail(request, "cannot make %s active: %s", argv[2],
 			     strerror(-error));
@@ -139,12 +176,16 @@ static void disable_member(struct control_request *request, int argc,
 	enable(request, aux, argv, false);
 }
 
-/* Any number, as Open vSwitch: what is above the buckets begins anew. */
-static bool parse_bucket(const char *text, unsigned *bucket)
+static bool parse_number(const char *text, unsigned long max, uint32_t *number)
 {
-	if (!*text || text[strspn(text, "0123456789")])
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || n > max)
 		return false;
-	*bucket = strtoul(text, NULL, 10) % BOND_BUCKETS;
+	*number = n;
 	return true;
 }
 
@@ -162,18 +203,21 @@ static void migrate(struct control_request *request, int argc,
 	struct vbond *vb = find_bond(request, aux, argv[1]);
 	struct bond_member *m;
 	struct bond_status status;
-	unsigned bucket;
+	uint32_t bucket;
 	int error;
 
 	if (!vb)
 		return;
 	bond_get_status(vb->bond, vswitch_now_ms(), &status);
 	if (status.policy == BOND_ACTIVE_BACKUP) {
-		control_reply_error(request, "not an SLB bond");
+		command_fail(request, "not an SLB bond: %s is active-backup",
+			     argv[1]);
 		return;
 	}
-	if (!parse_bucket(argv[2], &bucket)) {
-		control_reply_error(request, "bad hash");
+	if (!parse_number(argv[2], BOND_BUCKETS - 1, &bucket)) {
+		command_fail(request,
+			     "bad hash: %s; it is a number from 0 to %d",
+			     argv[2], BOND_BUCKETS - 1);
 		return;
 	}
 	m = find_member(request, vb, argv[3]);
@@ -184,32 +228,18 @@ static void migrate(struct control_request *request, int argc,
 	if (!error)
 		control_reply(request, "migrated\n");
 	else if (error == -EOPNOTSUPP)
-		control_reply_error(request, "not an SLB bond");
+		command_fail(request, "not an SLB bond: %s", argv[1]);
 	else if (is_enabled(m))
 		command_fail(request,
 			     "cannot migrate to %s: it carries nothing as long "
 			     "as members before it can",
 			     argv[3]);
 	else
-		control_reply_error(request,
-				    "cannot migrate to disabled member");
+		fail_disabled(request, "cannot migrate to disabled member", m);
 }
 
 /* --- bond/hash -------------------------------------------------------------
  */
-
-static bool parse_number(const char *text, unsigned long max, uint32_t *number)
-{
-	unsigned long n;
-	char *end;
-
-	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno || n > max)
-		return false;
-	*number = n;
-	return true;
-}
 
 static void hash(struct control_request *request, int argc,
 		 const char *const argv[], void *aux)
@@ -219,15 +249,22 @@ static void hash(struct control_request *request, int argc,
 	uint64_t mac;
 
 	if (argc > 2 && !parse_number(argv[2], VLAN_MAX, &vlan)) {
-		control_reply_error(request, "invalid vlan");
+		command_fail(request,
+			     "invalid vlan: %s; it is a number from 0 to %d",
+			     argv[2], VLAN_MAX);
 		return;
 	}
 	if (argc > 3 && !parse_number(argv[3], UINT32_MAX, &basis)) {
-		control_reply_error(request, "invalid basis");
+		command_fail(request,
+			     "invalid basis: %s; it is a number from 0 to %u",
+			     argv[3], UINT32_MAX);
 		return;
 	}
 	if (!mac_from_string(argv[1], &mac)) {
-		control_reply_error(request, "invalid mac");
+		command_fail(request,
+			     "invalid mac: %s; an address is such as "
+			     "02:00:00:00:00:01",
+			     argv[1]);
 		return;
 	}
 	snprintf(text, sizeof(text), "%u\n", bond_hash_slb(mac, vlan, basis));

@@ -14,12 +14,16 @@
 struct vbond **command_sorted_bonds(const struct vswitch *vs, size_t *n);
 /*
  * The one that argv[1] names, or all without it; freed by the caller. NULL
- * after the reply `no_such`.
+ * after a reply that begins with the words `what`.
  */
 struct vbond **command_bonds(struct control_request *request,
 			     struct vswitch *vs, int argc,
-			     const char *const argv[], const char *no_such,
+			     const char *const argv[], const char *what,
 			     size_t *n);
+
+/* Replies that this name is nothing that LACP runs on. */
+void command_no_such_lacp(struct control_request *request,
+			  const struct vswitch *vs, const char *name);
 
 /* "balance-tcp": Open vSwitch's word, or that of other_config:bond-policy. */
 const char *bond_policy_word(enum bond_policy policy);

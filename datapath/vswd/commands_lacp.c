@@ -280,7 +280,7 @@ static void answer(struct control_request *request, struct vswitch *vs,
 			show_text(&text, list[i], links, n_links);
 	}
 	if (list && argc > 1 && !n_links)
-		control_reply_error(request, "no such lacp object");
+		command_no_such_lacp(request, vs, argv[1]);
 	else if (list && control_wants_json(request))
 		command_reply_json(request, json_incref(json));
 	else if (list)

@@ -14,22 +14,66 @@
 
 typedef unsigned long long ull;
 
-/* The named port alone, or all; NULL after the reply. */
-static struct vport **wanted(struct control_request *request,
-			     struct vswitch *vs, const char *name, size_t *n)
+static bool takes_part(const struct vport *v)
 {
-	struct vport **list, *v;
+	return v->discovery && discovery_port_mode(v->discovery);
+}
 
-	if (!name)
-		return command_sorted_vports(vs, NULL, n);
-	v = command_open_port(request, vs, name);
-	if (!v)
-		return NULL;
-	if (!v->discovery || !discovery_port_mode(v->discovery)) {
+static int compare_names(const void *a_, const void *b_)
+{
+	const struct vport *a = *(struct vport *const *)a_;
+	const struct vport *b = *(struct vport *const *)b_;
+
+	return strcmp(a->interface->name, b->interface->name);
+}
+
+/* All, or the members of one bond, by name. */
+static struct vport **sorted(const struct vswitch *vs, const struct vbond *bond,
+			     size_t *n)
+{
+	struct vport **list = command_sorted_vports(vs, NULL, n);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *n; i++)
+		if (!bond || list[i]->bond == bond)
+			list[kept++] = list[i];
+	*n = kept;
+	qsort(list, kept, sizeof(*list), compare_names);
+	return list;
+}
+
+static void fail_off(struct control_request *request, const struct vport *v)
+{
+	const char *name = v->interface->name;
+
+	if (vdiscovery_is_possible(v))
 		command_fail(request,
 			     "%s: LLDP is off; \"vsw-ctl set Interface %s "
 			     "lldp:enable=true\" turns it on",
 			     name, name);
+	else
+		command_fail(request,
+			     "%s: LLDP and CDP are for ports to others; %s "
+			     "never takes part",
+			     name,
+			     vport_is_local(v) ? "a bridge's own port"
+					       : "a patch port");
+}
+
+/* The named port alone, a bond's members, or all; NULL after the reply. */
+static struct vport **wanted(struct control_request *request,
+			     struct vswitch *vs, const char *name, size_t *n)
+{
+	const struct vbond *bond = name ? vswitch_find_bond(vs, name) : NULL;
+	struct vport **list, *v;
+
+	if (!name || (bond && !vswitch_find_vport(vs, name)))
+		return sorted(vs, bond, n);
+	v = command_open_port(request, vs, name);
+	if (!v)
+		return NULL;
+	if (!takes_part(v)) {
+		fail_off(request, v);
 		return NULL;
 	}
 	list = xcalloc(1, sizeof(*list));
@@ -221,8 +265,7 @@ static void cmd_stats(struct control_request *request, int argc,
 		return;
 	all = json_array();
 	for (size_t i = 0; i < n; i++)
-		if (list[i]->discovery &&
-		    discovery_port_mode(list[i]->discovery))
+		if (takes_part(list[i]))
 			json_array_append_new(all, stats_json(list[i]));
 	free(list);
 	command_reply_each(request, all, stats_text);

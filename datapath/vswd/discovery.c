@@ -81,21 +81,24 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
 
 /* --- which ports ---------------------------------------------------------- */
 
+/* One of the host's, and no guest's end, which a tap or vhost-user port is. */
 static bool is_device(const struct vport *v)
 {
 	const char *type = vport_type(v);
 
-	return !type[0] || !strcmp(type, "system") || !strcmp(type, "afxdp");
+	return !type[0] || !strcmp(type, "system") || !strcmp(type, "afxdp") ||
+	       !strcmp(type, "dpdk");
 }
 
-/* A card, or what a hypervisor gives for one: not a veth, tap, or the like. */
+/*
+ * A card, or what a hypervisor gives for one: not a veth, tap, or the like. A
+ * device of DPDK's is none of the kernel's.
+ */
 static bool has_hardware(const struct vport *v)
 {
 	char *path;
 	bool has;
 
-	if (!is_device(v))
-		return false;
 	path = xasprintf("/sys/class/net/%s/device", v->interface->name);
 	has = !access(path, F_OK);
 	free(path);
@@ -103,9 +106,9 @@ static bool has_hardware(const struct vport *v)
 }
 
 /* Patch ports have nobody at the other end; the bridge's own has the host. */
-static bool can_speak(const struct vport *v)
+bool vdiscovery_is_possible(const struct vport *v)
 {
-	return v->port && !vport_is_local(v) && strcmp(vport_type(v), "patch");
+	return !vport_is_local(v) && strcmp(vport_type(v), "patch");
 }
 
 static unsigned wanted_mode(const struct vport *v)
@@ -115,10 +118,10 @@ static unsigned wanted_mode(const struct vport *v)
 	enum cfg_cdp cdp = interface->cdp;
 	unsigned mode = 0;
 
-	if (!can_speak(v))
+	if (!v->port || !vdiscovery_is_possible(v))
 		return 0;
 	if (interface->lldp == CFG_LLDP_DEFAULT)
-		lldp = v->bond || has_hardware(v);
+		lldp = is_device(v) && (v->bond || has_hardware(v));
 	if (cdp == CFG_CDP_DEFAULT)
 		cdp = lldp ? CFG_CDP_RECEIVE : CFG_CDP_OFF;
 	if (lldp)

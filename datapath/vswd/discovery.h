@@ -14,6 +14,8 @@
 void vswitch_start_discovery(struct vswitch *vs);
 void vswitch_stop_discovery(struct vswitch *vs);
 
+/* Not a bridge's own port or a patch port, which can never take part. */
+bool vdiscovery_is_possible(const struct vport *v);
 /*
  * Before a snapshot is built: takes over what has changed about the vports that
  * are marked dirty. Sets vs->changed when one is to punt other frames.

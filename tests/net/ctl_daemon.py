@@ -361,7 +361,8 @@ class Test:
             [], 0, server.requests, ""), 0, [
                 ["fdb/show", "br0"], ["drops"], ["exotic/one", "a", "b"],
                 ["drops", "p", "--format=json"], ["what/ever"],
-                ["what/ever", "br9"]])
+                ["list-commands"], ["what/ever", "br9"],
+                ["list-commands"]])
         return server
 
     def capture(self, server):

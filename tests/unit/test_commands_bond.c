@@ -158,8 +158,10 @@ static void test_show_active_backup(void **state)
 		   "[[\"bond-primary\", \"m9\"]]]}");
 	contains(OK("bond/show", "bond0"),
 		 "\nactive-backup primary: m9 (no such member)\n");
-	fails_with("no such bond", "bond/show", "m1");
-	fails_with("no such bond", "bond/show", "p1");
+	fails_with("no such bond: m1 is a member of bond bond0", "bond/show",
+		   "m1");
+	fails_with("no such bond: p1 is a port of one interface", "bond/show",
+		   "p1");
 	fails_with("\"bond/show\" command takes at most 1 arguments",
 		   "bond/show", "a", "b");
 }
@@ -200,7 +202,8 @@ static void test_show_refused(void **state)
 	contains(OK("bond/show"), "\nerror: ");
 	contains(OK("bond/list"), "\nbond0\t");
 	contains(OK("bridge/show"), "bond0            bond      down, ");
-	fails_with("no such member", "bond/set-active-member", "bond0", "m1");
+	fails_with("no such member: bond bond0 has no m1",
+		   "bond/set-active-member", "bond0", "m1");
 	fails_with("m1: bond_mode=balance-tcp needs a partner that knows of "
 		   "the bond, and lacp is off: set lacp=active or another "
 		   "bond_mode",
@@ -262,18 +265,21 @@ static void test_set_active(void **state)
 	contains(OK("bond/show"), "(m2)");
 	assert_string_equal(OK("bond/set-active-slave", "bond0", "m2"),
 			    "no change\n");
-	fails_with("no such bond", "bond/set-active-member", "p1", "m1");
-	fails_with("no such member", "bond/set-active-slave", "bond0", "p1");
+	fails_with("no such bond: p1 is a port of one interface",
+		   "bond/set-active-member", "p1", "m1");
+	fails_with("no such member: bond bond0 has no p1",
+		   "bond/set-active-slave", "bond0", "p1");
 	assert_string_equal(OK("bond/disable-member", "bond0", "m1"),
 			    "disabled\n");
-	fails_with("cannot make disabled member active",
+	fails_with("cannot make disabled member active: m1 (disabled by hand)",
 		   "bond/set-active-member", "bond0", "m1");
 	assert_string_equal(OK("bond/enable-slave", "bond0", "m1"),
 			    "enabled\n");
 	assert_string_equal(OK("bond/set-active-member", "bond0", "m1"),
 			    "done\n");
-	fails_with("no such bond", "bond/enable-member", "x", "m1");
-	fails_with("no such member", "bond/disable-slave", "bond0", "x");
+	fails_with("no such bond: x", "bond/enable-member", "x", "m1");
+	fails_with("no such member: bond bond0 has no x", "bond/disable-slave",
+		   "bond0", "x");
 }
 
 static const char *owner(unsigned bucket)
@@ -291,21 +297,27 @@ static void test_migrate(void **state)
 	assert_string_equal(OK("bond/migrate", "bond0", "12", "m1"),
 			    "migrated\n");
 	assert_string_equal(owner(12), "m1");
-	OK("bond/migrate", "bond0", "268", "m2"); /* 12 again */
+	OK("bond/migrate", "bond0", "12", "m2");
 	assert_string_equal(owner(12), "m2");
-	fails_with("bad hash", "bond/migrate", "bond0", "x", "m1");
-	fails_with("bad hash", "bond/migrate", "bond0", "-1", "m1");
-	fails_with("no such member", "bond/migrate", "bond0", "1", "x");
-	fails_with("no such bond", "bond/migrate", "x", "1", "m1");
+	fails_with("bad hash: x; it is a number from 0 to 255", "bond/migrate",
+		   "bond0", "x", "m1");
+	fails_with("bad hash: -1; it is a number from 0 to 255", "bond/migrate",
+		   "bond0", "-1", "m1");
+	fails_with("bad hash: 256; it is a number from 0 to 255",
+		   "bond/migrate", "bond0", "256", "m1");
+	fails_with("no such member: bond bond0 has no x", "bond/migrate",
+		   "bond0", "1", "x");
+	fails_with("no such bond: x", "bond/migrate", "x", "1", "m1");
 	OK("bond/disable-member", "bond0", "m1");
-	fails_with("cannot migrate to disabled member", "bond/migrate", "bond0",
-		   "1", "m1");
+	fails_with("cannot migrate to disabled member: m1 (disabled by hand)",
+		   "bond/migrate", "bond0", "1", "m1");
 }
 
 static void test_migrate_without_buckets(void **state)
 {
 	add_bond("bond0", "{\"bond_mode\": \"active-backup\"}");
-	fails_with("not an SLB bond", "bond/migrate", "bond0", "12", "m1");
+	fails_with("not an SLB bond: bond0 is active-backup", "bond/migrate",
+		   "bond0", "12", "m1");
 }
 
 static void test_hash(void **state)
@@ -319,11 +331,15 @@ static void test_hash(void **state)
 		 bond_hash_slb(0x001122334455, 10, 5));
 	assert_string_equal(OK("bond/hash", "00:11:22:33:44:55", "10", "5"),
 			    expected);
-	fails_with("invalid mac", "bond/hash", "5");
-	fails_with("invalid vlan", "bond/hash", "00:11:22:33:44:55", "x");
-	fails_with("invalid vlan", "bond/hash", "00:11:22:33:44:55", "4096");
-	fails_with("invalid basis", "bond/hash", "00:11:22:33:44:55", "1",
-		   "4294967296");
+	fails_with("invalid mac: 5; an address is such as 02:00:00:00:00:01",
+		   "bond/hash", "5");
+	fails_with("invalid vlan: x; it is a number from 0 to 4095",
+		   "bond/hash", "00:11:22:33:44:55", "x");
+	fails_with("invalid vlan: 4096; it is a number from 0 to 4095",
+		   "bond/hash", "00:11:22:33:44:55", "4096");
+	fails_with(
+		"invalid basis: 4294967296; it is a number from 0 to 4294967295",
+		"bond/hash", "00:11:22:33:44:55", "1", "4294967296");
 	fails_with("\"bond/hash\" command requires at least 1 arguments",
 		   "bond/hash");
 }
@@ -373,9 +389,11 @@ static void test_no_lacp(void **state)
 	add_bond("bond0", "{}");
 	assert_string_equal(OK("lacp/show"), "");
 	assert_string_equal(OK("lacp/show-stats"), "");
-	fails_with("no such lacp object", "lacp/show", "bond0");
-	fails_with("no such lacp object", "lacp/show", "x");
-	fails_with("no such lacp object", "lacp/show-stats", "bond0");
+	fails_with("no such lacp object: bond0 is a bond without LACP",
+		   "lacp/show", "bond0");
+	fails_with("no such lacp object: x", "lacp/show", "x");
+	fails_with("no such lacp object: bond0 is a bond without LACP",
+		   "lacp/show-stats", "bond0");
 }
 
 /* --- among other ports -----------------------------------------------------

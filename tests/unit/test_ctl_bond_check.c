@@ -63,12 +63,17 @@ static void test_mode(void **state)
 		"bond_mode=balance-tcp", "lacp is off");
 	refused(BOND(.mode = "active-backup", .policy = "port-id"),
 		"bond_mode=active-backup", "bond-policy=port-id");
+	refused(BOND(.mode = "active-backup", .policy = "port-id"),
+		"vsw-ctl clear Port bond0 bond_mode --",
+		"vsw-ctl remove Port bond0 other_config bond-policy --");
 }
 
 static void test_delays(void **state)
 {
 	refused(BOND(.updelay_ms = -1), "bond_updelay", "-1");
 	refused(BOND(.downdelay_ms = -7), "bond_downdelay", "-7");
+	refused(BOND(.updelay_ms = 1LL << 31), "bond_updelay", "2147483647");
+	fine(BOND(.updelay_ms = INT32_MAX));
 	/* Also of what is no bond yet. */
 	refused(BOND_OF(1, .updelay_ms = -1), "bond_updelay", "-1");
 }
@@ -99,6 +104,60 @@ static void test_members(void **state)
 		"bond-unused-members");
 	refused(BOND(.standby = "e0,e0"), "bond-standby-members", "e0 twice");
 	refused(BOND(.unused = "e0,e1,e2"), "bond-unused-members", "all");
+}
+
+/* An interface that is taken away, while a setting names it. */
+static void test_leaving(void **state)
+{
+	const char *left[] = { "e9" };
+
+	refused(BOND(.standby = "e9", .leaving = left, .n_leaving = 1),
+		"would no longer be one of its interfaces",
+		"vsw-ctl del-bond-iface bond0 e9 -- remove Port bond0 "
+		"other_config bond-standby-members");
+	refused(BOND(.active = "e1,e9, e2", .leaving = left, .n_leaving = 1),
+		"e9",
+		"-- set Port bond0 other_config:bond-active-members=e1,e2");
+	refused(BOND(.primary = "e9", .leaving = left, .n_leaving = 1),
+		"would no longer",
+		"-- remove Port bond0 other_config bond-primary");
+	/* Taken away and added again. */
+	left[0] = "e1";
+	fine(BOND(.active = "e1", .leaving = left, .n_leaving = 1));
+}
+
+static void test_active_mac(void **state)
+{
+	refused(BOND(.active_mac = "e1"), "bond_active_slave", "MAC address");
+	fine(BOND(.active_mac = "02:00:00:00:00:01"));
+}
+
+static void doubted(const struct bond_settings *s, const char *a, const char *b)
+{
+	char *why;
+
+	fine(s);
+	why = bond_settings_doubt(s);
+	if (!why)
+		fail_msg("no warning: %s", a);
+	if (!strstr(why, a) || !strstr(why, b) || strchr(why, '\n'))
+		fail_msg("%s", why);
+	free(why);
+}
+
+/* Accepted, but it does nothing. */
+static void test_doubt(void **state)
+{
+	doubted(BOND(.lacp_time = "fast"), "lacp-time", "lacp is not set");
+	doubted(BOND(.lacp = "off", .fallback_ab = "true"), "lacp-fallback-ab",
+		"lacp is off");
+	doubted(BOND_OF(1, .mode = "balance-tcp"), "bond_mode",
+		"two interfaces");
+	doubted(BOND_OF(1, .primary = "e9"), "bond-primary", "two interfaces");
+	assert_null(
+		bond_settings_doubt(BOND(.lacp = "active", .lacp_time = "fast",
+					 .mode = "balance-tcp")));
+	assert_null(bond_settings_doubt(BOND_OF(1, .lacp = "active")));
 }
 
 static void test_primary(void **state)
@@ -132,6 +191,9 @@ static void test_port_ids(void **state)
 
 	refused(BOND(.lacp = "active", .port_ids = same), "e0 and e2",
 		"lacp-port-id=5");
+	same[2] = "05";
+	refused(BOND(.lacp = "active", .port_ids = same), "e0 and e2",
+		"lacp-port-id=05");
 	fine(BOND(.lacp = "active", .port_ids = few));
 	fine(BOND(.lacp = "off", .port_ids = same));
 }
@@ -186,6 +248,9 @@ int main(void)
 		cmocka_unit_test(test_delays),
 		cmocka_unit_test(test_beacons),
 		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_leaving),
+		cmocka_unit_test(test_active_mac),
+		cmocka_unit_test(test_doubt),
 		cmocka_unit_test(test_primary),
 		cmocka_unit_test(test_primary_without_active_backup),
 		cmocka_unit_test(test_port_ids),

@@ -321,6 +321,9 @@ static void test_round_trip(void **state)
 	assert_int_equal(notes.tlvs_discarded + notes.tlvs_unrecognized, 0);
 	assert_memory_equal(&info, &all, sizeof(all));
 	assert_memory_equal(frame + len - 2, "\0\0", 2);
+	/* IEEE 802.3's own aggregation TLV is deprecated: received only. */
+	assert_non_null(memmem(frame, len, "\x00\x80\xc2\x07", 4));
+	assert_null(memmem(frame, len, "\x00\x12\x0f\x03", 4));
 }
 
 static void test_shutdown_frame(void **state)

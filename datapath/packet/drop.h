@@ -43,7 +43,16 @@
 	X(TX_ERROR, "tx-error", "device refused the frame")                    \
 	X(TX_BUSY, "tx-busy", "queue was taken by another worker")             \
 	X(TX_OFFLOAD, "tx-offload", "could not be segmented or checksummed")   \
-	X(BOND_DOWN, "bond-down", "no member of the bond can send")
+	X(BOND_DOWN, "bond-down", "no member of the bond can send")            \
+	/* at a gateway's port of arrival: address translation */              \
+	X(NAT_MALFORMED, "nat-malformed", "IP or transport header is broken")  \
+	X(NAT_PROTOCOL, "nat-protocol", "not TCP, UDP or an ICMP query")       \
+	X(NAT_UNSOLICITED, "nat-unsolicited", "nobody inside asked for it")    \
+	X(NAT_NO_SESSION, "nat-no-session", "belongs to no session")           \
+	X(NAT_FULL, "nat-full", "session table or outside ports are used up")  \
+	X(NAT_LIMIT, "nat-limit", "client has reached its limit")              \
+	X(NAT_FRAGMENT, "nat-fragment", "fragment without its first one")      \
+	X(NAT_BUSY, "nat-busy", "another worker held the table too long")
 
 enum drop_reason {
 #define X(id, name, help) DROP_##id,

@@ -14,6 +14,15 @@
 
 #define N 256
 
+/* The thread sanitizer ends programs that map memory where it keeps its own. */
+#if defined(__SANITIZE_THREAD__)
+#define PLACES_ARE_FREE 0
+#elif defined(__has_feature)
+#define PLACES_ARE_FREE !__has_feature(thread_sanitizer)
+#else
+#define PLACES_ARE_FREE 1
+#endif
+
 /* --- the quick ways ------------------------------------------------------ */
 
 static struct packet own_packets[N], *packets = own_packets;
@@ -170,6 +179,8 @@ static void packets_may_lie_anywhere(void **state)
 	uint32_t seed = 4;
 
 	(void)state;
+	if (!PLACES_ARE_FREE)
+		skip();
 	for (unsigned i = 0; i < 2 * 3; i++) {
 		uint64_t from = places[i % 2] - size / 2;
 		void *at = mmap(

@@ -90,6 +90,7 @@ static void dispatch(struct frames *f, struct vport *v,
 		if (f->client)
 			f->client->receive(v, r);
 		break;
+	case PUNT_GATEWAY:
 	case N_PUNT_KINDS:
 		break;
 	}

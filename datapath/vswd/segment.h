@@ -143,6 +143,10 @@ void segment_dns_receive(struct segment_dns *dns,
 const char *segment_dns_socket(const struct segment_dns *dns);
 void segment_dns_run(struct segment_dns *dns, uint64_t now_ms);
 uint64_t segment_dns_next_ms(const struct segment_dns *dns);
+const struct dns_counters *segment_dns_counters(const struct segment_dns *dns);
+/* The resolvers that are asked: how many, and in *serversp which. */
+unsigned segment_dns_servers(const struct segment_dns *dns,
+			     const struct resolver **serversp);
 
 /* --- segment_uplink.c ----------------------------------------------------- */
 

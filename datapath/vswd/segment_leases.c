@@ -55,6 +55,7 @@ struct segment_leases {
 	size_t n_sent;
 	bool unsure;	     /* what the database has */
 	struct uuid segment; /* the row that refers to them */
+	uint64_t exhausted;  /* that the log has told of */
 };
 
 /* --- time ------------------------------------------------------------------
@@ -232,6 +233,33 @@ static bool same_but_time(const struct dhcp_lease *a,
 	       !strcmp(a->hostname, b->hostname);
 }
 
+static const char *state_name(enum dhcp_lease_state state)
+{
+	return state == DHCP_BOUND	? "bound"
+	       : state == DHCP_DECLINED ? "declined"
+					: "over";
+}
+
+static void log_change(const struct segment_leases *l,
+		       const struct lease_row *row)
+{
+	const struct dhcp_lease *lease = &row->lease;
+	const char *name = l->seg->config->name;
+	char ip[INET_ADDRSTRLEN], mac[MAC_STRING_SIZE];
+	struct in_addr in = { htonl(lease->ip) };
+
+	inet_ntop(AF_INET, &in, ip, sizeof(ip));
+	mac_format(lease->mac, mac);
+	if (lease->state == DHCP_DECLINED && !row->gone)
+		log_warn_limited("segment %s: %s says that %s, which it was "
+				 "given, is used by another machine; it is not "
+				 "given out for a while",
+				 name, mac, ip);
+	else
+		log_dbg("segment %s: lease of %s to %s: %s", name, ip, mac,
+			row->gone ? "gone" : state_name(lease->state));
+}
+
 void segment_leases_changed(struct segment_leases *l,
 			    const struct dhcp_lease *lease, bool gone)
 {
@@ -247,6 +275,7 @@ void segment_leases_changed(struct segment_leases *l,
 	row->lease = *lease;
 	row->expires_s = expires_s;
 	row->gone = gone;
+	log_change(l, row);
 	mark_dirty(l, row);
 }
 
@@ -258,13 +287,6 @@ static json_t *text_or_nothing(const char *text)
 	json_t *json = text && text[0] ? json_string(text) : NULL;
 
 	return json ? json : json_pack("[s,[]]", "set");
-}
-
-static const char *state_name(enum dhcp_lease_state state)
-{
-	return state == DHCP_BOUND	? "bound"
-	       : state == DHCP_DECLINED ? "declined"
-					: "over";
 }
 
 static const char *interface_name(const struct segment *seg, uint32_t port)
@@ -466,6 +488,19 @@ void segment_leases_told(struct segment_leases *l, const json_t *result)
 		    (!row->has_row || row->is_spare))
 			discard(l, row);
 	}
+}
+
+void segment_leases_look(struct segment_leases *l,
+			 const struct dhcp_counters *counters)
+{
+	uint64_t n = counters->exhausted - l->exhausted;
+
+	if (n)
+		log_warn_limited("segment %s: no address was free for %llu "
+				 "requests; widen options:dhcp-range, or make "
+				 "lease-time shorter",
+				 l->seg->config->name, (unsigned long long)n);
+	l->exhausted = counters->exhausted;
 }
 
 size_t segment_leases_count(const struct segment_leases *l)

@@ -21,6 +21,10 @@ void segment_leases_collect(struct segment_leases *leases, json_t *operations);
  * it is not known whether it was carried out.
  */
 void segment_leases_told(struct segment_leases *leases, const json_t *result);
+struct dhcp_counters;
+/* Now and then: says in the log when there was no address for somebody. */
+void segment_leases_look(struct segment_leases *leases,
+			 const struct dhcp_counters *counters);
 /* Those that are live. */
 size_t segment_leases_count(const struct segment_leases *leases);
 

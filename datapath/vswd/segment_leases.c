@@ -505,11 +505,13 @@ void segment_leases_look(struct segment_leases *l,
 
 size_t segment_leases_count(const struct segment_leases *l)
 {
+	const struct lease_row *row;
 	struct hmap_node *node = NULL;
 	size_t n = 0;
 
-	while ((node = hmap_next(&l->rows, node)))
-		n += CONTAINER_OF(node, struct lease_row, node)->lease.state ==
-		     DHCP_BOUND;
+	while ((node = hmap_next(&l->rows, node))) {
+		row = CONTAINER_OF(node, struct lease_row, node);
+		n += row->lease.state == DHCP_BOUND && !row->gone;
+	}
 	return n;
 }

@@ -268,6 +268,8 @@ const char *port_config_setting(const struct port_config *config,
  * where the port cannot (gso.h), takes the queue, sends, counts. Packets are
  * as they were afterwards, except that a checksum may be finished; a later send
  * may change their tags. `thread` is the caller's index. Packets were pulled.
+ * A queue that another thread has is waited for: a burst's time, the control
+ * thread about 10 ms.
  *
  * tx_packets and tx_bytes count what the port took; tx_multicast and
  * tx_broadcast what it was asked to take (RFC 2863, ifHCOutMulticastPkts).

@@ -10,6 +10,8 @@
  */
 #include "vswd/segment.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -529,6 +531,13 @@ void segment_send(struct segment *seg, enum router_side side, const void *frame,
 		frames_inject(seg->vs, v, frame, len);
 }
 
+void segments_port_gone(struct vswitch *vs, const struct vport *v)
+{
+	for (struct segment *seg = vs->segments; seg; seg = seg->next)
+		if (seg->bridge == v->bridge && seg->services && v->number)
+			segment_services_port_gone(seg->services, v->number);
+}
+
 /* --- once a second ---------------------------------------------------------
  */
 
@@ -594,6 +603,15 @@ void segment_changed(struct segment *seg)
 {
 	seg->vs->changed = true;
 	wake(seg->vs);
+}
+
+const char *segment_ip_format(const struct ip_address *ip,
+			      char buf[IP_TEXT_SIZE])
+{
+	if (!ip->len || !inet_ntop(ip->len == 4 ? AF_INET : AF_INET6, ip->bytes,
+				   buf, IP_TEXT_SIZE))
+		snprintf(buf, IP_TEXT_SIZE, "none");
+	return buf;
 }
 
 void segment_mark_dirty(struct segment *seg)

@@ -49,6 +49,8 @@ static const uint8_t sides[N_DROP_REASONS] = {
 	[DROP_NAT_LIMIT] = RX_DROPPED,
 	[DROP_NAT_FRAGMENT] = RX_DROPPED,
 	[DROP_NAT_BUSY] = RX_DROPPED,
+	[DROP_HOLD_FULL] = RX_DROPPED,
+	[DROP_HOLD_UNREACHED] = RX_DROPPED,
 };
 
 /* "bad-source" is counted as drop_bad_source. */

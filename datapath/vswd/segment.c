@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "vswd/frames.h"
+#include "vswd/segment_rows.h"
 #include "vswd/vbond.h"
 
 LOG_MODULE(segment);
@@ -312,6 +313,7 @@ static void destroy(struct segment *seg)
 	for (int i = 0; i < ROUTER_N_SIDES; i++)
 		neighbor_table_destroy(seg->neighbors[i]);
 	cfg_segment_unref(seg->config);
+	segment_rows_free(seg);
 	free(seg->error);
 	free(seg);
 }

@@ -6,6 +6,7 @@
  *
  *	segment_services.c  ARP, neighbor discovery, pings, DHCP, DHCPv6
  *	segment_leases.c    leases in the database
+ *	segment_rows.c	    what else the database is told
  *	segment_dns.c	    sockets of the name service
  *	segment_uplink.c    the outside on a bridge: addresses, next hops, ARP
  *	segment_nat.c	    the NAT, its forwards, its state over a restart
@@ -62,6 +63,10 @@ struct segment {
 	uint64_t armed_ms; /* when it is due; UINT64_MAX: not armed */
 	char *error;	   /* what does not work, in one line; NULL: all does */
 	bool dirty;	   /* the database is to be told */
+
+	/* segment_rows.c's own */
+	json_t *told, *told_stats; /* what the database has, by row */
+	json_t *forward_errors;	   /* by row */
 
 	/* segment.c's own */
 	bool configured;
@@ -150,6 +155,12 @@ const char *segment_ip_format(const struct ip_address *ip,
 			      char buf[IP_TEXT_SIZE]);
 /* Status columns are to be written. */
 void segment_mark_dirty(struct segment *seg);
+/*
+ * Why a forward of the configuration is not in force, for its row (which says
+ * itself what cfg_forward.error says); NULL: it is.
+ */
+void segment_set_forward_error(struct segment *seg, const struct uuid *forward,
+			       const char *why);
 
 /* --- segment_services.c --------------------------------------------------- */
 
@@ -200,6 +211,10 @@ void segment_dns_receive(struct segment_dns *dns,
 const char *segment_dns_socket(const struct segment_dns *dns);
 void segment_dns_run(struct segment_dns *dns, uint64_t now_ms);
 uint64_t segment_dns_next_ms(const struct segment_dns *dns);
+const struct dns_counters *segment_dns_counters(const struct segment_dns *dns);
+/* The resolvers that are asked: how many, and in *serversp which. */
+unsigned segment_dns_servers(const struct segment_dns *dns,
+			     const struct resolver **serversp);
 
 /* --- segment_uplink.c ----------------------------------------------------- */
 

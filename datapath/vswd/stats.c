@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vswd/segment_rows.h"
 #include "vswd/status.h"
 
 enum drop_side { RX_DROPPED, RX_ERROR, TX_DROPPED, TX_ERROR };
@@ -174,4 +175,5 @@ void stats_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 	for (node = hmap_next(&vs->vports, NULL); node;
 	     node = hmap_next(&vs->vports, node))
 		tell_stats(CONTAINER_OF(node, struct vport, node), operations);
+	segment_rows_collect_stats(vs, schema, operations);
 }

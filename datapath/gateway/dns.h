@@ -41,6 +41,9 @@ struct dns_client {
 	struct ip_address ip;
 	uint16_t udp_port; /* 0: by TCP */
 	uint32_t port;	   /* of the bridge */
+	/* Only kept, for the answer: the frame's source, and who was asked. */
+	uint64_t mac;
+	struct ip_address asked;
 };
 
 struct dns_config {
@@ -51,6 +54,11 @@ struct dns_config {
 	uint8_t ip6[16];     /* zero: none */
 	uint8_t prefix6_len;
 	uint32_t ttl_s; /* of own answers; 0: 60 */
+	/*
+	 * Of the segment: a datagram that would be larger is cut (TC), whatever
+	 * the client takes, as nobody here fragments it. 0: no limit.
+	 */
+	uint16_t mtu;
 	/* 0: the default */
 	unsigned queries_max;	   /* 1024 */
 	unsigned queries_per_port; /* 256 */
@@ -136,6 +144,8 @@ void dns_stream_closed(struct dns_stream *stream);
 /* What came by the query's socket; from: the datagram's source. */
 void dns_answer(struct dns *dns, uint32_t query, const struct resolver *from,
 		const void *message, size_t len, uint64_t now_ms);
+/* The query's socket says that the server cannot be reached. */
+void dns_answer_failed(struct dns *dns, uint32_t query, uint64_t now_ms);
 /* Bytes of the query's connection; len 0: it ended, or could not be made. */
 void dns_answer_stream(struct dns *dns, uint32_t query, const void *data,
 		       size_t len, uint64_t now_ms);

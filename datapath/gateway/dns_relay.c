@@ -151,6 +151,18 @@ void dns_relay_abandon(struct dns *d, const struct dns_stream *stream)
 	}
 }
 
+/* What fits into a datagram for the client. */
+static size_t datagram_max(const struct dns *d, const struct dns_query *query)
+{
+	size_t most = query->question.udp_size;
+	/* of IP and UDP, without options */
+	size_t headers = query->client.ip.len == 4 ? 28 : 48;
+
+	if (d->config.mtu > headers)
+		most = MIN(most, d->config.mtu - headers);
+	return MAX(most, (size_t)DNS_UDP_LEAST);
+}
+
 /*
  * Passes an answer on, with the client's id; too long a one says so (TC). The
  * message is not the query's own, which ends here.
@@ -163,7 +175,7 @@ static void pass(struct dns *d, struct dns_query *query, uint8_t *message,
 	uint8_t room[DNS_REPLY_MAX];
 
 	d->counters.answered++;
-	if (!stream && len > query->question.udp_size) {
+	if (!stream && len > datagram_max(d, query)) {
 		len = dns_reply_code(&query->question, DNS_NOERROR, DNS_FLAG_TC,
 				     room);
 		message = room;
@@ -206,6 +218,14 @@ void dns_answer(struct dns *d, uint32_t number, const struct resolver *from,
 	memcpy(copy, message, len);
 	take_answer(d, query, copy, len, now_ms);
 	free(copy);
+}
+
+void dns_answer_failed(struct dns *d, uint32_t number, uint64_t now_ms)
+{
+	struct dns_query *query = find(d, number);
+
+	if (query)
+		next_try(d, query, now_ms);
 }
 
 /* 0: not whole yet. */

@@ -21,6 +21,7 @@
 	X(internal)                                                            \
 	X(patch)                                                               \
 	PORT_CLASSES_DPDK(X)                                                   \
+	X(hostnet)                                                             \
 	X(vhostuser)                                                           \
 	X(vhostuserclient)                                                     \
 	X(dpdkvhostuser)                                                       \

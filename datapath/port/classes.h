@@ -20,6 +20,7 @@
 	X(tap)                                                                 \
 	X(internal)                                                            \
 	X(patch)                                                               \
+	X(gateway)                                                             \
 	PORT_CLASSES_DPDK(X)                                                   \
 	X(hostnet)                                                             \
 	X(vhostuser)                                                           \

@@ -26,6 +26,8 @@
 #include "vswd/switch.h"
 
 struct segment_dns;
+struct segment_errors;
+struct segment_holds;
 struct segment_host;
 struct segment_leases;
 struct segment_nat;
@@ -53,9 +55,27 @@ struct segment {
 	struct segment_nat *nat;
 	struct segment_host *host;
 
+	struct segment_holds *holds;   /* segment_hold.c; NULL: none yet */
+	struct segment_errors *errors; /* segment_error.c; NULL: none yet */
+
 	struct event *timer;
-	char *error; /* what does not work, in one line; NULL: all does */
-	bool seen;
+	uint64_t armed_ms; /* when it is due; UINT64_MAX: not armed */
+	char *error;	   /* what does not work, in one line; NULL: all does */
+	bool dirty;	   /* the database is to be told */
+
+	/* segment.c's own */
+	bool configured;
+	struct fwd_gateway *gateway; /* of the snapshot under construction */
+	uint64_t generation;	     /* of that snapshot, which has `router` */
+	struct segment_nat *doomed_nat; /* no snapshot to come has it */
+	bool save_nat;			/* when it is destroyed */
+	struct segment_station {
+		struct bridge *bridge; /* NULL: there is no entry */
+		uint64_t key;	       /* in the FDB */
+		uint16_t number;
+	} stations[ROUTER_N_SIDES];	  /* static FDB entries of its MACs */
+	uint64_t traffic[ROUTER_N_SIDES]; /* packets, when last looked at */
+	uint64_t host_ports; /* which ports segment_host was configured for */
 };
 
 /* A packet from a worker. */
@@ -68,13 +88,22 @@ struct segment_packet {
 
 /* --- segment.c ------------------------------------------------------------ */
 
+/*
+ * Before the ports that another configuration does not have are closed: what it
+ * has no more of segments ends (NULL: all), while it can still say so to its
+ * neighbors.
+ */
+void segments_release(struct vswitch *vs, const struct cfg_switch *config);
 /* The bridges are as the configuration says: so are segments now. */
-void segments_reconcile(struct vswitch *vs, const struct cfg_switch *config);
-/* vswd ends: states are saved, neighbors told. */
-void segments_destroy(struct vswitch *vs);
+void segments_reconcile(struct vswitch *vs);
+/* vswd ends: all are released, and their states saved. */
+void segments_end(struct vswitch *vs);
 struct segment *segment_find(const struct vswitch *vs, const char *name);
+/* Is there one that routes? */
+bool segments_have_gateway(const struct vswitch *vs);
 /* A gateway's port of a snapshot under construction. */
-void segments_attach(struct vswitch *vs, struct vport *v, struct fwd_port *p);
+void segments_attach(struct vswitch *vs, struct fwd_snapshot *snapshot,
+		     struct vport *v, struct fwd_port *p);
 /* PUNT_GATEWAY of any port: v is where the packet came into the switch. */
 void segments_receive(struct vswitch *vs, struct vport *v,
 		      const struct punt_record *record);
@@ -82,6 +111,13 @@ void segments_receive(struct vswitch *vs, struct vport *v,
 void segments_published(struct vswitch *vs);
 /* Once a second, while there are segments. */
 void segments_tick(struct vswitch *vs);
+
+/*
+ * The parts are made, in the order in which they stand below, from seg->config,
+ * and configured when that is another. Ports may not be open then: what is to
+ * be sent first is sent when the part's run() is called, at once if it says so.
+ * A part that ends may still send.
+ */
 
 /* For the parts: a frame of the gateway's own, into the bridge of that side. */
 void segment_send(struct segment *seg, enum router_side side, const void *frame,
@@ -91,6 +127,12 @@ void segment_send(struct segment *seg, enum router_side side, const void *frame,
  * are filled in): by the way that the router knows; waits for the MAC.
  */
 void segment_send_ip(struct segment *seg, void *frame, size_t len);
+/*
+ * The MAC of a next hop on that side: as segment_services_resolve().
+ */
+int segment_resolve(struct segment *seg, enum router_side side,
+		    const struct ip_address *next_hop, uint32_t asker,
+		    uint64_t *mac);
 /* Its timer is set by what the parts have to do next. After any call of them.
  */
 void segment_arm(struct segment *seg);
@@ -103,6 +145,7 @@ void segment_mark_dirty(struct segment *seg);
 /* --- segment_services.c --------------------------------------------------- */
 
 struct segment_services *segment_services_create(struct segment *seg);
+/* Says goodbye. */
 void segment_services_destroy(struct segment_services *services);
 void segment_services_configure(struct segment_services *services);
 /* ROUTER_LOCAL of the inside. */
@@ -113,6 +156,8 @@ void segment_services_receive(struct segment_services *services,
 int segment_services_resolve(struct segment_services *services,
 			     const struct ip_address *ip, uint32_t asker,
 			     uint64_t *mac);
+/* Two machines claim an address: which, who; NULL: nothing of late. */
+const char *segment_services_conflict(const struct segment_services *services);
 struct dhcp *segment_services_dhcp(struct segment_services *services);
 struct station *segment_services_station(struct segment_services *services);
 void segment_services_run(struct segment_services *services, uint64_t now_ms);
@@ -188,12 +233,24 @@ void segment_host_configure(struct segment_host *host);
 void segment_error_send(struct segment *seg,
 			const struct segment_packet *packet);
 
+void segment_error_clear(struct segment *seg);
+/*
+ * What segment_error_send() would send, into room (SEGMENT_ERROR_MAX bytes):
+ * its length, 0 when nothing may be sent. from: the sender of the error, of the
+ * packet's IP version; MACs are those of the frame, exchanged.
+ */
+#define SEGMENT_ERROR_MAX (14 + 1280)
+size_t segment_error_build(const struct segment_packet *packet,
+			   const struct ip_address *from, uint8_t *room);
+
 /* ROUTER_RESOLVE: keeps it until the MAC is known, a few for each next hop. */
 void segment_hold(struct segment *seg, const struct segment_packet *packet);
 /* mac 0: nobody has the address; those who sent are told (host unreachable). */
 void segment_hold_resolved(struct segment *seg, enum router_side side,
 			   const struct ip_address *next_hop, uint64_t mac);
 void segment_hold_clear(struct segment *seg);
+void segment_hold_run(struct segment *seg, uint64_t now_ms);
+uint64_t segment_hold_next_ms(const struct segment *seg);
 
 /* --- for the daemon's commands -------------------------------------------- */
 

@@ -126,7 +126,7 @@ static void tell_stats(struct vport *v, json_t *operations)
 	struct port_counters now;
 	json_t *stats;
 
-	if (!v->port)
+	if (!v->port || v->config->made_up)
 		return;
 	port_get_counters(v->port, &now);
 	if (!has_changed(v, &now))

@@ -148,8 +148,11 @@ static json_t *interface_row(const struct vport *v)
 static void tell_interface(struct vport *v, const struct ovsdb_schema *schema,
 			   json_t *operations)
 {
-	json_t *row = interface_row(v);
+	json_t *row;
 
+	if (v->config->made_up)
+		return;
+	row = interface_row(v);
 	keep_known(row, ovsdb_schema_table(schema, "Interface"));
 	status_update_row(operations, "Interface", &v->interface->uuid,
 			  difference(v->told, row));
@@ -160,11 +163,14 @@ static void tell_interface(struct vport *v, const struct ovsdb_schema *schema,
 static void tell_bridge(struct bridge *b, const struct ovsdb_schema *schema,
 			json_t *operations)
 {
-	json_t *row = json_object();
+	json_t *row;
 	char id[17];
 
 	b->dirty = false;
 	b->told_mac = b->mac;
+	if (b->config && b->config->made_up)
+		return;
+	row = json_object();
 	snprintf(id, sizeof(id), "%016llx", (unsigned long long)b->mac);
 	json_object_set_new(row, "datapath_id", json_string(id));
 	json_object_set_new(row, "datapath_version",

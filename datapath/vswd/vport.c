@@ -16,7 +16,8 @@ LOG_MODULE(bridge);
 
 bool vport_is_local(const struct vport *v)
 {
-	return !strcmp(v->interface->name, v->bridge->name);
+	return !v->config->made_up &&
+	       !strcmp(v->interface->name, v->bridge->name);
 }
 
 const char *vport_type(const struct vport *v)
@@ -282,6 +283,9 @@ const char *vport_refusal(const struct vport *v)
 		return "an interface must have a name";
 	if (strchr(name, '/') || strpbrk(name, " \t\r\n"))
 		return "a name must not contain '/' or white space";
+	if (!v->config->made_up && port_type_is_made_up(v->interface->type))
+		return "interfaces of this type are made by segments only; "
+		       "make one with: vsw-ctl add-segment";
 	if (strchr(v->bridge->name, '/'))
 		return "the bridge's name must not contain '/'";
 	if (!v->number)

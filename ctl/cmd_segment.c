@@ -6,11 +6,10 @@
 
 #include "ctl/bridge.h"
 #include "ctl/cmd.h"
-#include "ctl/host_net.h"
 #include "ctl/listing.h"
 #include "ctl/segment_check.h"
 #include "ctl/segment_outside.h"
-#include "ctl/segment_settings.h"
+#include "ctl/segment_set.h"
 #include "ctl/suggest.h"
 #include "ctl/value.h"
 
@@ -22,7 +21,7 @@ struct segment_words {
 	const char *name, *type;
 	const char *device;	      /* bridged */
 	const char *subnet, *subnet6; /* or NULL */
-	char **settings;	      /* KEY=VALUE */
+	char **settings;	      /* KEY=VALUE; free() the array */
 	int n_settings;
 };
 
@@ -76,141 +75,34 @@ static void take_subnet(struct segment_words *w, const char *text)
 	*into = text;
 }
 
+static void take_word(struct segment_words *w, char *word)
+{
+	if (strchr(word, '='))
+		w->settings[w->n_settings++] = word;
+	else if (strcmp(w->type, "bridged"))
+		take_subnet(w, word);
+	else if (w->device)
+		ctl_fatal("add-segment %s bridged takes one device, not %s "
+			  "and %s; for two, make them a bond: \"vsw-ctl "
+			  "add-bond\"",
+			  w->name, w->device, word);
+	else
+		w->device = word;
+}
+
 static struct segment_words parse_words(struct ctl_command *cmd)
 {
 	struct segment_words w = { .name = cmd->argv[1], .type = cmd->argv[2] };
-	bool bridged;
-	int i = 3;
 
 	check_type(w.type);
-	bridged = !strcmp(w.type, "bridged");
-	for (; i < cmd->argc && !strchr(cmd->argv[i], '='); i++) {
-		if (!bridged)
-			take_subnet(&w, cmd->argv[i]);
-		else if (w.device)
-			ctl_fatal("add-segment %s bridged takes one device, "
-				  "not %s and %s; for two, make them a bond: "
-				  "\"vsw-ctl add-bond\"",
-				  w.name, w.device, cmd->argv[i]);
-		else
-			w.device = cmd->argv[i];
-	}
-	if (bridged && !w.device)
+	w.settings = xcalloc((size_t)cmd->argc, sizeof(*w.settings));
+	for (int i = 3; i < cmd->argc; i++)
+		take_word(&w, cmd->argv[i]);
+	if (!strcmp(w.type, "bridged") && !w.device)
 		ctl_fatal("add-segment %s bridged needs the device of the "
 			  "LAN: add-segment %s bridged IFACE",
 			  w.name, w.name);
-	w.settings = cmd->argv + i;
-	w.n_settings = cmd->argc - i;
 	return w;
-}
-
-/* --- settings ------------------------------------------------------------- */
-
-static void __attribute__((noreturn)) no_such_key(const char *key)
-{
-	struct suggestion s;
-	char hint[128];
-
-	if (!strcmp(key, "type") || !strcmp(key, "name"))
-		ctl_fatal("a segment's %s cannot be changed; \"del-segment\" "
-			  "and \"add-segment\" make another",
-			  key);
-	suggestion_init(&s, key);
-	suggestion_offer(&s, "subnet");
-	suggestion_offer(&s, "subnet6");
-	suggestion_offer(&s, "outside");
-	suggestion_offer(&s, "isolated");
-	segment_settings_suggest(&s);
-	ctl_fatal("a segment has no setting \"%s\"%s (vswd(8) lists them)", key,
-		  suggestion_phrase(&s, hint, sizeof(hint)));
-}
-
-static void set_isolated(struct view_row *row, const char *value)
-{
-	bool on = !strcmp(value, "true");
-
-	if (!on && *value && strcmp(value, "false"))
-		ctl_fatal("a segment's isolated cannot be \"%s\"; it is true "
-			  "or false",
-			  value);
-	view_set(row, "isolated", json_boolean(on));
-}
-
-/* An empty value takes a setting away, but for a domain, which is none then. */
-static void set_option(struct view_row *row, const char *key, const char *value)
-{
-	char *why;
-
-	if (!*value && strcmp(key, "domain")) {
-		view_set_key(row, "options", key, NULL);
-		return;
-	}
-	why = segment_setting_check(key, value);
-	if (why)
-		ctl_fatal_error(why);
-	view_set_key(row, "options", key, value);
-}
-
-static void set_optional(struct view_row *row, const char *column,
-			 const char *value)
-{
-	view_set(row, column, *value ? json_string(value) : value_set());
-}
-
-/* "KEY=VALUE"; outside comes last, since it may look at options. */
-static void set_one(struct ctl_command *cmd, struct view_row *row,
-		    const char *setting, bool outside)
-{
-	const char *equals = strchr(setting, '=');
-	char *key;
-
-	if (!equals)
-		ctl_fatal("%s: \"%s\" is no setting; settings are KEY=VALUE",
-			  cmd->argv[0], setting);
-	key = strndup(setting, (size_t)(equals - setting));
-	if (!strcmp(key, "outside") != outside) {
-		free(key);
-		return;
-	}
-	if (outside)
-		segment_set_outside(cmd, row, equals + 1);
-	else if (!strcmp(key, "isolated"))
-		set_isolated(row, equals + 1);
-	else if (!strcmp(key, "subnet") || !strcmp(key, "subnet6"))
-		set_optional(row, key, equals + 1);
-	else if (segment_setting_is_known(key))
-		set_option(row, key, equals + 1);
-	else
-		no_such_key(key);
-	free(key);
-}
-
-static void set_all(struct ctl_command *cmd, struct view_row *row,
-		    char *const settings[], int n)
-{
-	for (int outside = 0; outside < 2; outside++)
-		for (int i = 0; i < n; i++)
-			set_one(cmd, row, settings[i], outside);
-}
-
-/* Machines there could not be told from those that the host reaches so. */
-static void check_routes(struct ctl_command *cmd, struct view_row *row,
-			 const char *column)
-{
-	const char *text = view_get_string(row, column);
-	const char *name = view_get_string(row, "name");
-	struct net_prefix net;
-	char *route;
-
-	if (!segment_is_local(cmd) || ctl_has_option(cmd, "--force") ||
-	    !net_prefix_parse(&net, text, 0))
-		return;
-	route = host_net_route_overlap("/proc", &net, name);
-	if (route)
-		ctl_fatal("segment %s cannot have subnet %s: the host has a "
-			  "route to %s; take another, or give --force to do "
-			  "it anyway",
-			  name, text, route);
 }
 
 /* --- add-segment ---------------------------------------------------------- */
@@ -278,9 +170,9 @@ static void create(struct ctl_command *cmd, const struct segment_words *w)
 	view_mutate_uuid(bridge, "segment", "insert", row->uuid);
 	if (w->device)
 		add_device(cmd, bridge, w);
-	set_all(cmd, row, w->settings, w->n_settings);
-	check_routes(cmd, row, "subnet");
-	check_routes(cmd, row, "subnet6");
+	segment_set_all(cmd, row, w->settings, w->n_settings);
+	segment_check_routes(cmd, row, "subnet");
+	segment_check_routes(cmd, row, "subnet6");
 }
 
 static void add_segment(struct ctl_command *cmd)
@@ -293,12 +185,13 @@ static void add_segment(struct ctl_command *cmd)
 	if (ctl_has_option(cmd, "--may-exist") &&
 	    bridge_find(cmd->ctl, w.name, &bridge)) {
 		check_same(cmd->ctl, &bridge, &w);
-		return;
+	} else {
+		what = xasprintf("cannot create a segment named %s", w.name);
+		port_check_conflict(cmd->ctl, w.name, what);
+		free(what);
+		create(cmd, &w);
 	}
-	what = xasprintf("cannot create a segment named %s", w.name);
-	port_check_conflict(cmd->ctl, w.name, what);
-	free(what);
-	create(cmd, &w);
+	free(w.settings);
 }
 
 /* --- the others ----------------------------------------------------------- */
@@ -358,11 +251,11 @@ static void set_segment(struct ctl_command *cmd)
 {
 	struct view_row *row = segment_get(cmd->ctl, cmd->argv[1]);
 
-	set_all(cmd, row, cmd->argv + 2, cmd->argc - 2);
+	segment_set_all(cmd, row, cmd->argv + 2, cmd->argc - 2);
 	if (json_object_get(row->set, "subnet"))
-		check_routes(cmd, row, "subnet");
+		segment_check_routes(cmd, row, "subnet");
 	if (json_object_get(row->set, "subnet6"))
-		check_routes(cmd, row, "subnet6");
+		segment_check_routes(cmd, row, "subnet6");
 }
 
 static json_t *text_or_none(struct view_row *row, const char *column)

@@ -74,7 +74,7 @@ struct ctl_new_iface {
 /* A row whose column "error" is looked at when vswd has carried it out. */
 struct ctl_watched {
 	struct view_row *row;
-	char *what; /* "segment lab does not work" */
+	char *what; /* "segment lab"; not said when the error begins with it */
 	char *undo; /* the command that takes it away: "del-segment lab" */
 };
 

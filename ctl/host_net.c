@@ -13,8 +13,8 @@
 
 #define PATH_BYTES 256
 #define LINE_BYTES 512
-/* Shorter ones lead anywhere: VPNs halve or quarter the default route. */
-#define MIN_ROUTE_LEN 8
+/* Shorter ones lead anywhere: VPNs have two halves as a default route. */
+#define MIN_ROUTE_LEN 2
 
 bool host_net_has_device(const char *name)
 {

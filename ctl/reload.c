@@ -88,12 +88,13 @@ static void check_watched(struct ctl *ctl, const struct ctl_watched *w,
 			  const json_t *row)
 {
 	const char *error = json_string_value(json_object_get(row, "error"));
+	bool named = error && !strncmp(error, w->what, strlen(w->what));
 
 	if (!error)
 		return;
 	ctl->exit_status = EXIT_FAILURE;
-	ctl_warn("%s: %s (it stays configured; \"vsw-ctl %s\" removes it)",
-		 w->what, error, w->undo);
+	ctl_warn("%s%s%s (it stays configured; \"vsw-ctl %s\" removes it)",
+		 named ? "" : w->what, named ? "" : ": ", error, w->undo);
 }
 
 /* Takes over columns. */

@@ -229,12 +229,9 @@ static bool expect_forwards(struct ctl *ctl, struct view_row *row,
 		    value_contains(view_get(row, "forwards"), element)) {
 			segment_read_forward(f, &forward);
 			text = segment_forward_text(&forward);
-			ctl_expect_row(
-				ctl, f,
-				xasprintf("segment %s does not forward %s",
-					  plan->name, text),
-				xasprintf("del-forward %s %s", plan->name,
-					  text));
+			ctl_expect_row(ctl, f, xasprintf("forward %s", text),
+				       xasprintf("del-forward %s %s",
+						 plan->name, text));
 			free(text);
 			any = true;
 		}

@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/segment_settings.h"
+
+#define MTU6_MIN 1280 /* RFC 8200 5 */
+
 /* Options that only an outside on a bridge, or only a subnet, gives a use. */
 static const char *const by_bridge[] = {
 	"outside-address",  "outside-gateway", "outside-address6",
@@ -137,6 +141,52 @@ static char *check_router(const struct segment_plan *plan,
 				plan->subnet));
 }
 
+static bool route_part(const char *text, void *arg)
+{
+	const struct segment_nets *nets = arg;
+	const char *equals = strchr(text, '=');
+	struct net_addr gateway;
+
+	/* Its grammar is looked at elsewhere. */
+	return !equals || !net_addr_parse(&gateway, equals + 1, 4) ||
+	       net_prefix_has(&nets->subnet, &gateway);
+}
+
+static char *check_dhcp_routes(const struct segment_plan *plan,
+			       struct segment_nets *nets)
+{
+	const char *text = segment_plan_option(plan, "routes");
+
+	if (!text || !nets->subnet.addr.version ||
+	    segment_list_each(text, route_part, nets))
+		return NULL;
+	return refuse(
+		plan, "routes", text,
+		xasprintf("machines reach routers in %s only", plan->subnet));
+}
+
+/* Options of IPv6, and which of two say the same. */
+static char *check_options(const struct segment_plan *plan)
+{
+	const char *ipv6 = segment_plan_option(plan, "ipv6");
+	const char *mtu = segment_plan_option(plan, "mtu");
+	const char *path = segment_plan_option(plan, "resolv-conf");
+
+	if (ipv6 && !strcmp(ipv6, "routed") && segment_plan_is_by_host(plan))
+		return refuse(plan, "ipv6", ipv6,
+			      xstrdup("the host's sockets cannot route; give "
+				      "outside=BRIDGE, or ipv6=nat"));
+	if (plan->subnet6 && mtu && strtol(mtu, NULL, 10) < MTU6_MIN)
+		return refuse(
+			plan, "mtu", mtu,
+			xasprintf("with IPv6 it is %d at least", MTU6_MIN));
+	if (path && segment_plan_option(plan, "dns-forward"))
+		return refuse(plan, "resolv-conf", path,
+			      xstrdup("dns-forward says whom to ask, too; "
+				      "remove one"));
+	return NULL;
+}
+
 /* --- static leases -------------------------------------------------------- */
 
 /* Of the first n: has one this address or name? */
@@ -250,6 +300,22 @@ static char *check_outside_net(const struct segment_plan *plan,
 			      "outside are two networks"));
 }
 
+/* With addresses by DHCP and the like, the gateway comes that way, too. */
+static char *check_outside_gateway(const struct segment_plan *plan,
+				   const char *key, const char *address_key)
+{
+	const char *text = segment_plan_option(plan, key);
+	const char *addresses = segment_plan_option(plan, address_key);
+
+	if (!text || segment_plan_is_by_host(plan) ||
+	    (addresses && strchr(addresses, '/')))
+		return NULL;
+	return refuse(plan, key, text,
+		      xasprintf("its address outside comes by itself, and the "
+				"gateway with it; set %s=ADDRESS/LENGTH, too",
+				address_key));
+}
+
 char *segment_plan_check(const struct segment_plan *plan,
 			 const struct segment_plan *others, size_t n_others)
 {
@@ -264,6 +330,16 @@ char *segment_plan_check(const struct segment_plan *plan,
 		why = check_range(plan, &nets);
 	if (!why)
 		why = check_router(plan, &nets);
+	if (!why)
+		why = check_dhcp_routes(plan, &nets);
+	if (!why)
+		why = check_options(plan);
+	if (!why)
+		why = check_outside_gateway(plan, "outside-gateway",
+					    "outside-address");
+	if (!why)
+		why = check_outside_gateway(plan, "outside-gateway6",
+					    "outside-address6");
 	if (!why)
 		why = check_outside_net(plan, &nets, "outside-address");
 	if (!why)

@@ -3,9 +3,10 @@
 
 #include "ctl/segment_rules.h"
 
-/* A gateway and a machine need an address each. */
-#define LEN4_MAX 30
-#define LEN6_MAX 126
+#define LEN4_MIN 8
+#define LEN4_MAX 30 /* a gateway and a machine */
+#define LEN6_MIN 16
+#define LEN6_MAX 124
 #define LEN6_RA	 64 /* what machines make addresses in (RFC 4862 5.5.3) */
 
 /* Networks that no machine can be in. */
@@ -34,7 +35,9 @@ static char *check_kind(const struct segment_plan *plan, const char *text,
 static char *check_bits(const struct segment_plan *plan, const char *text,
 			const struct net_prefix *prefix)
 {
-	unsigned max = prefix->addr.version == 4 ? LEN4_MAX : LEN6_MAX;
+	bool v4 = prefix->addr.version == 4;
+	unsigned min = v4 ? LEN4_MIN : LEN6_MIN;
+	unsigned max = v4 ? LEN4_MAX : LEN6_MAX;
 	struct net_addr first, last;
 	char buf[NET_TEXT_MAX];
 
@@ -49,6 +52,10 @@ static char *check_bits(const struct segment_plan *plan, const char *text,
 				 "small for a gateway and a machine; its "
 				 "length may be %u at most",
 				 plan->name, text, max);
+	if (prefix->len < min)
+		return xasprintf("segment %s cannot have subnet %s: it is too "
+				 "large; its length must be %u at least",
+				 plan->name, text, min);
 	return NULL;
 }
 
@@ -122,8 +129,22 @@ static char *read_gateway(const struct segment_plan *plan,
 
 	if (!why)
 		why = read_own(plan, "address6", &nets->subnet6,
-			       host_only ? -1 : 1, &nets->gateway6);
+			       host_only ? 2 : 1, &nets->gateway6);
 	return why;
+}
+
+/* The first, unless the gateway has it. */
+static char *read_host_address(const struct segment_plan *plan, const char *key,
+			       const struct net_prefix *prefix,
+			       const struct net_addr *gateway,
+			       struct net_addr *host)
+{
+	struct net_addr first = { 0 };
+
+	if (prefix->addr.version)
+		first = nth(prefix, 1);
+	return read_own(plan, key, prefix,
+			net_addr_compare(&first, gateway) ? 1 : 2, host);
 }
 
 static char *read_host(const struct segment_plan *plan,
@@ -131,10 +152,11 @@ static char *read_host(const struct segment_plan *plan,
 {
 	char buf[NET_TEXT_MAX], *why;
 
-	why = read_own(plan, "host-address", &nets->subnet, 1, &nets->host);
+	why = read_host_address(plan, "host-address", &nets->subnet,
+				&nets->gateway, &nets->host);
 	if (!why)
-		why = read_own(plan, "host-address6", &nets->subnet6, 1,
-			       &nets->host6);
+		why = read_host_address(plan, "host-address6", &nets->subnet6,
+					&nets->gateway6, &nets->host6);
 	if (why)
 		return why;
 	if (nets->host.version &&

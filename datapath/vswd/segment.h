@@ -161,6 +161,9 @@ void segment_mark_dirty(struct segment *seg);
  */
 void segment_set_forward_error(struct segment *seg, const struct uuid *forward,
 			       const char *why);
+/* Why it is not in force, whoever says so; NULL: it is. */
+const char *segment_forward_error(const struct segment *seg,
+				  const struct cfg_forward *f);
 
 /* --- segment_services.c --------------------------------------------------- */
 
@@ -291,5 +294,7 @@ uint64_t segment_hold_next_ms(const struct segment *seg);
 
 /* What segment/show shows; the caller's. */
 json_t *segment_to_json(const struct segment *seg);
+/* What segment/neighbors shows. */
+json_t *segment_neighbors_json(const struct segment *seg);
 
 #endif

@@ -146,8 +146,8 @@ static void tell(const struct segment *seg, json_t *now, const char *table,
 		status_update_row(operations, table, uuid, row);
 }
 
-static const char *forward_error(const struct segment *seg,
-				 const struct cfg_forward *f)
+const char *segment_forward_error(const struct segment *seg,
+				  const struct cfg_forward *f)
 {
 	char key[UUID_LEN + 1];
 
@@ -190,7 +190,7 @@ static void tell_segment(struct segment *seg, json_t *operations)
 
 		tell(seg, now, "Forward", &f->uuid,
 		     json_pack("{s:o}", "error",
-			       text_or_nothing(forward_error(seg, f))),
+			       text_or_nothing(segment_forward_error(seg, f))),
 		     operations);
 	}
 	json_decref(seg->told);

@@ -11,8 +11,9 @@
  * What is relayed gets a new, unpredictable id, and an answer is believed if
  * it has that id and the question, comes from the server that was asked, and by
  * the socket that the question went out by. The message is passed as it is
- * otherwise, EDNS (RFC 6891) included. Servers are tried in turn; in the end
- * the client is told SERVFAIL. One that repeats its question meanwhile waits
+ * otherwise, EDNS (RFC 6891) included. Servers are tried in turn, one that does
+ * not answer after the others for a while; in the end the client is told
+ * SERVFAIL. One that repeats its question meanwhile waits
  * for the same answer.
  *
  * Bounded: questions under way in total, for each address and for each port;
@@ -32,6 +33,7 @@
 #define DNS_TRY_MS	   2000 /* until the next server is asked */
 #define DNS_TRY_TCP_MS	   5000
 #define DNS_TRIES_MAX	   6
+#define DNS_AVOID_MS	   60000 /* a server that did not answer */
 #define DNS_STREAM_IDLE_MS 10000 /* RFC 7766 6.2.3 */
 
 struct dns;

@@ -40,11 +40,33 @@ static void discard(struct dns *d, struct dns_query *query)
 	free(query);
 }
 
+/*
+ * The server of this try has not answered: new questions begin with the next,
+ * for a while, as the first of the list is the one that is meant.
+ */
+static void avoid_server(struct dns *d, const struct dns_query *query,
+			 uint64_t now_ms)
+{
+	if (!d->n_servers ||
+	    !same_server(&query->server, &d->servers[d->first]))
+		return;
+	d->first = (d->first + 1) % d->n_servers;
+	d->first_until_ms = now_ms + DNS_AVOID_MS;
+}
+
+static unsigned first_server(struct dns *d, uint64_t now_ms)
+{
+	if (d->first && now_ms >= d->first_until_ms)
+		d->first = 0;
+	return d->first;
+}
+
 static bool begin_try(struct dns *d, struct dns_query *query, uint64_t now_ms)
 {
 	bool tcp = query->stream;
 
-	query->server = d->servers[query->tries % d->n_servers];
+	query->server =
+		d->servers[(query->first + query->tries) % d->n_servers];
 	query->tries++;
 	d->ops.random(&query->id, sizeof(query->id), d->ops_arg);
 	do
@@ -60,6 +82,7 @@ static bool begin_try(struct dns *d, struct dns_query *query, uint64_t now_ms)
 			query->message + (tcp ? 0 : 2),
 			query->len + (tcp ? 2 : 0), d->ops_arg))
 		return true;
+	avoid_server(d, query, now_ms);
 	close_try(d, query);
 	return false;
 }
@@ -123,6 +146,7 @@ bool dns_relay(struct dns *d, const struct dns_client *client,
 	query->client = *client;
 	query->stream = stream;
 	query->question = *q;
+	query->first = first_server(d, now_ms);
 	query->len = len;
 	memcpy(query->message + 2, message, len);
 	query->next = d->queries;
@@ -224,8 +248,10 @@ void dns_answer_failed(struct dns *d, uint32_t number, uint64_t now_ms)
 {
 	struct dns_query *query = find(d, number);
 
-	if (query)
-		next_try(d, query, now_ms);
+	if (!query)
+		return;
+	avoid_server(d, query, now_ms);
+	next_try(d, query, now_ms);
 }
 
 /* 0: not whole yet. */
@@ -279,9 +305,11 @@ void dns_relay_run(struct dns *d, uint64_t now_ms)
 	/* what is tried again lies where it did, what ends is taken out */
 	for (query = d->queries; query; query = next) {
 		next = query->next;
-		if (now_ms >= query->due_ms)
-			next_try(d, query, now_ms);
-		else
+		if (now_ms < query->due_ms) {
 			dns_due(d, query->due_ms);
+			continue;
+		}
+		avoid_server(d, query, now_ms);
+		next_try(d, query, now_ms);
 	}
 }

@@ -274,6 +274,7 @@ static void give_up(struct db_link *link)
 		 "one does nothing until it lets go",
 		 LOCK);
 	vswitch_reconcile(link->vs, NULL);
+	db_view_forget(link->view);
 	status_forget(link->vs);
 	arm_stats(link);
 }

@@ -44,30 +44,14 @@ struct dns_listener {
 /* --- the path --------------------------------------------------------------
  */
 
-/* Names of bridges may have any bytes, a file's not. */
-static bool is_plain(const char *name)
-{
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz"
-				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
-
-	return n && !name[n] && n <= 32;
-}
-
 char *dns_listener_path(const char *run_dir, const char *segment)
 {
 	const size_t size = sizeof(((struct sockaddr_un *)NULL)->sun_path);
-	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
 	char *path;
 
-	for (const char *c = segment; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 0x100000001b3;
-	path = is_plain(segment) ? xasprintf("%s/%s.dns", run_dir, segment)
-				 : NULL;
-	if (!path || strlen(path) >= size) {
-		free(path);
-		path = xasprintf("%s/.%016llx.dns", run_dir,
-				 (unsigned long long)hash);
-	}
+	if (strchr(segment, '/'))
+		return NULL;
+	path = xasprintf("%s/%s.dns", run_dir, segment);
 	if (strlen(path) < size)
 		return path;
 	free(path);

@@ -18,9 +18,8 @@
 struct dns_listener;
 
 /*
- * The socket's path in run_dir, made of the segment's name, so that it fits
- * into a socket address; NULL when the directory's name is too long for that.
- * To be freed.
+ * The socket's path, SEGMENT.dns in run_dir; NULL when it is too long for a
+ * socket address, or is none. To be freed.
  */
 char *dns_listener_path(const char *run_dir, const char *segment);
 /*

@@ -293,7 +293,9 @@ static void listen_for_streams(struct segment_dns *dns)
 						    dns->path, used, dns, &why);
 	if (!dns->listener)
 		log_warn("segment %s: no DNS by TCP: %s", name,
-			 why ? why : "the run directory's name is too long");
+			 why ? why
+			     : "its name, or the run directory's, is too "
+			       "long for a socket");
 	free(why);
 }
 

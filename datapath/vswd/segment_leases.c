@@ -53,7 +53,8 @@ struct segment_leases {
 	struct lease_row *dirty, **dirty_end;
 	struct lease_row **sent; /* those of the transaction under way */
 	size_t n_sent;
-	bool unsure;	     /* what the database has */
+	bool unsure; /* what the database has */
+	bool restored;
 	struct uuid segment; /* the row that refers to them */
 	uint64_t exhausted;  /* that the log has told of */
 };
@@ -183,14 +184,11 @@ static uint32_t find_port(const struct segment *seg, const char *interface)
 	return v && v->bridge == seg->bridge ? v->number : UINT32_MAX;
 }
 
-/* The row is added first: the server may tell at once that the lease is over.
- */
-static void restore(struct segment_leases *l, struct dhcp *dhcp,
-		    const struct cfg_lease *from)
+/* A row of the database; a second one of an address is to go. */
+static void read_row(struct segment_leases *l, const struct cfg_lease *from)
 {
 	struct dhcp_lease lease = from->lease;
 	struct lease_row *row;
-	int error;
 
 	lease.port = find_port(l->seg, from->interface);
 	lease.expires_ms = from_wall_s(from->expires_s);
@@ -203,8 +201,16 @@ static void restore(struct segment_leases *l, struct dhcp *dhcp,
 	row->uuid = from->uuid;
 	row->has_row = true;
 	row->expires_s = from->expires_s;
-	error = row->is_spare ? -EEXIST
-			      : dhcp_restore(dhcp, &lease, vswitch_now_ms());
+	if (row->gone)
+		mark_dirty(l, row);
+}
+
+static void restore(struct segment_leases *l, struct lease_row *row,
+		    struct dhcp *dhcp)
+{
+	const struct dhcp_lease lease = row->lease;
+	int error = dhcp_restore(dhcp, &lease, vswitch_now_ms());
+
 	if (!error)
 		return;
 	log_info("segment %s: a lease of the database is left out: %s",
@@ -213,15 +219,28 @@ static void restore(struct segment_leases *l, struct dhcp *dhcp,
 	mark_dirty(l, row);
 }
 
+/*
+ * The database is read once; to another server go those that there are. The
+ * rows are there before the server, which may tell at once that one is over.
+ */
 void segment_leases_restore(struct segment_leases *l, struct dhcp *dhcp)
 {
 	const struct cfg_segment *config = l->seg->config;
+	struct hmap_node *node = NULL;
 
-	for (size_t i = 0; i < config->n_leases; i++)
-		restore(l, dhcp, &config->leases[i]);
-	if (config->n_leases)
-		log_info("segment %s: %zu leases of the database", config->name,
-			 config->n_leases);
+	for (size_t i = 0; i < config->n_leases && !l->restored; i++)
+		read_row(l, &config->leases[i]);
+	l->restored = true;
+	while ((node = hmap_next(&l->rows, node))) {
+		struct lease_row *row =
+			CONTAINER_OF(node, struct lease_row, node);
+
+		if (!row->gone)
+			restore(l, row, dhcp);
+	}
+	if (l->rows.n)
+		log_info("segment %s: %zu leases are restored", config->name,
+			 segment_leases_count(l));
 }
 
 static bool same_but_time(const struct dhcp_lease *a,

@@ -323,8 +323,7 @@ static void test_path(void **state)
 	assert_string_equal(name, "/run/vsw/lab.dns");
 	free(name);
 	name = dns_listener_path("/run/vsw", "../../etc");
-	assert_null(strstr(name, ".."));
-	free(name);
+	assert_null(name);
 	memset(dir, 'x', sizeof(dir));
 	dir[sizeof(dir) - 1] = '\0';
 	assert_null(dns_listener_path(dir, "lab"));

@@ -141,6 +141,12 @@ void segment_arm(struct segment *seg);
 void segment_changed(struct segment *seg);
 /* Status columns are to be written. */
 void segment_mark_dirty(struct segment *seg);
+/*
+ * Why a forward of the configuration is not in force, for its row (which says
+ * itself what cfg_forward.error says); NULL: it is.
+ */
+void segment_set_forward_error(struct segment *seg, const struct uuid *forward,
+			       const char *why);
 
 /* --- segment_services.c --------------------------------------------------- */
 

@@ -128,6 +128,18 @@ def _(lab):
         contains(vm.dig("+ignore", "long.example.org"), " tc ", "cut there")
 
 
+@test("what is cut comes whole by TCP", only="vsw")
+def _(lab):
+    start(lab, "127.0.0.1")
+    vm = Machine(lab, "vm1")
+    address = vm.dhclient()
+    with HostResolver(lab.sw_ns) as resolver:
+        # dig asks again by TCP when it is told so
+        equal(len(vm.short("long.example.org").split()), 200, "by TCP")
+        assert ("long.example.org", True) in resolver.asked, resolver.asked
+        equal(vm.short("+tcp", "vm1.lab"), address, "own names, too")
+
+
 def ask_stream(path, *questions):
     """Answers of the gateway's unix socket, where TCP connections end."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:

@@ -140,6 +140,35 @@ def _(lab):
     leased(lab, address, "over")
 
 
+# What it writes goes to a folder that only it sees; where /sys cannot be
+# written it does not wait for udev, as in a container.
+NETWORKD = """
+mount -o remount,ro /sys
+mount -t tmpfs none /run/systemd
+mkdir -p /run/systemd/network /run/systemd/netif
+chown systemd-network: /run/systemd/netif
+printf '[Match]\nName=eth0\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no
+[DHCPv4]\nHostname=netd\n' >/run/systemd/network/10-eth0.network
+exec /lib/systemd/systemd-networkd
+"""
+
+
+@test("systemd-networkd gets a lease and a way out", only="vsw")
+def _(lab):
+    start(lab)
+    vm = Machine(lab, "vm1")
+    lab.spawn(vm.host.namespace, "unshare", "-m", "sh", "-c", NETWORKD)
+    row = wait_until(lambda: next((r for r in leases(lab).values()
+                                   if r["hostname"] == "netd"), None),
+                     lambda: f"networkd's lease: {leases(lab)}")
+    wait_until(lambda: f"{row['address']}/24" in vm.host.namespace.ip(
+        "addr", "show", "dev", "eth0"), "the address")
+    wait_until(lambda: "default via 10.20.0.1" in vm.host.namespace.ip(
+        "route"), "the route")
+    # RFC 4361: told by its identifier
+    assert row["client_id"].startswith("ff:"), row
+
+
 @test("status and statistics of a segment are told", only="vsw")
 def _(lab):
     start(lab, dns_forward="192.0.2.53")

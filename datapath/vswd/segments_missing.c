@@ -135,16 +135,9 @@ MISSING uint64_t segment_nat_next_ms(const struct segment_nat *nat)
 	return UINT64_MAX;
 }
 
-MISSING struct segment_host *segment_host_create(struct segment *seg)
-{
-	return NULL;
-}
-
-MISSING void segment_host_destroy(struct segment_host *host)
-{
-}
-
-MISSING void segment_host_configure(struct segment_host *host)
+MISSING void segment_set_forward_error(struct segment *seg,
+				       const struct uuid *forward,
+				       const char *why)
 {
 }
 

@@ -152,6 +152,35 @@ def _(lab):
     a.must_ping(GATEWAY)
 
 
+@test("the way through a gateway with an uplink: TTL, path MTU, next hops",
+      only="vsw")
+def _(lab):
+    lab.start()
+    outside = lab.host("ext", "198.51.100.2/24")
+    lab.switch.vsw_ctl("add-segment", "lab", "nat", "10.20.0.0/24",
+                       "outside=br0", "outside-address=198.51.100.1/24",
+                       "outside-gateway=198.51.100.2", "outside-mtu=1400")
+    a = lab.host("a", "10.20.0.21/24", bridge="lab")
+    a.run("ip", "route", "add", "default", "via", GATEWAY)
+    # The first packet waits for the next hop's MAC, and is not lost.
+    assert a.ping(outside.ip, wait=10), "the first ping"
+    equal(icmp_errors(a, datagram(a, outside.ip, 4444, ttl=1)),
+          [(11, 0, GATEWAY)], "time exceeded")
+    equal(icmp_errors(a, datagram(a, outside.ip, 4444, ttl=2)),
+          [(3, 3, outside.ip)], "behind the gateway")
+    out = a.run("ping", "-n", "-c", "1", "-M", "do", "-s", "1372", "-W", "5",
+                outside.ip)
+    out = a.run("ping", "-n", "-c", "1", "-M", "do", "-s", "1373", "-W", "5",
+                outside.ip, check=False).stdout
+    contains(out, "mtu = 1400", "ping")
+    a.run("ping", "-n", "-c", "1", "-M", "dont", "-s", "4000", "-W", "5",
+          outside.ip)
+    # Nobody has that address.
+    shown = show(lab)
+    equal(shown["outside_addresses"], ["198.51.100.1/24"], "outside")
+    contains(lab.switch.app("segment/show"), "outside: br0", "text")
+
+
 def arp(mac, sender, target, operation=1):
     mac = bytes.fromhex(mac.replace(":", ""))
     return (b"\xff" * 6 + mac + bytes.fromhex("08060001080006040001")[:-1] +

@@ -22,6 +22,7 @@
 	X(patch)                                                               \
 	X(gateway)                                                             \
 	PORT_CLASSES_DPDK(X)                                                   \
+	X(hostnet)                                                             \
 	X(vhostuser)                                                           \
 	X(vhostuserclient)                                                     \
 	X(dpdkvhostuser)                                                       \

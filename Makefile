@@ -44,7 +44,9 @@ LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_fuzz := -fsanitize=address,undefined
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS_$(SAN)) $(LDFLAGS)
-LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
+# Not by pkg-config, which would ask for GLib's headers, too.
+SLIRP    := -Wl,--as-needed -lslirp -Wl,--no-as-needed
+LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(SLIRP) -lpthread -lm
 
 # Libraries, lowest first. A program links those it needs.
 SRC_base   := $(wildcard datapath/base/*.c)
@@ -52,7 +54,8 @@ SRC_ovsdb  := $(filter-out ovsdb-lite/main.c,$(wildcard ovsdb-lite/*.c))
 SRC_dp     := $(wildcard datapath/packet/*.c datapath/vhost/*.c datapath/port/*.c \
               datapath/forward/*.c datapath/bond/*.c datapath/discovery/*.c \
               datapath/tunnel/*.c \
-              datapath/nat/*.c datapath/gateway/*.c datapath/worker/*.c)
+              datapath/nat/*.c datapath/gateway/*.c datapath/router/*.c \
+              datapath/worker/*.c)
 # Only with DPDK=1.
 ifeq ($(DPDK),)
 SRC_dp     := $(filter-out datapath/port/dpdk%,$(SRC_dp))

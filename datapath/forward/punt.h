@@ -24,15 +24,17 @@ enum punt_kind {
 	PUNT_CDP,      /* to 01:00:0c:cc:cc:cc */
 	PUNT_BEACON,   /* the bond's own, by its identity (packet/beacon.h) */
 	PUNT_NEIGHBOR, /* ARP, neighbour discovery; a copy, the frame goes on */
+	PUNT_GATEWAY,  /* what a router leaves to the control thread */
 	N_PUNT_KINDS,
 };
 
 #define PUNT_RATE      100 /* frames a second, kind and port, ... */
 #define PUNT_RATE_COPY 50  /* ... and of copies */
 /* Beacons of 31 other members, each 10 ms: what a bond may be told to send. */
-#define PUNT_RATE_BEACON 3200
-#define PUNT_BURST	 64   /* that may come at once */
-#define PUNT_BYTES_MAX	 1600 /* of a frame; longer ones are cut */
+#define PUNT_RATE_BEACON  3200
+#define PUNT_RATE_GATEWAY 2000 /* DNS and DHCP of all that is behind a port */
+#define PUNT_BURST	  64   /* that may come at once */
+#define PUNT_BYTES_MAX	  1600 /* of a frame; longer ones are cut */
 
 struct punt_ring;
 
@@ -46,9 +48,12 @@ struct punt {
 
 struct punt_record {
 	uint32_t id;
-	uint8_t kind;	     /* enum punt_kind */
-	uint16_t vid;	     /* PUNT_NEIGHBOR: the VLAN that it belongs to */
-	uint16_t len;	     /* bytes that follow */
+	uint8_t kind; /* enum punt_kind */
+	uint16_t vid; /* PUNT_NEIGHBOR: the VLAN that it belongs to */
+	uint16_t len; /* bytes that follow */
+	/* PUNT_GATEWAY: a struct router_note, and router_config.id */
+	uint64_t note;
+	uint32_t gateway;
 	const uint8_t *data; /* valid during the callback; tags included */
 };
 
@@ -66,5 +71,8 @@ enum punt_result { PUNT_DONE, PUNT_LIMITED, PUNT_FULL };
 /* Any thread that forwards. */
 enum punt_result punt_packet(struct punt *punt, const struct packet *p,
 			     enum punt_kind kind, uint16_t vid);
+/* PUNT_GATEWAY, with what the record has of it. */
+enum punt_result punt_to_gateway(struct punt *punt, const struct packet *p,
+				 uint32_t gateway, uint64_t note);
 
 #endif

@@ -25,8 +25,10 @@ struct bond_table; /* bond/bond_table.h; pipeline.c alone looks into it */
 struct capture;
 struct fwd_bond;
 struct fwd_bridge;
+struct fwd_gateway;
 struct fwd_snapshot;
 struct punt;
+struct router; /* router/router.h; pipeline.c alone looks into it */
 
 /* Port:vlan_mode */
 enum vlan_mode {
@@ -114,6 +116,7 @@ struct fwd_port {
 	uint16_t punts;		   /* bit 1 << enum punt_kind: which do */
 	_Atomic uint8_t filter;	   /* enum fwd_filter; see below */
 	struct fwd_port *patch_peer; /* a port of another bridge, or NULL */
+	struct fwd_gateway *gateway; /* it is a port of this one's, or NULL */
 	struct capture *capture;     /* NULL: nobody is listening */
 	uint64_t beacons;      /* PUNT_BEACON: the identity of those it takes */
 	uint16_t number;       /* in the FDB; 1 and up, kept over snapshots */
@@ -126,7 +129,9 @@ struct fwd_port {
 	bool accepts_tagged;	/* frames with a VLAN id */
 	bool is_tunnel;		/* dot1q-tunnel: what comes in is payload */
 	bool filters_customers; /* dot1q-tunnel: by cvlans, both ways */
-	uint8_t priority_tags;	/* enum priority_tags */
+	bool isolated;	       /* exchanges nothing with other isolated ports */
+	uint8_t gateway_side;  /* enum router_side */
+	uint8_t priority_tags; /* enum priority_tags */
 	bool learns;
 	bool floods;		/* takes part in flooding */
 	struct vlan_set vlans;	/* which it is a member of, both ways */
@@ -150,6 +155,15 @@ struct fwd_bond {
 	bool stops_slow;
 	unsigned n_members;
 	struct fwd_port **members; /* by index of the table; NULL: not open */
+};
+
+#define FWD_GATEWAY_SIDES 3 /* ROUTER_N_SIDES */
+
+/* A segment's gateway: ports of up to three bridges, joined by a router. */
+struct fwd_gateway {
+	struct router *router;			   /* freed with the snapshot */
+	struct fwd_port *ports[FWD_GATEWAY_SIDES]; /* NULL: not there */
+	struct fwd_gateway *next;		   /* of the snapshot's */
 };
 
 struct fwd_bridge {
@@ -210,6 +224,7 @@ struct fwd_snapshot {
 	struct fwd_bridge **bridges;
 	unsigned n_rxqs;
 	struct fwd_rxq *rxqs;
+	struct fwd_gateway *gateways;
 };
 
 /* Control thread. */
@@ -241,6 +256,12 @@ struct fwd_port *fwd_bridge_add_port(struct fwd_bridge *bridge,
 void fwd_port_make_bond(struct fwd_port *port, struct bond_table *table);
 struct fwd_port *fwd_bond_add_member(struct fwd_port *bond, struct port *port,
 				     unsigned filter);
+/* router: one piece of memory, the snapshot's from now on (free()). */
+struct fwd_gateway *fwd_snapshot_add_gateway(struct fwd_snapshot *snapshot,
+					     struct router *router);
+/* Its port of that side: what is sent to it is routed (pipeline.c). */
+void fwd_port_set_gateway(struct fwd_port *port, struct fwd_gateway *gateway,
+			  unsigned side);
 /* Joins two patch ports; both directions. */
 void fwd_port_connect(struct fwd_port *a, struct fwd_port *b);
 /*

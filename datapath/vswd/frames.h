@@ -48,6 +48,13 @@ void frames_send(struct vswitch *vs, struct vport *v, const void *frame,
 void frames_announce(struct vswitch *vs, struct vbond *vb, const void *frame,
 		     size_t len, uint16_t vid);
 
+/*
+ * A frame of a gateway's own comes into the bridge by its port there, and goes
+ * on as any other does.
+ */
+void frames_inject(struct vswitch *vs, struct vport *v, const void *frame,
+		   size_t len);
+
 /* Another snapshot is about to be in force, or none. */
 void frames_forget(struct vswitch *vs);
 

@@ -44,7 +44,9 @@ LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_fuzz := -fsanitize=address,undefined
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS_$(SAN)) $(LDFLAGS)
-LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
+# Not by pkg-config, which would ask for GLib's headers, too.
+SLIRP    := -Wl,--as-needed -lslirp -Wl,--no-as-needed
+LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(SLIRP) -lpthread -lm
 
 # Libraries, lowest first. A program links those it needs.
 SRC_base   := $(wildcard datapath/base/*.c)

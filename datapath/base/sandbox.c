@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -108,7 +110,7 @@ void sandbox_files_forget(void)
 void sandbox_drop_capabilities(const char *file)
 {
 	static const int needed[] = { CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF,
-				      CAP_IPC_LOCK };
+				      CAP_IPC_LOCK, CAP_NET_BIND_SERVICE };
 	bool keep[CAP_LAST_CAP + 1] = { false };
 	bool had[CAP_LAST_CAP + 1] = { false };
 
@@ -136,9 +138,9 @@ void sandbox_drop_capabilities(const char *file)
 /* --- system calls ----------------------------------------------------------
  */
 
-/* What a worker, its libraries and the C library under them do. */
-static const int allowed[] = {
-	/* frames */
+/* What such a thread, its libraries and the C library under them do. */
+static const int common[] = {
+	/* frames and messages */
 	SCMP_SYS(read),
 	SCMP_SYS(write),
 	SCMP_SYS(readv),
@@ -150,15 +152,7 @@ static const int allowed[] = {
 	SCMP_SYS(sendmsg),
 	SCMP_SYS(sendmmsg),
 	SCMP_SYS(getsockopt), /* takes an error, that else stays */
-	SCMP_SYS(io_uring_enter),
-	SCMP_SYS(preadv2),
-	SCMP_SYS(io_submit), /* vhost/event.c */
-	SCMP_SYS(io_getevents),
 	/* waiting */
-	SCMP_SYS(epoll_ctl),
-	SCMP_SYS(epoll_wait),
-	SCMP_SYS(epoll_pwait),
-	SCMP_SYS(epoll_pwait2),
 	SCMP_SYS(poll),
 	SCMP_SYS(ppoll),
 	SCMP_SYS(futex),
@@ -191,6 +185,21 @@ static const int allowed[] = {
 	SCMP_SYS(exit_group),
 };
 
+static const int for_workers[] = {
+	SCMP_SYS(io_uring_enter), SCMP_SYS(preadv2),
+	SCMP_SYS(io_submit), /* vhost/event.c */
+	SCMP_SYS(io_getevents),	  SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_wait),	  SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_pwait2),
+};
+
+static const int for_sockets[] = {
+	SCMP_SYS(connect),    SCMP_SYS(bind),	     SCMP_SYS(listen),
+	SCMP_SYS(accept),     SCMP_SYS(accept4),     SCMP_SYS(shutdown),
+	SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+	SCMP_SYS(fcntl),
+};
+
 /* What nothing here has ever a reason for. */
 static const int deadly[] = {
 	SCMP_SYS(execve),
@@ -220,14 +229,23 @@ void sandbox_enable_filters(void)
 	atomic_store(&filters_enabled, !SANITIZED);
 }
 
-static int add_rules(scmp_filter_ctx filter)
+static int add_list(scmp_filter_ctx filter, uint32_t action, const int *calls,
+		    size_t n)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < n && !error; i++)
+		error = seccomp_rule_add(filter, action, calls[i], 0);
+	return error;
+}
+
+static int add_common(scmp_filter_ctx filter)
 {
 	const struct scmp_arg_cmp no_code =
 		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	int error = 0;
+	int error =
+		add_list(filter, SCMP_ACT_ALLOW, common, ARRAY_SIZE(common));
 
-	for (size_t i = 0; i < ARRAY_SIZE(allowed) && !error; i++)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	/* No memory that is code: argument 2 of both is the protection. */
 	if (!error)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap),
@@ -235,26 +253,85 @@ static int add_rules(scmp_filter_ctx filter)
 	if (!error)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
 					 SCMP_SYS(mprotect), 1, no_code);
-	for (size_t i = 0; i < ARRAY_SIZE(deadly) && !error; i++)
-		error = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS,
-					 deadly[i], 0);
+	if (!error)
+		error = add_list(filter, SCMP_ACT_KILL_PROCESS, deadly,
+				 ARRAY_SIZE(deadly));
 	return error;
+}
+
+static int add_worker(scmp_filter_ctx filter)
+{
+	return add_list(filter, SCMP_ACT_ALLOW, for_workers,
+			ARRAY_SIZE(for_workers));
+}
+
+/* Sockets of these families, and of ioctl() what asks how much there is. */
+static int add_sockets(scmp_filter_ctx filter)
+{
+	static const int families[] = { AF_INET, AF_INET6, AF_UNIX };
+	int error = add_list(filter, SCMP_ACT_ALLOW, for_sockets,
+			     ARRAY_SIZE(for_sockets));
+
+	for (size_t i = 0; i < ARRAY_SIZE(families) && !error; i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
+					 SCMP_SYS(socket), 1,
+					 SCMP_A0(SCMP_CMP_EQ, families[i]));
+	if (!error)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
+					 SCMP_SYS(ioctl), 1,
+					 SCMP_A1(SCMP_CMP_EQ, FIONREAD));
+	if (!error)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
+					 SCMP_SYS(ioctl), 1,
+					 SCMP_A1(SCMP_CMP_EQ, FIONBIO));
+	return error;
+}
+
+static void load_filter(int (*add_own)(scmp_filter_ctx), const char *who)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int error = filter ? add_common(filter) : -ENOMEM;
+
+	if (!error)
+		error = add_own(filter);
+	if (!error)
+		error = seccomp_load(filter);
+	if (error)
+		log_warn("%s runs without system call filter: %s", who,
+			 strerror(-error));
+	seccomp_release(filter);
 }
 
 void sandbox_enter_worker(void)
 {
-	scmp_filter_ctx filter;
-	int error;
-
 	if (!atomic_load(&filters_enabled))
 		return;
 	sandbox_files_forget();
-	filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	error = filter ? add_rules(filter) : -ENOMEM;
-	if (!error)
-		error = seccomp_load(filter);
-	if (error)
-		log_warn("a worker runs without system call filter: %s",
-			 strerror(-error));
-	seccomp_release(filter);
+	load_filter(add_worker, "a worker");
+}
+
+/* Of the calling thread; what is not in the mask it has no longer. */
+static void keep_capabilities(uint32_t mask)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data))
+		return;
+	data[0].permitted &= mask;
+	data[0].effective &= mask;
+	data[0].inheritable = 0;
+	memset(&data[1], 0, sizeof(data[1]));
+	if (syscall(SYS_capset, &header, data))
+		log_warn("a thread cannot give up capabilities: %m");
+}
+
+void sandbox_enter_sockets(void)
+{
+	if (!atomic_load(&filters_enabled))
+		return;
+	keep_capabilities(1u << CAP_NET_BIND_SERVICE | 1u << CAP_NET_RAW);
+	load_filter(add_sockets, "a thread for the host's sockets");
 }

@@ -12,8 +12,8 @@
 /*
  * The calling thread, and all that it starts later, keep of the capabilities
  * they have only those to work with network devices (CAP_NET_ADMIN,
- * CAP_NET_RAW, CAP_BPF) and to lock memory (CAP_IPC_LOCK); and nobody gains any
- * by exec. Call before any thread is started. When `file` (may be NULL) is to
+ * CAP_NET_RAW, CAP_BPF), to lock memory (CAP_IPC_LOCK) and to listen on the
+ * host's lower ports (CAP_NET_BIND_SERVICE); and nobody gains any by exec. Call before any thread is started. When `file` (may be NULL) is to
  * be made and renamed in a directory of another user, CAP_DAC_OVERRIDE stays as
  * well. Failing is logged, not fatal.
  *
@@ -42,5 +42,12 @@ void sandbox_enable_filters(void);
  * nothing before sandbox_enable_filters().
  */
 void sandbox_enter_worker(void);
+
+/*
+ * The same for a thread that speaks for machines by the host's own sockets: it
+ * may make sockets of IP and Unix, and keeps of its capabilities those to
+ * listen on lower ports and to send pings.
+ */
+void sandbox_enter_sockets(void);
 
 #endif

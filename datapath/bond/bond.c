@@ -286,7 +286,7 @@ void bond_member_set_link(struct bond_member *m, bool up, uint64_t mac,
 
 void bond_member_leaves(struct bond_member *m, uint64_t now_ms)
 {
-	lacp_port_set_usable(m->lacp, false, now_ms);
+	lacp_port_leave(m->lacp, now_ms);
 	bond_update(m->bond, now_ms);
 }
 

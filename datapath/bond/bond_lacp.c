@@ -43,12 +43,14 @@ const struct lacp_ops bond_lacp_ops = {
 	.changed = changed,
 };
 
+/* What is not true any more is not said: LACP has another frame to send. */
 static void send_held(struct bond_member *m)
 {
 	if (!m->holds)
 		return;
 	m->holds = false;
-	send_now(m, m->held, sizeof(m->held));
+	if (lacp_port_may_collect(m->lacp))
+		send_now(m, m->held, sizeof(m->held));
 }
 
 /* A filter that LACP does not open is not waited for. */

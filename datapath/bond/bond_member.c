@@ -31,13 +31,14 @@ bool bond_member_has_link(const struct bond_member *m)
 	return m->link && !m->alone;
 }
 
+/* The link first: one that left and is closed by now does not begin anew. */
 void bond_member_tell_lacp(struct bond_member *m, uint64_t now_ms)
 {
+	lacp_port_set_link(m->lacp, m->link, m->mac, m->speed_bps,
+			   m->full_duplex, now_ms);
 	lacp_port_set_usable(m->lacp,
 			     bond_member_is_used(m) && !m->disabled_by_hand,
 			     now_ms);
-	lacp_port_set_link(m->lacp, m->link, m->mac, m->speed_bps,
-			   m->full_duplex, now_ms);
 }
 
 static bool lacp_lets(const struct bond_member *m)

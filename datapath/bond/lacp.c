@@ -205,7 +205,7 @@ void lacp_remove_port(struct lacp_port *port, uint64_t now_ms)
 	struct lacp *lacp = port->lacp;
 	unsigned i = 0;
 
-	lacp_transmit_goodbye(port, now_ms);
+	lacp_transmit_last(port, now_ms);
 	while (lacp->ports[i] != port)
 		i++;
 	lacp->n_ports--;
@@ -251,15 +251,26 @@ void lacp_port_set_link(struct lacp_port *port, bool up, uint64_t mac,
 	lacp_run(port->lacp, now_ms);
 }
 
+static void set_usable(struct lacp_port *port, bool usable, uint64_t now_ms)
+{
+	port->usable = usable;
+	port->up = port->link && usable;
+	lacp_run(port->lacp, now_ms);
+}
+
 void lacp_port_set_usable(struct lacp_port *port, bool usable, uint64_t now_ms)
 {
 	if (usable == port->usable)
 		return;
 	if (!usable)
 		lacp_transmit_goodbye(port, now_ms);
-	port->usable = usable;
-	port->up = port->link && usable;
-	lacp_run(port->lacp, now_ms);
+	set_usable(port, usable, now_ms);
+}
+
+void lacp_port_leave(struct lacp_port *port, uint64_t now_ms)
+{
+	lacp_transmit_last(port, now_ms);
+	set_usable(port, false, now_ms);
 }
 
 /* --- frames -------------------------------------------------------------- */

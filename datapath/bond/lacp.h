@@ -7,7 +7,7 @@
  *	lacp_periodic.c	6.4.13, how often we say something
  *	lacp_select.c	6.4.14, which ports belong together
  *	lacp_mux.c	6.4.15, collecting and distributing
- *	lacp_transmit.c	6.4.16, at most three in a second
+ *	lacp_transmit.c	6.4.16, at most three in a second, and a last word
  *	lacp_marker.c	6.5, the answer to a marker
  *	lacp_churn.c	6.4.17, links that do not come into sync
  *	lacp.c		ports, configuration, the order of the machines
@@ -84,7 +84,8 @@ struct lacp *lacp_create(const struct lacp_ops *ops, void *ops_arg);
 void lacp_destroy(struct lacp *lacp); /* and its ports; accepts NULL */
 /*
  * What stays the same is not disturbed. mode may be LACP_OFF: all stop. A port
- * that stops, here or by lacp_remove_port(), says so to its partner.
+ * that stops says so to its partner: within a second here and by
+ * lacp_port_set_usable(), at once by lacp_port_leave() and lacp_remove_port().
  */
 void lacp_configure(struct lacp *lacp, const struct lacp_config *config,
 		    uint64_t now_ms);
@@ -112,6 +113,11 @@ void lacp_port_set_link(struct lacp_port *port, bool up, uint64_t mac,
  * partner is told, which would otherwise go on sending to it.
  */
 void lacp_port_set_usable(struct lacp_port *port, bool usable, uint64_t now_ms);
+/*
+ * Out of use, since it is about to be closed: whatever was sent in this second,
+ * the partner is told before this returns.
+ */
+void lacp_port_leave(struct lacp_port *port, uint64_t now_ms);
 
 /* A frame to 01:80:c2:00:00:02 that came in by the port; any bytes. */
 void lacp_receive(struct lacp_port *port, const void *frame, size_t len,

@@ -77,6 +77,7 @@ struct lacp_port {
 	/* Actor_Oper and Partner_Oper */
 	struct lacp_info actor, partner;
 	bool ntt;	 /* need to transmit */
+	bool goodbye;	 /* the same, once stopped: the last word */
 	bool selected;	 /* SELECTED or UNSELECTED */
 	bool port_moved; /* its partner's port has been heard by another */
 
@@ -153,6 +154,8 @@ void lacp_transmit_run(struct lacp_port *port, uint64_t now_ms);
 uint64_t lacp_transmit_next_ms(const struct lacp_port *port);
 /* The last frame of a port that stops: it is nobody's member any more. */
 void lacp_transmit_goodbye(struct lacp_port *port, uint64_t now_ms);
+/* The same of a port that nothing can be sent by afterwards: at once. */
+void lacp_transmit_last(struct lacp_port *port, uint64_t now_ms);
 
 /* --- lacp_marker.c: the marker responder, figure 6-26 --- */
 void lacp_marker_receive(struct lacp_port *port,

@@ -165,7 +165,7 @@ static void take(struct discovery_port *port, const struct discovery_info *info,
 	case NEIGHBOR_GONE:
 		log_neighbor(port, info, " says that it goes");
 		break;
-	case NEIGHBOR_REFUSED:
+	case NEIGHBOR_TOO_MANY:
 		c->frames_discarded++;
 		log_warn_limited("interface %s: more than %d neighbors, or %d "
 				 "of all interfaces; others are ignored",

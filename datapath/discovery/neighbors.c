@@ -85,7 +85,7 @@ static enum neighbor_change refuse(struct neighbor_table *table, uint16_t ttl_s,
 
 	table->drops++;
 	table->too_many_until_ms = MAX(table->too_many_until_ms, until);
-	return NEIGHBOR_REFUSED;
+	return NEIGHBOR_TOO_MANY;
 }
 
 static void refresh(struct neighbor_entry *entry,

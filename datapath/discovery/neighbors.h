@@ -51,7 +51,7 @@ enum neighbor_change {
 	NEIGHBOR_CHANGED, /* says something else than before */
 	NEIGHBOR_GONE,	  /* it said that it goes */
 	NEIGHBOR_UNKNOWN, /* goes, but was not there */
-	NEIGHBOR_REFUSED, /* too many */
+	NEIGHBOR_TOO_MANY,
 };
 
 void neighbor_table_init(struct neighbor_table *table,

@@ -63,7 +63,10 @@
 	X(NAT_FULL, "nat-full", "session table or outside ports are used up")  \
 	X(NAT_LIMIT, "nat-limit", "client has reached its limit")              \
 	X(NAT_FRAGMENT, "nat-fragment", "fragment without its first one")      \
-	X(NAT_BUSY, "nat-busy", "another worker held the table too long")
+	X(NAT_BUSY, "nat-busy", "another worker held the table too long")      \
+	/* at a gateway's port of arrival: no MAC is known */                  \
+	X(HOLD_FULL, "hold-full", "too many wait for their next hop")          \
+	X(HOLD_UNREACHED, "hold-unreached", "next hop does not answer")
 
 enum drop_reason {
 #define X(id, name, help) DROP_##id,

@@ -20,7 +20,9 @@
 	X(tap)                                                                 \
 	X(internal)                                                            \
 	X(patch)                                                               \
+	X(gateway)                                                             \
 	PORT_CLASSES_DPDK(X)                                                   \
+	X(hostnet)                                                             \
 	X(vhostuser)                                                           \
 	X(vhostuserclient)                                                     \
 	X(dpdkvhostuser)                                                       \

@@ -27,6 +27,13 @@ const struct port_class *port_class_find(const char *type)
 	return NULL;
 }
 
+bool port_type_is_made_up(const char *type)
+{
+	const struct port_class *class = port_class_find(type);
+
+	return class && class->made_up;
+}
+
 /* The types as a message lists them: "a", "b", "c". */
 static void list_types(char *to, size_t size)
 {
@@ -34,9 +41,11 @@ static void list_types(char *to, size_t size)
 
 	to[0] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(classes) && used < size; i++)
-		used += snprintf(
-			to + used, size - used, "%s\"%s\"", i ? ", " : "",
-			classes[i]->type[0] ? classes[i]->type : "system");
+		if (!classes[i]->made_up)
+			used += snprintf(to + used, size - used, "%s\"%s\"",
+					 i ? ", " : "",
+					 classes[i]->type[0] ? classes[i]->type
+							     : "system");
 }
 
 int port_open(const struct port_config *config, struct port **portp,

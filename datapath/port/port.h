@@ -140,6 +140,8 @@ struct port_class {
 	 * that it was opened with.
 	 */
 	bool any_threads;
+	/* vswd makes such ports for segments; no row may ask for one. */
+	bool made_up;
 
 	/*
 	 * Control thread. Opens or attaches; on success *portp has its queues.
@@ -226,6 +228,8 @@ struct port {
 
 /* The classes, NULL for a type that is not known. "" finds the device kind. */
 const struct port_class *port_class_find(const char *type);
+/* port_class.made_up of that type; false for one that is not known. */
+bool port_type_is_made_up(const char *type);
 
 /*
  * Opens by config->type: finds the class, calls its open. Control thread.
@@ -264,6 +268,8 @@ const char *port_config_setting(const struct port_config *config,
  * where the port cannot (gso.h), takes the queue, sends, counts. Packets are
  * as they were afterwards, except that a checksum may be finished; a later send
  * may change their tags. `thread` is the caller's index. Packets were pulled.
+ * A queue that another thread has is waited for: a burst's time, the control
+ * thread about 10 ms.
  *
  * tx_packets and tx_bytes count what the port took; tx_multicast and
  * tx_broadcast what it was asked to take (RFC 2863, ifHCOutMulticastPkts).

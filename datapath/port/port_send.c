@@ -5,6 +5,7 @@
  * bursts that the port can take.
  */
 #include <errno.h>
+#include <unistd.h>
 
 #include "packet/csum.h"
 #include "packet/gso.h"
@@ -26,6 +27,10 @@ _Static_assert((int)PORT_TX_CSUM == OFFLOAD_CSUM &&
 /* Tries before a queue counts as taken: about as long as a burst takes. */
 #define TAKE_TRIES 2000
 
+/* The control thread's rounds of those, and what lies between them. */
+#define TAKE_ROUNDS   100
+#define TAKE_PAUSE_US 100
+
 /* Tells the processor that this is a loop that waits. */
 static inline void relax(void)
 {
@@ -46,6 +51,21 @@ static bool take(struct port_txq *txq)
 	return false;
 }
 
+/*
+ * What the control thread sends is little, and a partner of LACP that misses a
+ * frame waits half a minute for the next: it outwaits a worker that was put
+ * aside with the queue in its hands.
+ */
+static __attribute__((noinline)) bool outwait(struct port_txq *txq)
+{
+	for (unsigned i = 0; i < TAKE_ROUNDS; i++) {
+		usleep(TAKE_PAUSE_US);
+		if (take(txq))
+			return true;
+	}
+	return false;
+}
+
 static inline void transmit(struct port *port, struct packet *const packets[],
 			    unsigned n, unsigned thread)
 {
@@ -56,7 +76,7 @@ static inline void transmit(struct port *port, struct packet *const packets[],
 	uint64_t bytes = 0;
 	unsigned sent;
 
-	if (unlikely(shared) && !take(txq)) {
+	if (unlikely(shared) && !take(txq) && (thread || !outwait(txq))) {
 		port_drop(port, thread, DROP_TX_BUSY, n);
 		return;
 	}

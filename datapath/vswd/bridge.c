@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/segment.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
 
@@ -249,5 +250,6 @@ bool vswitch_tick(struct vswitch *vs, uint32_t now_s)
 		for (struct vbond *vb = b->bonds; vb; vb = vb->next)
 			vbond_tick(vb);
 	}
+	segments_tick(vs);
 	return vs->changed || vs->dirty;
 }

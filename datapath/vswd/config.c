@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vswd/config_segment.h"
+
 struct cfg_port *cfg_port_ref(const struct cfg_port *port)
 {
 	struct cfg_port *p = (struct cfg_port *)port;
@@ -115,6 +117,7 @@ void cfg_bridge_free(struct cfg_bridge *bridge)
 	for (size_t i = 0; i < bridge->n_ports; i++)
 		cfg_port_unref(bridge->ports[i]);
 	free(bridge->ports);
+	cfg_segment_unref(bridge->segment);
 	free(bridge->name);
 	free(bridge);
 }

@@ -33,6 +33,8 @@ enum cfg_cdp {
 	CFG_CDP_BOTH,
 };
 
+struct cfg_segment; /* vswd/config_segment.h */
+
 struct cfg_interface {
 	struct uuid uuid;
 	char *name;
@@ -76,6 +78,7 @@ struct cfg_port {
 	struct vlan_set *trunks, *cvlans;
 	uint32_t mac_limit;    /* other_config:mac-table-limit; 0: none */
 	struct cfg_bond *bond; /* NULL: one interface */
+	bool made_up;	       /* of a segment: in no row */
 };
 
 struct cfg_bridge {
@@ -89,6 +92,8 @@ struct cfg_bridge {
 	uint64_t hwaddr; /* other_config:hwaddr; 0: none */
 	struct vlan_set flood_vlans;
 	bool has_flood_vlans;
+	struct cfg_segment *segment; /* NULL: none */
+	bool made_up;		     /* of a segment: in no row */
 };
 
 struct cfg_switch {

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "forward/pipeline.h"
 #include "packet/neighbor.h"
+#include "vswd/segment.h"
 #include "vswd/vbond.h"
 
 LOG_MODULE(frames);
@@ -91,6 +92,8 @@ static void dispatch(struct frames *f, struct vport *v,
 			f->client->receive(v, r);
 		break;
 	case PUNT_GATEWAY:
+		segments_receive(f->vs, v, r);
+		break;
 	case N_PUNT_KINDS:
 		break;
 	}
@@ -187,6 +190,9 @@ void frames_attach(struct vswitch *vs, struct vport *v, struct fwd_port *p)
 		kinds |= 1u << PUNT_NEIGHBOR;
 	if (f->client)
 		kinds |= f->client->wants(v);
+	/* Whatever comes in anywhere may get to a gateway, by patch ports. */
+	if (segments_have_gateway(vs))
+		kinds |= 1u << PUNT_GATEWAY;
 	tap = kinds ? get_tap(f, v) : NULL;
 	if (!tap)
 		return;
@@ -222,12 +228,17 @@ void frames_set_client(struct vswitch *vs, const struct frames_client *client)
 /* --- what goes out ---------------------------------------------------------
  */
 
-static void emit(struct frames *f, const struct fwd_port *out,
-		 const void *frame, size_t len, uint16_t vid)
+static struct pipeline *get_pipeline(struct frames *f)
 {
 	if (!f->pipeline)
 		f->pipeline = pipeline_create(0);
-	pipeline_emit(f->pipeline, out, frame, len, vid);
+	return f->pipeline;
+}
+
+static void emit(struct frames *f, const struct fwd_port *out,
+		 const void *frame, size_t len, uint16_t vid)
+{
+	pipeline_emit(get_pipeline(f), out, frame, len, vid);
 }
 
 void frames_send(struct vswitch *vs, struct vport *v, const void *frame,
@@ -242,6 +253,17 @@ void frames_announce(struct vswitch *vs, struct vbond *vb, const void *frame,
 {
 	if (vb->fwd)
 		emit(vs->frames, vb->fwd, frame, len, vid);
+}
+
+void frames_inject(struct vswitch *vs, struct vport *v, const void *frame,
+		   size_t len)
+{
+	struct packet p;
+
+	if (!v->fwd)
+		return;
+	packet_init(&p, frame, len);
+	pipeline_run(get_pipeline(vs->frames), v->fwd, &p, 1);
 }
 
 void frames_forget(struct vswitch *vs)

@@ -17,6 +17,7 @@
 #include "vswd/capture_session.h"
 #include "vswd/discovery.h"
 #include "vswd/frames.h"
+#include "vswd/segment.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
 
@@ -418,6 +419,7 @@ static void take_over(struct vswitch *vs, struct cfg_switch *config)
 	vs->settings = config->settings;
 	vs->n_settings = config->n_settings;
 	configure_workers(vs, config);
+	segments_release(vs, config);
 	for (size_t i = 0; i < config->n_bridges; i++)
 		keep_ports(vs, want_bridge(vs, config->bridges[i]),
 			   config->bridges[i]);
@@ -430,6 +432,7 @@ static void take_over(struct vswitch *vs, struct cfg_switch *config)
 	}
 	forget_vports(vs, &gone);
 	config->n_bridges = 0; /* they are the bridges' now */
+	segments_reconcile(vs);
 }
 
 void vswitch_reconcile(struct vswitch *vs, struct cfg_switch *config)
@@ -439,6 +442,7 @@ void vswitch_reconcile(struct vswitch *vs, struct cfg_switch *config)
 		take_over(vs, config);
 	} else {
 		vs->n_settings = 0;
+		segments_release(vs, NULL);
 		drop_unseen_vports(vs, NULL);
 		drop_unseen_bonds(vs);
 	}
@@ -454,8 +458,10 @@ void vswitch_destroy(struct vswitch *vs)
 {
 	if (!vs)
 		return;
+	segments_end(vs);
 	vswitch_reconcile(vs, NULL);
 	worker_pool_destroy(vs->pool);
+	segments_published(vs);
 	fwd_snapshot_destroy(vs->snapshot);
 	capture_nodes_free(vs->snapshot_captures);
 	hmap_destroy(&vs->vports);

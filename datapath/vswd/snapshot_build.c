@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "vswd/capture_session.h"
 #include "vswd/frames.h"
+#include "vswd/segment.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
 
@@ -47,14 +48,30 @@ static void fill_port(struct building *w, struct vport *v, struct fwd_port *p)
 	frames_attach(w->vs, v, p);
 }
 
+/*
+ * In an isolated segment everything is but the gateway, and the host where that
+ * is what the machines are to reach.
+ */
+static bool is_isolated(const struct vport *v)
+{
+	const struct cfg_segment *segment = v->bridge->config->segment;
+
+	return segment && segment->isolated &&
+	       strcmp(vport_type(v), "gateway") &&
+	       !(segment->type == SEGMENT_HOST_ONLY && vport_is_local(v));
+}
+
 static void add_port(struct building *w, struct fwd_bridge *fb, struct vport *v)
 {
 	struct fwd_port *p =
 		fwd_bridge_add_port(fb, v->port, v->number, &v->config->vlan);
 
 	fill_port(w, v, p);
+	p->isolated = is_isolated(v);
 	if (!strcmp(vport_type(v), "patch"))
 		remember_patch(w, v, p);
+	else if (!strcmp(vport_type(v), "gateway"))
+		segments_attach(w->vs, w->snapshot, v, p);
 }
 
 _Static_assert((int)FWD_FILTER_ALL == BOND_RX_NOTHING &&
@@ -71,6 +88,7 @@ static void add_bond(struct building *w, struct fwd_bridge *fb,
 	vb->fwd = fwd_bridge_add_port(fb, vb->port, vb->number,
 				      &vb->config->vlan);
 	vb->fwd->ofport = first ? first->ofport : 0;
+	vb->fwd->isolated = first && is_isolated(first);
 	fwd_port_make_bond(vb->fwd, bond_make_table(vb->bond));
 	vb->fwd->bond->stops_slow = fb->forward_bpdu && bond_lacp(vb->bond);
 	for (unsigned i = 0; i < bond_n_members(vb->bond); i++) {
@@ -221,6 +239,7 @@ void vswitch_publish(struct vswitch *vs)
 	fwd_snapshot_destroy(old);
 	capture_nodes_free(old_captures);
 	free_doomed(vs);
+	segments_published(vs);
 	tell_settled(vs);
 	flush_changed(vs);
 	capture_sessions_reap(vs);

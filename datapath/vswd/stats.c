@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vswd/segment_rows.h"
 #include "vswd/status.h"
 
 enum drop_side { RX_DROPPED, RX_ERROR, TX_DROPPED, TX_ERROR };
@@ -58,6 +59,8 @@ static const uint8_t sides[N_DROP_REASONS] = {
 	[DROP_NAT_LIMIT] = RX_DROPPED,
 	[DROP_NAT_FRAGMENT] = RX_DROPPED,
 	[DROP_NAT_BUSY] = RX_DROPPED,
+	[DROP_HOLD_FULL] = RX_DROPPED,
+	[DROP_HOLD_UNREACHED] = RX_DROPPED,
 };
 
 /* "bad-source" is counted as drop_bad_source. */
@@ -136,7 +139,7 @@ static void tell_stats(struct vport *v, json_t *operations)
 	struct port_counters now;
 	json_t *stats;
 
-	if (!v->port)
+	if (!v->port || v->config->made_up)
 		return;
 	port_get_counters(v->port, &now);
 	if (!has_changed(v, &now))
@@ -172,4 +175,5 @@ void stats_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 	for (node = hmap_next(&vs->vports, NULL); node;
 	     node = hmap_next(&vs->vports, node))
 		tell_stats(CONTAINER_OF(node, struct vport, node), operations);
+	segment_rows_collect_stats(vs, schema, operations);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/segment_rows.h"
 #include "vswd/vbond.h"
 
 static json_t *nothing(void)
@@ -148,8 +149,11 @@ static json_t *interface_row(const struct vport *v)
 static void tell_interface(struct vport *v, const struct ovsdb_schema *schema,
 			   json_t *operations)
 {
-	json_t *row = interface_row(v);
+	json_t *row;
 
+	if (v->config->made_up)
+		return;
+	row = interface_row(v);
 	keep_known(row, ovsdb_schema_table(schema, "Interface"));
 	status_update_row(operations, "Interface", &v->interface->uuid,
 			  difference(v->told, row));
@@ -160,11 +164,14 @@ static void tell_interface(struct vport *v, const struct ovsdb_schema *schema,
 static void tell_bridge(struct bridge *b, const struct ovsdb_schema *schema,
 			json_t *operations)
 {
-	json_t *row = json_object();
+	json_t *row;
 	char id[17];
 
 	b->dirty = false;
 	b->told_mac = b->mac;
+	if (b->config && b->config->made_up)
+		return;
+	row = json_object();
 	snprintf(id, sizeof(id), "%016llx", (unsigned long long)b->mac);
 	json_object_set_new(row, "datapath_id", json_string(id));
 	json_object_set_new(row, "datapath_version",
@@ -219,6 +226,7 @@ void status_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 		if (v->port && !v->told_stats)
 			stats_collect_port(v, schema, operations);
 	}
+	segment_rows_collect(vs, schema, operations);
 }
 
 void status_collect_cur_cfg(const struct vswitch *vs, json_t *operations)
@@ -257,6 +265,7 @@ void status_forget(struct vswitch *vs)
 
 	if (vs->config)
 		vs->config->cur_cfg = ~vs->config->next_cfg;
+	segment_rows_forget(vs);
 	for (struct bridge *b = vs->bridges; b; b = b->next) {
 		b->dirty = true;
 		for (struct vbond *vb = b->bonds; vb; vb = vb->next) {

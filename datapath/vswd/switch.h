@@ -23,6 +23,7 @@ struct capture_session;
 struct discovery_port;
 struct frames;
 struct frames_tap;
+struct segment;
 struct vbond;
 struct vdiscovery;
 
@@ -131,6 +132,9 @@ struct vswitch {
 	struct capture_session *captures;
 	struct frames *frames;	      /* frames.c */
 	struct vdiscovery *discovery; /* discovery.c */
+	struct segment *segments;     /* segment.c; in no order */
+	struct segment *doomed_segments;
+	uint32_t last_segment_id;
 	uint32_t now_s;
 	const char *run_dir; /* lives longer */
 	/* Of the configuration that is, or is just put, in force. */

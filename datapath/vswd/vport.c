@@ -9,6 +9,7 @@
 #include "ovsdb-lite/hash.h"
 #include "vswd/discovery.h"
 #include "vswd/frames.h"
+#include "vswd/segment.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
 
@@ -16,7 +17,8 @@ LOG_MODULE(bridge);
 
 bool vport_is_local(const struct vport *v)
 {
-	return !strcmp(v->interface->name, v->bridge->name);
+	return !v->config->made_up &&
+	       !strcmp(v->interface->name, v->bridge->name);
 }
 
 const char *vport_type(const struct vport *v)
@@ -257,6 +259,7 @@ void vport_destroy(struct vswitch *vs, struct vport *v)
 		vbond_leave(v, false);
 	} else {
 		d->fate = NUMBER_FREED;
+		segments_port_gone(vs, v);
 		bridge_orphan_number(v->bridge, v->number);
 	}
 	remove_dirty(vs, v);
@@ -282,6 +285,9 @@ const char *vport_refusal(const struct vport *v)
 		return "an interface must have a name";
 	if (strchr(name, '/') || strpbrk(name, " \t\r\n"))
 		return "a name must not contain '/' or white space";
+	if (!v->config->made_up && port_type_is_made_up(v->interface->type))
+		return "interfaces of this type are made by segments only; "
+		       "make one with: vsw-ctl add-segment";
 	if (strchr(v->bridge->name, '/'))
 		return "the bridge's name must not contain '/'";
 	if (!v->number)

@@ -22,7 +22,7 @@ struct pace {
 struct slot {
 	struct lacp_port *port;
 	struct lacp_port_config config;
-	bool up, usable, told_collect, told_distribute;
+	bool up, usable, goes, told_collect, told_distribute;
 	struct pace pdus, responses;
 };
 
@@ -60,8 +60,9 @@ static void send(struct lacp_port *port, const void *bytes, size_t len,
 	switch (lacp_frame_decode(bytes, len, &frame)) {
 	case LACP_FRAME_PDU:
 		MUST(frame.pdu.actor.port_id == slot->config.id);
-		/* and a goodbye */
-		check_pace(&slot->pdus, LACP_TX_MAX + 1);
+		/* and a goodbye; but a port that goes has no time */
+		if (!slot->goes)
+			check_pace(&slot->pdus, LACP_TX_MAX + 1);
 		break;
 	case LACP_FRAME_MARKER_RESPONSE:
 		check_pace(&slot->responses, LACP_MARKER_MAX);
@@ -154,6 +155,7 @@ static void plug(unsigned i)
 
 static void unplug(struct slot *slot)
 {
+	slot->goes = true;
 	lacp_remove_port(slot->port, now_ms);
 	slot->port = NULL;
 }
@@ -242,6 +244,18 @@ static void configure_port(struct slot *slot, uint8_t how)
 	lacp_configure_port(slot->port, &slot->config, now_ms);
 }
 
+static void set_usable(struct slot *slot, uint8_t how)
+{
+	slot->usable = how & 1;
+	if (slot->usable || !(how & 2)) {
+		lacp_port_set_usable(slot->port, slot->usable, now_ms);
+		return;
+	}
+	slot->goes = true;
+	lacp_port_leave(slot->port, now_ms);
+	slot->goes = false;
+}
+
 static void step(void)
 {
 	uint8_t op = take(), how = take();
@@ -284,8 +298,7 @@ static void step(void)
 		hear_marker(slot);
 		break;
 	case 15:
-		slot->usable = how & 1;
-		lacp_port_set_usable(slot->port, slot->usable, now_ms);
+		set_usable(slot, how);
 		break;
 	default:
 		hear_pdu(slot, how);

@@ -76,7 +76,7 @@ def failed_over(lab, rig, member, until, *seen_at):
     with recorder:
         pull(rig.up, member)
         wait_until(lambda: until(list(recorder.seen)), lambda:
-                   f"announced; only {len(recorder.seen)} frames came", 10)
+                   f"announced; only {len(recorder.seen)} frames came")
     return [one for one in recorder.seen if one.data[:6] !=
             b"\x01\x80\xc2\x00\x00\x02"]
 

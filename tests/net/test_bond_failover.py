@@ -225,7 +225,7 @@ def _(lab):
         pull_both_in_turn(rig)
         time.sleep(0.3)
         client.terminate()
-        client.wait(10)
+        client.wait(20)
     account = Account(recorder.seen, IperfStream("h1", "h2"), parse=IperfStream
                       .parse)
     print(account)

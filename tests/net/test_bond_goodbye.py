@@ -41,7 +41,7 @@ def says_goodbye(lab, up, members, act):
     with Recorder().add(up.namespace, *MEMBERS) as recorder:
         act()
         wait_until(lambda: enabled(up, "bond0") == set(MEMBERS) - set(members),
-                   lambda: "upstream left them: " + up.app("lacp/show"), 5)
+                   lambda: "upstream left them: " + up.app("lacp/show"))
     for member in members:
         last = last_pdu(recorder, member)
         assert last, f"a last word by {member}"
@@ -81,7 +81,7 @@ def _(lab):
     up = pair(lab)
     check_lldp(says_goodbye(lab, up, MEMBERS,
                             lambda: lab.switch.vsw_ctl("exit")), MEMBERS)
-    lab.switch.process.wait(timeout=10)
+    lab.switch.process.wait(timeout=20)
     lab.switch.process = None
 
 

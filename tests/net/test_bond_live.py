@@ -74,7 +74,7 @@ class Traffic:
                 self.lab.peers[sink].collect()
             return not any(lost().values())
         wait_until(arrived, lambda: f"all arrive in spite of {what}; of "
-                   f"{len(self.sent['u1'])} lack {lost()}", 5)
+                   f"{len(self.sent['u1'])} lack {lost()}")
         for sink, sent in self.sent.items():
             got = [f for f in self.lab.peers[sink].received if f in set(sent)]
             equal(len(got), len(sent), f"frames at {sink} with {what}")

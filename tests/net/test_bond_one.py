@@ -17,7 +17,8 @@ def passes(lab, source="p1", sink="u1"):
         lab.send(source, one)
         lab.peers[sink].collect()
         return one in lab.peers[sink].received
-    wait_until(arrives, f"a frame from {source} arrives at {sink}", 5, 0.05)
+    wait_until(arrives, f"a frame from {source} arrives at {sink}",
+               interval=0.05)
 
 
 def set_up(lab):
@@ -85,7 +86,7 @@ def _(lab):
                "both are used upstream", 20)
     lab.switch.ctl("del-bond-iface", "m0", "m1")
     some()
-    wait_until(lambda: enabled(up, "bond0") == {"m0"}, "one link again", 5)
+    wait_until(lambda: enabled(up, "bond0") == {"m0"}, "one link again")
     some()
 
     def arrived():

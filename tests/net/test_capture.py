@@ -46,12 +46,12 @@ class Capture:
         return [tuple(line.split("\t")) for line in out.splitlines()]
 
     def finish(self):
-        equal(self.process.wait(10), 0, "capture's status")
+        equal(self.process.wait(20), 0, "capture's status")
         return self.rows()
 
     def interrupt(self):
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(10)
+        self.process.wait(20)
         return self.rows()
 
 
@@ -186,10 +186,10 @@ def _(lab):
 def _(lab):
     lab.start().ports({"p1": {}, "p2": {}})
     bad = lab.switch.vsw_ctl("capture", "p1", "no such filter(", "-c", "1",
-                             check=False, timeout=10)
+                             check=False, timeout=20)
     assert bad.returncode != 0 and bad.stderr.strip(), "a bad filter is taken"
     bad = lab.switch.vsw_ctl("capture", "nowhere", "-c", "1", check=False,
-                             timeout=10)
+                             timeout=20)
     assert bad.returncode != 0
     contains(bad.stderr, "nowhere", "the message")
     for _ in range(5):

@@ -106,7 +106,7 @@ class HeldTap:
     def write(self, data):
         os.write(self.fd, data)
 
-    def read(self, timeout=5):
+    def read(self, timeout=20):
         ready, _, _ = select.select([self.fd], [], [], timeout)
         assert ready, "nothing arrives at the tap"
         return Frame(os.read(self.fd, 70000))

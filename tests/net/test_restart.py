@@ -149,7 +149,7 @@ def _(lab):
 def _(lab):
     os.makedirs(lab.switch.directory, exist_ok=True)
     for argv in (["show"], ["add-br", "br0"], ["fdb/show", "br0"]):
-        result = lab.switch.vsw_ctl(*argv, check=False, timeout=5)
+        result = lab.switch.vsw_ctl(*argv, check=False, timeout=20)
         assert result.returncode > 0, f"{argv}: status 0"
         assert result.stderr.strip(), f"{argv}: no message"
 
@@ -176,4 +176,4 @@ def _(lab):
         except AssertionError:
             return True
         return False
-    netns.wait_until(quiet, "the daemon is idle for a second", timeout=20)
+    netns.wait_until(quiet, "the daemon is idle for a second", timeout=30)

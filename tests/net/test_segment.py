@@ -60,7 +60,7 @@ def _(lab):
                        "udhcpc is bound")
         finally:
             client.terminate()
-            client.wait(10)
+            client.wait(20)
         told = segment.told("bound")
         equal(told["router"], "10.20.0.1", "router")
         equal(told["dns"], "10.20.0.1", "DNS")

@@ -83,7 +83,7 @@ def started_with(arena, change, packed=False, **kwargs):
         ring.publish(kick=True)
         wait_until(lambda: (arena.ring_info(1) or
                             {"broken": "not started"}).get("broken"),
-                   lambda: f"it runs:\n{arena.evil.show()}", timeout=1)
+                   lambda: f"it runs:\n{arena.evil.show()}")
         raise Disconnected("did not start")
     arena.rejects(front, start)
     arena.reset()

@@ -152,7 +152,7 @@ def _(lab):
         vm2.wait_link("down")
         begin = time.monotonic()
         vm2.start()
-        assert time.monotonic() - begin < 5, "it did not hurry"
+        assert time.monotonic() - begin < 10, "it did not hurry"
 
 
 @test("as a client vswd waits longer and longer where nobody stays",
@@ -164,13 +164,14 @@ def _(lab):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(vm.path)
         listener.listen(1)
-        listener.settimeout(15)
-        for _ in range(7):
+        listener.settimeout(30)
+        for _ in range(9):
             listener.accept()[0].close()
             times.append(time.monotonic())
     os.unlink(vm.path)
     gaps = [b - a for a, b in zip(times, times[1:])]
-    assert gaps[-1] > 4 * gaps[0], f"gaps: {gaps}"
+    # a busy machine makes some longer, not all of the first
+    assert gaps[-1] > 4 * min(gaps[:3]), f"gaps: {gaps}"
 
 
 @test("one port has one front end: the second is refused", only="vsw")

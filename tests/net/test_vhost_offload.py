@@ -247,7 +247,7 @@ class TapUser:
                                             netns.socket.SOCK_RAW, 0)
             self.sock.setsockopt(netns.SOL_PACKET, 15, 1)  # PACKET_VNET_HDR
             self.sock.bind((name, 3))
-        self.sock.settimeout(10)
+        self.sock.settimeout(20)
 
     def receive(self, length):
         """The first frame that is that long: (Header, bytes)."""

@@ -205,6 +205,72 @@ static void collecting_is_told_when_it_is_true(void **state)
 	assert_true(fixture_enabled(&them, 1));
 }
 
+/* The partner's last word by member 1, with this state. */
+static void hear_state(uint8_t state)
+{
+	for (unsigned i = them.n_noted; i-- > 0;) {
+		struct noted n = them.noted[i];
+
+		if (n.member != 1)
+			continue;
+		n.frame[32] = state;
+		bond_receive_slow(fixture_member(&us, 1), n.frame, n.len,
+				  us.now);
+		return;
+	}
+	fail();
+}
+
+/* What waited to be told, and then is not true any more, is not told. */
+static void collecting_is_not_told_too_late(void **state)
+{
+	const uint8_t out = LACP_ACTIVITY | LACP_AGGREGATION,
+		      in = out | LACP_SYNCHRONIZATION;
+
+	link_up(0, true);
+	link_up(1, true);
+	pass(10000);
+	fixture_pass(&them, 2000);
+	fixture_pass(&us, 2000);
+	us.no_tables = true;
+	us.n_noted = 0;
+	hear_state(out);
+	fixture_publish(&us);
+	hear_state(in);
+	hear_state(out); /* a fourth frame in this second: it has to wait */
+	fixture_publish(&us);
+	fixture_pass(&us, 1000);
+	for (unsigned i = 0; i < us.n_noted; i++)
+		assert_false(us.noted[i].member == 1 &&
+			     us.noted[i].frame[32] & LACP_COLLECTING);
+}
+
+/* Only its link is down by then: it does not speak, nor count as lost again. */
+static void a_member_that_leaves(void **state)
+{
+	struct bond_member_status s;
+	struct lacp_port_status port;
+
+	link_up(0, true);
+	link_up(1, true);
+	pass(10000);
+	us.n_noted = 0;
+	bond_member_leaves(fixture_member(&us, 1), us.now);
+	assert_int_equal(us.noted[us.n_noted - 1].member, 1);
+	assert_false(tells_that_it_collects(1));
+	us.n_noted = 0;
+	fixture_link(&us, 1, false);
+	fixture_pass(&us, 100);
+	for (unsigned i = 0; i < us.n_noted; i++)
+		assert_int_not_equal(us.noted[i].member, 1);
+	bond_get_member_status(fixture_member(&us, 1), us.now, &s);
+	lacp_port_get_status(s.lacp, &port);
+	assert_string_equal(port.receive_state, "PORT_DISABLED");
+	fixture_link(&us, 1, true);
+	pass(10000);
+	assert_true(fixture_enabled(&us, 1));
+}
+
 /* The partner falls silent on a link that stays up. */
 static void a_silent_partner(void **state)
 {
@@ -328,6 +394,10 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			collecting_is_told_when_it_is_true, setup, teardown),
+		cmocka_unit_test_setup_teardown(collecting_is_not_told_too_late,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_member_that_leaves, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_silent_partner, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(falls_back, setup, teardown),

@@ -211,14 +211,117 @@ static void off_and_on(void **state)
 		assert_true(p->sent_ms[i] - p->sent_ms[i - 4] >= 1000);
 }
 
+/* Three frames and a goodbye in this second. */
+static void use_up(unsigned i)
+{
+	struct test_port *p = &t.ports[i];
+	unsigned n = p->n_sent;
+
+	for (unsigned k = 0; k < 2; k++) {
+		test_hear(&t, i, STATE_OUT);
+		test_hear(&t, i, STATE_ALL);
+	}
+	assert_int_equal(p->n_sent, n + 3);
+	lacp_port_set_usable(p->port, false, t.now_ms);
+	assert_int_equal(p->n_sent, n + 4);
+	lacp_port_set_usable(p->port, true, t.now_ms);
+	test_hear(&t, i, STATE_ALL);
+	assert_int_equal(p->n_sent, n + 4);
+}
+
+/* What may not be said now is said as soon as it may. */
+static void goodbye_later(void **state)
+{
+	const uint8_t bits = LACP_AGGREGATION | LACP_SYNCHRONIZATION |
+			     LACP_COLLECTING | LACP_DISTRIBUTING;
+	const struct test_port *p = &t.ports[0];
+	unsigned n;
+
+	test_negotiate(&t);
+	test_advance(&t, 2000);
+	use_up(0);
+	n = p->n_sent;
+	t.config.mode = LACP_OFF;
+	test_configure(&t);
+	test_advance(&t, 999);
+	assert_int_equal(p->n_sent, n);
+	test_advance(&t, 1);
+	assert_int_equal(p->n_sent, n + 1);
+	assert_true(p->last.pdu.actor.state & LACP_TIMEOUT);
+	assert_int_equal(p->last.pdu.actor.state & bits, 0);
+	test_advance(&t, 100000);
+	assert_int_equal(p->n_sent, n + 1);
+}
+
+/* A port that speaks again takes it back; one without a link cannot say it. */
+static void goodbye_no_more(void **state)
+{
+	const struct test_port *p = &t.ports[0];
+	unsigned n;
+
+	test_negotiate(&t);
+	test_advance(&t, 2000);
+	use_up(0);
+	n = p->n_sent;
+	lacp_port_set_usable(p->port, false, t.now_ms);
+	lacp_port_set_usable(p->port, true, t.now_ms);
+	test_advance(&t, 1000);
+	assert_int_equal(p->n_sent, n + 1);
+	assert_true(p->last.pdu.actor.state & LACP_AGGREGATION);
+
+	test_negotiate(&t);
+	test_advance(&t, 2000);
+	use_up(0);
+	n = p->n_sent;
+	lacp_port_set_usable(p->port, false, t.now_ms);
+	test_link(&t, 0, false);
+	test_link(&t, 0, true);
+	test_advance(&t, 100000);
+	assert_int_equal(p->n_sent, n);
+}
+
+/* A port that is closed says it now, once, whatever came before. */
+static void leaves_at_once(void **state)
+{
+	const struct test_port *p = &t.ports[0];
+	unsigned n;
+
+	test_negotiate(&t);
+	test_advance(&t, 2000);
+	use_up(0);
+	n = p->n_sent;
+	lacp_port_leave(p->port, t.now_ms);
+	assert_int_equal(p->n_sent, n + 1);
+	assert_false(p->last.pdu.actor.state & LACP_AGGREGATION);
+	assert_receive(&t, 0, "PORT_DISABLED");
+	lacp_port_leave(p->port, t.now_ms);
+	test_advance(&t, 100000);
+	assert_int_equal(p->n_sent, n + 1);
+
+	/* also what waits for its turn */
+	lacp_port_set_usable(p->port, true, t.now_ms);
+	test_negotiate(&t);
+	test_advance(&t, 2000);
+	use_up(0);
+	n = p->n_sent;
+	lacp_port_set_usable(p->port, false, t.now_ms);
+	assert_int_equal(p->n_sent, n);
+	lacp_port_leave(p->port, t.now_ms);
+	assert_int_equal(p->n_sent, n + 1);
+	assert_false(p->last.pdu.actor.state & LACP_AGGREGATION);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(contents),	  TEST(three_a_second),	 TEST(delayed),
-		TEST(not_sent),	  TEST(goodbye),	 TEST(taken_out),
-		TEST(off_and_on), TEST(goodbye_at_once), TEST(goodbye_unheard),
+		TEST(contents),	       TEST(three_a_second),
+		TEST(delayed),	       TEST(not_sent),
+		TEST(goodbye),	       TEST(taken_out),
+		TEST(off_and_on),      TEST(goodbye_at_once),
+		TEST(goodbye_unheard), TEST(goodbye_later),
+		TEST(goodbye_no_more), TEST(leaves_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,7 +153,7 @@ static void test_a_port_is_bounded(void **state)
 		sprintf(name, "%d", i);
 		assert_int_equal(heard(name, "p", "", 120, 1000),
 				 i < NEIGHBORS_PER_PORT ? NEIGHBOR_NEW
-							: NEIGHBOR_REFUSED);
+							: NEIGHBOR_TOO_MANY);
 	}
 	assert_int_equal(table.n, NEIGHBORS_PER_PORT);
 	assert_int_equal(table.drops, 1000 - NEIGHBORS_PER_PORT);

@@ -4,7 +4,9 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 #include <linux/virtio_net.h>
 #include <netinet/in.h>
 
@@ -19,7 +21,7 @@
 
 /* What the port was sent. */
 static struct {
-	unsigned n;
+	unsigned n, thread;
 	bool refuse;
 	struct {
 		uint32_t len;
@@ -37,7 +39,7 @@ static bool sink(struct packet *p, unsigned thread, void *arg)
 {
 	if (sent.refuse)
 		return false;
-	assert_int_equal(thread, 1);
+	assert_int_equal(thread, sent.thread);
 	assert_ptr_equal(arg, &sent);
 	assert_true(sent.n < ARRAY_SIZE(sent.packets));
 	sent.packets[sent.n].len = p->len;
@@ -59,6 +61,7 @@ static int setup(void **state)
 
 	fill(bytes, sizeof(bytes), 8);
 	memset(&sent, 0, sizeof(sent));
+	sent.thread = 1;
 	assert_int_equal(port_open(&config, &port, NULL), 0);
 	null_set_sink(port, sink, &sent);
 	return 0;
@@ -111,7 +114,7 @@ static void as_packet(struct packet *p, uint8_t flags, uint8_t gso,
 
 static void send_one(struct packet *p)
 {
-	port_send(port, (struct packet *[]){ p }, 1, 1);
+	port_send(port, (struct packet *[]){ p }, 1, sent.thread);
 }
 
 /* The IPv4 and transport checksums of the i-th packet sent are right. */
@@ -353,6 +356,41 @@ static void shared_queue(void **state)
 	assert_false(port->txqs[0]->taken);
 }
 
+static void *release(void *arg)
+{
+	usleep(2000);
+	atomic_store(&port->txqs[0]->taken, false);
+	return NULL;
+}
+
+/* The control thread outwaits a worker that is slow, and not one that hangs. */
+static void shared_queue_control(void **state)
+{
+	struct packet p;
+	pthread_t worker;
+	unsigned n = 0;
+
+	build(IPPROTO_UDP, 0, 5, false);
+	as_packet(&p, 0, 0, 0);
+	sent.thread = 0;
+	port->tx_shared = true;
+	port->n_txqs = 1;
+	/* on a busy machine the worker may be slower than that once */
+	do {
+		atomic_store(&port->txqs[0]->taken, true);
+		assert_int_equal(pthread_create(&worker, NULL, release, NULL),
+				 0);
+		send_one(&p);
+		assert_int_equal(pthread_join(worker, NULL), 0);
+		assert_int_equal(drops(DROP_TX_BUSY) + sent.n, ++n);
+	} while (!sent.n && n < 50);
+	assert_int_equal(sent.n, 1);
+	atomic_store(&port->txqs[0]->taken, true);
+	send_one(&p);
+	assert_int_equal(sent.n, 1);
+	assert_int_equal(drops(DROP_TX_BUSY), n);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -369,6 +407,7 @@ int main(void)
 		TEST(ecn),
 		TEST(down),
 		TEST(shared_queue),
+		TEST(shared_queue_control),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

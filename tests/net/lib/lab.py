@@ -23,7 +23,7 @@ from .frame import MARK, Frame, marker, station
 from .netns import Namespace, ip_batch, wait_until
 from .switch import KINDS, column_arguments
 
-FENCE_TIMEOUT = 10
+FENCE_TIMEOUT = 20
 
 
 class Peer:
@@ -54,7 +54,7 @@ class Peer:
             self.probe_vid = self.fence_vid = 0
 
     def send(self, data):
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while True:
             try:
                 self.sock.send(data)
@@ -104,7 +104,7 @@ class Host:
                           check=False)
         return result.returncode == 0 and f"{count} received" in result.stdout
 
-    def must_ping(self, address, timeout=10, **kwargs):
+    def must_ping(self, address, timeout=20, **kwargs):
         wait_until(lambda: self.ping(address, **kwargs),
                    f"ping {address} from {self.namespace.name}", timeout)
 

@@ -50,7 +50,7 @@ class Lldpd:
     def stop(self):
         """As an administrator does it: it says goodbye."""
         self.process.terminate()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 20
         while self.process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         assert self.process.poll() is not None, "lldpd does not end"

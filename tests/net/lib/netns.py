@@ -72,8 +72,12 @@ def ip_batch(lines, namespace=None):
         raise CommandFailed("ip -batch: " + result.stderr + "\n".join(lines))
 
 
-def wait_until(condition, what, timeout=10, interval=0.003):
-    """Calls condition until it is true and returns what it returned."""
+def wait_until(condition, what, timeout=20, interval=0.003):
+    """
+    Calls condition until it is true and returns what it returned. timeout: a
+    limit for what comes much sooner, on a slow machine, too; and less than the
+    30 s after which a LACPDU that was lost comes again.
+    """
     deadline = time.monotonic() + timeout
     while True:
         value = condition()

@@ -60,7 +60,7 @@ class Resolver:
                     self.udp.sendto(answer, peer)
             if self.tcp in ready:
                 with self.tcp.accept()[0] as peer:
-                    peer.settimeout(5)
+                    peer.settimeout(20)
                     query = peer.recv(4096)
                     answer = self.answer(query[2:], True)
                     peer.sendall(struct.pack("!H", len(answer)) + answer)
@@ -107,7 +107,7 @@ class Segment:
     def __exit__(self, *_):
         self.process.stdin.close()
         try:
-            self.process.wait(10)
+            self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

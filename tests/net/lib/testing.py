@@ -28,7 +28,7 @@ class Test:
         return f"{self.group}: {self.claim}"
 
 
-def test(claim, only=None, timeout=60, slow=False, soak=False):
+def test(claim, only=None, timeout=120, slow=False, soak=False):
     """
     only: "vsw" where Open vSwitch has no such thing or differs by design;
     "dpdk" for what only a build in build/dpdk has.

@@ -86,7 +86,7 @@ def iperf(lab, source, sink, address, *options, seconds=1):
     wait_until(listening, "iperf3 -s listens")
     out = source.run("iperf3", "-c", address, "-t", seconds, "-f", "k",
                      *options, timeout=30 + 2 * seconds).stdout
-    server.wait(10)
+    server.wait(20)
     match = re.search(r"([\d.]+) Kbits/sec.*receiver", out)
     assert match and float(match.group(1)) > 0, f"iperf3 says:\n{out}"
     return float(match.group(1)) * 1000
@@ -114,7 +114,7 @@ class BackgroundPing:
     def stop(self, lost=0):
         self.more()
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(10)
+        self.process.wait(20)
         with open(self.path, encoding="ascii") as file:
             text = file.read()
         match = re.search(r"(\d+) packets transmitted, (\d+) received", text)

@@ -172,7 +172,7 @@ def wait_enabled(switch, bond, members, timeout=20):
                + switch.app("bond/show", bond), timeout, interval=0.05)
 
 
-def wait_active(switch, bond, member, timeout=10):
+def wait_active(switch, bond, member, timeout=20):
     wait_until(lambda: active(switch, bond) == member,
                lambda: f"{member} is active:\n" + switch.app("bond/show", bond),
                timeout)

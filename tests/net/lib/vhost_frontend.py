@@ -123,7 +123,7 @@ class FrontEnd:
 
     # The connection.
 
-    def connect(self, timeout=10):
+    def connect(self, timeout=20):
         self.connection = Connection.connect(self.path, timeout)
 
     def listen(self):
@@ -131,7 +131,7 @@ class FrontEnd:
         self.listener.bind(self.path)
         self.listener.listen(8)
 
-    def accept(self, timeout=10):
+    def accept(self, timeout=20):
         self.listener.settimeout(timeout)
         self.connection = Connection(self.listener.accept()[0])
 
@@ -319,7 +319,7 @@ class FrontEnd:
         return True
 
     def send(self, *frames, header=Header(), cuts=(), indirect=False, pair=0,
-             timeout=10):
+             timeout=20):
         """Sends all of them; waits where the ring is full."""
         deadline = time.monotonic() + timeout
         tx = self.pairs[pair].tx
@@ -336,7 +336,7 @@ class FrontEnd:
         for pair in self.pairs:
             self.frames += pair.harvest()
 
-    def wait(self, until, what, timeout=10):
+    def wait(self, until, what, timeout=20):
         """
         Collects until until() is true, woken by notifications only: if the
         frame is there and the notification is not, that is an error.
@@ -354,19 +354,19 @@ class FrontEnd:
                     f"frames are here")
             self.collect()
 
-    def receive(self, timeout=10):
+    def receive(self, timeout=20):
         """The next frame: (Header, bytes)."""
         self.wait(lambda: self.frames, "a frame", timeout)
         return self.frames.pop(0)
 
-    def take(self, count, timeout=10):
+    def take(self, count, timeout=20):
         """The next frames without their headers."""
         self.wait(lambda: len(self.frames) >= count, f"{count} frames",
                   timeout)
         out, self.frames = self.frames[:count], self.frames[count:]
         return [data for _, data in out]
 
-    def wait_sent(self, timeout=10):
+    def wait_sent(self, timeout=20):
         """Until the device has given back all transmit buffers."""
         deadline = time.monotonic() + timeout
         for pair in self.pairs:

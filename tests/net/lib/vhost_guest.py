@@ -183,7 +183,7 @@ class Footprint:
                              ("RssAnon kB", self.rss, now.rss, more_kb))
                     if after > before + room]
         with contextlib.suppress(AssertionError):
-            wait_until(lambda: not grown(), "", timeout=3)
+            wait_until(lambda: not grown(), "")
         assert not grown(), f"{'; '.join(grown())}\n{self.held()}"
 
     def held(self):

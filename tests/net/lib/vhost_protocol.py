@@ -110,13 +110,13 @@ class Refused(Exception):
 class Connection:
     """A connected stream socket that speaks in messages."""
 
-    def __init__(self, sock, timeout=10):
+    def __init__(self, sock, timeout=20):
         self.sock = sock
         self.timeout = timeout
         self.need_reply = False  # REPLY_ACK is negotiated
 
     @classmethod
-    def connect(cls, path, timeout=10):
+    def connect(cls, path, timeout=20):
         """As QEMU does when the back end listens; waits for the socket."""
         deadline = time.monotonic() + timeout
         while True:
@@ -216,7 +216,7 @@ class Connection:
         except OSError:
             return True
 
-    def wait_closed(self, timeout=10):
+    def wait_closed(self, timeout=20):
         """Reads on until the other end closes."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:

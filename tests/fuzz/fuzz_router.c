@@ -125,8 +125,8 @@ static void add_offload(struct fuzz_packet *f, uint8_t how, uint32_t len)
 		return;
 	v6 = f->pieces[0].data[12] == 0x86;
 	vnet[1] = how & 8 ? (how & 16 ? (v6 ? 4 : 1) : 5) : 0;
-	store_be16(vnet + 4, 0);
-	vnet[4] = how & 32 ? 200 : 100;
+	vnet[4] = 104; /* or 1128, more than fits */
+	vnet[5] = how & 32 ? 4 : 0;
 	vnet[6] = v6 ? 54 : 34;
 	vnet[8] = how & 16 ? 16 : 6;
 	if (!offload_receive(&f->p, vnet, OFFLOAD_ALL | OFFLOAD_UFO))

@@ -181,6 +181,13 @@ def _(lab):
     shown = show(lab)
     equal(shown["outside_addresses"], ["198.51.100.1/24"], "outside")
     contains(lab.switch.app("segment/show"), "outside: br0", "text")
+    # Other threads, another table of MACs: all goes on.
+    lab.switch.ctl("set", "Open_vSwitch", ".", "other_config:n-workers=3",
+                   "--", "set", "Bridge", "lab",
+                   "other_config:mac-table-size=512")
+    assert a.ping(outside.ip, wait=10), "with other workers"
+    lab.switch.ctl("set", "Open_vSwitch", ".", "other_config:n-workers=1")
+    assert a.ping(outside.ip, wait=10), "with one worker again"
 
 
 def arp(mac, sender, target, operation=1):

@@ -239,7 +239,7 @@ void segment_arm(struct segment *seg)
 	uint64_t next = next_ms(seg), now;
 	struct timeval wait = { 0 };
 
-	if (next == seg->armed_ms)
+	if (next == seg->armed_ms || !seg->timer) /* it is at its end */
 		return;
 	seg->armed_ms = next;
 	if (next == UINT64_MAX) {

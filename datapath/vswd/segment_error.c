@@ -288,7 +288,7 @@ static size_t translate_back(struct segment *seg, uint8_t *room, size_t len)
 {
 	struct nat *nat = segment_nat_engine(seg->nat);
 	struct packet p, *const packets[] = { &p };
-	uint8_t translated[SEGMENT_ERROR_MAX];
+	uint8_t translated[SEGMENT_ERROR_MAX] = { 0 };
 	struct nat_result result;
 
 	if (!nat)

@@ -65,6 +65,10 @@ def _(lab):
     shown = show(lab)
     equal(shown["error"], None, "error")
     equal(shown["gateway"], GATEWAY, "gateway")
+    mac = bytearray(bytes.fromhex(shown["mac"].replace(":", "")))
+    mac[0] ^= 2
+    a.must_ping(f"fe80::{mac[0]:02x}{mac[1]:02x}:{mac[2]:02x}ff:"
+                f"fe{mac[3]:02x}:{mac[4]:02x}{mac[5]:02x}%eth0")
     contains(lab.switch.app("segment/neighbors", "lab"), a.mac, "neighbors")
     contains(lab.switch.app("segment/show"), "subnet: 10.20.0.0/24", "text")
     # Its own port is shown by name, wherever ports are.

@@ -194,6 +194,33 @@ def _(lab):
     assert a.ping(outside.ip, wait=10), "with one worker again"
 
 
+@test("a segment's outside changes live, and its uplink's bridge comes and "
+      "goes", only="vsw")
+def _(lab):
+    lab.start()
+    outside = lab.host("ext", "198.51.100.2/24")
+    lab.switch.vsw_ctl("add-segment", "lab", "nat", "10.20.0.0/24")
+    a = lab.host("a", "10.20.0.21/24", bridge="lab")
+    a.run("ip", "route", "add", "default", "via", GATEWAY)
+    a.must_ping(GATEWAY)
+    for _ in range(3):
+        lab.switch.vsw_ctl("set-segment", "lab", "outside=br0",
+                           "outside-address=198.51.100.1/24")
+        assert a.ping(outside.ip, wait=10), "by the uplink"
+        # What was the way out is none any more, and a lease stays one.
+        lab.switch.vsw_ctl("set-segment", "lab", "outside=host",
+                           "outside-address=")
+        assert not a.ping(outside.ip), "by the host, which has no such net"
+        assert a.ping(GATEWAY, wait=10), "the gateway"
+    lab.switch.vsw_ctl("set-segment", "lab", "outside=br0",
+                       "outside-address=198.51.100.1/24")
+    lab.switch.ctl("del-br", "br0")
+    contains(show(lab)["error"], "no such bridge", "error")
+    lab.switch.ctl("add-br", "br0", "--", "add-port", "br0", "ext")
+    assert a.ping(outside.ip, wait=10), "by the uplink's new bridge"
+    equal(show(lab)["error"], None, "error")
+
+
 def arp(mac, sender, target, operation=1):
     mac = bytes.fromhex(mac.replace(":", ""))
     return (b"\xff" * 6 + mac + bytes.fromhex("08060001080006040001")[:-1] +

@@ -183,22 +183,23 @@ static void set_servers(const struct resolver *servers, unsigned n, void *arg)
 	segment_mark_dirty(dns->seg);
 }
 
-/* Its own, or those of the file that it names. */
+/* Its own, or those of the file that it names; it may name neither. */
 static void configure_servers(struct segment_dns *dns)
 {
 	const struct cfg_segment *c = dns->seg->config;
 	const struct resolver *servers = c->dns_servers;
+	const char *path = c->n_dns_servers ? NULL : c->resolv_conf;
 	unsigned n = c->n_dns_servers;
 
 	if (dns->watch &&
-	    (n || strcmp(resolv_watch_path(dns->watch), c->resolv_conf) != 0)) {
+	    (!path || strcmp(resolv_watch_path(dns->watch), path) != 0)) {
 		resolv_watch_destroy(dns->watch);
 		dns->watch = NULL;
 	}
-	if (!n && !dns->watch)
-		dns->watch = resolv_watch_create(
-			dns->seg->vs->base, c->resolv_conf, set_servers, dns);
-	if (!n)
+	if (path && !dns->watch)
+		dns->watch = resolv_watch_create(dns->seg->vs->base, path,
+						 set_servers, dns);
+	if (dns->watch)
 		n = resolv_watch_servers(dns->watch, &servers);
 	set_servers(servers, n, dns);
 }

@@ -17,17 +17,14 @@ static void refuse(struct segment_check *check, const char *fmt, ...)
 	PRINTF_LIKE(2, 3);
 static void refuse(struct segment_check *check, const char *fmt, ...)
 {
-	char *text = NULL;
 	va_list args;
 
 	if (check->error)
 		return;
 	va_start(args, fmt);
-	if (vasprintf(&text, fmt, args) < 0)
+	if (vasprintf(&check->error, fmt, args) < 0)
 		abort();
 	va_end(args);
-	check->error = xasprintf("segment %s: %s", check->segment->name, text);
-	free(text);
 }
 
 /* --- who comes first -------------------------------------------------------

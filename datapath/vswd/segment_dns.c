@@ -190,6 +190,7 @@ static void configure_servers(struct segment_dns *dns)
 	const struct resolver *servers = c->dns_servers;
 	const char *path = c->n_dns_servers ? NULL : c->resolv_conf;
 	unsigned n = c->n_dns_servers;
+	const char *path = n ? NULL : c->resolv_conf; /* NULL: nobody */
 
 	if (dns->watch &&
 	    (!path || strcmp(resolv_watch_path(dns->watch), path) != 0)) {

@@ -183,12 +183,11 @@ static void set_servers(const struct resolver *servers, unsigned n, void *arg)
 	segment_mark_dirty(dns->seg);
 }
 
-/* Its own, or those of the file that it names; it may name neither. */
+/* Its own, or those of the file that it names. */
 static void configure_servers(struct segment_dns *dns)
 {
 	const struct cfg_segment *c = dns->seg->config;
 	const struct resolver *servers = c->dns_servers;
-	const char *path = c->n_dns_servers ? NULL : c->resolv_conf;
 	unsigned n = c->n_dns_servers;
 	const char *path = n ? NULL : c->resolv_conf; /* NULL: nobody */
 

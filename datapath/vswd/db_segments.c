@@ -304,6 +304,14 @@ static bool must_compare(const struct db_segments *segments,
 	return segments->changed;
 }
 
+bool db_segments_have_refused(const struct db_segments *segments)
+{
+	for (const struct item *i = segments->items; i; i = i->next)
+		if (i->config && i->config->error && !i->read->error)
+			return true;
+	return false;
+}
+
 /* --- what they make up -----------------------------------------------------
  */
 

@@ -18,7 +18,7 @@ LOG_MODULE(vswd);
 #define DATABASE	 "Open_vSwitch"
 #define LOCK		 "ovs_vswitchd"
 #define PATIENCE_S	 3 /* until a lock that does not come counts as refused */
-#define RETRY_S		 10 /* until what the host stood in the way of is tried */
+#define RETRY_S		 3 /* until what the host stood in the way of is tried */
 #define LEASES_MS	 100  /* between two transactions of leases */
 #define LEASES_FAILED_MS 1000 /* after one that failed */
 

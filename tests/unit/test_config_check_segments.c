@@ -68,12 +68,12 @@ static void routes(void **state)
 				       "198.18.4.1/24", "2001:db8:4::1/64");
 
 	expect(&s, NULL, "198.18.4.0/24", "eth0",
-	       "subnet overlaps the host's route to 198.18.4.0/24 by eth0");
+	       "subnet 198.18.4.0/24 overlaps the host's route to 198.18.4.0/24 by eth0");
 	expect(&s, NULL, "198.18.4.9/32", "", "198.18.4.9/32;");
 	expect(&s, NULL, "198.18.0.0/16", "eth0", "overlaps");
 	expect(&s, NULL, "198.18.5.0/24", "eth0", NULL);
-	expect(&s, NULL, "2001:db8:4::/64", "eth0", "subnet6 overlaps");
-	expect(&s, NULL, "2001:db8::/32", "eth0", "subnet6 overlaps");
+	expect(&s, NULL, "2001:db8:4::/64", "eth0", "/64 overlaps");
+	expect(&s, NULL, "2001:db8::/32", "eth0", "/64 overlaps");
 	expect(&s, NULL, "2001:db8:5::/64", "eth0", NULL);
 	/* Default routes; the host's address on the segment itself. */
 	expect(&s, NULL, "0.0.0.0/0", "eth0", NULL);

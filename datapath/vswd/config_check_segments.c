@@ -30,13 +30,29 @@ static void refuse(struct segment_check *check, const char *fmt, ...)
 /* --- who comes first -------------------------------------------------------
  */
 
-/* It has worked until now, where it is. */
+/* Its machines live with addresses of its subnet. */
+static bool has_leases(const struct cfg_segment *s)
+{
+	for (size_t i = 0; i < s->n_leases; i++)
+		if (s->leases[i].lease.state == DHCP_BOUND &&
+		    !((s->leases[i].lease.ip ^ s->ip4) &
+		      ip4_mask(s->prefix4_len)))
+			return true;
+	return false;
+}
+
+/*
+ * It has worked until now, where it is. When vswd starts, leases tell so: what
+ * worked goes on after a restart, too.
+ */
 static bool has_worked(const struct segment_check *check)
 {
 	const struct cfg_segment *a = check->segment, *b = check->before;
 
-	return b && !b->error && a->type == b->type &&
-	       a->outside == b->outside && a->prefix4_len == b->prefix4_len &&
+	if (!b)
+		return has_leases(a);
+	return !b->error && a->type == b->type && a->outside == b->outside &&
+	       a->prefix4_len == b->prefix4_len &&
 	       !((a->ip4 ^ b->ip4) & ip4_mask(a->prefix4_len)) &&
 	       a->ip6.prefix_len == b->ip6.prefix_len &&
 	       ip6_in_prefix(a->ip6.ip, b->ip6.ip, a->ip6.prefix_len);

@@ -4,7 +4,7 @@ import json
 
 from lib import netns
 from lib.netns import wait_until
-from lib.segment_vm import Machine, add_segment
+from lib.segment_vm import Machine, add_segment, leases
 from lib.testing import contains, equal, test
 
 
@@ -57,6 +57,13 @@ def _(lab):
     lab.switch.ctl("set", "Segment", "lab", "options:lease-time=600")
     equal(error(lab), "[]", "its error")
     vm.run("ping", "-c", "1", "-W", "5", "10.20.0.1")
+    # nor does it after a restart
+    wait_until(lambda: leases(lab), "its lease")
+    lab.switch.stop()
+    lab.switch.start()
+    wait_until(lambda: not vm.run("ping", "-c", "1", "-W", "1", "10.20.0.1",
+                                  check=False).returncode, "the gateway")
+    equal(error(lab), "[]", "its error")
     lab.sw_ns.ip("link", "del", "other")
 
 

@@ -84,6 +84,22 @@ static void routes(void **state)
 	expect(&s, &s, "198.18.4.0/24", "eth0", NULL);
 }
 
+/* When vswd starts: its leases tell that it has worked. */
+static void leases(void **state)
+{
+	struct cfg_lease lease = { .lease.state = DHCP_BOUND };
+	struct cfg_segment s = segment("lab", SEGMENT_NAT, OUTSIDE_HOST,
+				       "198.18.4.1/24", NULL);
+
+	s.leases = &lease;
+	s.n_leases = 1;
+	assert_true(net_text_ip4("198.18.4.9", &lease.lease.ip));
+	expect(&s, NULL, "198.18.4.0/24", "eth0", NULL);
+	/* Of the subnet that it had before. */
+	assert_true(net_text_ip4("198.18.5.9", &lease.lease.ip));
+	expect(&s, NULL, "198.18.4.0/24", "eth0", "overlaps");
+}
+
 /* Whom the host's routes concern. */
 static void kinds(void **state)
 {
@@ -152,9 +168,8 @@ static void host(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(routes),
-		cmocka_unit_test(kinds),
-		cmocka_unit_test(order),
+		cmocka_unit_test(routes), cmocka_unit_test(leases),
+		cmocka_unit_test(kinds),  cmocka_unit_test(order),
 		cmocka_unit_test(host),
 	};
 

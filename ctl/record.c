@@ -143,7 +143,9 @@ static const struct by_reference {
 } by_reference[] = {
 	{ "AutoAttach", "Bridge", "auto_attach" },
 	{ "Controller", "Bridge", "controller" },
+	{ "Forward", "Segment", "forwards" },
 	{ "IPFIX", "Bridge", "ipfix" },
+	{ "Lease", "Segment", "leases" },
 	{ "NetFlow", "Bridge", "netflow" },
 	{ "QoS", "Port", "qos" },
 	{ "sFlow", "Bridge", "sflow" },

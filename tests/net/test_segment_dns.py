@@ -107,6 +107,30 @@ def _(lab):
                    "no resolver is left")
 
 
+@test("gateways that the host asks do not ask each other", only="vsw")
+def _(lab):
+    lab.start(monitor=False)
+    path = write_resolv_conf(lab, "10.20.0.254", "10.30.0.254")
+    for name, net in ("lab", "10.20.0.0/24"), ("other", "10.30.0.0/24"):
+        add_segment(lab, name, "host-only", net, resolv_conf=path)
+    vm = Machine(lab, "vm1")
+    vm.dhclient()
+    wait_until(lambda: "10.30.0.1/24" in lab.sw_ns.ip("addr"),
+               "the host's own addresses")
+    contains(lab.sw_ns.run("dig", "@10.30.0.254", "+tries=1", "+time=5",
+                           "www.example.org").stdout, "SERVFAIL", "for it")
+    contains(vm.dig("www.example.org", server="10.20.0.254"), "SERVFAIL",
+             "for its machines")
+    write_resolv_conf(lab, "10.20.0.254", "127.0.0.1")
+    with HostResolver(lab.sw_ns) as resolver:
+        wait_until(lambda: lab.sw_ns.run(
+            "dig", "+short", "@10.30.0.254", "www.example.org",
+            check=False).stdout.strip() == "192.0.2.7", "the other one")
+        equal(vm.short("www.example.org", server="10.20.0.254"), "192.0.2.7",
+              "for its machines")
+        equal(len(resolver.asked), 2, "questions")
+
+
 @test("options:dns-forward goes before the host's resolvers", only="vsw")
 def _(lab):
     lab.start(monitor=False)

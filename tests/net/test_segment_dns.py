@@ -3,7 +3,6 @@
 import os
 import socket
 import struct
-import subprocess
 
 from lib.netns import wait_until
 from lib.segment_vm import (HostResolver, Machine, add_segment,
@@ -297,7 +296,5 @@ def _(lab):
               "relayed")
         equal(vm.short("gateway.lab", "AAAA", server="fd20::1"), "fd20::1",
               "the gateway")
-        try:
-            vm.run("dig", "@fd20::1", "+tries=1", "+time=2", "-x", "fd20::1")
-        except subprocess.SubprocessError as error:
-            raise AssertionError(f"reverse: {error}") from error
+        equal(vm.short("-x", "fd20::1", server="fd20::1"), "gateway.lab.",
+              "reverse")

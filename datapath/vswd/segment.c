@@ -75,9 +75,11 @@ bool segments_have_gateway(const struct vswitch *vs)
 	return false;
 }
 
+/* What the configuration itself has, its reader has said. */
 static void set_fault(struct segment *seg, char *error)
 {
-	if (error && (!seg->error || strcmp(error, seg->error)))
+	if (error && !seg->config->error &&
+	    (!seg->error || strcmp(error, seg->error)))
 		log_warn("segment %s: %s", seg->config->name, error);
 	free(seg->error);
 	seg->error = error;

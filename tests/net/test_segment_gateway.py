@@ -175,10 +175,19 @@ def _(lab):
     contains(out, "mtu = 1400", "ping")
     a.run("ping", "-n", "-c", "1", "-M", "dont", "-s", "4000", "-W", "5",
           outside.ip)
-    # Nobody has that address.
+    # Nobody has that address: the machine hears of it, through the NAT.
+    equal(icmp_errors(a, datagram(a, "198.51.100.77", 4444)),
+          [(3, 1, GATEWAY)], "host unreachable")
     shown = show(lab)
     equal(shown["outside_addresses"], ["198.51.100.1/24"], "outside")
     contains(lab.switch.app("segment/show"), "outside: br0", "text")
+    # Other threads, another table of MACs: all goes on.
+    lab.switch.ctl("set", "Open_vSwitch", ".", "other_config:n-workers=3",
+                   "--", "set", "Bridge", "lab",
+                   "other_config:mac-table-size=512")
+    assert a.ping(outside.ip, wait=10), "with other workers"
+    lab.switch.ctl("set", "Open_vSwitch", ".", "other_config:n-workers=1")
+    assert a.ping(outside.ip, wait=10), "with one worker again"
 
 
 def arp(mac, sender, target, operation=1):

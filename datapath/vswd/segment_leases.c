@@ -72,6 +72,7 @@ void lease_row_discard(struct segment_leases *l, struct lease_row *row)
 {
 	if (!row->is_spare)
 		hmap_remove(&l->rows, &row->node);
+	free(row->interface);
 	free(row);
 }
 
@@ -125,13 +126,14 @@ void segment_leases_destroy(struct segment_leases *l)
 		return;
 	while ((row = lease_row_take_dirty(l)))
 		if (row->is_spare)
-			free(row);
+			lease_row_discard(l, row);
 	for (size_t i = 0; i < l->n_sent; i++)
 		if (l->sent[i]->is_spare)
 			free(l->sent[i]);
 	for (node = hmap_next(&l->rows, NULL); node; node = next) {
 		next = hmap_next(&l->rows, node);
-		free(CONTAINER_OF(node, struct lease_row, node));
+		lease_row_discard(l,
+				  CONTAINER_OF(node, struct lease_row, node));
 	}
 	hmap_destroy(&l->rows);
 	free(l->sent);
@@ -160,6 +162,8 @@ static void read_row(struct segment_leases *l, const struct cfg_lease *from)
 		row->is_spare = row->gone = true;
 	} else {
 		row = add(l, &lease);
+		row->interface =
+			from->interface ? xstrdup(from->interface) : NULL;
 	}
 	row->uuid = from->uuid;
 	row->has_row = true;
@@ -206,13 +210,40 @@ void segment_leases_restore(struct segment_leases *l, struct dhcp *dhcp)
 			 segment_leases_count(l));
 }
 
-static bool same_but_time(const struct dhcp_lease *a,
-			  const struct dhcp_lease *b)
+/* Where the client is that has just been heard; NULL: nowhere any more. */
+static const char *interface_name(const struct segment *seg, uint32_t port)
 {
-	return a->state == b->state && a->mac == b->mac && a->port == b->port &&
-	       a->client_id_len == b->client_id_len &&
-	       !memcmp(a->client_id, b->client_id, a->client_id_len) &&
-	       !strcmp(a->hostname, b->hostname);
+	const struct vport *v = port <= UINT16_MAX
+					? bridge_find_number(seg->bridge, port)
+					: NULL;
+
+	return v ? v->interface->name : NULL;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool same_but_time(const struct lease_row *row,
+			  const struct dhcp_lease *lease, const char *interface)
+{
+	const struct dhcp_lease *told = &row->lease;
+
+	return told->state == lease->state && told->mac == lease->mac &&
+	       told->client_id_len == lease->client_id_len &&
+	       !memcmp(told->client_id, lease->client_id,
+		       told->client_id_len) &&
+	       !strcmp(told->hostname, lease->hostname) &&
+	       same_text(row->interface, interface);
+}
+
+static void set_interface(struct lease_row *row, const char *interface)
+{
+	if (same_text(row->interface, interface))
+		return;
+	free(row->interface);
+	row->interface = interface ? xstrdup(interface) : NULL;
 }
 
 const char *lease_state_name(enum dhcp_lease_state state)
@@ -248,8 +279,13 @@ void segment_leases_changed(struct segment_leases *l,
 	struct lease_row *row = find(l, lease->ip);
 	int64_t expires_s = to_wall_s(lease->expires_ms);
 	int64_t least = l->seg->config->dhcp.lease_s / 8;
+	const char *interface = row ? row->interface : NULL;
 
-	if (row && !gone && !row->gone && same_but_time(&row->lease, lease) &&
+	/* Of one that runs out nobody has been heard. */
+	if (!row || lease->state != DHCP_OVER)
+		interface = interface_name(l->seg, lease->port);
+	if (row && !gone && !row->gone &&
+	    same_but_time(row, lease, interface) &&
 	    llabs(expires_s - row->expires_s) < MAX(least, INT64_C(1)))
 		return;
 	if (!row)
@@ -257,6 +293,7 @@ void segment_leases_changed(struct segment_leases *l,
 	row->lease = *lease;
 	row->expires_s = expires_s;
 	row->gone = gone;
+	set_interface(row, interface);
 	log_change(l, row);
 	mark_dirty(l, row);
 }

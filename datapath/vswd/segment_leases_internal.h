@@ -17,8 +17,13 @@ struct lease_row {
 	struct hmap_node node; /* by address */
 	struct dhcp_lease lease;
 	int64_t expires_s; /* since 1970 */
-	bool gone;	   /* is to be removed */
-	bool is_spare;	   /* a second row of its address: not in the table */
+	/*
+	 * Of its port when the client was heard last, as the port may be gone
+	 * since, and its number another's. NULL: none.
+	 */
+	char *interface;
+	bool gone;     /* is to be removed */
+	bool is_spare; /* a second row of its address: not in the table */
 	bool has_row;
 	struct uuid uuid; /* of the row */
 

@@ -21,16 +21,7 @@ static json_t *text_or_nothing(const char *text)
 	return json ? json : json_pack("[s,[]]", "set");
 }
 
-static const char *interface_name(const struct segment *seg, uint32_t port)
-{
-	const struct vport *v = port <= UINT16_MAX
-					? bridge_find_number(seg->bridge, port)
-					: NULL;
-
-	return v ? v->interface->name : NULL;
-}
-
-static json_t *make_row(const struct segment *seg, const struct lease_row *row)
+static json_t *make_row(const struct lease_row *row)
 {
 	const struct dhcp_lease *lease = &row->lease;
 	char ip[INET_ADDRSTRLEN], mac[MAC_STRING_SIZE];
@@ -45,8 +36,8 @@ static json_t *make_row(const struct segment *seg, const struct lease_row *row)
 			 mac_format(lease->mac, mac), "client_id",
 			 text_or_nothing(id), "hostname",
 			 text_or_nothing(lease->hostname), "interface",
-			 text_or_nothing(interface_name(seg, lease->port)),
-			 "state", lease_state_name(lease->state), "expires",
+			 text_or_nothing(row->interface), "state",
+			 lease_state_name(lease->state), "expires",
 			 (json_int_t)row->expires_s);
 }
 
@@ -55,8 +46,8 @@ struct references {
 	json_t *added, *removed;
 };
 
-static void add_insert(const struct segment *seg, const struct lease_row *row,
-		       json_t *operations, struct references *refs)
+static void add_insert(const struct lease_row *row, json_t *operations,
+		       struct references *refs)
 {
 	char name[32];
 
@@ -64,7 +55,7 @@ static void add_insert(const struct segment *seg, const struct lease_row *row,
 	json_array_append_new(operations,
 			      json_pack("{s:s, s:s, s:s, s:o}", "op", "insert",
 					"table", "Lease", "uuid-name", name,
-					"row", make_row(seg, row)));
+					"row", make_row(row)));
 	json_array_append_new(refs->added,
 			      json_pack("[s,s]", "named-uuid", name));
 }
@@ -83,10 +74,10 @@ static void tell_row(struct segment_leases *l, struct lease_row *row,
 	} else if (row->has_row) {
 		row->sent = SENT_UPDATE;
 		status_update_row(operations, "Lease", &row->uuid,
-				  make_row(l->seg, row));
+				  make_row(row));
 	} else {
 		row->sent = SENT_INSERT;
-		add_insert(l->seg, row, operations, refs);
+		add_insert(row, operations, refs);
 	}
 	l->sent =
 		xrealloc(l->sent, (l->n_sent + 1) * sizeof(struct lease_row *));

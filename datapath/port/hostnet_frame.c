@@ -21,6 +21,8 @@
 #define IP6_LEN	       40
 #define TCP_LEN	       20
 #define UDP_LEN	       8
+#define TCP_CSUM       16
+#define UDP_CSUM       6
 #define TCP_SYN	       0x02
 #define TCP_ACK	       0x10
 #define TCP_RST	       0x04
@@ -118,14 +120,26 @@ static void mend_csum(uint8_t *field, uint64_t before, uint64_t after)
 				  csum_fold(after));
 }
 
-/* An address of an IPv4 TCP packet, at `at`. */
-static void set_address4(uint8_t *frame, unsigned l4, unsigned at, uint32_t ip)
+/* An address of a packet, at `at`; csum: where the transport's checksum is. */
+static void set_address(uint8_t *frame, const struct hostnet_packet *p,
+			unsigned at, const uint8_t *ip, unsigned csum)
 {
-	uint64_t before = csum_add(0, frame + at, 4);
+	unsigned n = address_len(p->version);
+	uint64_t before = csum_add(0, frame + at, n);
 
-	store_be32(frame + at, ip);
-	csum_ipv4_header(frame + L3, l4 - L3);
-	mend_csum(frame + l4 + 16, before, csum_add(0, frame + at, 4));
+	memcpy(frame + at, ip, n);
+	if (p->version == 4)
+		csum_ipv4_header(frame + L3, p->l4 - L3);
+	mend_csum(frame + p->l4 + csum, before, csum_add(0, frame + at, n));
+}
+
+static void set_address4(uint8_t *frame, const struct hostnet_packet *p,
+			 unsigned at, uint32_t ip)
+{
+	uint8_t bytes[4];
+
+	store_be32(bytes, ip);
+	set_address(frame, p, at, bytes, TCP_CSUM);
 }
 
 /* --- segment sizes -------------------------------------------------------- */
@@ -428,7 +442,7 @@ bool hostnet_frame_in(const struct hostnet_net *net,
 		offer_most(net, memory, frame, p);
 	if (p->version == 4 && proto == IPPROTO_TCP && net->dns &&
 	    p->dst_port == PORT_DNS && load_be32(p->dst) == net->ip4)
-		set_address4(frame, p->l4, L3 + 16, dns_address(net));
+		set_address4(frame, p, L3 + 16, dns_address(net));
 	return true;
 }
 
@@ -463,7 +477,7 @@ static bool finish_tcp(const struct hostnet_net *net,
 
 	if (p->version == 4 && net->dns &&
 	    load_be32(p->src) == dns_address(net)) {
-		set_address4(frame, p->l4, L3 + 12, net->ip4);
+		set_address4(frame, p, L3 + 12, net->ip4);
 		store_be32(p->src, net->ip4);
 	}
 	if (tcp[13] & TCP_SYN) {
@@ -481,18 +495,40 @@ static bool finish_tcp(const struct hostnet_net *net,
 	size -= MIN(header_len - TCP_LEN, size / 2u);
 	if (p->end <= p->l4 + header_len + size)
 		return true;
-	seed_csum(frame, p->version, IPPROTO_TCP, p->l4, 16, p->end, o);
+	seed_csum(frame, p->version, IPPROTO_TCP, p->l4, TCP_CSUM, p->end, o);
 	o->gso = p->version == 4 ? PACKET_GSO_TCP4 : PACKET_GSO_TCP6;
 	o->gso_size = size;
 	return p->end - p->l4 <= size * (uint32_t)GSO_SEGMENTS_MAX;
+}
+
+/*
+ * A program of the host that uses a forward is seen as the gateway. libslirp
+ * says so itself until somebody else has used the same forward.
+ */
+static bool is_from_gateway(const struct hostnet_net *net, uint8_t *frame,
+			    const struct hostnet_packet *p)
+{
+	static const uint8_t loopback6[16] = { [15] = 1 };
+	uint8_t ip4[4];
+
+	if (p->version == 4) {
+		store_be32(ip4, net->ip4);
+		if (p->src[0] == 127)
+			set_address(frame, p, L3 + 12, ip4, UDP_CSUM);
+		return p->src[0] == 127 || !memcmp(p->src, ip4, 4);
+	}
+	if (!memcmp(p->src, loopback6, 16)) {
+		set_address(frame, p, L3 + 8, net->ip6, UDP_CSUM);
+		return true;
+	}
+	return !memcmp(p->src, net->ip6, 16);
 }
 
 static void finish_udp(const struct hostnet_net *net,
 		       struct hostnet_memory *memory, uint8_t *frame,
 		       const struct hostnet_packet *p, struct packet_offload *o)
 {
-	bool gateway = p->version == 4 ? load_be32(p->src) == net->ip4
-				       : !memcmp(p->src, net->ip6, 16);
+	bool gateway = is_from_gateway(net, frame, p);
 	uint64_t tag;
 	unsigned header_len = p->l4 - L3;
 
@@ -507,7 +543,7 @@ static void finish_udp(const struct hostnet_net *net,
 		return;
 	if (p->version == 6)
 		header_len += GSO_FRAGMENT_LEN;
-	seed_csum(frame, p->version, IPPROTO_UDP, p->l4, 6, p->end, o);
+	seed_csum(frame, p->version, IPPROTO_UDP, p->l4, UDP_CSUM, p->end, o);
 	o->gso = PACKET_GSO_UFO;
 	o->gso_size = (net->mtu - header_len) & ~7u;
 }

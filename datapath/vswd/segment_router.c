@@ -63,7 +63,8 @@ static struct router *make_router(const struct segment *seg)
 		.way_out = way_out(c),
 		.nat6 = c->nat6,
 		.tcp_dns_to_host = c->dns_on,
-		.local_to_host = c->host_loopback,
+		/* Also what answers programs of the host that use a forward. */
+		.local_to_host = c->host_loopback || c->outside == OUTSIDE_HOST,
 	};
 	struct router_ip6 ip6[2];
 	struct router_ip4 ip4;
@@ -96,7 +97,7 @@ void segments_attach(struct vswitch *vs, struct fwd_snapshot *snapshot,
 {
 	for (struct segment *seg = vs->segments; seg; seg = seg->next)
 		for (int side = 0; side < ROUTER_N_SIDES; side++)
-			if (seg->ports[side] == v)
+			if (seg->services && seg->ports[side] == v)
 				fwd_port_set_gateway(
 					p, get_gateway(seg, snapshot), side);
 }

@@ -35,7 +35,7 @@
 #define ROUTER_MAC   "02:56:00:00:00:01"
 #define THREAD	     1
 #define BURST	     32
-#define IDLE_ROUNDS  2000
+#define IDLE_ROUNDS  20
 #define FORWARDS_MAX 64
 
 static struct port *tap, *host;
@@ -108,11 +108,8 @@ static void open_host(int argc, char **argv)
 		char *value = strchr(argv[i], '=');
 
 		*value++ = '\0';
-		if (!strcmp(argv[i], "user"))
-			become(atoi(value));
-		else
-			options[config.n_options++] =
-				(struct port_option){ argv[i], value };
+		options[config.n_options++] =
+			(struct port_option){ argv[i], value };
 	}
 	if (port_open(&config, &host, &error))
 		die("host", error);
@@ -247,15 +244,18 @@ static void command(const char *line)
 int main(int argc, char **argv)
 {
 	pthread_t thread;
+	unsigned user = 0;
 	char line[256];
 
 	if (argc < 3)
 		die("usage", "CLIENT_NAMESPACE TAP [KEY=VALUE...]");
 	log_init("hostnet");
 	open_tap(argv[1], argv[2]);
+	if (argc > 3 && sscanf(argv[3], "user=%u", &user) == 1)
+		become(user);
 	sandbox_drop_capabilities(NULL);
 	sandbox_enable_filters();
-	open_host(argc - 3, argv + 3);
+	open_host(argc - 3 - !!user, argv + 3 + !!user);
 	if (pthread_create(&thread, NULL, run, NULL))
 		die("thread", "cannot be made");
 	printf("ready\n");

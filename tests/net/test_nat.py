@@ -30,6 +30,8 @@ def _(lab):
             assert says(sock, b"y" * 20000), "TCP"
     nat.provider.must_ping(OUTSIDE)
     equal({ip for ip, _ in echo.peers}, {OUTSIDE}, "who the server saw")
+    wait_until(lambda: len(capture.tshark("tcp.flags.fin == 1")) >= 4,
+               "the end is captured")
     capture.stop()
     equal(capture.tshark("ip.addr == 10.20.0.0/24 or "
                          "arp.src.proto_ipv4 == 10.20.0.0/24 or "
@@ -38,7 +40,7 @@ def _(lab):
     bad = "ip.checksum.status == 0 or tcp.checksum.status == 0 or " \
           "udp.checksum.status == 0 or icmp.checksum.status == 0"
     equal(capture.tshark(bad), [], "wrong checksums")
-    assert len(capture.tshark("tcp.checksum.status == 1")) > 20, "TCP frames"
+    assert len(capture.tshark("tcp.checksum.status == 1")) > 8, "TCP frames"
 
 
 @test("large sends pass in both directions unchanged", only="vsw")

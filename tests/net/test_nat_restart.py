@@ -3,7 +3,6 @@ import os
 
 from lib.nat import (DhcpServer, Echo, NatLab, OUTSIDE, SERVER, STATIC, says,
                      tcp_socket, udp_socket)
-from lib.netns import wait_until
 from lib.testing import equal, test
 
 
@@ -65,7 +64,7 @@ def _(lab):
     assert says(tcp_socket(c1, SERVER)), "before"
     lab.switch.kill()
     lab.switch.start()
-    wait_until(lambda: nat.segment().get("outside_addresses"), "the uplink")
+    nat.wait_ready()
     equal(nat.sessions("tcp"), [], "sessions")
     c1.must_ping(SERVER)
     with tcp_socket(nat.server, OUTSIDE, 2222) as sock:
@@ -87,5 +86,6 @@ def _(lab):
         file.write(b"\xff\xff\xff")
     lab.switch.start()
     c1.must_ping(SERVER)
-    equal(lab.switch.log_text().count("it is damaged"), 1, "warnings")
+    with open(lab.switch.path("vswd.log"), encoding="utf-8") as log:
+        equal(log.read().count("it is damaged"), 1, "warnings")
     assert not os.path.exists(path), "the file is gone"

@@ -4,14 +4,14 @@
     10.20.0.21, .22    .1  192.0.2.5       192.0.2.1      198.51.100.9
     fd20::21, ::22         2001:db8:1::5   2001:db8:1::1  2001:db8:2::9
 """
-import json
 import os
 import signal
 import socket
+import struct
 import threading
 
 from .lab import Host
-from .netns import Namespace, ip_batch, run, wait_until
+from .netns import CommandFailed, Namespace, ip_batch, run, wait_until
 
 SERVER, SERVER6 = "198.51.100.9", "2001:db8:2::9"
 PROVIDER, PROVIDER6 = "192.0.2.1", "2001:db8:1::1"
@@ -75,12 +75,20 @@ class NatLab:
     def stats(self):
         return self.lab.switch.command("nat/stats", "lab")[0]
 
+    def wait_ready(self):
+        """The segment is there, after a start of the switch."""
+        wait_until(self.addresses, "the uplink has an address")
+
     def segment(self):
         shown = self.lab.switch.command("segment/show", "lab")
         return shown[0] if isinstance(shown, list) else shown
 
     def addresses(self):
-        return self.segment()["uplink"]["addresses"]
+        """Of the uplink; none while there is no segment (yet)."""
+        try:
+            return self.segment()["uplink"]["addresses"]
+        except CommandFailed:
+            return []
 
     def wait_address(self, part, timeout=20):
         wait_until(lambda: any(part in a for a in self.addresses()),
@@ -157,7 +165,7 @@ def says(sock, data=b"hello"):
     """What is sent comes back; a datagram may be lost once."""
     for _ in range(3):
         try:
-            sock.send(data)
+            sock.sendall(data)
             got = b""
             while len(got) < len(data):
                 part = sock.recv(65536)
@@ -177,7 +185,8 @@ class Capture:
     def __init__(self, lab, host, device="eth0"):
         self.path = os.path.join(lab.directory, "capture.pcap")
         self.process = lab.spawn(host.namespace, "tcpdump", "-i", device,
-                                 "-U", "-w", self.path)
+                                 "--immediate-mode", "-U",
+                                 "-w", self.path)
         wait_until(lambda: os.path.exists(self.path) and
                    os.path.getsize(self.path) >= 24, "tcpdump has begun")
 
@@ -189,7 +198,9 @@ class Capture:
         """A list of fields for each frame that matches."""
         argv = ["tshark", "-r", self.path, "-o", "ip.check_checksum:TRUE",
                 "-o", "tcp.check_checksum:TRUE",
-                "-o", "udp.check_checksum:TRUE", "-Y", display_filter]
+                "-o", "udp.check_checksum:TRUE"]
+        if display_filter:
+            argv += ["-Y", display_filter]
         if fields:
             argv += ["-T", "fields"] + [a for f in fields for a in ("-e", f)]
         return run(argv, timeout=60).stdout.splitlines()
@@ -226,5 +237,34 @@ class DhcpServer:
         os.unlink(os.path.join(self.nat.lab.directory, "udhcpd.leases"))
 
 
-def dump(value):
-    return json.dumps(value, indent=1)
+class Advertiser:
+    """Router advertisements of the provider, each 300 ms and when asked."""
+
+    def __init__(self, host, prefix="2001:db8:1::", mtu=0, lifetime=1800):
+        self.prefix, self.mtu, self.lifetime = prefix, mtu, lifetime
+        with host.namespace.entered():
+            self.sock = socket.socket(socket.AF_INET6, socket.SOCK_RAW,
+                                      socket.IPPROTO_ICMPV6)
+            index = socket.if_nametoindex("eth0")
+        self.sock.setsockopt(socket.IPPROTO_IPV6,
+                             socket.IPV6_MULTICAST_HOPS, 255)
+        self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF,
+                             index)
+        self.to = ("ff02::1", 0, 0, index)
+        self.stopping = threading.Event()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def message(self):
+        options = struct.pack("!BBBBIII16s", 3, 4, 64, 0xc0, 3600, 1800, 0,
+                              socket.inet_pton(socket.AF_INET6, self.prefix))
+        if self.mtu:
+            options += struct.pack("!BBHI", 5, 1, 0, self.mtu)
+        return struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, self.lifetime, 0,
+                           0) + options
+
+    def serve(self):
+        while not self.stopping.wait(0.3):
+            self.sock.sendto(self.message(), self.to)
+
+    def stop(self):
+        self.stopping.set()

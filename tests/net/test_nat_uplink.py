@@ -190,3 +190,41 @@ def _(lab):
     wait_until(lambda: nat.segment()["error"], "the conflict is reported")
     contains(nat.segment()["error"], OUTSIDE, "the report")
     contains(nat.segment()["error"], other.mac, "who claims it")
+
+
+@test("addresses change live, from rows to DHCP and back", only="vsw")
+def _(lab):
+    nat = NatLab(lab, *STATIC)
+    c1 = nat.clients[0]
+    echo = Echo(nat.server)
+    c1.must_ping(SERVER)
+    kept = udp_socket(c1, SERVER)
+    assert says(kept), "before"
+    nat.set("outside-address=192.0.2.5/24,192.0.2.6")
+    assert says(kept), "one more address: sessions stay"
+    nat.set("outside-address=192.0.2.8/24")
+    c1.must_ping(SERVER)
+    echo.peers.clear()
+    assert says(udp_socket(c1, SERVER)), "UDP"
+    equal({ip for ip, _ in echo.peers}, {"192.0.2.8"}, "who the server saw")
+    assert not nat.provider.ping(OUTSIDE), "the former is nobody's"
+    DhcpServer(nat, "192.0.2.100", "192.0.2.110", PROVIDER)
+    nat.set("outside-address=dhcp", "outside-gateway=")
+    nat.wait_address("192.0.2.1", 40)
+    c1.must_ping(SERVER)
+    nat.set("outside-address=192.0.2.5/24", "outside-gateway=192.0.2.1")
+    c1.must_ping(SERVER)
+    equal([a for a in nat.addresses() if ":" not in a], ["192.0.2.5/24"],
+          "addresses")
+
+
+@test("an uplink's bridge goes and comes again", only="vsw")
+def _(lab):
+    nat = NatLab(lab, *STATIC)
+    c1 = nat.clients[0]
+    c1.must_ping(SERVER)
+    nat.ctl("del-br", "wan")
+    contains(nat.segment()["error"], "no such bridge", "the error")
+    assert not c1.ping(SERVER), "there is no way"
+    nat.ctl("add-br", "wan", "--", "add-port", "wan", "wan0")
+    c1.must_ping(SERVER)

@@ -54,7 +54,8 @@ SRC_ovsdb  := $(filter-out ovsdb-lite/main.c,$(wildcard ovsdb-lite/*.c))
 SRC_dp     := $(wildcard datapath/packet/*.c datapath/vhost/*.c datapath/port/*.c \
               datapath/forward/*.c datapath/bond/*.c datapath/discovery/*.c \
               datapath/tunnel/*.c \
-              datapath/nat/*.c datapath/gateway/*.c datapath/worker/*.c)
+              datapath/nat/*.c datapath/gateway/*.c datapath/router/*.c \
+              datapath/worker/*.c)
 # Only with DPDK=1.
 ifeq ($(DPDK),)
 SRC_dp     := $(filter-out datapath/port/dpdk%,$(SRC_dp))

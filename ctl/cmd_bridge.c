@@ -69,7 +69,7 @@ static void check_same_bridge(struct ctl_command *cmd,
 }
 
 /* Its own port is a network device: the kernel's rules for names hold. */
-static void check_bridge_name(const char *name)
+void bridge_check_name(const char *name)
 {
 	if (!*name)
 		ctl_fatal("bridge name must not be empty string");
@@ -82,7 +82,7 @@ static void check_bridge_name(const char *name)
 			  name, IFNAMSIZ - 1);
 }
 
-/* The Port and the internal Interface that every bridge has of its own. */
+/* The Port and the internal Interface that a bridge has of its own. */
 static struct view_row *insert_local_port(struct ctl *ctl, const char *name,
 					  const char *bridge)
 {
@@ -97,15 +97,17 @@ static struct view_row *insert_local_port(struct ctl *ctl, const char *name,
 	return port;
 }
 
-static void add_real_bridge(struct ctl *ctl, const char *name)
+struct view_row *bridge_create(struct ctl *ctl, const char *name, bool local)
 {
 	struct view_row *bridge = view_insert(ctl->view, "Bridge");
 
 	view_set_string(bridge, "name", name);
-	view_mutate_uuid(bridge, "ports", "insert",
-			 insert_local_port(ctl, name, name)->uuid);
+	if (local)
+		view_mutate_uuid(bridge, "ports", "insert",
+				 insert_local_port(ctl, name, name)->uuid);
 	view_mutate_uuid(view_root(ctl->view), "bridges", "insert",
 			 bridge->uuid);
+	return bridge;
 }
 
 static void add_fake_bridge(struct ctl *ctl, const char *name,
@@ -140,7 +142,7 @@ static void add_br(struct ctl_command *cmd)
 	if (cmd->argc == 3)
 		ctl_fatal("'add-br' command takes exactly 1 or 3 arguments: "
 			  "add-br BRIDGE [PARENT VLAN]");
-	check_bridge_name(name);
+	bridge_check_name(name);
 	if (cmd->argc > 3)
 		vlan = parse_vlan(cmd->argv[3]);
 	if (ctl_has_option(cmd, "--may-exist") &&
@@ -154,7 +156,7 @@ static void add_br(struct ctl_command *cmd)
 	if (cmd->argc > 3)
 		add_fake_bridge(cmd->ctl, name, cmd->argv[2], vlan);
 	else
-		add_real_bridge(cmd->ctl, name);
+		bridge_create(cmd->ctl, name, true);
 }
 
 static void forget_port(struct ctl *ctl, struct view_row *port)
@@ -177,7 +179,7 @@ void port_delete(struct ctl *ctl, struct view_row *bridge,
 	forget_port(ctl, port);
 }
 
-static void del_real_bridge(struct ctl *ctl, struct view_row *bridge)
+void bridge_delete(struct ctl *ctl, struct view_row *bridge)
 {
 	json_t *uuids, *u;
 	size_t i;
@@ -212,7 +214,7 @@ static void del_br(struct ctl_command *cmd)
 		no_such(cmd->ctl, "Bridge", "bridge", cmd->argv[1]);
 	}
 	if (!bridge.port) {
-		del_real_bridge(cmd->ctl, bridge.row);
+		bridge_delete(cmd->ctl, bridge.row);
 		return;
 	}
 	ports = bridge_ports(cmd->ctl, &bridge, &n);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ctl/record.h"
+#include "ctl/show.h"
 #include "ctl/value.h"
 
 #define MAX_COLUMNS 8
@@ -61,6 +62,11 @@ static void want_table(struct ctl *ctl, const struct show_table *t)
 	const char *columns[MAX_COLUMNS + MAX_HIDDEN + 2];
 	size_t n = 0;
 
+	/* By name, a column that a server lacks would be an error. */
+	if (!strcmp(t->table, "Bridge")) {
+		view_want(ctl->view, t->table, json_array(), NULL);
+		return;
+	}
 	while (n < MAX_COLUMNS && t->columns[n]) {
 		columns[n] = t->columns[n];
 		n++;
@@ -142,10 +148,8 @@ static json_t *plain_json(const json_t *value)
 	return object;
 }
 
-/* A column's value, unless it is the default and so says nothing. */
-static void show_value(struct ctl_command *cmd, struct view_row *row,
-		       const struct ovsdb_column *column, int depth,
-		       json_t *into)
+void show_value(struct ctl_command *cmd, struct view_row *row,
+		const struct ovsdb_column *column, int depth, json_t *into)
 {
 	struct ovsdb_datum datum;
 	char *text;
@@ -164,8 +168,8 @@ static void show_value(struct ctl_command *cmd, struct view_row *row,
 	ovsdb_datum_destroy(&datum, &column->type);
 }
 
-static void show_text(struct ctl_command *cmd, int depth, json_t *into,
-		      const char *name, const char *value)
+void show_text(struct ctl_command *cmd, int depth, json_t *into,
+	       const char *name, const char *value)
 {
 	fprintf(cmd->out, "%*s%s: %s\n", depth * 4, "", name, value);
 	if (into)
@@ -297,6 +301,8 @@ static void show_row(struct ctl_command *cmd, const struct show_table *t,
 	}
 	if (parent && !strcmp(t->table, "Interface"))
 		show_member(cmd, parent, row, depth + 1, object);
+	if (!strcmp(t->table, "Bridge"))
+		show_segment(cmd, row, depth + 1, object);
 	show_columns(cmd, t, row, depth + 1, object);
 	if (into)
 		json_array_append_new(json_object_get(into, t->label), object);

@@ -45,6 +45,7 @@ struct ctl_command {
 	char *text;
 	size_t text_len;
 	struct table *table;
+	bool as_table; /* aligned columns, unless --format says otherwise */
 	json_t *json;
 	struct view_row *row; /* create: the new one */
 };
@@ -70,6 +71,13 @@ struct ctl_new_iface {
 	const char *bridge, *port; /* as on the command line */
 };
 
+/* A row whose column "error" is looked at when vswd has carried it out. */
+struct ctl_watched {
+	struct view_row *row;
+	char *what; /* "segment lab"; not said when the error begins with it */
+	char *undo; /* the command that takes it away: "del-segment lab" */
+};
+
 /* A heading of the help and the commands under it. */
 struct ctl_command_group {
 	const char *title;
@@ -87,6 +95,8 @@ struct ctl {
 	struct ovsdb_symbols *symbols;
 	struct ctl_new_iface *new_ifaces;
 	size_t n_new_ifaces;
+	struct ctl_watched *watched;
+	size_t n_watched;
 	char **warnings; /* ctl_warn_later() */
 	size_t n_warnings;
 	const char *waiting_for; /* a wait-until's table, or NULL */
@@ -121,6 +131,10 @@ const char *ctl_option(const struct ctl_command *cmd, const char *name);
 /* Remembers an Interface whose ofport and error are looked at in the end. */
 void ctl_expect_iface(struct ctl *ctl, struct view_row *row, const char *bridge,
 		      const char *port);
+
+/* Remembers a row to be looked at in the end; takes over the texts. */
+void ctl_expect_row(struct ctl *ctl, struct view_row *row, char *what,
+		    char *undo);
 
 /*
  * Runs all commands of ctl, commits, prints and waits for vswd. Sets

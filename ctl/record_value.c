@@ -209,7 +209,7 @@ static void check_setting(struct ctl *ctl, const struct view_row *row,
 {
 	char *doubt;
 
-	if (!settings_are_in(column->name))
+	if (!settings_are_in(row->table, column->name))
 		return;
 	settings_check(row->table, column->name, ovsdb_atom_string(key),
 		       ovsdb_atom_string(value));

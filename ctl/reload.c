@@ -84,30 +84,57 @@ static void check_iface(struct ctl *ctl, const struct ctl_new_iface *iface,
 	free(member);
 }
 
-static void check_ifaces(struct ctl *ctl)
+static void check_watched(struct ctl *ctl, const struct ctl_watched *w,
+			  const json_t *row)
+{
+	const char *error = json_string_value(json_object_get(row, "error"));
+	bool named = error && !strncmp(error, w->what, strlen(w->what));
+
+	if (!error)
+		return;
+	ctl->exit_status = EXIT_FAILURE;
+	ctl_warn("%s%s%s (it stays configured; \"vsw-ctl %s\" removes it)",
+		 named ? "" : w->what, named ? "" : ": ", error, w->undo);
+}
+
+/* Takes over columns. */
+static void add_select(json_t *params, const struct view_row *row,
+		       json_t *columns)
+{
+	json_array_append_new(
+		params,
+		json_pack("{s:s, s:s, s:o, s:o}", "op", "select", "table",
+			  row->table, "where",
+			  view_where("_uuid", "==", value_uuid(row->uuid)),
+			  "columns", columns));
+}
+
+static const json_t *first_row(const json_t *result, size_t i)
+{
+	const json_t *r = json_array_get(result, i);
+
+	return json_array_get(json_object_get(r, "rows"), 0);
+}
+
+static void check_rows(struct ctl *ctl)
 {
 	json_t *params = json_pack("[s]", "Open_vSwitch"), *result;
 	char *error = NULL;
 
-	for (size_t i = 0; i < ctl->n_new_ifaces; i++) {
-		const char *uuid = ctl->new_ifaces[i].row->uuid;
-
-		json_array_append_new(
-			params,
-			json_pack("{s:s, s:s, s:o, s:[s, s, s]}", "op",
-				  "select", "table", "Interface", "where",
-				  view_where("_uuid", "==", value_uuid(uuid)),
-				  "columns", "name", "ofport", "error"));
-	}
+	for (size_t i = 0; i < ctl->n_new_ifaces; i++)
+		add_select(params, ctl->new_ifaces[i].row,
+			   json_pack("[s, s, s]", "name", "ofport", "error"));
+	for (size_t i = 0; i < ctl->n_watched; i++)
+		add_select(params, ctl->watched[i].row,
+			   json_pack("[s]", "error"));
 	result = rpc_call(ctl->rpc, "transact", params, &error);
 	if (!result)
 		ctl_fatal_error(error);
-	for (size_t i = 0; i < ctl->n_new_ifaces; i++) {
-		const json_t *r = json_array_get(result, i);
-
-		check_iface(ctl, &ctl->new_ifaces[i],
-			    json_array_get(json_object_get(r, "rows"), 0));
-	}
+	for (size_t i = 0; i < ctl->n_new_ifaces; i++)
+		check_iface(ctl, &ctl->new_ifaces[i], first_row(result, i));
+	for (size_t i = 0; i < ctl->n_watched; i++)
+		check_watched(ctl, &ctl->watched[i],
+			      first_row(result, ctl->n_new_ifaces + i));
 	json_decref(result);
 }
 
@@ -126,6 +153,6 @@ void reload_wait(struct ctl *ctl, struct reload *reload)
 			look_for_daemon(ctl);
 		json_decref(update);
 	}
-	if (ctl->n_new_ifaces)
-		check_ifaces(ctl);
+	if (ctl->n_new_ifaces || ctl->n_watched)
+		check_rows(ctl);
 }

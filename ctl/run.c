@@ -13,6 +13,7 @@
 #include "ctl/record.h"
 #include "ctl/reload.h"
 #include "ctl/rpc.h"
+#include "ctl/segment_check.h"
 #include "ctl/table.h"
 #include "ctl/tables.h"
 #include "ctl/transact.h"
@@ -122,6 +123,24 @@ void ctl_expect_iface(struct ctl *ctl, struct view_row *row, const char *bridge,
 		(struct ctl_new_iface){ row, bridge, port };
 }
 
+void ctl_expect_row(struct ctl *ctl, struct view_row *row, char *what,
+		    char *undo)
+{
+	ctl->watched = xrealloc(ctl->watched,
+				(ctl->n_watched + 1) * sizeof(*ctl->watched));
+	ctl->watched[ctl->n_watched++] =
+		(struct ctl_watched){ row, what, undo };
+}
+
+static void drop_watched(struct ctl *ctl)
+{
+	for (size_t i = 0; i < ctl->n_watched; i++) {
+		free(ctl->watched[i].what);
+		free(ctl->watched[i].undo);
+	}
+	ctl->n_watched = 0;
+}
+
 static void drop_output(struct ctl_command *cmd)
 {
 	if (cmd->out)
@@ -143,6 +162,7 @@ static bool try_commands(struct ctl *ctl)
 	ovsdb_symbols_destroy(ctl->symbols);
 	ctl->symbols = ovsdb_symbols_create();
 	ctl->n_new_ifaces = 0;
+	drop_watched(ctl);
 	drop_warnings(ctl, false);
 	ctl->exit_status = EXIT_SUCCESS;
 	for (size_t i = 0; i < ctl->n_commands; i++)
@@ -162,6 +182,7 @@ static bool try_commands(struct ctl *ctl)
 	}
 	record_check_symbols(ctl);
 	bond_check(ctl);
+	segment_check(ctl);
 	return true;
 }
 
@@ -209,19 +230,21 @@ static void print_oneline(const char *text)
 
 static void print_output(struct ctl *ctl)
 {
-	const struct table_style *style = &ctl->options.style;
 	bool first = true;
 
 	for (size_t i = 0; i < ctl->n_commands; i++) {
 		struct ctl_command *cmd = &ctl->commands[i];
+		struct table_style style = ctl->options.style;
 
 		if (cmd->class->committed)
 			cmd->class->committed(cmd);
 		fflush(cmd->out);
+		if (cmd->as_table && !ctl->options.format_given)
+			style.format = TABLE_TABLE;
 		if (cmd->table)
-			table_print(cmd->table, style, &first, stdout);
+			table_print(cmd->table, &style, &first, stdout);
 		else if (cmd->json)
-			json_print(cmd->json, style->pretty, stdout);
+			json_print(cmd->json, style.pretty, stdout);
 		else if (ctl->options.oneline)
 			print_oneline(cmd->text);
 		else
@@ -266,6 +289,8 @@ void ctl_run(struct ctl *ctl)
 		reload_wait(ctl, &reload);
 	for (size_t i = 0; i < ctl->n_commands; i++)
 		drop_output(&ctl->commands[i]);
+	drop_watched(ctl);
 	free(ctl->warnings);
 	free(ctl->new_ifaces);
+	free(ctl->watched);
 }

@@ -10,6 +10,7 @@
 #include "base/number_pairs.h"
 #include "base/util.h"
 #include "ctl/ctl.h"
+#include "ctl/segment_settings.h"
 
 struct setting {
 	const char *table, *key; /* of another column: "COLUMN:KEY" */
@@ -223,14 +224,26 @@ static bool is_named(const struct setting *s, const char *column,
 	       !strcmp(colon + 1, key);
 }
 
-bool settings_are_in(const char *column)
+static bool is_of_segment(const char *table, const char *column)
 {
-	return !strcmp(column, "other_config") || !strcmp(column, "lldp");
+	return !strcmp(table, "Segment") && !strcmp(column, "options");
+}
+
+bool settings_are_in(const char *table, const char *column)
+{
+	return !strcmp(column, "other_config") || !strcmp(column, "lldp") ||
+	       is_of_segment(table, column);
 }
 
 void settings_check(const char *table, const char *column, const char *key,
 		    const char *value)
 {
+	char *why = is_of_segment(table, column)
+			    ? segment_setting_check(key, value)
+			    : NULL;
+
+	if (why)
+		ctl_fatal_error(why);
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		const struct setting *s = &settings[i];
 
@@ -250,11 +263,15 @@ static const char *words_of(const struct setting *s)
 
 size_t settings_count(void)
 {
-	return ARRAY_SIZE(settings);
+	return ARRAY_SIZE(settings) + segment_settings_count();
 }
 
 void settings_get(size_t i, struct setting_info *info)
 {
+	if (i >= ARRAY_SIZE(settings)) {
+		segment_settings_get(i - ARRAY_SIZE(settings), info);
+		return;
+	}
 	*info = (struct setting_info){ .table = settings[i].table,
 				       .key = settings[i].key,
 				       .words = words_of(&settings[i]) };

@@ -1,7 +1,7 @@
 /*
- * Settings in other_config, and in maps like it (lldp). The schema takes any
- * text there; what vswd would refuse, and only log, is refused here before it
- * is stored.
+ * Settings in other_config, and in maps like it (lldp; options of a segment).
+ * The schema takes any text there; what vswd would refuse, and only log, is
+ * refused here before it is stored.
  */
 #ifndef CTL_SETTINGS_H
 #define CTL_SETTINGS_H
@@ -10,11 +10,11 @@
 #include <stddef.h>
 
 /* A column, a map of strings, that has settings to check. */
-bool settings_are_in(const char *column);
+bool settings_are_in(const char *table, const char *column);
 /*
  * Ends the program with a message when table's column:key has a value that vswd
- * does not take. Keys that vswd does not know pass: they may be some other
- * program's.
+ * does not take. Keys that vswd does not know pass, but for a segment's
+ * options: they may be some other program's.
  */
 void settings_check(const char *table, const char *column, const char *key,
 		    const char *value);
@@ -33,7 +33,7 @@ struct ovsdb_table_schema;
  */
 char *settings_doubt(const struct ovsdb_table_schema *table, const char *column,
 		     const char *key);
-/* "other_config:KEY" for what was typed as a column's name. */
+/* "other_config:KEY" (or "options:KEY") for what was typed as a column. */
 char *settings_find_key(const char *table, const char *name);
 /* "COLUMN:KEY=VALUE" as an example of how a map column is set. */
 char *settings_example(const char *table, const char *column);

@@ -81,6 +81,8 @@ char *settings_doubt(const struct ovsdb_table_schema *table, const char *column,
 {
 	const char *near = nearest(table->name, column, key);
 
+	if (!strcmp(table->name, "Segment") && !strcmp(column, "options"))
+		return NULL; /* settings_check() refuses other keys */
 	if (near && !strcmp(near, key))
 		return NULL;
 	for (size_t i = 0; !near && i < table->n_columns; i++)
@@ -99,9 +101,11 @@ char *settings_doubt(const struct ovsdb_table_schema *table, const char *column,
 
 char *settings_find_key(const char *table, const char *name)
 {
-	const char *key = nearest(table, other_config, name);
+	const char *column =
+		strcmp(table, "Segment") ? other_config : "options";
+	const char *key = nearest(table, column, name);
 
-	return key ? xasprintf("%s:%s", other_config, key) : NULL;
+	return key ? xasprintf("%s:%s", column, key) : NULL;
 }
 
 char *settings_example(const char *table, const char *column)

@@ -21,6 +21,7 @@ struct row {
 struct table {
 	const struct ovsdb_table_schema *schema;
 	bool wanted;
+	bool loud; /* has a column that is not quiet: its rows are spoken of */
 	/* By the schema's column index: place in a row's data, or -1. */
 	int *place;
 	bool *quiet; /* by column index, too */
@@ -105,6 +106,7 @@ static void want_columns(struct table *t, const struct replica_wish *wish)
 			t->place[c->index] = t->n_data++;
 		if (c)
 			t->quiet[c->index] = wish->quiet;
+		t->loud |= !wish->quiet;
 	}
 }
 
@@ -295,7 +297,7 @@ static int put_row(struct replica *r, struct table *t, struct row *row,
 		return bad(errp, t, "a row that is no object");
 	if (!row) {
 		row = insert_row(t, uuid);
-		*changed = true;
+		*changed |= t->loud;
 	} else {
 		set_defaults(t, row, values, changed);
 	}
@@ -317,7 +319,7 @@ static int apply1(struct replica *r, struct table *t, const struct uuid *uuid,
 		return bad(errp, t, "a change of a row that is not there");
 	if (!new) {
 		delete_row(t, row);
-		*changed = true;
+		*changed |= t->loud;
 		return 0;
 	}
 	return set_columns(t, row, new, old, changed, errp);
@@ -342,7 +344,7 @@ static int apply2(struct replica *r, struct table *t, const struct uuid *uuid,
 	if (!json_object_get(update, "delete"))
 		return bad(errp, t, "a row that is not known what became of");
 	delete_row(t, row);
-	*changed = true;
+	*changed |= t->loud;
 	return 0;
 }
 

@@ -54,3 +54,24 @@ void lookup_burst(struct stage *s)
 	if (unlikely(bridge->no_learn_vlans))
 		flood_some_vlans(s);
 }
+
+void lookup_routed(struct stage *s)
+{
+	const struct fwd_bridge *bridge = s->in->bridge;
+	const struct item *end = s->items + s->n_items;
+	const struct fwd_port *out = NULL;
+	fdb_key last = 0; /* nobody's */
+	unsigned to;
+
+	for (struct item *item = s->items; item < end; item++) {
+		if (item->dst != last) {
+			last = item->dst;
+			to = fdb_lookup_in(bridge->fdb, item->dst_bucket, last);
+			out = to < bridge->n_numbers ? bridge->by_number[to]
+						     : NULL;
+		}
+		item->out = out;
+	}
+	if (unlikely(bridge->no_learn_vlans))
+		flood_some_vlans(s);
+}

@@ -36,15 +36,6 @@ static bool retag(struct item *item, uint32_t tag)
 	return true;
 }
 
-static void drop_at_output(const struct pipeline *pl,
-			   const struct fwd_port *out, const struct packet *p,
-			   enum drop_reason reason)
-{
-	port_drop(out->port, pl->thread, reason, 1);
-	if (unlikely(out->capture))
-		capture_drop(out->capture, p, CAPTURE_OUT, reason);
-}
-
 /* Puts the packet into the shape for `out`; false: it cannot be sent there. */
 static inline bool prepare(const struct pipeline *pl,
 			   const struct fwd_port *out, struct item *item)
@@ -53,7 +44,7 @@ static inline bool prepare(const struct pipeline *pl,
 
 	if (likely(tag == item->vlan.tag) || likely(retag(item, tag)))
 		return true;
-	drop_at_output(pl, out, item->packet, DROP_TOO_MANY_TAGS);
+	drop_out(pl, out, item->packet, DROP_TOO_MANY_TAGS);
 	return false;
 }
 
@@ -89,7 +80,7 @@ static void send_captured(const struct pipeline *pl, const struct fwd_port *out,
 static inline bool is_special(const struct fwd_port *out)
 {
 	return (uintptr_t)out->capture | (uintptr_t)out->patch_peer |
-	       (uintptr_t)out->bond;
+	       (uintptr_t)out->bond | (uintptr_t)out->gateway;
 }
 
 static __attribute__((noinline)) void send_all_captured(
@@ -108,6 +99,8 @@ static __attribute__((noinline)) void send_special(
 		pipeline_bond(pl, out, packets, n);
 	else if (out->patch_peer)
 		pipeline_cross(pl, out, packets, n);
+	else if (out->gateway)
+		pipeline_route(pl, out, packets, n, false);
 	else
 		send_all_captured(pl, out, packets, n);
 }
@@ -175,7 +168,7 @@ void output_emit(struct pipeline *pl, struct stage *s,
 	struct item *item = &s->items[0];
 
 	if (!is_member(out, item)) {
-		drop_at_output(pl, out, item->packet, DROP_VLAN_NOT_ALLOWED);
+		drop_out(pl, out, item->packet, DROP_VLAN_NOT_ALLOWED);
 		return;
 	}
 	if (!prepare(pl, out, item))
@@ -249,7 +242,11 @@ static void flood_port(struct pipeline *pl, struct stage *s,
 		if (prepare(pl, out, item))
 			s->sending[n++] = item->packet;
 	}
-	if (n)
+	if (!n)
+		return;
+	if (unlikely(out->gateway))
+		pipeline_route(pl, out, s->sending, n, true);
+	else
 		send_to_port(pl, out, s->sending, n);
 }
 
@@ -259,17 +256,35 @@ static void flood(struct pipeline *pl, struct stage *s, unsigned from,
 {
 	const struct fwd_bridge *bridge = s->in->bridge;
 	bool reached[PACKET_BURST_MAX] = { false };
+	bool isolated = s->as->isolated;
 
 	for (unsigned i = 0; i < bridge->n_ports; i++) {
 		const struct fwd_port *out = bridge->ports[i];
 
-		if (out != s->as && out->floods)
+		if (out != s->as && out->floods &&
+		    likely(!(isolated && out->isolated)))
 			flood_port(pl, s, out, from, to, reached);
 	}
 	for (unsigned i = from; i < to; i++)
 		if (unlikely(!reached[i]))
 			drop(pl, s->in, s->items[i].packet,
-			     DROP_NO_DESTINATION);
+			     isolated ? DROP_ISOLATED : DROP_NO_DESTINATION);
+}
+
+/* From an isolated port: what is for others of its kind ends here. */
+static void isolate(const struct pipeline *pl, struct stage *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_items; i++) {
+		const struct fwd_port *out = s->items[i].out;
+
+		if (out && out->isolated && out != s->as)
+			drop(pl, s->in, s->items[i].packet, DROP_ISOLATED);
+		else
+			s->items[n++] = s->items[i];
+	}
+	s->n_items = n;
 }
 
 /* Items [from, to) whose receivers are where they came from. */
@@ -331,6 +346,11 @@ void output_burst(struct pipeline *pl, struct stage *s)
 		capture_received(s, s->in->capture);
 	if (unlikely(s->as != s->in && s->as->capture))
 		capture_received(s, s->as->capture);
+	if (unlikely(s->as->isolated)) {
+		isolate(pl, s);
+		if (!s->n_items)
+			return;
+	}
 	if (send_plain_burst(pl, s))
 		return;
 	for (; from < s->n_items; from = to) {

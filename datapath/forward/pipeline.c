@@ -9,15 +9,19 @@
  *	port_send (port/)     MTU, offloads, transmit; or into the next bridge
  *
  * Every packet that does not leave ends in drop(), with a reason, or with the
- * control thread (protocol.c). A bond's members are chosen here.
+ * control thread (protocol.c). A bond's members are chosen here, and a
+ *gateway's packets are routed, into the bridge of another of its ports
+ *(gateway.c).
  */
 #include "forward/pipeline.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "bond/bond_table.h"
 #include "forward/punt.h"
 #include "forward/stage.h"
+#include "router/router.h"
 
 struct pipeline *pipeline_create(unsigned thread)
 {
@@ -110,30 +114,172 @@ static void count_sent(const struct fwd_port *out, unsigned thread,
 	counter_add(&c->tx_broadcast, broadcast);
 }
 
-void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
+/* Whether packets may go on into another bridge; if not they are dropped. */
+static bool descend(struct pipeline *pl, const struct fwd_port *out,
 		    struct packet *const packets[], unsigned n)
 {
-	struct packet *views = pl->crossed[pl->depth];
-
 	if (!pl->depth)
 		pl->copies_left = n * PATCH_COPIES_MAX;
 	if (pl->depth + 1 == PATCH_DEPTH_MAX || n > pl->copies_left) {
-		port_drop(out->port, pl->thread, DROP_PATCH_LOOP, n);
-		for (unsigned i = 0; out->capture && i < n; i++)
-			capture_drop(out->capture, packets[i], CAPTURE_OUT,
-				     DROP_PATCH_LOOP);
-		return;
+		for (unsigned i = 0; i < n; i++)
+			drop_out(pl, out, packets[i], DROP_PATCH_LOOP);
+		return false;
 	}
 	for (unsigned i = 0; out->capture && i < n; i++)
 		capture_packet(out->capture, packets[i], CAPTURE_OUT);
 	pl->copies_left -= n;
 	count_sent(out, pl->thread, packets, n);
+	return true;
+}
+
+void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
+		    struct packet *const packets[], unsigned n)
+{
+	struct packet *views = pl->crossed[pl->depth];
+
+	if (!descend(pl, out, packets, n))
+		return;
 	/* The other bridge may change tags: it gets views of its own. */
 	for (unsigned i = 0; i < n; i++)
 		packet_copy(&views[i], packets[i]);
 	pl->depth++;
 	forward(pl, out->patch_peer, views, n);
 	pl->depth--;
+}
+
+/* --- gateways ------------------------------------------------------------ */
+
+/* A gateway's burst, as the router has decided on it. */
+struct routed {
+	const struct fwd_port *out; /* the port that it came to */
+	unsigned n;
+	bool flooded; /* others got it, too */
+	struct packet *packets[PACKET_BURST_MAX];
+	struct router_result results[PACKET_BURST_MAX];
+};
+
+/* What does not go on. */
+static void end_routed(const struct pipeline *pl, const struct routed *r,
+		       unsigned i)
+{
+	const struct router_result *result = &r->results[i];
+	enum punt_result punted;
+	uint64_t note = 0;
+
+	switch (result->verdict) {
+	case ROUTER_PUNT:
+		memcpy(&note, &result->note, sizeof(result->note));
+		punted = gateway_punt(pl, r->packets[i],
+				      router_id(r->out->gateway->router), note);
+		if (result->note.what == ROUTER_ERROR)
+			drop_out(pl, r->out, r->packets[i], result->reason);
+		else if (punted != PUNT_DONE)
+			drop_out(pl, r->out, r->packets[i],
+				 punted == PUNT_LIMITED ? DROP_PUNT_LIMITED
+							: result->reason);
+		break;
+	case ROUTER_DROP:
+		/* Whose station is not known: that goes to all. */
+		if (!r->flooded || result->reason != DROP_ROUTE_OTHER)
+			drop_out(pl, r->out, r->packets[i], result->reason);
+		break;
+	default:
+		break;
+	}
+}
+
+static void send_routed(struct pipeline *pl, const struct routed *r,
+			unsigned side)
+{
+	const struct fwd_port *in = r->out->gateway->ports[side];
+	struct packet *packets[PACKET_BURST_MAX];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->n; i++) {
+		if (r->results[i].verdict != ROUTER_SEND ||
+		    r->results[i].side != side)
+			continue;
+		if (likely(in))
+			packets[n++] = r->packets[i];
+		else
+			drop_out(pl, r->out, r->packets[i], DROP_ROUTE_NO_WAY);
+	}
+	if (n)
+		gateway_enter(pl, in, packets, n);
+}
+
+static void follow_verdicts(struct pipeline *pl, const struct routed *r)
+{
+	unsigned sides = 0;
+
+	for (unsigned i = 0; i < r->n; i++) {
+		if (likely(r->results[i].verdict == ROUTER_SEND))
+			sides |= 1u << r->results[i].side;
+		else
+			end_routed(pl, r, i);
+	}
+	for (unsigned side = 0; sides; side++, sides >>= 1)
+		if (sides & 1)
+			send_routed(pl, r, side);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
+}
+
+/* A router is not entered anew by what it has sent. */
+static bool is_routing(const struct pipeline *pl, const struct fwd_port *out)
+{
+	for (unsigned i = 0; i < pl->depth; i++)
+		if (pl->routing[i] == out->gateway)
+			return true;
+	return false;
+}
+
+static void run_router(struct pipeline *pl, struct routed *r)
+{
+	const struct router *router = r->out->gateway->router;
+
+	router_enter(router, pl->thread, now_ms());
+	router_run(router, r->out->gateway_side, pl->thread, r->packets, r->n,
+		   r->results);
+	follow_verdicts(pl, r);
+	while ((r->n = router_take(router, pl->thread, r->packets, r->results,
+				   PACKET_BURST_MAX)))
+		follow_verdicts(pl, r);
+	router_leave(router, pl->thread);
+}
+
+void pipeline_route(struct pipeline *pl, const struct fwd_port *out,
+		    struct packet *const packets[], unsigned n, bool flooded)
+{
+	struct packet *views = pl->crossed[pl->depth];
+	struct routed r;
+
+	if (is_routing(pl, out)) {
+		for (unsigned i = 0; i < n; i++)
+			drop_out(pl, out, packets[i], DROP_PATCH_LOOP);
+		return;
+	}
+	if (!descend(pl, out, packets, n))
+		return;
+	r.out = out;
+	r.n = n;
+	r.flooded = flooded;
+	for (unsigned i = 0; i < n; i++) {
+		r.packets[i] = packets[i];
+		if (!flooded)
+			continue;
+		r.packets[i] = &views[i];
+		packet_copy(&views[i], packets[i]);
+	}
+	pl->routing[pl->depth] = out->gateway;
+	run_router(pl, &r);
+	pl->routing[pl->depth] = NULL;
 }
 
 /* --- bonds ------------------------------------------------------------- */

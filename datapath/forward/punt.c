@@ -22,6 +22,8 @@ struct punt_ring {
 
 struct stored {
 	uint32_t id;
+	uint32_t gateway;
+	uint64_t note;
 	uint16_t vid;
 	uint8_t kind;
 };
@@ -67,6 +69,8 @@ static void read_record(const void *record, uint32_t len, void *reading_)
 			.kind = s->kind,
 			.vid = s->vid,
 			.len = len - sizeof(*s),
+			.note = s->note,
+			.gateway = s->gateway,
 			.data = (const uint8_t *)(s + 1),
 		},
 		reading->aux);
@@ -83,9 +87,10 @@ unsigned punt_ring_read(struct punt_ring *ring, unsigned max,
 
 static unsigned rate_of(enum punt_kind kind)
 {
-	return kind == PUNT_NEIGHBOR ? PUNT_RATE_COPY
-	       : kind == PUNT_BEACON ? PUNT_RATE_BEACON
-				     : PUNT_RATE;
+	return kind == PUNT_NEIGHBOR  ? PUNT_RATE_COPY
+	       : kind == PUNT_BEACON  ? PUNT_RATE_BEACON
+	       : kind == PUNT_GATEWAY ? PUNT_RATE_GATEWAY
+				      : PUNT_RATE;
 }
 
 /* Whether a frame may come now; then the next is due an interval later. */
@@ -120,20 +125,38 @@ static uint32_t bytes_max(enum punt_kind kind)
 						       : PUNT_BYTES_MAX;
 }
 
-enum punt_result punt_packet(struct punt *punt, const struct packet *p,
-			     enum punt_kind kind, uint16_t vid)
+static enum punt_result store(struct punt *punt, const struct packet *p,
+			      struct stored stored)
 {
-	uint32_t n = MIN(p->len, bytes_max(kind));
+	uint32_t n = MIN(p->len, bytes_max(stored.kind));
 	struct stored *s;
 
-	if (!is_in_time(&punt->due[kind], rate_of(kind)))
+	if (!is_in_time(&punt->due[stored.kind], rate_of(stored.kind)))
 		return PUNT_LIMITED;
 	s = wake_ring_reserve(punt->ring->ring, sizeof(*s) + n,
-			      is_vital(kind) ? 0 : RING_KEPT);
+			      is_vital(stored.kind) ? 0 : RING_KEPT);
 	if (!s)
 		return PUNT_FULL;
-	*s = (struct stored){ .id = punt->id, .vid = vid, .kind = kind };
+	*s = stored;
 	n = packet_read(p, 0, s + 1, n);
 	wake_ring_commit(punt->ring->ring, s, sizeof(*s) + n);
 	return PUNT_DONE;
+}
+
+enum punt_result punt_packet(struct punt *punt, const struct packet *p,
+			     enum punt_kind kind, uint16_t vid)
+{
+	return store(
+		punt, p,
+		(struct stored){ .id = punt->id, .vid = vid, .kind = kind });
+}
+
+enum punt_result punt_to_gateway(struct punt *punt, const struct packet *p,
+				 uint32_t gateway, uint64_t note)
+{
+	return store(punt, p,
+		     (struct stored){ .id = punt->id,
+				      .kind = PUNT_GATEWAY,
+				      .gateway = gateway,
+				      .note = note });
 }

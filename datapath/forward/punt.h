@@ -71,5 +71,8 @@ enum punt_result { PUNT_DONE, PUNT_LIMITED, PUNT_FULL };
 /* Any thread that forwards. */
 enum punt_result punt_packet(struct punt *punt, const struct packet *p,
 			     enum punt_kind kind, uint16_t vid);
+/* PUNT_GATEWAY, with what the record has of it. */
+enum punt_result punt_to_gateway(struct punt *punt, const struct packet *p,
+				 uint32_t gateway, uint64_t note);
 
 #endif

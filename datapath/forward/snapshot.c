@@ -36,8 +36,15 @@ static void bridge_destroy(struct fwd_bridge *bridge)
 
 void fwd_snapshot_destroy(struct fwd_snapshot *snapshot)
 {
+	struct fwd_gateway *gateway, *next;
+
 	if (!snapshot)
 		return;
+	for (gateway = snapshot->gateways; gateway; gateway = next) {
+		next = gateway->next;
+		free(gateway->router);
+		free(gateway);
+	}
 	for (unsigned i = 0; i < snapshot->n_bridges; i++)
 		bridge_destroy(snapshot->bridges[i]);
 	free(snapshot->bridges);
@@ -207,6 +214,25 @@ struct fwd_port *fwd_bond_add_member(struct fwd_port *bond, struct port *port,
 	b->members = grow(b->members, b->n_members, sizeof(m));
 	b->members[b->n_members++] = m;
 	return m;
+}
+
+struct fwd_gateway *fwd_snapshot_add_gateway(struct fwd_snapshot *snapshot,
+					     struct router *router)
+{
+	struct fwd_gateway *gateway = xcalloc(1, sizeof(*gateway));
+
+	gateway->router = router;
+	gateway->next = snapshot->gateways;
+	snapshot->gateways = gateway;
+	return gateway;
+}
+
+void fwd_port_set_gateway(struct fwd_port *port, struct fwd_gateway *gateway,
+			  unsigned side)
+{
+	port->gateway = gateway;
+	port->gateway_side = side;
+	gateway->ports[side] = port;
 }
 
 void fwd_port_connect(struct fwd_port *a, struct fwd_port *b)

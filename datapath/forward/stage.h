@@ -7,6 +7,7 @@
 #define FORWARD_STAGE_H
 
 #include "forward/capture.h"
+#include "forward/punt.h"
 #include "forward/snapshot.h"
 
 #define MAC_SLOW 0x0180c2000002ull /* IEEE 802.3 annex 57A */
@@ -65,6 +66,8 @@ struct pipeline {
 	struct stage *stages[PATCH_DEPTH_MAX];
 	/* Views of packets that crossed a patch port, one burst a level. */
 	struct packet *crossed[PATCH_DEPTH_MAX];
+	/* Gateways whose routers have packets of each level. */
+	const struct fwd_gateway *routing[PATCH_DEPTH_MAX];
 	/*
 	 * What goes to each member of a bond. One is enough: members lead to
 	 * no other bridge.
@@ -78,6 +81,9 @@ void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 /* Of a bond's member: what is not to come in. */
 void filter_burst(const struct pipeline *pl, struct stage *s);
 void lookup_burst(struct stage *s);
+/* The same of what a gateway sends: its own address is nothing to be learned.
+ */
+void lookup_routed(struct stage *s);
 void output_burst(struct pipeline *pl, struct stage *s);
 
 /* What protocol_punt() has taken: the packet ends, and is no drop. */
@@ -110,6 +116,32 @@ void pipeline_bond(struct pipeline *pl, const struct fwd_port *bond,
 /* Into the next bridge; packets of `from` that go out by a patch port. */
 void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
 		    struct packet *const packets[], unsigned n);
+
+/*
+ * Into a gateway's router, and by its other ports on. The packets are changed;
+ * flooded: others get them, too.
+ */
+void pipeline_route(struct pipeline *pl, const struct fwd_port *out,
+		    struct packet *const packets[], unsigned n, bool flooded);
+/* gateway.c: what a router sends comes into the bridge of its port `in`. */
+void gateway_enter(struct pipeline *pl, const struct fwd_port *in,
+		   struct packet *const packets[], unsigned n);
+/*
+ * A packet that came to the gateway's port `out` goes to the control thread, by
+ * the port by which it came into the switch; id, note: of struct punt_record.
+ */
+enum punt_result gateway_punt(const struct pipeline *pl, struct packet *p,
+			      uint32_t id, uint64_t note);
+
+/* The end of a packet at the port it leaves by. */
+static inline void drop_out(const struct pipeline *pl,
+			    const struct fwd_port *out, const struct packet *p,
+			    enum drop_reason reason)
+{
+	port_drop(out->port, pl->thread, reason, 1);
+	if (unlikely(out->capture))
+		capture_drop(out->capture, p, CAPTURE_OUT, reason);
+}
 
 /* The end of a packet at the port, or the bond's member, it came in by. */
 static inline void drop(const struct pipeline *pl, const struct fwd_port *in,

@@ -147,6 +147,8 @@ struct dhcp_counters {
  * caller.
  */
 char *dhcp_config_check(const struct dhcp_config *config);
+/* Frees what a configuration points to, all of it from malloc(). */
+void dhcp_config_fini(struct dhcp_config *config);
 /* The configuration must have passed the check; it is copied. key: random. */
 struct dhcp *dhcp_create(const struct dhcp_config *config,
 			 const struct hash_key *key, const struct dhcp_ops *ops,

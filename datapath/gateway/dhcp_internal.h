@@ -16,7 +16,6 @@ struct dhcp {
 
 /* dhcp_config.c */
 void dhcp_config_copy(struct dhcp_config *to, const struct dhcp_config *from);
-void dhcp_config_fini(struct dhcp_config *config);
 /* NULL: none. */
 const struct dhcp_reservation *dhcp_reservation_of_mac(
 	const struct dhcp_config *config, uint64_t mac);

@@ -71,6 +71,7 @@ void dns_destroy(struct dns *d)
 
 void dns_set_servers(struct dns *d, const struct resolver *servers, unsigned n)
 {
+	d->first = 0;
 	d->n_servers = MIN(n, (unsigned)RESOLV_SERVERS_MAX);
 	if (n)
 		memcpy(d->servers, servers, d->n_servers * sizeof(*servers));

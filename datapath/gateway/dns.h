@@ -11,8 +11,9 @@
  * What is relayed gets a new, unpredictable id, and an answer is believed if
  * it has that id and the question, comes from the server that was asked, and by
  * the socket that the question went out by. The message is passed as it is
- * otherwise, EDNS (RFC 6891) included. Servers are tried in turn; in the end
- * the client is told SERVFAIL. One that repeats its question meanwhile waits
+ * otherwise, EDNS (RFC 6891) included. Servers are tried in turn, one that does
+ * not answer after the others for a while; in the end the client is told
+ * SERVFAIL. One that repeats its question meanwhile waits
  * for the same answer.
  *
  * Bounded: questions under way in total, for each address and for each port;
@@ -32,6 +33,7 @@
 #define DNS_TRY_MS	   2000 /* until the next server is asked */
 #define DNS_TRY_TCP_MS	   5000
 #define DNS_TRIES_MAX	   6
+#define DNS_AVOID_MS	   60000 /* a server that did not answer */
 #define DNS_STREAM_IDLE_MS 10000 /* RFC 7766 6.2.3 */
 
 struct dns;
@@ -41,6 +43,9 @@ struct dns_client {
 	struct ip_address ip;
 	uint16_t udp_port; /* 0: by TCP */
 	uint32_t port;	   /* of the bridge */
+	/* Only kept, for the answer: the frame's source, and who was asked. */
+	uint64_t mac;
+	struct ip_address asked;
 };
 
 struct dns_config {
@@ -51,6 +56,11 @@ struct dns_config {
 	uint8_t ip6[16];     /* zero: none */
 	uint8_t prefix6_len;
 	uint32_t ttl_s; /* of own answers; 0: 60 */
+	/*
+	 * Of the segment: a datagram that would be larger is cut (TC), whatever
+	 * the client takes, as nobody here fragments it. 0: no limit.
+	 */
+	uint16_t mtu;
 	/* 0: the default */
 	unsigned queries_max;	   /* 1024 */
 	unsigned queries_per_port; /* 256 */
@@ -136,6 +146,8 @@ void dns_stream_closed(struct dns_stream *stream);
 /* What came by the query's socket; from: the datagram's source. */
 void dns_answer(struct dns *dns, uint32_t query, const struct resolver *from,
 		const void *message, size_t len, uint64_t now_ms);
+/* The query's socket says that the server cannot be reached. */
+void dns_answer_failed(struct dns *dns, uint32_t query, uint64_t now_ms);
 /* Bytes of the query's connection; len 0: it ended, or could not be made. */
 void dns_answer_stream(struct dns *dns, uint32_t query, const void *data,
 		       size_t len, uint64_t now_ms);

@@ -28,6 +28,7 @@ struct dns_query {
 	struct dns_stream *stream; /* NULL: by UDP */
 	struct dns_question question;
 	struct resolver server; /* that was asked */
+	unsigned first;		/* which one is asked first */
 	unsigned tries;
 	uint16_t id; /* of this try */
 	bool open;   /* the caller has a socket for it */
@@ -51,6 +52,8 @@ struct dns {
 	struct hash_key key;
 	struct resolver servers[RESOLV_SERVERS_MAX];
 	unsigned n_servers;
+	unsigned first; /* which one new questions go to first */
+	uint64_t first_until_ms;
 	struct hash_index numbers;
 	struct dns_query *queries;
 	unsigned n_queries;

@@ -40,11 +40,33 @@ static void discard(struct dns *d, struct dns_query *query)
 	free(query);
 }
 
+/*
+ * The server of this try has not answered: new questions begin with the next,
+ * for a while, as the first of the list is the one that is meant.
+ */
+static void avoid_server(struct dns *d, const struct dns_query *query,
+			 uint64_t now_ms)
+{
+	if (!d->n_servers ||
+	    !same_server(&query->server, &d->servers[d->first]))
+		return;
+	d->first = (d->first + 1) % d->n_servers;
+	d->first_until_ms = now_ms + DNS_AVOID_MS;
+}
+
+static unsigned first_server(struct dns *d, uint64_t now_ms)
+{
+	if (d->first && now_ms >= d->first_until_ms)
+		d->first = 0;
+	return d->first;
+}
+
 static bool begin_try(struct dns *d, struct dns_query *query, uint64_t now_ms)
 {
 	bool tcp = query->stream;
 
-	query->server = d->servers[query->tries % d->n_servers];
+	query->server =
+		d->servers[(query->first + query->tries) % d->n_servers];
 	query->tries++;
 	d->ops.random(&query->id, sizeof(query->id), d->ops_arg);
 	do
@@ -60,6 +82,7 @@ static bool begin_try(struct dns *d, struct dns_query *query, uint64_t now_ms)
 			query->message + (tcp ? 0 : 2),
 			query->len + (tcp ? 2 : 0), d->ops_arg))
 		return true;
+	avoid_server(d, query, now_ms);
 	close_try(d, query);
 	return false;
 }
@@ -123,6 +146,7 @@ bool dns_relay(struct dns *d, const struct dns_client *client,
 	query->client = *client;
 	query->stream = stream;
 	query->question = *q;
+	query->first = first_server(d, now_ms);
 	query->len = len;
 	memcpy(query->message + 2, message, len);
 	query->next = d->queries;
@@ -151,6 +175,18 @@ void dns_relay_abandon(struct dns *d, const struct dns_stream *stream)
 	}
 }
 
+/* What fits into a datagram for the client. */
+static size_t datagram_max(const struct dns *d, const struct dns_query *query)
+{
+	size_t most = query->question.udp_size;
+	/* of IP and UDP, without options */
+	size_t headers = query->client.ip.len == 4 ? 28 : 48;
+
+	if (d->config.mtu > headers)
+		most = MIN(most, d->config.mtu - headers);
+	return MAX(most, (size_t)DNS_UDP_LEAST);
+}
+
 /*
  * Passes an answer on, with the client's id; too long a one says so (TC). The
  * message is not the query's own, which ends here.
@@ -163,7 +199,7 @@ static void pass(struct dns *d, struct dns_query *query, uint8_t *message,
 	uint8_t room[DNS_REPLY_MAX];
 
 	d->counters.answered++;
-	if (!stream && len > query->question.udp_size) {
+	if (!stream && len > datagram_max(d, query)) {
 		len = dns_reply_code(&query->question, DNS_NOERROR, DNS_FLAG_TC,
 				     room);
 		message = room;
@@ -206,6 +242,16 @@ void dns_answer(struct dns *d, uint32_t number, const struct resolver *from,
 	memcpy(copy, message, len);
 	take_answer(d, query, copy, len, now_ms);
 	free(copy);
+}
+
+void dns_answer_failed(struct dns *d, uint32_t number, uint64_t now_ms)
+{
+	struct dns_query *query = find(d, number);
+
+	if (!query)
+		return;
+	avoid_server(d, query, now_ms);
+	next_try(d, query, now_ms);
 }
 
 /* 0: not whole yet. */
@@ -259,9 +305,11 @@ void dns_relay_run(struct dns *d, uint64_t now_ms)
 	/* what is tried again lies where it did, what ends is taken out */
 	for (query = d->queries; query; query = next) {
 		next = query->next;
-		if (now_ms >= query->due_ms)
-			next_try(d, query, now_ms);
-		else
+		if (now_ms < query->due_ms) {
 			dns_due(d, query->due_ms);
+			continue;
+		}
+		avoid_server(d, query, now_ms);
+		next_try(d, query, now_ms);
 	}
 }

@@ -103,6 +103,13 @@ static void count_known(struct neighbor_cache *c, struct entry *e,
 	quota_take(&c->macs, client->mac);
 }
 
+static void tell_changed(struct neighbor_cache *c, const struct ip_address *ip,
+			 uint64_t mac)
+{
+	if (c->ops.changed)
+		c->ops.changed(ip, mac, c->ops_arg);
+}
+
 static struct entry *add(struct neighbor_cache *c, const struct ip_address *ip)
 {
 	struct entry *e = xcalloc(1, sizeof(*e));
@@ -121,6 +128,8 @@ static struct entry *add(struct neighbor_cache *c, const struct ip_address *ip)
 static void discard(struct neighbor_cache *c, struct entry *e)
 {
 	uncount(c, e);
+	if (e->client.mac)
+		tell_changed(c, &e->ip, 0);
 	hash_index_remove(&c->index, &e->node);
 	*e->prev = e->next;
 	if (e->next)
@@ -133,6 +142,7 @@ void neighbor_cache_destroy(struct neighbor_cache *c)
 {
 	if (!c)
 		return;
+	c->ops.changed = NULL;
 	while (c->all)
 		discard(c, c->all);
 	hash_index_fini(&c->index);
@@ -229,6 +239,7 @@ static enum neighbor_learned take_over(struct neighbor_cache *c,
 	}
 	uncount(c, e);
 	count_known(c, e, client);
+	tell_changed(c, &e->ip, client->mac);
 	e->rival.mac = 0;
 	if (known)
 		c->counters.moved++;
@@ -324,6 +335,7 @@ enum neighbor_learned neighbor_cache_learn(struct neighbor_cache *c,
 	}
 	e = add(c, ip);
 	count_known(c, e, client);
+	tell_changed(c, ip, client->mac);
 	heard(c, e, now);
 	return NEIGHBOR_KNOWN;
 }

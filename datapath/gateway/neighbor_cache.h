@@ -50,6 +50,11 @@ struct neighbor_ops {
 	/* Two stations claim it: who keeps it, and who does not get it. */
 	void (*conflict)(const struct ip_address *ip, uint64_t holder,
 			 const struct gateway_client *claimant, void *arg);
+	/*
+	 * For a mirror: the address is at that MAC now, 0: not known any more.
+	 * Not told at the end of the cache.
+	 */
+	void (*changed)(const struct ip_address *ip, uint64_t mac, void *arg);
 };
 
 struct neighbor_counters {

@@ -51,6 +51,14 @@ static void cache_conflict(const struct ip_address *ip, uint64_t holder,
 		s->ops.conflict(ip, holder, claimant, s->ops_arg);
 }
 
+static void cache_changed(const struct ip_address *ip, uint64_t mac, void *arg)
+{
+	struct station *s = arg;
+
+	if (s->ops.changed)
+		s->ops.changed(ip, mac, s->ops_arg);
+}
+
 struct station *station_create(const struct station_config *config,
 			       const struct hash_key *key,
 			       const struct station_ops *ops, void *ops_arg,
@@ -61,6 +69,7 @@ struct station *station_create(const struct station_config *config,
 		.resolved = cache_resolved,
 		.owner = cache_owner,
 		.conflict = cache_conflict,
+		.changed = cache_changed,
 	};
 	struct station *s = xcalloc(1, sizeof(*s));
 

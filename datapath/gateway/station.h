@@ -55,6 +55,7 @@ struct station_ops {
 	/* holder may be this station itself. */
 	void (*conflict)(const struct ip_address *ip, uint64_t holder,
 			 const struct gateway_client *claimant, void *arg);
+	void (*changed)(const struct ip_address *ip, uint64_t mac, void *arg);
 };
 
 struct station_counters {

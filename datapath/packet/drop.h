@@ -34,6 +34,7 @@
 	X(SAME_PORT, "same-port", "destination is behind the port of arrival") \
 	X(NO_DESTINATION, "no-destination", "no port to send or flood to")     \
 	X(PATCH_LOOP, "patch-loop", "crossed too many patch ports")            \
+	X(ISOLATED, "isolated", "from one isolated port to another")           \
 	X(RX_OVERFLOW, "rx-overflow",                                          \
 	  "kernel's or guest's queue to us was full")                          \
 	/* at the port of departure */                                         \
@@ -44,6 +45,16 @@
 	X(TX_BUSY, "tx-busy", "queue was taken by another worker")             \
 	X(TX_OFFLOAD, "tx-offload", "could not be segmented or checksummed")   \
 	X(BOND_DOWN, "bond-down", "no member of the bond can send")            \
+	/* at a gateway's port of arrival: routing */                          \
+	X(ROUTE_OTHER, "route-other", "not addressed to the gateway")          \
+	X(ROUTE_PROTOCOL, "route-protocol", "neither IPv4 nor IPv6")           \
+	X(ROUTE_MALFORMED, "route-malformed", "IP header is broken")           \
+	X(ROUTE_SOURCE, "route-source", "source address cannot be there")      \
+	X(ROUTE_MARTIAN, "route-martian", "destination that is never routed")  \
+	X(ROUTE_NO_WAY, "route-no-way", "no way to the destination")           \
+	X(ROUTE_TTL, "route-ttl", "has been forwarded too often")              \
+	X(ROUTE_TOO_BIG, "route-too-big", "larger than the MTU of its way")    \
+	X(ROUTE_FRAGMENTS, "route-fragments", "could not be fragmented")       \
 	/* at a gateway's port of arrival: address translation */              \
 	X(NAT_MALFORMED, "nat-malformed", "IP or transport header is broken")  \
 	X(NAT_PROTOCOL, "nat-protocol", "not TCP, UDP or an ICMP query")       \
@@ -52,7 +63,10 @@
 	X(NAT_FULL, "nat-full", "session table or outside ports are used up")  \
 	X(NAT_LIMIT, "nat-limit", "client has reached its limit")              \
 	X(NAT_FRAGMENT, "nat-fragment", "fragment without its first one")      \
-	X(NAT_BUSY, "nat-busy", "another worker held the table too long")
+	X(NAT_BUSY, "nat-busy", "another worker held the table too long")      \
+	/* at a gateway's port of arrival: no MAC is known */                  \
+	X(HOLD_FULL, "hold-full", "too many wait for their next hop")          \
+	X(HOLD_UNREACHED, "hold-unreached", "next hop does not answer")
 
 enum drop_reason {
 #define X(id, name, help) DROP_##id,

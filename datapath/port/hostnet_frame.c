@@ -588,6 +588,45 @@ bool hostnet_frame_out(const struct hostnet_net *net,
 	return len - L3 <= net->mtu;
 }
 
+/* RFC 9293 3.10.7.1: to a SYN that carries no ACK. */
+uint32_t hostnet_frame_reset(const uint8_t *frame,
+			     const struct hostnet_packet *p,
+			     uint8_t reset[HOSTNET_RESET_MAX])
+{
+	unsigned n = address_len(p->version), at = p->version == 4 ? 12 : 8;
+	uint32_t header_len = (frame[p->l4 + 12] >> 4) * 4;
+	uint32_t data = p->end - p->l4 - header_len;
+	uint8_t *ip = reset + L3, *tcp;
+	uint64_t sum;
+
+	memset(reset, 0, HOSTNET_RESET_MAX);
+	memcpy(reset + 12, frame + 12, 2);
+	memcpy(ip + at, p->dst, n);
+	memcpy(ip + at + n, p->src, n);
+	tcp = ip + at + 2 * n;
+	store_be16(tcp, p->dst_port);
+	store_be16(tcp + 2, p->src_port);
+	store_be32(tcp + 8, load_be32(frame + p->l4 + 4) + 1 + data);
+	tcp[12] = TCP_LEN / 4 << 4;
+	tcp[13] = TCP_RST | TCP_ACK;
+	if (p->version == 4) {
+		ip[0] = 0x45;
+		store_be16(ip + 2, IP4_LEN + TCP_LEN);
+		ip[8] = 64;
+		ip[9] = IPPROTO_TCP;
+		csum_ipv4_header(ip, IP4_LEN);
+		sum = csum_pseudo4(ip, IPPROTO_TCP, TCP_LEN);
+	} else {
+		ip[0] = 0x60;
+		store_be16(ip + 4, TCP_LEN);
+		ip[6] = IPPROTO_TCP;
+		ip[7] = 64;
+		sum = csum_pseudo6(ip, IPPROTO_TCP, TCP_LEN);
+	}
+	csum_store(tcp + TCP_CSUM, csum_add(sum, tcp, TCP_LEN));
+	return tcp + TCP_LEN - reset;
+}
+
 /* --- libslirp asks for MAC addresses -------------------------------------- */
 
 static void put_mac(uint8_t *to, uint64_t mac)

@@ -118,14 +118,18 @@ static int read_bool(const struct port_config *config, const char *key,
 static int read_dns(struct hostnet_options *options,
 		    const struct port_config *config, char **errp)
 {
-	const char *path = port_config_option(config, "dns-socket");
+	const char *name = port_config_option(config, "dns-socket");
 
-	if (!path)
+	if (!name)
 		return 0;
-	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return bad(config, "dns-socket", path,
+	if (name[0] == '/' || !config->run_dir)
+		options->dns_socket = xstrdup(name);
+	else
+		options->dns_socket = xasprintf("%s/%s", config->run_dir, name);
+	if (strlen(options->dns_socket) >=
+	    sizeof(((struct sockaddr_un *)0)->sun_path))
+		return bad(config, "dns-socket", options->dns_socket,
 			   "a path of at most 107 characters", errp);
-	options->dns_socket = xstrdup(path);
 	options->net.dns = options->net.has_ip4;
 	return 0;
 }

@@ -177,6 +177,17 @@ static const SlirpCb callbacks = {
 
 /* --- from machines -------------------------------------------------------- */
 
+static void refuse(struct hostnet *h, const struct hostnet_record *record,
+		   const struct hostnet_packet *p, enum drop_reason reason)
+{
+	uint8_t reset[HOSTNET_RESET_MAX];
+
+	hostnet_drop(h, reason);
+	if (reason == DROP_NO_DESTINATION && p->kind == HOSTNET_TCP_NEW)
+		hostnet_deliver(h, reset,
+				hostnet_frame_reset(record->frame, p, reset));
+}
+
 static void take_frame(struct hostnet *h, struct hostnet_record *record)
 {
 	enum drop_reason reason = DROP_NAT_MALFORMED;
@@ -185,7 +196,7 @@ static void take_frame(struct hostnet *h, struct hostnet_record *record)
 	if (!hostnet_frame_in(&h->options.net, &h->memory, record->frame,
 			      record->len, &p, &reason) ||
 	    !hostnet_sessions_may(h->sessions, &p, &reason)) {
-		hostnet_drop(h, reason);
+		refuse(h, record, &p, reason);
 		return;
 	}
 	h->current = &p;

@@ -25,7 +25,10 @@ void neighbor_table_take_used(struct neighbor_table *table,
 					 void *arg),
 			      void *arg);
 
-/* Any thread: the MAC, 0: not known. Notes that it was used. */
+/*
+ * Any thread: the MAC, 0: not known. Notes that it was used. IPv4: host byte
+ * order.
+ */
 uint64_t neighbor_table_find4(struct neighbor_table *table, uint32_t ip);
 uint64_t neighbor_table_find6(struct neighbor_table *table,
 			      const uint8_t ip[16]);

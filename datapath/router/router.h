@@ -80,11 +80,14 @@ struct router_config {
 
 /* One piece of memory; free() ends it, which the snapshot does. */
 struct router *router_create(const struct router_config *config);
+/* router_config.id */
+uint32_t router_id(const struct router *router);
 
 enum router_verdict {
 	ROUTER_SEND, /* by `side`; its Ethernet addresses are written */
 	ROUTER_PUNT, /* for the control thread, see struct router_note */
-	ROUTER_HELD, /* a fragment that the NAT keeps; forget it */
+	/* Kept by the NAT (a fragment), or to be cut: see router_take() */
+	ROUTER_HELD,
 	ROUTER_DROP, /* with `reason` */
 	/* A copy of a group frame that is not for the gateway; no drop. */
 	ROUTER_IGNORE,
@@ -113,7 +116,10 @@ struct router_note {
 struct router_result {
 	uint8_t verdict; /* enum router_verdict */
 	uint8_t side;	 /* ROUTER_SEND */
-	/* ROUTER_DROP; and of ROUTER_PUNT what to count if it cannot be */
+	/*
+	 * ROUTER_DROP; and of ROUTER_PUNT: with ROUTER_ERROR why it goes no
+	 * further, else what to count if it cannot be punted
+	 */
 	uint8_t reason;
 	struct router_note note; /* ROUTER_PUNT */
 };
@@ -137,6 +143,7 @@ void router_run(const struct router *router, enum router_side in,
 /*
  * After router_run(), until it returns 0: packets that were held or made by it
  * (IP fragments), with their results (ROUTER_SEND, ROUTER_PUNT, ROUTER_DROP).
+ * Fragments that it made are valid until the next call.
  */
 unsigned router_take(const struct router *router, unsigned thread,
 		     struct packet *packets[], struct router_result *results,

@@ -22,10 +22,10 @@ static const struct column_info infos[N_DB_COLUMNS] = {
 };
 
 static const char *const table_names[N_DB_TABLES] = {
-	[DB_SWITCH] = "Open_vSwitch",
-	[DB_BRIDGE] = "Bridge",
-	[DB_PORT] = "Port",
-	[DB_INTERFACE] = "Interface",
+	[DB_SWITCH] = "Open_vSwitch", [DB_BRIDGE] = "Bridge",
+	[DB_PORT] = "Port",	      [DB_INTERFACE] = "Interface",
+	[DB_SEGMENT] = "Segment",     [DB_FORWARD] = "Forward",
+	[DB_LEASE] = "Lease",
 };
 
 struct db_columns {
@@ -44,10 +44,12 @@ const char *db_table_name(enum db_table table)
 static bool is_ours(enum db_column column)
 {
 	return column == DB_SWITCH_CUR_CFG || column == DB_INTERFACE_OFPORT ||
-	       column == DB_PORT_BOND_ACTIVE_SLAVE;
+	       column == DB_PORT_BOND_ACTIVE_SLAVE ||
+	       column == DB_SEGMENT_LEASES || infos[column].table == DB_LEASE;
 }
 
-static void list_columns(enum db_table table, bool ours, const char *names[])
+/* Returns how many. */
+static size_t list_columns(enum db_table table, bool ours, const char *names[])
 {
 	size_t n = 0;
 
@@ -55,6 +57,7 @@ static void list_columns(enum db_table table, bool ours, const char *names[])
 		if (infos[c].table == table && is_ours(c) == ours)
 			names[n++] = infos[c].name;
 	names[n] = NULL;
+	return n;
 }
 
 void db_columns_monitor(struct ovsdb_client *client)
@@ -62,10 +65,11 @@ void db_columns_monitor(struct ovsdb_client *client)
 	const char *names[N_DB_COLUMNS + 1];
 
 	for (int t = 0; t < N_DB_TABLES; t++) {
-		list_columns(t, false, names);
-		ovsdb_client_monitor(client, table_names[t], names);
-		list_columns(t, true, names);
-		ovsdb_client_monitor_quietly(client, table_names[t], names);
+		if (list_columns(t, false, names))
+			ovsdb_client_monitor(client, table_names[t], names);
+		if (list_columns(t, true, names))
+			ovsdb_client_monitor_quietly(client, table_names[t],
+						     names);
 	}
 }
 
@@ -77,6 +81,8 @@ static int find_column(const struct ovsdb_schema *schema,
 	const struct ovsdb_column *column =
 		table ? ovsdb_table_schema_column(table, info->name) : NULL;
 
+	if (!table)
+		return -1; /* ovsdb_client has said so */
 	if (!column) {
 		log_info("the database has no column %s:%s",
 			 table_names[info->table], info->name);
@@ -143,6 +149,15 @@ int64_t db_get_integer(const struct db_columns *columns,
 	return datum->n ? datum->keys[0].integer : fallback;
 }
 
+bool db_get_boolean(const struct db_columns *columns,
+		    const struct ovsdb_client_row *row, enum db_column column,
+		    bool fallback)
+{
+	const struct ovsdb_datum *datum = db_get(columns, row, column);
+
+	return datum->n ? datum->keys[0].boolean : fallback;
+}
+
 /* --- copies ----------------------------------------------------------------
  */
 
@@ -156,7 +171,8 @@ static bool is_copied(enum db_column column, enum db_table table)
 {
 	return infos[column].table == table && !is_ours(column) &&
 	       column != DB_SWITCH_NEXT_CFG && column != DB_SWITCH_BRIDGES &&
-	       column != DB_BRIDGE_PORTS;
+	       column != DB_BRIDGE_PORTS && column != DB_BRIDGE_SEGMENT &&
+	       column != DB_SEGMENT_FORWARDS;
 }
 
 /* Only the atoms' types matter for the life of a datum. */

@@ -11,7 +11,17 @@
 
 #include "ovsdb-lite/client.h"
 
-enum db_table { DB_SWITCH, DB_BRIDGE, DB_PORT, DB_INTERFACE, N_DB_TABLES };
+enum db_table {
+	DB_SWITCH,
+	DB_BRIDGE,
+	DB_PORT,
+	DB_INTERFACE,
+	/* Our own: a server with Open vSwitch's schema does not have them. */
+	DB_SEGMENT,
+	DB_FORWARD,
+	DB_LEASE,
+	N_DB_TABLES
+};
 
 #define DB_COLUMNS(X)                                                          \
 	X(SWITCH, BRIDGES, "bridges", UUID, VOID)                              \
@@ -22,6 +32,7 @@ enum db_table { DB_SWITCH, DB_BRIDGE, DB_PORT, DB_INTERFACE, N_DB_TABLES };
 	X(BRIDGE, PORTS, "ports", UUID, VOID)                                  \
 	X(BRIDGE, FLOOD_VLANS, "flood_vlans", INTEGER, VOID)                   \
 	X(BRIDGE, OTHER_CONFIG, "other_config", STRING, STRING)                \
+	X(BRIDGE, SEGMENT, "segment", UUID, VOID)                              \
 	X(PORT, NAME, "name", STRING, VOID)                                    \
 	X(PORT, INTERFACES, "interfaces", UUID, VOID)                          \
 	X(PORT, VLAN_MODE, "vlan_mode", STRING, VOID)                          \
@@ -42,7 +53,30 @@ enum db_table { DB_SWITCH, DB_BRIDGE, DB_PORT, DB_INTERFACE, N_DB_TABLES };
 	X(INTERFACE, OFPORT_REQUEST, "ofport_request", INTEGER, VOID)          \
 	X(INTERFACE, OTHER_CONFIG, "other_config", STRING, STRING)             \
 	X(INTERFACE, LLDP, "lldp", STRING, STRING)                             \
-	X(INTERFACE, OFPORT, "ofport", INTEGER, VOID)
+	X(INTERFACE, OFPORT, "ofport", INTEGER, VOID)                          \
+	X(SEGMENT, NAME, "name", STRING, VOID)                                 \
+	X(SEGMENT, TYPE, "type", STRING, VOID)                                 \
+	X(SEGMENT, SUBNET, "subnet", STRING, VOID)                             \
+	X(SEGMENT, SUBNET6, "subnet6", STRING, VOID)                           \
+	X(SEGMENT, OUTSIDE, "outside", STRING, VOID)                           \
+	X(SEGMENT, ISOLATED, "isolated", BOOLEAN, VOID)                        \
+	X(SEGMENT, FORWARDS, "forwards", UUID, VOID)                           \
+	X(SEGMENT, LEASES, "leases", UUID, VOID)                               \
+	X(SEGMENT, STATIC_LEASES, "static_leases", STRING, STRING)             \
+	X(SEGMENT, OPTIONS, "options", STRING, STRING)                         \
+	X(FORWARD, PROTOCOL, "protocol", STRING, VOID)                         \
+	X(FORWARD, OUTSIDE_ADDRESS, "outside_address", STRING, VOID)           \
+	X(FORWARD, OUTSIDE_PORT, "outside_port", INTEGER, VOID)                \
+	X(FORWARD, OUTSIDE_PORT_LAST, "outside_port_last", INTEGER, VOID)      \
+	X(FORWARD, INSIDE_ADDRESS, "inside_address", STRING, VOID)             \
+	X(FORWARD, INSIDE_PORT, "inside_port", INTEGER, VOID)                  \
+	X(LEASE, ADDRESS, "address", STRING, VOID)                             \
+	X(LEASE, MAC, "mac", STRING, VOID)                                     \
+	X(LEASE, CLIENT_ID, "client_id", STRING, VOID)                         \
+	X(LEASE, HOSTNAME, "hostname", STRING, VOID)                           \
+	X(LEASE, INTERFACE, "interface", STRING, VOID)                         \
+	X(LEASE, STATE, "state", STRING, VOID)                                 \
+	X(LEASE, EXPIRES, "expires", INTEGER, VOID)
 
 enum db_column {
 #define X(TABLE, ID, NAME, KEY, VALUE) DB_##TABLE##_##ID,
@@ -74,6 +108,10 @@ const char *db_get_string(const struct db_columns *columns,
 int64_t db_get_integer(const struct db_columns *columns,
 		       const struct ovsdb_client_row *row,
 		       enum db_column column, int64_t fallback);
+
+bool db_get_boolean(const struct db_columns *columns,
+		    const struct ovsdb_client_row *row, enum db_column column,
+		    bool fallback);
 
 /*
  * A copy of a row's columns, those that people set: not ofport and the like,

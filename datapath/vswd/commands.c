@@ -220,5 +220,6 @@ void commands_register(struct control_server *server, struct vswitch *vs)
 	commands_register_bond(server, vs);
 	commands_register_lacp(server, vs);
 	commands_register_lldp(server, vs);
+	commands_register_segment(server, vs);
 	commands_register_capture(server, vs);
 }

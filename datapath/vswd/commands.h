@@ -33,6 +33,9 @@ void commands_register_bond(struct control_server *server, struct vswitch *vs);
 void commands_register_lacp(struct control_server *server, struct vswitch *vs);
 /* commands_lldp.c: lldp/neighbors, lldp/stats */
 void commands_register_lldp(struct control_server *server, struct vswitch *vs);
+/* commands_segment.c: segment/show, segment/neighbors */
+void commands_register_segment(struct control_server *server,
+			       struct vswitch *vs);
 /* commands_capture.c: capture */
 void commands_register_capture(struct control_server *server,
 			       struct vswitch *vs);

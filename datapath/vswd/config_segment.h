@@ -95,7 +95,8 @@ struct cfg_segment {
 	struct dhcp_config dhcp; /* all that it points to is owned */
 	struct dhcpv6_config dhcpv6;
 	struct dns_config dns;
-	char *resolv_conf;	      /* path; "/etc/resolv.conf" */
+	/* Path; "/etc/resolv.conf". NULL: nobody outside is asked. */
+	char *resolv_conf;
 	struct resolver *dns_servers; /* instead of resolv_conf; n 0: not */
 	unsigned n_dns_servers;
 
@@ -111,10 +112,16 @@ struct cfg_segment {
 	size_t n_leases;
 
 	char *error; /* it cannot be, in one line: no gateway is made */
+	/* Owns all but error and forwards, when not NULL; config_segment.c. */
+	struct cfg_segment *base;
 };
 
 struct cfg_segment *cfg_segment_ref(const struct cfg_segment *segment);
 void cfg_segment_unref(struct cfg_segment *segment); /* accepts NULL */
+/* The same with other errors; forward_errors has one or NULL for each. */
+struct cfg_segment *cfg_segment_derive(const struct cfg_segment *segment,
+				       const char *error,
+				       char *const forward_errors[]);
 /* The same but for leases? */
 bool cfg_segment_equals(const struct cfg_segment *a,
 			const struct cfg_segment *b);

@@ -9,14 +9,17 @@
 #include "vswd/columns.h"
 #include "vswd/db_view.h"
 #include "vswd/os_release.h"
+#include "vswd/segment_rows.h"
 #include "vswd/status.h"
 #include "vswd/switch.h"
 
 LOG_MODULE(vswd);
 
-#define DATABASE   "Open_vSwitch"
-#define LOCK	   "ovs_vswitchd"
-#define PATIENCE_S 3 /* until a lock that does not come counts as refused */
+#define DATABASE	 "Open_vSwitch"
+#define LOCK		 "ovs_vswitchd"
+#define PATIENCE_S	 3 /* until a lock that does not come counts as refused */
+#define LEASES_MS	 100  /* between two transactions of leases */
+#define LEASES_FAILED_MS 1000 /* after one that failed */
 
 struct db_link {
 	struct event_base *base;
@@ -24,6 +27,7 @@ struct db_link {
 	struct ovsdb_client *client;
 	struct db_view *view;
 	struct event *work, *stats, *patience;
+	struct event *leases;	    /* pending: not again yet */
 	unsigned stats_interval_ms; /* that the timer runs at; 0: stopped */
 	bool own;
 	bool connected, locked;
@@ -31,6 +35,7 @@ struct db_link {
 	bool told_switch; /* what this daemon can do */
 	bool inserting;	  /* the row of table Open_vSwitch */
 	bool stats_unanswered;
+	bool leases_unanswered;
 	void (*worked)(struct db_link *, void *aux);
 	void *aux;
 };
@@ -148,6 +153,56 @@ static void arm_stats(struct db_link *link)
 		event_add(link->stats, &interval);
 }
 
+/* --- leases ----------------------------------------------------------------
+ */
+
+static void pause_leases(struct db_link *link, unsigned ms)
+{
+	const struct timeval wait = { .tv_sec = ms / 1000,
+				      .tv_usec = ms % 1000 * 1000 };
+
+	event_add(link->leases, &wait);
+}
+
+static void leases_told_cb(struct ovsdb_client *client, json_t *result,
+			   const char *error, void *aux)
+{
+	struct db_link *link = aux;
+
+	link->leases_unanswered = false;
+	segment_rows_leases_told(link->vs, error ? NULL : result);
+	if (error)
+		log_warn_limited("telling the database of leases failed: %s",
+				 error);
+	pause_leases(link, error ? LEASES_FAILED_MS : LEASES_MS);
+}
+
+/*
+ * The first change at once, further ones together: clients may change their
+ * leases as often as they like.
+ */
+static void tell_leases(struct db_link *link)
+{
+	const struct ovsdb_schema *schema = ovsdb_client_schema(link->client);
+	json_t *operations;
+
+	if (!link->connected || !link->locked || !schema ||
+	    link->leases_unanswered ||
+	    event_pending(link->leases, EV_TIMEOUT, NULL))
+		return;
+	operations = new_operations();
+	segment_rows_collect_leases(link->vs, schema, operations);
+	link->leases_unanswered =
+		send_operations(link, operations, leases_told_cb);
+	if (!link->leases_unanswered)
+		segment_rows_leases_told(link->vs, NULL);
+}
+
+static void leases_cb(evutil_socket_t fd, short what, void *aux)
+{
+	tell_leases(aux);
+}
+
 /* --- working ---------------------------------------------------------------
  */
 
@@ -205,6 +260,7 @@ static void work_cb(evutil_socket_t fd, short what, void *aux)
 		vswitch_commit(link->vs);
 	}
 	tell(link);
+	tell_leases(link);
 	arm_stats(link);
 	/* An empty database of others' is served as well as can be. */
 	if (link->vs->config || (link->connected && link->locked && !link->own))
@@ -218,6 +274,7 @@ static void give_up(struct db_link *link)
 		 "one does nothing until it lets go",
 		 LOCK);
 	vswitch_reconcile(link->vs, NULL);
+	db_view_forget(link->view);
 	status_forget(link->vs);
 	arm_stats(link);
 }
@@ -308,6 +365,7 @@ struct db_link *db_link_create(struct event_base *base, struct vswitch *vs,
 	link->view = db_view_create();
 	link->work = event_new(base, -1, 0, work_cb, link);
 	link->stats = event_new(base, -1, EV_PERSIST, stats_cb, link);
+	link->leases = evtimer_new(base, leases_cb, link);
 	link->patience = evtimer_new(base, patience_cb, link);
 	link->client = ovsdb_client_create(base, remote, DATABASE, &ops, link);
 	db_columns_monitor(link->client);
@@ -324,6 +382,7 @@ void db_link_destroy(struct db_link *link)
 	ovsdb_client_destroy(link->client);
 	event_free(link->work);
 	event_free(link->stats);
+	event_free(link->leases);
 	event_free(link->patience);
 	free(link);
 }

@@ -5,6 +5,7 @@
 
 #include "vswd/columns.h"
 #include "vswd/config_read.h"
+#include "vswd/db_segments.h"
 #include "ovsdb-lite/hmap.h"
 
 /* A port's node, and the rows that it was made of. */
@@ -27,6 +28,7 @@ struct cached_bridge {
 struct db_view {
 	struct db_columns *columns;
 	struct hmap ports, bridges;
+	struct db_segments *segments;
 	struct cfg_switch *config; /* without bridges */
 	struct db_row_copy *row;
 	unsigned generation;
@@ -38,6 +40,7 @@ struct db_view *db_view_create(void)
 
 	hmap_init(&view->ports);
 	hmap_init(&view->bridges);
+	view->segments = db_segments_create();
 	return view;
 }
 
@@ -228,6 +231,7 @@ static struct cfg_bridge *read_bridge(struct db_view *view,
 			bridge->ports[bridge->n_ports++] =
 				read_port(view, client, port);
 	}
+	db_segments_read(view->segments, view->columns, client, row, bridge);
 	return bridge;
 }
 
@@ -292,9 +296,10 @@ static void sweep(struct db_view *view, bool all)
 	}
 }
 
-static void forget_all(struct db_view *view)
+void db_view_forget(struct db_view *view)
 {
 	sweep(view, true);
+	db_segments_forget(view->segments);
 	cfg_switch_free(view->config);
 	view->config = NULL;
 	db_row_copy_free(view->row);
@@ -307,9 +312,10 @@ void db_view_destroy(struct db_view *view)
 {
 	if (!view)
 		return;
-	forget_all(view);
+	db_view_forget(view);
 	hmap_destroy(&view->ports);
 	hmap_destroy(&view->bridges);
+	db_segments_destroy(view->segments);
 	free(view);
 }
 
@@ -324,7 +330,7 @@ struct cfg_switch *db_view_read(struct db_view *view,
 	if (!schema)
 		return NULL;
 	if (!db_columns_fit(view->columns, schema)) {
-		forget_all(view);
+		db_view_forget(view);
 		view->columns = db_columns_create(schema);
 	}
 	row = ovsdb_client_next(client, db_table_name(DB_SWITCH), NULL);
@@ -341,6 +347,7 @@ struct cfg_switch *db_view_read(struct db_view *view,
 			config->bridges[config->n_bridges++] =
 				read_bridge(view, client, bridge);
 	}
+	db_segments_finish(view->segments, config);
 	qsort(config->bridges, config->n_bridges, sizeof(*config->bridges),
 	      compare_bridges);
 	sweep(view, false);

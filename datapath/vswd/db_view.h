@@ -14,6 +14,11 @@ struct db_view;
 
 struct db_view *db_view_create(void);
 void db_view_destroy(struct db_view *view); /* accepts NULL */
+/*
+ * The tree that was read last is in force no more: the next is read anew, also
+ * what is read once only (leases).
+ */
+void db_view_forget(struct db_view *view);
 
 /*
  * The tree, which the caller frees; NULL when the database has no row in table

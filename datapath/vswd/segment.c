@@ -10,12 +10,15 @@
  */
 #include "vswd/segment.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/log.h"
 #include "vswd/frames.h"
+#include "vswd/segment_rows.h"
 #include "vswd/vbond.h"
 
 LOG_MODULE(segment);
@@ -310,6 +313,7 @@ static void destroy(struct segment *seg)
 	for (int i = 0; i < ROUTER_N_SIDES; i++)
 		neighbor_table_destroy(seg->neighbors[i]);
 	cfg_segment_unref(seg->config);
+	segment_rows_free(seg);
 	free(seg->error);
 	free(seg);
 }
@@ -527,6 +531,13 @@ void segment_send(struct segment *seg, enum router_side side, const void *frame,
 		frames_inject(seg->vs, v, frame, len);
 }
 
+void segments_port_gone(struct vswitch *vs, const struct vport *v)
+{
+	for (struct segment *seg = vs->segments; seg; seg = seg->next)
+		if (seg->bridge == v->bridge && seg->services && v->number)
+			segment_services_port_gone(seg->services, v->number);
+}
+
 /* --- once a second ---------------------------------------------------------
  */
 
@@ -592,6 +603,15 @@ void segment_changed(struct segment *seg)
 {
 	seg->vs->changed = true;
 	wake(seg->vs);
+}
+
+const char *segment_ip_format(const struct ip_address *ip,
+			      char buf[IP_TEXT_SIZE])
+{
+	if (!ip->len || !inet_ntop(ip->len == 4 ? AF_INET : AF_INET6, ip->bytes,
+				   buf, IP_TEXT_SIZE))
+		snprintf(buf, IP_TEXT_SIZE, "none");
+	return buf;
 }
 
 void segment_mark_dirty(struct segment *seg)

@@ -6,6 +6,7 @@
  *
  *	segment_services.c  ARP, neighbor discovery, pings, DHCP, DHCPv6
  *	segment_leases.c    leases in the database
+ *	segment_rows.c	    what else the database is told
  *	segment_dns.c	    sockets of the name service
  *	segment_uplink.c    the outside on a bridge: addresses, next hops, ARP
  *	segment_nat.c	    the NAT, its forwards, its state over a restart
@@ -63,6 +64,10 @@ struct segment {
 	char *error;	   /* what does not work, in one line; NULL: all does */
 	bool dirty;	   /* the database is to be told */
 
+	/* segment_rows.c's own */
+	json_t *told, *told_stats; /* what the database has, by row */
+	json_t *forward_errors;	   /* by row */
+
 	/* segment.c's own */
 	bool configured;
 	struct fwd_gateway *gateway; /* of the snapshot under construction */
@@ -109,6 +114,8 @@ void segments_receive(struct vswitch *vs, struct vport *v,
 		      const struct punt_record *record);
 /* The snapshot is in force: what only the former needed may be freed. */
 void segments_published(struct vswitch *vs);
+/* A port of a bridge goes. */
+void segments_port_gone(struct vswitch *vs, const struct vport *v);
 /* Once a second, while there are segments. */
 void segments_tick(struct vswitch *vs);
 
@@ -133,12 +140,19 @@ void segment_send_ip(struct segment *seg, void *frame, size_t len);
 int segment_resolve(struct segment *seg, enum router_side side,
 		    const struct ip_address *next_hop, uint32_t asker,
 		    uint64_t *mac);
+/* The destination in an IP packet behind an Ethernet header; NULL: none. */
+const uint8_t *segment_destination(const uint8_t *frame, size_t len,
+				   unsigned *ip_len);
 /* Its timer is set by what the parts have to do next. After any call of them.
  */
 void segment_arm(struct segment *seg);
 /* The router is to be made anew, with the next snapshot, which this asks for.
  */
 void segment_changed(struct segment *seg);
+/* "10.20.0.1" or "fd20::1"; "none" of length 0. Returns buf. */
+#define IP_TEXT_SIZE 46
+const char *segment_ip_format(const struct ip_address *ip,
+			      char buf[IP_TEXT_SIZE]);
 /* Status columns are to be written. */
 void segment_mark_dirty(struct segment *seg);
 /*
@@ -147,6 +161,9 @@ void segment_mark_dirty(struct segment *seg);
  */
 void segment_set_forward_error(struct segment *seg, const struct uuid *forward,
 			       const char *why);
+/* Why it is not in force, whoever says so; NULL: it is. */
+const char *segment_forward_error(const struct segment *seg,
+				  const struct cfg_forward *f);
 
 /* --- segment_services.c --------------------------------------------------- */
 
@@ -166,6 +183,9 @@ int segment_services_resolve(struct segment_services *services,
 const char *segment_services_conflict(const struct segment_services *services);
 struct dhcp *segment_services_dhcp(struct segment_services *services);
 struct station *segment_services_station(struct segment_services *services);
+/* The port of the segment's bridge goes: so does who was behind it. */
+void segment_services_port_gone(struct segment_services *services,
+				uint16_t number);
 void segment_services_run(struct segment_services *services, uint64_t now_ms);
 uint64_t segment_services_next_ms(const struct segment_services *services);
 
@@ -194,6 +214,10 @@ void segment_dns_receive(struct segment_dns *dns,
 const char *segment_dns_socket(const struct segment_dns *dns);
 void segment_dns_run(struct segment_dns *dns, uint64_t now_ms);
 uint64_t segment_dns_next_ms(const struct segment_dns *dns);
+const struct dns_counters *segment_dns_counters(const struct segment_dns *dns);
+/* The resolvers that are asked: how many, and in *serversp which. */
+unsigned segment_dns_servers(const struct segment_dns *dns,
+			     const struct resolver **serversp);
 
 /* --- segment_uplink.c ----------------------------------------------------- */
 
@@ -239,6 +263,11 @@ void segment_host_configure(struct segment_host *host);
 void segment_error_send(struct segment *seg,
 			const struct segment_packet *packet);
 
+/* The same of one that ROUTER_RESOLVE was said of, and nobody answers. */
+void segment_error_unreached(struct segment *seg,
+			     const struct segment_packet *packet);
+/* May one more be sent to that port now? Then it counts as sent. */
+bool segment_error_allowed(struct segment *seg, uint32_t port);
 void segment_error_clear(struct segment *seg);
 /*
  * What segment_error_send() would send, into room (SEGMENT_ERROR_MAX bytes):
@@ -251,6 +280,9 @@ size_t segment_error_build(const struct segment_packet *packet,
 
 /* ROUTER_RESOLVE: keeps it until the MAC is known, a few for each next hop. */
 void segment_hold(struct segment *seg, const struct segment_packet *packet);
+/* The same to a next hop that is known. */
+void segment_hold_for(struct segment *seg, const struct segment_packet *packet,
+		      const struct ip_address *next_hop);
 /* mac 0: nobody has the address; those who sent are told (host unreachable). */
 void segment_hold_resolved(struct segment *seg, enum router_side side,
 			   const struct ip_address *next_hop, uint64_t mac);
@@ -262,5 +294,7 @@ uint64_t segment_hold_next_ms(const struct segment *seg);
 
 /* What segment/show shows; the caller's. */
 json_t *segment_to_json(const struct segment *seg);
+/* What segment/neighbors shows. */
+json_t *segment_neighbors_json(const struct segment *seg);
 
 #endif

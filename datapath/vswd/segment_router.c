@@ -122,9 +122,8 @@ int segment_resolve(struct segment *seg, enum router_side side,
 	return -EHOSTUNREACH;
 }
 
-/* The destination address in an IP packet behind an Ethernet header. */
-static const uint8_t *find_destination(const uint8_t *frame, size_t len,
-				       unsigned *ip_len)
+const uint8_t *segment_destination(const uint8_t *frame, size_t len,
+				   unsigned *ip_len)
 {
 	const uint8_t *ip = frame + ETH_HEADER_LEN;
 
@@ -141,24 +140,28 @@ static const uint8_t *find_destination(const uint8_t *frame, size_t len,
 
 void segment_send_ip(struct segment *seg, void *frame_, size_t len)
 {
-	struct segment_packet packet = { .note.what = ROUTER_RESOLVE };
-	uint8_t *frame = frame_, next_hop[16];
+	struct segment_packet packet = {
+		.note.what = ROUTER_RESOLVE,
+		.client.port = UINT32_MAX,
+		.frame = frame_,
+		.len = len,
+	};
+	struct ip_address next_hop = { 0 };
+	uint8_t *frame = frame_;
 	enum router_side side;
 	const uint8_t *to;
 	unsigned ip_len;
 
-	to = find_destination(frame, len, &ip_len);
+	to = segment_destination(frame, len, &ip_len);
 	if (!to || !seg->router ||
-	    !router_find_way(seg->router, to, ip_len, &side, next_hop) ||
+	    !router_find_way(seg->router, to, ip_len, &side, next_hop.bytes) ||
 	    !seg->ports[side])
 		return;
+	next_hop.len = ip_len;
 	memset(frame, 0, 6);
 	store_be16(frame + 6, seg->ports[side]->interface->mac >> 32);
 	store_be32(frame + 8, seg->ports[side]->interface->mac);
 	store_be16(frame + 12, ip_len == 4 ? ETH_TYPE_IPV4 : ETH_TYPE_IPV6);
 	packet.note.in = packet.note.side = side;
-	packet.client.port = UINT32_MAX;
-	packet.frame = frame;
-	packet.len = len;
-	segment_hold(seg, &packet);
+	segment_hold_for(seg, &packet, &next_hop);
 }

@@ -9,59 +9,6 @@
 
 #define MISSING __attribute__((weak))
 
-MISSING struct segment_services *segment_services_create(struct segment *seg)
-{
-	return NULL;
-}
-
-MISSING void segment_services_destroy(struct segment_services *services)
-{
-}
-
-MISSING void segment_services_configure(struct segment_services *services)
-{
-}
-
-MISSING void segment_services_receive(struct segment_services *services,
-				      const struct segment_packet *packet)
-{
-}
-
-MISSING int segment_services_resolve(struct segment_services *services,
-				     const struct ip_address *ip,
-				     uint32_t asker, uint64_t *mac)
-{
-	return -1;
-}
-
-MISSING const char *segment_services_conflict(
-	const struct segment_services *services)
-{
-	return NULL;
-}
-
-MISSING struct dhcp *segment_services_dhcp(struct segment_services *services)
-{
-	return NULL;
-}
-
-MISSING struct station *segment_services_station(
-	struct segment_services *services)
-{
-	return NULL;
-}
-
-MISSING void segment_services_run(struct segment_services *services,
-				  uint64_t now_ms)
-{
-}
-
-MISSING uint64_t
-segment_services_next_ms(const struct segment_services *services)
-{
-	return UINT64_MAX;
-}
-
 MISSING struct segment_leases *segment_leases_create(struct segment *seg)
 {
 	return NULL;
@@ -192,45 +139,6 @@ MISSING void segment_set_forward_error(struct segment *seg,
 				       const struct uuid *forward,
 				       const char *why)
 {
-}
-
-MISSING void segment_error_send(struct segment *seg,
-				const struct segment_packet *packet)
-{
-}
-
-MISSING void segment_error_clear(struct segment *seg)
-{
-}
-
-MISSING size_t segment_error_build(const struct segment_packet *packet,
-				   const struct ip_address *from, uint8_t *room)
-{
-	return 0;
-}
-
-MISSING void segment_hold(struct segment *seg,
-			  const struct segment_packet *packet)
-{
-}
-
-MISSING void segment_hold_resolved(struct segment *seg, enum router_side side,
-				   const struct ip_address *next_hop,
-				   uint64_t mac)
-{
-}
-
-MISSING void segment_hold_clear(struct segment *seg)
-{
-}
-
-MISSING void segment_hold_run(struct segment *seg, uint64_t now_ms)
-{
-}
-
-MISSING uint64_t segment_hold_next_ms(const struct segment *seg)
-{
-	return UINT64_MAX;
 }
 
 MISSING struct cfg_segment *cfg_segment_ref(const struct cfg_segment *segment)

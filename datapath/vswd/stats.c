@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vswd/segment_rows.h"
 #include "vswd/status.h"
 
 enum drop_side { RX_DROPPED, RX_ERROR, TX_DROPPED, TX_ERROR };
@@ -32,6 +33,7 @@ static const uint8_t sides[N_DROP_REASONS] = {
 	[DROP_SAME_PORT] = RX_DROPPED,
 	[DROP_NO_DESTINATION] = RX_DROPPED,
 	[DROP_PATCH_LOOP] = RX_DROPPED,
+	[DROP_ISOLATED] = RX_DROPPED,
 	[DROP_RX_OVERFLOW] = RX_DROPPED,
 	[DROP_TX_FULL] = TX_DROPPED,
 	[DROP_TX_DOWN] = TX_DROPPED,
@@ -40,6 +42,15 @@ static const uint8_t sides[N_DROP_REASONS] = {
 	[DROP_TX_ERROR] = TX_ERROR,
 	[DROP_TX_OFFLOAD] = TX_ERROR,
 	[DROP_BOND_DOWN] = TX_DROPPED,
+	[DROP_ROUTE_OTHER] = RX_DROPPED,
+	[DROP_ROUTE_PROTOCOL] = RX_DROPPED,
+	[DROP_ROUTE_MALFORMED] = RX_ERROR,
+	[DROP_ROUTE_SOURCE] = RX_DROPPED,
+	[DROP_ROUTE_MARTIAN] = RX_DROPPED,
+	[DROP_ROUTE_NO_WAY] = RX_DROPPED,
+	[DROP_ROUTE_TTL] = RX_DROPPED,
+	[DROP_ROUTE_TOO_BIG] = RX_DROPPED,
+	[DROP_ROUTE_FRAGMENTS] = RX_DROPPED,
 	[DROP_NAT_MALFORMED] = RX_ERROR,
 	[DROP_NAT_PROTOCOL] = RX_DROPPED,
 	[DROP_NAT_UNSOLICITED] = RX_DROPPED,
@@ -48,6 +59,8 @@ static const uint8_t sides[N_DROP_REASONS] = {
 	[DROP_NAT_LIMIT] = RX_DROPPED,
 	[DROP_NAT_FRAGMENT] = RX_DROPPED,
 	[DROP_NAT_BUSY] = RX_DROPPED,
+	[DROP_HOLD_FULL] = RX_DROPPED,
+	[DROP_HOLD_UNREACHED] = RX_DROPPED,
 };
 
 /* "bad-source" is counted as drop_bad_source. */
@@ -162,4 +175,5 @@ void stats_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 	for (node = hmap_next(&vs->vports, NULL); node;
 	     node = hmap_next(&vs->vports, node))
 		tell_stats(CONTAINER_OF(node, struct vport, node), operations);
+	segment_rows_collect_stats(vs, schema, operations);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/segment_rows.h"
 #include "vswd/vbond.h"
 
 static json_t *nothing(void)
@@ -225,6 +226,7 @@ void status_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 		if (v->port && !v->told_stats)
 			stats_collect_port(v, schema, operations);
 	}
+	segment_rows_collect(vs, schema, operations);
 }
 
 void status_collect_cur_cfg(const struct vswitch *vs, json_t *operations)
@@ -263,6 +265,7 @@ void status_forget(struct vswitch *vs)
 
 	if (vs->config)
 		vs->config->cur_cfg = ~vs->config->next_cfg;
+	segment_rows_forget(vs);
 	for (struct bridge *b = vs->bridges; b; b = b->next) {
 		b->dirty = true;
 		for (struct vbond *vb = b->bonds; vb; vb = vb->next) {

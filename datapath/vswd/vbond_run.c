@@ -177,10 +177,19 @@ void vbond_stop(struct vbond *vb)
 /* --- links -----------------------------------------------------------------
  */
 
+static bool was_up(const struct vport *v)
+{
+	struct bond_member_status s;
+
+	bond_get_member_status(vport_bond_member(v), vswitch_now_ms(), &s);
+	return s.link_up;
+}
+
 /*
  * Not before workers have it: what the bond says to its partner goes out by the
  * snapshot in force. Devices that cannot be asked, and what is no device, are
- * up as for carrier.
+ * up as for carrier. One that is asked says that it is up before the kernel
+ * has heard of the carrier, without which the port sends nothing.
  */
 static bool link_is_up(const struct vport *v)
 {
@@ -190,7 +199,7 @@ static bool link_is_up(const struct vport *v)
 		return false;
 	if (polls_links(v->bond) && v->status.ifindex &&
 	    !miimon_read(v->interface->name, &up))
-		return up;
+		return up && (v->status.link_up || was_up(v));
 	return v->status.link_up;
 }
 

@@ -9,6 +9,7 @@
 #include "ovsdb-lite/hash.h"
 #include "vswd/discovery.h"
 #include "vswd/frames.h"
+#include "vswd/segment.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
 
@@ -258,6 +259,7 @@ void vport_destroy(struct vswitch *vs, struct vport *v)
 		vbond_leave(v, false);
 	} else {
 		d->fate = NUMBER_FREED;
+		segments_port_gone(vs, v);
 		bridge_orphan_number(v->bridge, v->number);
 	}
 	remove_dirty(vs, v);

@@ -290,6 +290,35 @@ static void servers_are_tried_in_turn(void **state)
 	assert_true(dns_next_ms(dns) == UINT64_MAX);
 }
 
+/* Questions do not wait, one after the other, for a server that is dead. */
+static void a_dead_server_is_asked_last(void **state)
+{
+	ask_as(0, 1, "x.org", DNS_A);
+	assert_int_equal(asked_server.ip.bytes[3], 1);
+	now += DNS_TRY_MS;
+	dns_run(dns, now);
+	assert_int_equal(asked_server.ip.bytes[3], 2);
+	server_answers(0, 0);
+	ask_as(0, 2, "x.org", DNS_A);
+	assert_int_equal(asked_server.ip.bytes[3], 2);
+	server_answers(0, 0);
+	/* but it is the first of the list */
+	now += DNS_AVOID_MS;
+	ask_as(0, 3, "x.org", DNS_A);
+	assert_int_equal(asked_server.ip.bytes[3], 1);
+	/* its socket says so at once */
+	dns_answer_failed(dns, asked_query, now);
+	assert_int_equal(asked_server.ip.bytes[3], 2);
+	assert_int_equal(n_open, 1);
+	server_answers(0, 0);
+	ask_as(0, 4, "x.org", DNS_A);
+	assert_int_equal(asked_server.ip.bytes[3], 2);
+	make_servers(2);
+	ask_as(0, 5, "x.org", DNS_A);
+	assert_int_equal(asked_server.ip.bytes[3], 1);
+	assert_int_equal(n_sent, 3);
+}
+
 static void another_server_may_know_better(void **state)
 {
 	ask_as(0, 1, "x.org", DNS_A);
@@ -338,6 +367,31 @@ static void rfc1035_4_1_1_an_answer_too_long_is_cut(void **state)
 	server_answers(0, 600);
 	assert_true(sent_len <= 512);
 	assert_true(load_be16(sent + 2) & DNS_FLAG_TC);
+}
+
+/* Whatever the client takes (RFC 6891): nobody fragments it. */
+static void what_the_mtu_does_not_hold_is_cut(void **state)
+{
+	static const struct hash_key key = { 3, 4 };
+	static const uint8_t opt[11] = { 0, 0, DNS_OPT, 0xff, 0xff };
+	struct dns_client c = client_of(0);
+	uint8_t room[300];
+	size_t len = question(room, 1, "x.org", DNS_A);
+
+	memcpy(room + len, opt, sizeof(opt));
+	room[11] = 1;
+	dns_destroy(dns);
+	config.mtu = 1400;
+	dns = dns_create(&config, &key, &ops, NULL);
+	make_servers(1);
+	for (unsigned over = 0; over < 2; over++) {
+		dns_receive(dns, &c, room, len + sizeof(opt), now);
+		server_answers(0, 1400 - 28 - asked_len + over);
+		assert_int_equal(n_sent, over + 1);
+		assert_int_equal(sent_len <= 512, over);
+		assert_int_equal(load_be16(sent + 2) & DNS_FLAG_TC,
+				 over ? DNS_FLAG_TC : 0);
+	}
 }
 
 static void malformed_questions(void **state)
@@ -443,10 +497,12 @@ int main(void)
 		T(names_that_are_not_ours_are_relayed),
 		T(an_answer_must_fit),
 		T(servers_are_tried_in_turn),
+		T(a_dead_server_is_asked_last),
 		T(another_server_may_know_better),
 		T(repeated_questions_wait),
 		T(limits_hold_for_address_and_port),
 		T(rfc1035_4_1_1_an_answer_too_long_is_cut),
+		T(what_the_mtu_does_not_hold_is_cut),
 		T(malformed_questions),
 		T(rfc7766_connections),
 		T(connections_are_bounded),

@@ -1,0 +1,368 @@
+/* What the settings of a segment say together (segment_rules.h). */
+#include "ctl/segment_rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/segment_settings.h"
+
+#define MTU6_MIN 1280 /* RFC 8200 5 */
+
+/* Options that only an outside on a bridge, or only a subnet, gives a use. */
+static const char *const by_bridge[] = {
+	"outside-address",  "outside-gateway", "outside-address6",
+	"outside-gateway6", "outside-tag",     "outside-mtu",
+	"nat-sessions",	    "nat-clients",     "udp-timeout",
+	"tcp-timeout",	    "icmp-timeout",    "filtering",
+	"client-sessions",  "client-ports",    "client-rate",
+};
+
+static bool is_type(const struct segment_plan *plan, const char *type)
+{
+	return !strcmp(plan->type, type);
+}
+
+const char *segment_plan_option(const struct segment_plan *plan,
+				const char *key)
+{
+	for (size_t i = 0; i < plan->n_options; i++)
+		if (!strcmp(plan->options[i].key, key))
+			return plan->options[i].value;
+	return NULL;
+}
+
+bool segment_plan_is_by_host(const struct segment_plan *plan)
+{
+	return is_type(plan, "nat") &&
+	       (!plan->outside || !strcmp(plan->outside, "host"));
+}
+
+bool segment_lease_parse(const char *value, struct net_addr *ip,
+			 const char **name)
+{
+	size_t n = strcspn(value, ",");
+	char text[NET_TEXT_MAX];
+
+	if (n >= sizeof(text))
+		return false;
+	memcpy(text, value, n);
+	text[n] = '\0';
+	*name = value[n] ? value + n + 1 : NULL;
+	return net_addr_parse(ip, text, 4) &&
+	       (!*name || net_is_label(*name, strlen(*name)));
+}
+
+/* --- what it may have at all ---------------------------------------------- */
+
+static char *check_type(const struct segment_plan *plan)
+{
+	bool subnet = plan->subnet || plan->subnet6;
+
+	if (is_type(plan, "bridged") && (subnet || plan->n_leases))
+		return xasprintf("segment %s is bridged: addresses are those "
+				 "of its LAN, it has no subnet and no leases "
+				 "of its own",
+				 plan->name);
+	if (!subnet && (is_type(plan, "nat") || is_type(plan, "host-only")))
+		return xasprintf("segment %s is %s and needs a subnet, such "
+				 "as 10.20.0.0/24",
+				 plan->name, plan->type);
+	if (plan->outside && !is_type(plan, "nat"))
+		return xasprintf("segment %s is %s: outside=%s is for "
+				 "segments of type nat only",
+				 plan->name, plan->type, plan->outside);
+	if (plan->outside && !strcmp(plan->outside, plan->name))
+		return xasprintf("segment %s cannot be outside of itself; "
+				 "outside is host, or another bridge",
+				 plan->name);
+	return NULL;
+}
+
+/* --- what has to be in the subnet ----------------------------------------- */
+
+static char *refuse(const struct segment_plan *plan, const char *key,
+		    const char *value, char *doubt)
+{
+	char *why = xasprintf("segment %s cannot have %s=%s: %s", plan->name,
+			      key, value, doubt);
+
+	free(doubt);
+	return why;
+}
+
+/* NULL: each machine's address may be any of the range. */
+static char *range_doubt(const struct segment_nets *nets,
+			 const struct net_range *range)
+{
+	struct net_addr first, last;
+	char buf[NET_TEXT_MAX];
+
+	if (!nets->subnet.addr.version)
+		return segment_nets_doubt(nets, &range->first);
+	net_prefix_ends(&nets->subnet, &first, &last);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct net_addr *a = i ? &range->last : &range->first;
+
+		if (!net_prefix_has(&nets->subnet, a) ||
+		    !net_addr_compare(a, &first) || !net_addr_compare(a, &last))
+			return xasprintf("%s is no machine's address in the "
+					 "subnet",
+					 net_addr_text(a, buf));
+	}
+	return NULL;
+}
+
+static char *check_range(const struct segment_plan *plan,
+			 const struct segment_nets *nets)
+{
+	const char *text = segment_plan_option(plan, "dhcp-range");
+	struct net_range range;
+	char *doubt;
+
+	if (!text || !net_range_parse(&range, text, 4))
+		return NULL; /* segment_settings.h tells it */
+	doubt = range_doubt(nets, &range);
+	return doubt ? refuse(plan, "dhcp-range", text, doubt) : NULL;
+}
+
+/* It would be of no use to a client that cannot reach it. */
+static char *check_router(const struct segment_plan *plan,
+			  const struct segment_nets *nets)
+{
+	const char *text = segment_plan_option(plan, "router");
+	char buf[NET_TEXT_MAX];
+	struct net_addr addr;
+
+	if (!text || !net_addr_parse(&addr, text, 4) ||
+	    !nets->subnet.addr.version || net_prefix_has(&nets->subnet, &addr))
+		return NULL;
+	return refuse(plan, "router", text,
+		      xasprintf("%s is not in %s", net_addr_text(&addr, buf),
+				plan->subnet));
+}
+
+static bool route_part(const char *text, void *arg)
+{
+	const struct segment_nets *nets = arg;
+	const char *equals = strchr(text, '=');
+	struct net_addr gateway;
+
+	/* Its grammar is looked at elsewhere. */
+	return !equals || !net_addr_parse(&gateway, equals + 1, 4) ||
+	       net_prefix_has(&nets->subnet, &gateway);
+}
+
+static char *check_dhcp_routes(const struct segment_plan *plan,
+			       struct segment_nets *nets)
+{
+	const char *text = segment_plan_option(plan, "routes");
+
+	if (!text || !nets->subnet.addr.version ||
+	    segment_list_each(text, route_part, nets))
+		return NULL;
+	return refuse(
+		plan, "routes", text,
+		xasprintf("machines reach routers in %s only", plan->subnet));
+}
+
+/* Options of IPv6, and which of two say the same. */
+static char *check_options(const struct segment_plan *plan)
+{
+	const char *ipv6 = segment_plan_option(plan, "ipv6");
+	const char *mtu = segment_plan_option(plan, "mtu");
+	const char *path = segment_plan_option(plan, "resolv-conf");
+
+	if (ipv6 && !strcmp(ipv6, "routed") && segment_plan_is_by_host(plan))
+		return refuse(plan, "ipv6", ipv6,
+			      xstrdup("the host's sockets cannot route; give "
+				      "outside=BRIDGE, or ipv6=nat"));
+	if (plan->subnet6 && mtu && strtol(mtu, NULL, 10) < MTU6_MIN)
+		return refuse(
+			plan, "mtu", mtu,
+			xasprintf("with IPv6 it is %d at least", MTU6_MIN));
+	if (path && segment_plan_option(plan, "dns-forward"))
+		return refuse(plan, "resolv-conf", path,
+			      xstrdup("dns-forward says whom to ask, too; "
+				      "remove one"));
+	return NULL;
+}
+
+/* --- static leases -------------------------------------------------------- */
+
+/* Of the first n: has one this address or name? */
+static const struct segment_pair *find_lease(const struct segment_plan *plan,
+					     size_t n,
+					     const struct net_addr *ip,
+					     const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *other_name;
+		struct net_addr other;
+
+		if (!segment_lease_parse(plan->leases[i].value, &other,
+					 &other_name))
+			continue;
+		if (!net_addr_compare(ip, &other) ||
+		    (name && other_name && !strcasecmp(name, other_name)))
+			return &plan->leases[i];
+	}
+	return NULL;
+}
+
+static char *check_lease(const struct segment_plan *plan,
+			 const struct segment_nets *nets, size_t i)
+{
+	const struct segment_pair *lease = &plan->leases[i], *other;
+	struct net_addr ip;
+	const char *name;
+	char mac[18], *doubt = NULL;
+
+	if (!net_mac_parse(mac, lease->key))
+		doubt = xstrdup("the key is the MAC address of one device, "
+				"such as 52:54:00:00:00:01");
+	else if (!segment_lease_parse(lease->value, &ip, &name))
+		doubt = xstrdup("the value is an IPv4 address, or "
+				"ADDRESS,NAME with a name of letters, digits "
+				"and dashes");
+	else
+		doubt = segment_nets_doubt(nets, &ip);
+	if (!doubt) {
+		other = find_lease(plan, i, &ip, name);
+		if (other)
+			doubt = xasprintf("%s has %s already", other->key,
+					  other->value);
+	}
+	if (!doubt)
+		return NULL;
+	doubt = refuse(plan, lease->key, lease->value, doubt);
+	return doubt;
+}
+
+static char *check_leases(const struct segment_plan *plan,
+			  const struct segment_nets *nets)
+{
+	char *why = NULL;
+
+	for (size_t i = 0; !why && i < plan->n_leases; i++)
+		why = check_lease(plan, nets, i);
+	return why;
+}
+
+/* --- others --------------------------------------------------------------- */
+
+static char *check_overlap(const struct segment_plan *plan, const char *mine,
+			   const struct segment_plan *other, const char *theirs)
+{
+	struct net_prefix a, b;
+
+	if (!mine || !theirs || !net_prefix_parse(&a, mine, 0) ||
+	    !net_prefix_parse(&b, theirs, 0) || !net_prefix_overlaps(&a, &b))
+		return NULL;
+	return xasprintf("segment %s cannot have subnet %s: segment %s has "
+			 "%s; take another",
+			 plan->name, mine, other->name, theirs);
+}
+
+static char *check_others(const struct segment_plan *plan,
+			  const struct segment_plan *others, size_t n_others)
+{
+	char *why = NULL;
+
+	for (size_t i = 0; !why && i < n_others; i++) {
+		why = check_overlap(plan, plan->subnet, &others[i],
+				    others[i].subnet);
+		if (!why)
+			why = check_overlap(plan, plan->subnet6, &others[i],
+					    others[i].subnet6);
+	}
+	return why;
+}
+
+/* The gateway would be on one network with both feet (RFC 4787 REQ-7). */
+static char *check_outside_net(const struct segment_plan *plan,
+			       const struct segment_nets *nets, const char *key)
+{
+	const char *text = segment_plan_option(plan, key);
+	char part[NET_TEXT_MAX];
+	struct net_prefix net;
+	size_t n = text ? strcspn(text, ", ") : 0;
+
+	if (!n || n >= sizeof(part))
+		return NULL;
+	memcpy(part, text, n);
+	part[n] = '\0';
+	if (!net_prefix_parse(&net, part, 0) ||
+	    !(net_prefix_overlaps(&net, &nets->subnet) ||
+	      net_prefix_overlaps(&net, &nets->subnet6)))
+		return NULL;
+	return refuse(plan, key, text,
+		      xstrdup("that is the segment's own subnet; inside and "
+			      "outside are two networks"));
+}
+
+/* With addresses by DHCP and the like, the gateway comes that way, too. */
+static char *check_outside_gateway(const struct segment_plan *plan,
+				   const char *key, const char *address_key)
+{
+	const char *text = segment_plan_option(plan, key);
+	const char *addresses = segment_plan_option(plan, address_key);
+
+	if (!text || segment_plan_is_by_host(plan) ||
+	    (addresses && strchr(addresses, '/')))
+		return NULL;
+	return refuse(plan, key, text,
+		      xasprintf("its address outside comes by itself, and the "
+				"gateway with it; set %s=ADDRESS/LENGTH, too",
+				address_key));
+}
+
+char *segment_plan_check(const struct segment_plan *plan,
+			 const struct segment_plan *others, size_t n_others)
+{
+	struct segment_nets nets;
+	char *why = check_type(plan);
+
+	if (!why)
+		why = segment_nets_read(plan, &nets);
+	if (!why)
+		why = check_others(plan, others, n_others);
+	if (!why)
+		why = check_range(plan, &nets);
+	if (!why)
+		why = check_router(plan, &nets);
+	if (!why)
+		why = check_dhcp_routes(plan, &nets);
+	if (!why)
+		why = check_options(plan);
+	if (!why)
+		why = check_outside_gateway(plan, "outside-gateway",
+					    "outside-address");
+	if (!why)
+		why = check_outside_gateway(plan, "outside-gateway6",
+					    "outside-address6");
+	if (!why)
+		why = check_outside_net(plan, &nets, "outside-address");
+	if (!why)
+		why = check_outside_net(plan, &nets, "outside-address6");
+	if (!why)
+		why = check_leases(plan, &nets);
+	if (!why)
+		why = segment_forwards_check(plan, &nets, others, n_others);
+	return why;
+}
+
+char *segment_plan_doubt(const struct segment_plan *plan)
+{
+	bool bridge = is_type(plan, "nat") && !segment_plan_is_by_host(plan);
+
+	for (size_t i = 0; !bridge && i < ARRAY_SIZE(by_bridge); i++)
+		if (segment_plan_option(plan, by_bridge[i]))
+			return xasprintf("segment %s: %s has no effect: it is "
+					 "for type nat with outside=BRIDGE",
+					 plan->name, by_bridge[i]);
+	if (plan->n_options && !plan->subnet && !plan->subnet6)
+		return xasprintf("segment %s: %s has no effect: it has no "
+				 "subnet, so no gateway",
+				 plan->name, plan->options[0].key);
+	return NULL;
+}

@@ -1,0 +1,88 @@
+/*
+ * The way from a gateway's router back into a bridge, or to the control thread.
+ * What comes here is known to be well formed, untagged, to one station, and
+ * from the gateway's own address, so it needs no admission and teaches nothing:
+ * the stage is filled in as ingress and lookup would have done.
+ */
+#include "forward/punt.h"
+#include "forward/stage.h"
+#include "packet/csum.h"
+
+static inline uint64_t mac_at(const uint8_t *h)
+{
+	uint64_t v;
+
+	memcpy(&v, h, sizeof(v));
+	return __builtin_bswap64(v) >> 16;
+}
+
+static void drop_all(const struct pipeline *pl, const struct fwd_port *in,
+		     struct packet *const packets[], unsigned n,
+		     enum drop_reason reason)
+{
+	for (unsigned i = 0; i < n; i++)
+		drop(pl, in, packets[i], reason);
+}
+
+/* Returns their bytes. */
+static uint64_t fill_in(struct stage *s, const struct fwd_port *in,
+			struct packet *const packets[], unsigned n)
+{
+	const struct vlan_state vlan = { .vid = in->native_vid };
+	const struct fdb *fdb = in->bridge->fdb;
+	fdb_key key = fdb_make_key(0, in->native_vid), last = 0;
+	const struct fdb_bucket *bucket = NULL;
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct item *item = &s->items[i];
+		struct packet *p = packets[i];
+
+		item->packet = p;
+		item->src = key | mac_at(p->header + 6);
+		item->dst = key | mac_at(p->header);
+		item->vlan.word = vlan.word;
+		item->tpid = in->tpid;
+		if (item->dst != last) {
+			last = item->dst;
+			bucket = fdb_prefetch(fdb, last);
+		}
+		item->dst_bucket = bucket;
+		bytes += p->len;
+	}
+	return bytes;
+}
+
+void gateway_enter(struct pipeline *pl, const struct fwd_port *in,
+		   struct packet *const packets[], unsigned n)
+{
+	struct port_counters *c = in->port->counters[pl->thread];
+	struct stage *s;
+
+	if (unlikely(in->native_vid == VLAN_VID_NONE)) {
+		drop_all(pl, in, packets, n, DROP_UNTAGGED_NOT_ALLOWED);
+		return;
+	}
+	s = pl->stages[++pl->depth];
+	s->in = s->as = in;
+	s->n_items = n;
+	s->n_groups = 0;
+	counter_add(&c->rx_bytes, fill_in(s, in, packets, n));
+	counter_add(&c->rx_packets, n);
+	lookup_routed(s);
+	output_burst(pl, s);
+	pl->depth--;
+}
+
+enum punt_result gateway_punt(const struct pipeline *pl, struct packet *p,
+			      uint32_t id, uint64_t note)
+{
+	const struct fwd_port *in = pl->stages[0]->in;
+
+	if (!in || !in->punt)
+		return PUNT_FULL;
+	/* Those who read it check it; one that is out of reach stays wrong. */
+	if (p->offload.csum_needed)
+		(void)!packet_finish_csum(p);
+	return punt_to_gateway(in->punt, p, id, note);
+}

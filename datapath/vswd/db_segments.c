@@ -1,0 +1,356 @@
+#include "vswd/db_segments.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "vswd/config_check_segments.h"
+#include "vswd/config_read_segment.h"
+
+LOG_MODULE(config);
+
+/* A bridge's segment, and the rows that it was made of. */
+struct item {
+	struct item *next;
+	struct uuid bridge;
+	struct db_row_copy *row;
+	struct db_row_copy **forwards; /* as many as `read` has */
+	struct cfg_segment *read;      /* as the rows say, taken alone */
+	/* As it is among the others; may be `read` itself. NULL: not yet. */
+	struct cfg_segment *config;
+	struct segment_ports ports;
+	bool seen;
+};
+
+struct db_segments {
+	struct item *items; /* in no order */
+	bool changed;	    /* since they were compared */
+};
+
+struct db_segments *db_segments_create(void)
+{
+	return xcalloc(1, sizeof(struct db_segments));
+}
+
+/* --- rows ------------------------------------------------------------------
+ */
+
+static void forget_rows(struct item *item)
+{
+	if (!item->read)
+		return;
+	for (size_t i = 0; i < item->read->n_forwards; i++)
+		db_row_copy_free(item->forwards[i]);
+	free(item->forwards);
+	item->forwards = NULL;
+	db_row_copy_free(item->row);
+	item->row = NULL;
+	cfg_segment_unref(item->read);
+	item->read = NULL;
+}
+
+static void forget_item(struct item *item)
+{
+	forget_rows(item);
+	config_segment_ports_unref(&item->ports);
+	cfg_segment_unref(item->config);
+	free(item);
+}
+
+void db_segments_forget(struct db_segments *segments)
+{
+	struct item *item;
+
+	while ((item = segments->items)) {
+		segments->items = item->next;
+		forget_item(item);
+	}
+}
+
+void db_segments_destroy(struct db_segments *segments)
+{
+	db_segments_forget(segments);
+	free(segments);
+}
+
+static struct item *find_item(const struct db_segments *segments,
+			      const struct uuid *bridge)
+{
+	struct item *item = segments->items;
+
+	while (item && !uuid_equals(&item->bridge, bridge))
+		item = item->next;
+	return item;
+}
+
+/* The rows that the column refers to and that are there; *n of them. */
+static const struct ovsdb_client_row **find_rows(
+	const struct db_columns *columns, const struct ovsdb_client *client,
+	const struct ovsdb_client_row *row, enum db_column column,
+	enum db_table table, size_t *n)
+{
+	const struct ovsdb_datum *refs = db_get(columns, row, column);
+	const struct ovsdb_client_row **rows =
+		xcalloc((size_t)refs->n + 1, sizeof(struct ovsdb_client_row *));
+
+	*n = 0;
+	for (unsigned i = 0; i < refs->n; i++) {
+		rows[*n] = ovsdb_client_find(client, db_table_name(table),
+					     &refs->keys[i].uuid);
+		if (rows[*n])
+			++*n;
+	}
+	return rows;
+}
+
+static bool is_current(const struct db_columns *columns,
+		       const struct item *item, const struct segment_rows *rows)
+{
+	if (!item->read ||
+	    !uuid_equals(&item->read->uuid, &rows->segment->uuid) ||
+	    strcmp(item->read->name, rows->bridge) != 0 ||
+	    item->read->n_forwards != rows->n_forwards ||
+	    !db_row_copy_equals(columns, item->row, rows->segment))
+		return false;
+	for (size_t i = 0; i < rows->n_forwards; i++)
+		if (!uuid_equals(&item->read->forwards[i].uuid,
+				 &rows->forwards[i]->uuid) ||
+		    !db_row_copy_equals(columns, item->forwards[i],
+					rows->forwards[i]))
+			return false;
+	return true;
+}
+
+static void read_item(const struct db_columns *columns, struct item *item,
+		      const struct segment_rows *rows)
+{
+	forget_rows(item);
+	item->read = config_read_segment(columns, rows);
+	item->row = db_row_copy(columns, rows->segment, DB_SEGMENT);
+	item->forwards = xcalloc(rows->n_forwards, sizeof(*item->forwards));
+	for (size_t i = 0; i < rows->n_forwards; i++)
+		item->forwards[i] =
+			db_row_copy(columns, rows->forwards[i], DB_FORWARD);
+	config_doubt_segment(columns, rows, item->read);
+}
+
+void db_segments_read(struct db_segments *segments,
+		      const struct db_columns *columns,
+		      const struct ovsdb_client *client,
+		      const struct ovsdb_client_row *row,
+		      const struct cfg_bridge *bridge)
+{
+	const struct ovsdb_datum *ref = db_get(columns, row, DB_BRIDGE_SEGMENT);
+	struct segment_rows rows = { .bridge = bridge->name };
+	const struct ovsdb_client_row **forwards, **leases;
+	struct item *item = find_item(segments, &row->uuid);
+
+	if (ref->n)
+		rows.segment = ovsdb_client_find(
+			client, db_table_name(DB_SEGMENT), &ref->keys[0].uuid);
+	if (!rows.segment)
+		return;
+	if (!item) {
+		item = xcalloc(1, sizeof(*item));
+		item->bridge = row->uuid;
+		item->next = segments->items;
+		segments->items = item;
+	}
+	item->seen = true;
+	forwards = find_rows(columns, client, rows.segment, DB_SEGMENT_FORWARDS,
+			     DB_FORWARD, &rows.n_forwards);
+	rows.forwards = forwards;
+	if (!is_current(columns, item, &rows)) {
+		leases = find_rows(columns, client, rows.segment,
+				   DB_SEGMENT_LEASES, DB_LEASE, &rows.n_leases);
+		rows.leases = leases;
+		read_item(columns, item, &rows);
+		segments->changed = true;
+		free(leases);
+	}
+	free(forwards);
+}
+
+/* --- among others ----------------------------------------------------------
+ */
+
+static void sweep(struct db_segments *segments)
+{
+	struct item **p = &segments->items, *item;
+
+	while ((item = *p)) {
+		if (item->seen) {
+			item->seen = false;
+			p = &item->next;
+			continue;
+		}
+		*p = item->next;
+		forget_item(item);
+		segments->changed = true;
+	}
+}
+
+/* The same error as it has? Either may be NULL. */
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool same_errors(const struct cfg_segment *config,
+			const struct segment_check *check)
+{
+	if (!same_text(config->error, check->error))
+		return false;
+	for (size_t i = 0; i < config->n_forwards; i++)
+		if (!same_text(config->forwards[i].error,
+			       check->forward_errors[i]))
+			return false;
+	return true;
+}
+
+static const char *forward_error_before(const struct cfg_segment *before,
+					const struct uuid *uuid)
+{
+	for (size_t i = 0; before && i < before->n_forwards; i++)
+		if (uuid_equals(&before->forwards[i].uuid, uuid))
+			return before->forwards[i].error;
+	return NULL;
+}
+
+static void log_errors(const struct cfg_segment *now,
+		       const struct cfg_segment *before)
+{
+	if (now->error && !same_text(now->error, before ? before->error : NULL))
+		log_warn("%s", now->error);
+	for (size_t i = 0; i < now->n_forwards && !now->error; i++) {
+		const struct cfg_forward *f = &now->forwards[i];
+
+		if (f->error && !same_text(f->error, forward_error_before(
+							     before, &f->uuid)))
+			log_warn("segment %s: %s", now->name, f->error);
+	}
+}
+
+/* Another value for the item: what it makes up follows. */
+static void set_config(struct item *item, struct cfg_segment *config)
+{
+	log_errors(config, item->config);
+	cfg_segment_unref(item->config);
+	item->config = config;
+	config_segment_ports_unref(&item->ports);
+	config_segment_ports(config, &item->ports);
+}
+
+static bool is_of(const struct cfg_segment *config,
+		  const struct cfg_segment *read)
+{
+	return config && (config == read || config->base == read);
+}
+
+static bool has_errors(const struct segment_check *check)
+{
+	for (size_t i = 0; i < check->segment->n_forwards; i++)
+		if (check->forward_errors[i])
+			return true;
+	return check->error;
+}
+
+static void take_over(struct item *item, const struct segment_check *check)
+{
+	if (is_of(item->config, item->read) && same_errors(item->config, check))
+		return;
+	set_config(item, has_errors(check)
+				 ? cfg_segment_derive(item->read, check->error,
+						      check->forward_errors)
+				 : cfg_segment_ref(item->read));
+}
+
+static void compare_all(struct db_segments *segments,
+			const struct cfg_switch *config)
+{
+	struct segment_check *checks;
+	struct item *item;
+	size_t n = 0, i = 0;
+
+	for (item = segments->items; item; item = item->next)
+		n++;
+	checks = xcalloc(n, sizeof(*checks));
+	for (item = segments->items; item; item = item->next, i++) {
+		checks[i].segment = item->read;
+		checks[i].before = item->config;
+	}
+	config_check_segments(checks, n, config);
+	for (item = segments->items, i = 0; item; item = item->next, i++) {
+		take_over(item, &checks[i]);
+		segment_check_fini(&checks[i]);
+	}
+	free(checks);
+}
+
+/*
+ * Whether what they are compared with may have changed: rows have; or one was
+ * refused, which may be for the host's routes; or the bridges are others.
+ */
+static bool must_compare(const struct db_segments *segments,
+			 const struct cfg_switch *config)
+{
+	const struct item *item;
+
+	for (item = segments->items; item; item = item->next)
+		if (item->config != item->read ||
+		    !config_segment_has_bridges(item->read, config))
+			return true;
+	return segments->changed;
+}
+
+/* --- what they make up -----------------------------------------------------
+ */
+
+static struct cfg_bridge *find_bridge(const struct cfg_switch *config,
+				      const char *name)
+{
+	for (size_t i = 0; i < config->n_bridges; i++)
+		if (!strcmp(config->bridges[i]->name, name))
+			return config->bridges[i];
+	return NULL;
+}
+
+static void add_port(struct cfg_bridge *bridge, const struct cfg_port *port)
+{
+	if (!bridge || !port)
+		return;
+	bridge->ports = xrealloc(bridge->ports, (bridge->n_ports + 1) *
+							sizeof(*bridge->ports));
+	bridge->ports[bridge->n_ports++] = cfg_port_ref(port);
+}
+
+static void add_to_tree(const struct item *item, struct cfg_switch *config)
+{
+	struct cfg_bridge *own = find_bridge(config, item->config->name);
+
+	if (!own)
+		return;
+	cfg_segment_unref(own->segment);
+	own->segment = cfg_segment_ref(item->config);
+	add_port(own, item->ports.inside);
+	if (item->ports.outside)
+		add_port(find_bridge(config, item->config->uplink.bridge),
+			 item->ports.outside);
+	if (!item->ports.hostnet)
+		return;
+	config->bridges =
+		xrealloc(config->bridges,
+			 (config->n_bridges + 1) * sizeof(*config->bridges));
+	config->bridges[config->n_bridges++] =
+		config_segment_bridge(item->config, &item->ports);
+}
+
+void db_segments_finish(struct db_segments *segments, struct cfg_switch *config)
+{
+	sweep(segments);
+	if (must_compare(segments, config))
+		compare_all(segments, config);
+	segments->changed = false;
+	for (struct item *i = segments->items; i; i = i->next)
+		add_to_tree(i, config);
+}

@@ -115,21 +115,25 @@ static int read_bool(const struct port_config *config, const char *key,
 	return 0;
 }
 
+/* A name without a path is in the run directory. */
 static int read_dns(struct hostnet_options *options,
 		    const struct port_config *config, char **errp)
 {
 	const char *name = port_config_option(config, "dns-socket");
+	const char *dir = config->run_dir ? config->run_dir : ".";
+	char *path;
+	int error;
 
 	if (!name)
 		return 0;
-	if (name[0] == '/' || !config->run_dir)
-		options->dns_socket = xstrdup(name);
-	else
-		options->dns_socket = xasprintf("%s/%s", config->run_dir, name);
-	if (strlen(options->dns_socket) >=
-	    sizeof(((struct sockaddr_un *)0)->sun_path))
-		return bad(config, "dns-socket", options->dns_socket,
-			   "a path of at most 107 characters", errp);
+	path = name[0] == '/' ? xstrdup(name) : xasprintf("%s/%s", dir, name);
+	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
+		error = bad(config, "dns-socket", path,
+			    "a path of at most 107 characters", errp);
+		free(path);
+		return error;
+	}
+	options->dns_socket = path;
 	options->net.dns = options->net.has_ip4;
 	return 0;
 }

@@ -30,16 +30,18 @@ static uint64_t fill_in(struct stage *s, const struct fwd_port *in,
 {
 	const struct vlan_state vlan = { .vid = in->native_vid };
 	const struct fdb *fdb = in->bridge->fdb;
-	fdb_key key = fdb_make_key(0, in->native_vid), last = 0;
+	fdb_key key = fdb_make_key(0, in->native_vid), last = 0, src;
 	const struct fdb_bucket *bucket = NULL;
 	uint64_t bytes = 0;
+
+	src = key | mac_at(packets[0]->header + 6); /* one for all */
 
 	for (unsigned i = 0; i < n; i++) {
 		struct item *item = &s->items[i];
 		struct packet *p = packets[i];
 
 		item->packet = p;
-		item->src = key | mac_at(p->header + 6);
+		item->src = src;
 		item->dst = key | mac_at(p->header);
 		item->vlan.word = vlan.word;
 		item->tpid = in->tpid;

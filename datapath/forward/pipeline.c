@@ -92,26 +92,34 @@ void pipeline_forget(struct pipeline *pipeline)
 	pipeline->last_out = NULL;
 }
 
-static void count_sent(const struct fwd_port *out, unsigned thread,
-		       struct packet *const packets[], unsigned n)
+static __attribute__((noinline)) void count_groups(
+	struct port_counters *c, struct packet *const packets[], unsigned n)
 {
-	struct port_counters *c = out->port->counters[thread];
-	unsigned multicast = 0, broadcast = 0;
-	uint64_t bytes = 0;
-
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t mac = load_mac(packets[i]->header);
 
-		bytes += packets[i]->len;
 		if (mac == MAC_BROADCAST)
-			broadcast++;
+			counter_add(&c->tx_broadcast, 1);
 		else if (mac_is_multicast(mac))
-			multicast++;
+			counter_add(&c->tx_multicast, 1);
+	}
+}
+
+static inline void count_sent(const struct fwd_port *out, unsigned thread,
+			      struct packet *const packets[], unsigned n)
+{
+	struct port_counters *c = out->port->counters[thread];
+	unsigned first_bytes = 0;
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		bytes += packets[i]->len;
+		first_bytes |= packets[i]->header[0];
 	}
 	counter_add(&c->tx_packets, n);
 	counter_add(&c->tx_bytes, bytes);
-	counter_add(&c->tx_multicast, multicast);
-	counter_add(&c->tx_broadcast, broadcast);
+	if (unlikely(first_bytes & 1))
+		count_groups(c, packets, n);
 }
 
 /* Whether packets may go on into another bridge; if not they are dropped. */
@@ -154,7 +162,7 @@ struct routed {
 	const struct fwd_port *out; /* the port that it came to */
 	unsigned n;
 	bool flooded; /* others got it, too */
-	struct packet *packets[PACKET_BURST_MAX];
+	struct packet *const *packets;
 	struct router_result results[PACKET_BURST_MAX];
 };
 
@@ -210,13 +218,23 @@ static void send_routed(struct pipeline *pl, const struct routed *r,
 
 static void follow_verdicts(struct pipeline *pl, const struct routed *r)
 {
-	unsigned sides = 0;
+	unsigned sides = 0, ended = 0, side0;
 
 	for (unsigned i = 0; i < r->n; i++) {
-		if (likely(r->results[i].verdict == ROUTER_SEND))
+		if (likely(r->results[i].verdict == ROUTER_SEND)) {
 			sides |= 1u << r->results[i].side;
-		else
+		} else {
 			end_routed(pl, r, i);
+			ended++;
+		}
+	}
+	/* The usual burst: all of it by one side. */
+	side0 = r->results[0].side;
+	if (likely(!ended && sides == 1u << side0) &&
+	    likely(r->out->gateway->ports[side0])) {
+		gateway_enter(pl, r->out->gateway->ports[side0], r->packets,
+			      r->n);
+		return;
 	}
 	for (unsigned side = 0; sides; side++, sides >>= 1)
 		if (sides & 1)
@@ -240,6 +258,19 @@ static bool is_routing(const struct pipeline *pl, const struct fwd_port *out)
 	return false;
 }
 
+/* Fragments: those that were waited for, and those that were made. */
+static __attribute__((noinline)) void take_all(struct pipeline *pl,
+					       struct routed *r)
+{
+	const struct router *router = r->out->gateway->router;
+	struct packet *packets[PACKET_BURST_MAX];
+
+	r->packets = packets;
+	while ((r->n = router_take(router, pl->thread, packets, r->results,
+				   PACKET_BURST_MAX)))
+		follow_verdicts(pl, r);
+}
+
 static void run_router(struct pipeline *pl, struct routed *r)
 {
 	const struct router *router = r->out->gateway->router;
@@ -248,16 +279,24 @@ static void run_router(struct pipeline *pl, struct routed *r)
 	router_run(router, r->out->gateway_side, pl->thread, r->packets, r->n,
 		   r->results);
 	follow_verdicts(pl, r);
-	while ((r->n = router_take(router, pl->thread, r->packets, r->results,
-				   PACKET_BURST_MAX)))
-		follow_verdicts(pl, r);
+	take_all(pl, r);
 	router_leave(router, pl->thread);
+}
+
+/* What others get, too, is not to be changed. */
+static void copy_views(struct packet *views, struct packet *pointers[],
+		       struct packet *const packets[], unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		packet_copy(&views[i], packets[i]);
+		pointers[i] = &views[i];
+	}
 }
 
 void pipeline_route(struct pipeline *pl, const struct fwd_port *out,
 		    struct packet *const packets[], unsigned n, bool flooded)
 {
-	struct packet *views = pl->crossed[pl->depth];
+	struct packet *copies[PACKET_BURST_MAX];
 	struct routed r;
 
 	if (is_routing(pl, out)) {
@@ -267,16 +306,12 @@ void pipeline_route(struct pipeline *pl, const struct fwd_port *out,
 	}
 	if (!descend(pl, out, packets, n))
 		return;
+	if (flooded)
+		copy_views(pl->crossed[pl->depth], copies, packets, n);
 	r.out = out;
 	r.n = n;
 	r.flooded = flooded;
-	for (unsigned i = 0; i < n; i++) {
-		r.packets[i] = packets[i];
-		if (!flooded)
-			continue;
-		r.packets[i] = &views[i];
-		packet_copy(&views[i], packets[i]);
-	}
+	r.packets = flooded ? copies : packets;
 	pl->routing[pl->depth] = out->gateway;
 	run_router(pl, &r);
 	pl->routing[pl->depth] = NULL;

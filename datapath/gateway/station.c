@@ -118,7 +118,7 @@ static bool receive_ip4(struct station *s, struct arrival *a, struct reader *r)
 	header_len = (ip[0] & 15) * 4;
 	total = load_be16(ip + 2);
 	/* not ours, options, a fragment: no business of the station's */
-	if (ip[0] != 0x45 || load_be32(ip + 16) != s->config.ip4 ||
+	if (ip[0] != 0x45 || !station_has4(s, load_be32(ip + 16)) ||
 	    ip[9] != PROTOCOL_ICMP || load_be16(ip + 6) & 0x3fff)
 		return false;
 	a->ip = ip;
@@ -165,10 +165,20 @@ bool station_receive(struct station *s, const struct gateway_client *client,
 	return type == ETHERTYPE_IP6 && receive_ip6(s, &a, &r);
 }
 
+bool station_has4(const struct station *s, uint32_t ip)
+{
+	if (!s->config.ip4)
+		return false;
+	for (unsigned i = 0; i < s->config.n_further4; i++)
+		if (s->config.further4[i].ip == ip)
+			return true;
+	return ip == s->config.ip4;
+}
+
 bool station_has(const struct station *s, const struct ip_address *ip)
 {
 	if (ip->len == 4)
-		return s->config.ip4 && ip_address_to_v4(ip) == s->config.ip4;
+		return station_has4(s, ip_address_to_v4(ip));
 	return ip->len == 16 && station_has6(s, ip->bytes);
 }
 

@@ -13,13 +13,19 @@
 
 #include "gateway/neighbor_cache.h"
 
-#define STATION_IP6_MAX	  4
+#define STATION_IP4_MAX	  64
+#define STATION_IP6_MAX	  63
 #define STATION_RDNSS_MAX 3
 
 struct station;
 
 struct station_ip6 {
 	uint8_t ip[16]; /* global or unique local */
+	uint8_t prefix_len;
+};
+
+struct station_ip4 {
+	uint32_t ip;
 	uint8_t prefix_len;
 };
 
@@ -39,6 +45,9 @@ struct station_config {
 	uint64_t mac;
 	uint32_t ip4; /* 0: no IPv4 */
 	uint8_t prefix4_len;
+	/* More of them (a NAT's pool), which it answers for, too. */
+	struct station_ip4 further4[STATION_IP4_MAX - 1];
+	unsigned n_further4;
 	bool ip6; /* the link-local address is made of the MAC (RFC 4291 A) */
 	struct station_ip6 global[STATION_IP6_MAX];
 	unsigned n_global;

@@ -1,5 +1,5 @@
 /*
- * ARP (RFC 826) for the gateway's IPv4 address, and its defence (RFC 5227):
+ * ARP (RFC 826) for the gateway's IPv4 addresses, and their defence (RFC 5227):
  * who claims it is reported, and told once in ten seconds whose it is.
  */
 #include "gateway/station_internal.h"
@@ -7,8 +7,9 @@
 #define ARP_REQUEST 1
 #define ARP_REPLY   2
 
-static void send_arp(struct station *s, uint64_t to_mac, uint16_t operation,
-		     uint64_t target_mac, uint32_t target_ip)
+static void send_arp(struct station *s, uint32_t from, uint64_t to_mac,
+		     uint16_t operation, uint64_t target_mac,
+		     uint32_t target_ip)
 {
 	uint8_t frame[FRAME_MIN] = { 0 };
 	struct writer w;
@@ -23,42 +24,61 @@ static void send_arp(struct station *s, uint64_t to_mac, uint16_t operation,
 	writer_u8(&w, 4);
 	writer_be16(&w, operation);
 	writer_mac(&w, s->config.mac);
-	writer_be32(&w, s->config.ip4);
+	writer_be32(&w, from);
 	writer_mac(&w, target_mac);
 	writer_be32(&w, target_ip);
 	s->ops.send(frame, sizeof(frame), s->ops_arg);
 }
 
+static bool in_network(uint32_t ip, uint32_t own, unsigned prefix_len)
+{
+	uint32_t mask = ip4_mask(prefix_len), host = ip & ~mask;
+
+	if ((ip & mask) != (own & mask))
+		return false;
+	return prefix_len >= 31 || (host && host != ~mask);
+}
+
+/*
+ * The own address in whose network it is, one that a station of this segment
+ * can have; 0: there is none.
+ */
+static uint32_t own_address_for(const struct station *s, uint32_t ip)
+{
+	if (in_network(ip, s->config.ip4, s->config.prefix4_len))
+		return s->config.ip4;
+	for (unsigned i = 0; i < s->config.n_further4; i++) {
+		const struct station_ip4 *own = &s->config.further4[i];
+
+		if (in_network(ip, own->ip, own->prefix_len))
+			return own->ip;
+	}
+	return 0;
+}
+
 void station_arp_ask(struct station *s, uint32_t ip, uint64_t mac)
 {
+	uint32_t from = own_address_for(s, ip);
+
 	if (s->config.ip4)
-		send_arp(s, mac ? mac : MAC_BROADCAST, ARP_REQUEST, 0, ip);
+		send_arp(s, from ? from : s->config.ip4,
+			 mac ? mac : MAC_BROADCAST, ARP_REQUEST, 0, ip);
 }
 
 /* RFC 5227 2.4 (c): the address is kept, which one announcement says. */
 static void defend(struct station *s, const struct gateway_client *client,
-		   uint64_t now_ms)
+		   uint32_t claimed, uint64_t now_ms)
 {
-	struct ip_address ip = ip_address_v4(s->config.ip4);
+	struct ip_address ip = ip_address_v4(claimed);
 
 	s->counters.own_address_claimed++;
 	if (s->defended && now_ms - s->defended_ms < DEFEND_EACH_MS)
 		return;
 	s->defended = true;
 	s->defended_ms = now_ms;
-	send_arp(s, MAC_BROADCAST, ARP_REQUEST, 0, s->config.ip4);
+	send_arp(s, claimed, MAC_BROADCAST, ARP_REQUEST, 0, claimed);
 	if (s->ops.conflict)
 		s->ops.conflict(&ip, s->config.mac, client, s->ops_arg);
-}
-
-/* An address that a station of this segment can have. */
-static bool on_segment(const struct station *s, uint32_t ip)
-{
-	uint32_t mask = ip4_mask(s->config.prefix4_len), host = ip & ~mask;
-
-	if ((ip & mask) != (s->config.ip4 & mask))
-		return false;
-	return s->config.prefix4_len >= 31 || (host && host != ~mask);
 }
 
 bool station_arp(struct station *s, const struct gateway_client *client,
@@ -81,21 +101,22 @@ bool station_arp(struct station *s, const struct gateway_client *client,
 	}
 	if (!s->config.ip4)
 		return true;
-	for_us = target_ip == s->config.ip4;
-	if (sender_ip == s->config.ip4) {
-		defend(s, client, now_ms);
+	for_us = station_has4(s, target_ip);
+	if (station_has4(s, sender_ip)) {
+		defend(s, client, sender_ip, now_ms);
 		return true;
 	}
-	if (on_segment(s, sender_ip)) {
+	if (own_address_for(s, sender_ip)) {
 		struct ip_address ip = ip_address_v4(sender_ip);
 
 		neighbor_cache_learn(s->neighbors, &ip, client, for_us, now_ms);
 	}
 	/* a sender of 0 probes (RFC 5227 2.1.1), and must be told, too */
 	if (for_us && operation == ARP_REQUEST &&
-	    (!sender_ip || on_segment(s, sender_ip))) {
+	    (!sender_ip || own_address_for(s, sender_ip))) {
 		s->counters.arp_answers++;
-		send_arp(s, client->mac, ARP_REPLY, client->mac, sender_ip);
+		send_arp(s, target_ip, client->mac, ARP_REPLY, client->mac,
+			 sender_ip);
 	}
 	return true;
 }

@@ -49,7 +49,7 @@ bool station_icmp4(struct station *s, struct arrival *a)
 		return false;
 	/* RFC 1122 3.2.2: nothing goes to what is no single host */
 	if (a->to_mac != s->config.mac || from >> 28 >= 14 || !(from >> 24) ||
-	    from == s->config.ip4) {
+	    station_has4(s, from)) {
 		s->counters.bad++;
 		return true;
 	}

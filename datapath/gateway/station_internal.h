@@ -60,6 +60,9 @@ struct arrival {
 	uint64_t now_ms;
 };
 
+/* station.c */
+bool station_has4(const struct station *s, uint32_t ip);
+
 /* station_arp.c */
 bool station_arp(struct station *s, const struct gateway_client *client,
 		 struct reader *r, uint64_t now_ms);

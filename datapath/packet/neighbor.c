@@ -222,3 +222,39 @@ size_t neighbor_announce(uint64_t mac, const uint8_t *ip, unsigned ip_len,
 	put_arp(p, RARP_REQUEST, mac, NULL, mac);
 	return FRAME_MIN;
 }
+
+/* RFC 4862 5.4.2, to the address's solicited-node group */
+static size_t put_solicitation(uint64_t mac, const uint8_t *ip, uint8_t *frame)
+{
+	static const uint8_t group[13] = { 0xff, 0x02, [11] = 1, 0xff };
+	uint64_t to = 0x3333ff000000 | (load_be32(ip + 12) & 0xffffff);
+	uint8_t *ip6 = put_ethernet(frame, to, mac, ETH_TYPE_IPV6);
+	uint8_t *icmp = ip6 + 40;
+	const unsigned len = 24;
+
+	ip6[0] = 0x60;
+	store_be16(ip6 + 4, len);
+	ip6[6] = PROTOCOL_ICMP6;
+	ip6[7] = 255;
+	memcpy(ip6 + 24, ip, 16);
+	memcpy(ip6 + 24, group, sizeof(group));
+	icmp[0] = ICMP6_SOLICITATION;
+	memcpy(icmp + 8, ip, 16);
+	csum_store(icmp + 2,
+		   csum_add(csum_pseudo6(ip6, PROTOCOL_ICMP6, len), icmp, len));
+	return ETH_HEADER_LEN + 40 + len;
+}
+
+size_t neighbor_probe(uint64_t mac, const uint8_t *ip, unsigned ip_len,
+		      uint8_t frame[NEIGHBOR_FRAME_MAX])
+{
+	uint8_t *p;
+
+	memset(frame, 0, NEIGHBOR_FRAME_MAX);
+	if (ip_len == 16)
+		return put_solicitation(mac, ip, frame);
+	p = put_ethernet(frame, MAC_BROADCAST, mac, ETH_TYPE_ARP);
+	put_arp(p, ARP_REQUEST, mac, ip, 0);
+	memset(p + 14, 0, 4); /* the sender has none */
+	return FRAME_MIN;
+}

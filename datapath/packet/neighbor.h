@@ -34,5 +34,11 @@ bool neighbor_parse(const void *frame, size_t n, struct neighbor *neighbor);
  */
 size_t neighbor_announce(uint64_t mac, const uint8_t *ip, unsigned ip_len,
 			 uint8_t frame[NEIGHBOR_FRAME_MAX]);
+/*
+ * Does anybody have the address, which is not used yet? An ARP probe (RFC 5227
+ * 2.1.1), or for 16 bytes a solicitation from nowhere (RFC 4862 5.4.2).
+ */
+size_t neighbor_probe(uint64_t mac, const uint8_t *ip, unsigned ip_len,
+		      uint8_t frame[NEIGHBOR_FRAME_MAX]);
 
 #endif

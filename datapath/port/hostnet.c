@@ -319,6 +319,7 @@ const struct port_class port_class_hostnet = {
 	.type = "hostnet",
 	.polls_in_memory = true,
 	.any_threads = true,
+	.made_up = true,
 	.open = hostnet_open,
 	.close = hostnet_close,
 	.reconfigure = hostnet_reconfigure,

@@ -36,6 +36,16 @@ struct link {
 	bool up;
 };
 
+/*
+ * What tells the usual packet of a side, where there is one network each, and
+ * the packets between them are translated.
+ */
+struct quick {
+	bool usable;
+	uint32_t frame_max; /* bytes that fit on the other side */
+	struct net4 inside, outside;
+};
+
 struct router {
 	uint32_t id;
 	enum router_side way_out;
@@ -43,8 +53,42 @@ struct router {
 	bool nat6;
 	bool tcp_dns_to_host, local_to_host;
 	struct link links[ROUTER_N_SIDES];
+	struct quick quick[ROUTER_N_SIDES];
 	struct lane *lanes; /* by thread */
 };
+
+/* --- scratch memory (fragment.c) ----------------------------------------- */
+
+#define LANE_FRAGMENTS 64  /* handed out at once */
+#define LANE_PIECES    320 /* of their payloads */
+#define LANE_CUTS      (PACKET_BURST_MAX + NAT_RELEASED_MAX)
+
+/* A packet that is to leave in fragments, ready but for that. */
+struct cut {
+	struct packet *packet;
+	struct router_result result; /* of each fragment */
+	uint32_t mtu;
+};
+
+/* What a thread needs for a burst. */
+struct lane {
+	struct cut cuts[LANE_CUTS];
+	unsigned n_cuts, at_cut;
+	/* of the packet that is being cut */
+	struct cursor payload;
+	uint32_t done, left; /* bytes of it */
+	struct packet fragments[LANE_FRAGMENTS];
+	struct packet_segment pieces[LANE_PIECES];
+	/* of packets whose header was longer than they have room for */
+	struct packet_segment settled[LANE_PIECES];
+	unsigned n_settled;
+};
+
+static inline void lane_clear(struct lane *lane)
+{
+	lane->n_cuts = lane->at_cut = lane->left = 0;
+	lane->n_settled = 0;
+}
 
 /* --- way.c: where a destination is ---------------------------------------- */
 
@@ -70,6 +114,14 @@ bool router_is_own6(const struct link *link, const uint8_t *ip);
 bool router_hop4(const struct link *link, uint32_t dst, uint32_t *hop);
 bool router_hop6(const struct link *link, const uint8_t *dst, uint8_t hop[16]);
 
+/* What no packet may have as its source or destination on its way. */
+static inline bool ip4_is_martian(uint32_t ip)
+{
+	uint32_t top = ip >> 24;
+
+	return !top || top == 127 || top >= 224 || ip >> 16 == 0xa9fe;
+}
+
 static inline bool ip6_is_link_local(const uint8_t *ip)
 {
 	return ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80;
@@ -90,11 +142,53 @@ struct burst {
 		uint32_t ip;
 		uint64_t mac;
 	} hop[ROUTER_N_SIDES];
-	/* Packets to be translated together. */
-	unsigned n;
+	/* Packets to be translated together: plain ones, and others. */
+	unsigned n, n_others;
+	struct packet *plain[PACKET_BURST_MAX];
+	uint8_t index[PACKET_BURST_MAX]; /* in the burst */
 	struct packet *packets[PACKET_BURST_MAX];
 	struct router_result *results[PACKET_BURST_MAX];
 };
+
+_Static_assert(PACKET_BURST_MAX <= 256, "an index of 8 bits");
+
+static inline void burst_begin(struct burst *b, const struct router *router,
+			       enum router_side in, unsigned thread)
+{
+	b->r = router;
+	b->lane = &router->lanes[thread];
+	b->in = in;
+	b->thread = thread;
+	b->n = b->n_others = 0;
+	b->src = UINT64_MAX;
+	b->dst = 0; /* 0.0.0.0 */
+	b->way = WAY_MARTIAN;
+	for (unsigned i = 0; i < ROUTER_N_SIDES; i++)
+		b->hop[i].ip = 0;
+}
+
+/* The destination's address, as it lies. */
+static inline uint64_t router_mac_word(const struct packet *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p->header, sizeof(word));
+	return word & 0xffffffffffffull;
+}
+
+/* Whether its header is not in its own room. */
+static inline bool packet_is_far(const struct packet *p)
+{
+	return (size_t)(p->header - p->room) >= sizeof(p->room);
+}
+
+static inline void router_nat(const struct burst *b,
+			      struct packet *const packets[], unsigned n,
+			      struct nat_result *results)
+{
+	(b->in == ROUTER_INSIDE ? nat_outbound : nat_inbound)(
+		b->r->nat, b->thread, packets, n, results);
+}
 
 static inline void drop_it(struct router_result *result, uint8_t reason)
 {
@@ -133,6 +227,20 @@ bool router_is_uplinks(const struct burst *b, const struct packet *p);
 bool router_local_to_host(const struct burst *b, struct packet *p,
 			  unsigned version);
 
+/* --- decide.c: the general way ---------------------------------------------
+ */
+
+/* Any frame. */
+void router_decide(struct burst *b, struct packet *p,
+		   struct router_result *result);
+/* IPv4 to our MAC, whose header is good. */
+void router_decide4(struct burst *b, struct packet *p,
+		    struct router_result *result);
+/* What the NAT has said of it: goes on, or does not. */
+void router_finish_translated(struct burst *b, struct packet *p,
+			      const struct nat_result *n,
+			      struct router_result *result);
+
 /* --- send.c: the last steps ------------------------------------------------
  */
 
@@ -152,39 +260,7 @@ void router_finish6(struct burst *b, struct packet *p, enum router_side side,
 void router_finish(struct burst *b, struct packet *p, enum router_side side,
 		   bool cut, struct router_result *result);
 
-/* --- fragment.c ------------------------------------------------------------
- */
-
-#define LANE_FRAGMENTS 64  /* handed out at once */
-#define LANE_PIECES    320 /* of their payloads */
-#define LANE_CUTS      (PACKET_BURST_MAX + NAT_RELEASED_MAX)
-
-/* A packet that is to leave in fragments, ready but for that. */
-struct cut {
-	struct packet *packet;
-	struct router_result result; /* of each fragment */
-	uint32_t mtu;
-};
-
-/* What a thread needs for a burst. */
-struct lane {
-	struct cut cuts[LANE_CUTS];
-	unsigned n_cuts, at_cut;
-	/* of the packet that is being cut */
-	struct cursor payload;
-	uint32_t done, left; /* bytes of it */
-	struct packet fragments[LANE_FRAGMENTS];
-	struct packet_segment pieces[LANE_PIECES];
-	/* of packets whose header was longer than they have room for */
-	struct packet_segment settled[LANE_PIECES];
-	unsigned n_settled;
-};
-
-static inline void lane_clear(struct lane *lane)
-{
-	lane->n_cuts = lane->at_cut = lane->left = 0;
-	lane->n_settled = 0;
-}
+/* --- fragment.c ---------------------------------------------------------- */
 
 /* The packet is ready to leave with *result, and waits for router_take(). */
 void router_cut(struct burst *b, struct packet *p, enum router_side side,

@@ -35,12 +35,21 @@ struct bucket6 {
 } CACHE_ALIGNED;
 
 struct neighbor_table {
-	uint64_t seed;
+	uint64_t odd[2];
 	unsigned mask4, mask6; /* buckets less one */
 	unsigned n, max;
 	struct bucket4 *buckets4;
 	struct bucket6 *buckets6;
 };
+
+/* Any seed, 0 too, makes numbers with bits everywhere (SplitMix64). */
+static uint64_t scramble(uint64_t n)
+{
+	n = (n + 1) * 0x9e3779b97f4a7c15ull;
+	n = (n ^ n >> 30) * 0xbf58476d1ce4e5b9ull;
+	n = (n ^ n >> 27) * 0x94d049bb133111ebull;
+	return n ^ n >> 31;
+}
 
 struct neighbor_table *neighbor_table_create(unsigned max, uint64_t seed)
 {
@@ -48,7 +57,8 @@ struct neighbor_table *neighbor_table_create(unsigned max, uint64_t seed)
 	unsigned n = round_up_pow2(MAX(max, 16u));
 
 	/* Half full at most: few entries have to go past their bucket. */
-	t->seed = seed;
+	for (unsigned i = 0; i < 2; i++)
+		t->odd[i] = scramble(seed + i) | 1;
 	t->max = max;
 	t->mask4 = n * 2 / SLOTS4 - 1;
 	t->mask6 = n * 2 / SLOTS6 - 1;
@@ -66,25 +76,21 @@ void neighbor_table_destroy(struct neighbor_table *table)
 	free(table);
 }
 
-/* Both halves of the product: all bits of a and b count. */
-static inline uint64_t mix(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
+/*
+ * Multiplication by random odd numbers, of which the upper bits are taken: any
+ * two addresses meet by chance only (Dietzfelbinger's multiply-shift).
+ */
 static inline unsigned home4(const struct neighbor_table *t, uint32_t ip)
 {
-	return mix(ip ^ t->seed, t->seed | 1) >> 32 & t->mask4;
+	return ip * t->odd[0] >> 32 & t->mask4;
 }
 
 static inline unsigned home6(const struct neighbor_table *t, const uint64_t *ip)
 {
-	uint64_t odd = 0x9e3779b97f4a7c15ull;
+	uint64_t sum = (ip[0] ^ ip[0] >> 32) * t->odd[0] +
+		       (ip[1] ^ ip[1] >> 32) * t->odd[1];
 
-	return mix(mix(ip[0] ^ t->seed, odd) ^ ip[1], t->seed | 1) >> 32 &
-	       t->mask6;
+	return sum >> 32 & t->mask6;
 }
 
 #define load_acquire(at)     atomic_load_explicit(at, memory_order_acquire)

@@ -47,6 +47,48 @@ static void make_link(struct link *to, const struct router_link *from,
 	*at = (uint8_t *)(ip6 + from->n_ip6);
 }
 
+/* Whether all networks of the link are in its first. */
+static bool has_one_net(const struct link *link)
+{
+	const struct net4 *first = link->ip4;
+
+	if (!link->n_ip4 || first->mask >= 0xfffffffe)
+		return false;
+	for (unsigned i = 1; i < link->n_ip4; i++)
+		if (link->ip4[i].mask < first->mask ||
+		    (link->ip4[i].ip ^ first->ip) & first->mask)
+			return false;
+	return true;
+}
+
+static bool are_in(const struct link *link, const struct net4 *net)
+{
+	for (unsigned i = 0; i < link->n_ip4; i++)
+		if ((link->ip4[i].ip ^ net->ip) & net->mask)
+			return false;
+	return true;
+}
+
+static void make_quick(struct router *r)
+{
+	const struct link *in = &r->links[ROUTER_INSIDE];
+	const struct link *out = &r->links[ROUTER_OUTSIDE];
+	struct quick q = { 0 };
+
+	if (!r->nat || !in->up || !out->up || r->way_out != ROUTER_OUTSIDE ||
+	    !out->gateway4 || !in->neighbors || !out->neighbors ||
+	    in->n_ip4 != 1 || !has_one_net(in) || !has_one_net(out) ||
+	    !are_in(&r->links[ROUTER_HOST], in->ip4))
+		return;
+	q.usable = true;
+	q.inside = in->ip4[0];
+	q.outside = out->ip4[0];
+	q.frame_max = out->mtu + L3;
+	r->quick[ROUTER_INSIDE] = q;
+	q.frame_max = in->mtu + L3;
+	r->quick[ROUTER_OUTSIDE] = q;
+}
+
 /*
  * The threads' scratch memory is behind all else. A piece of this size comes
  * as pages of zeros, which cost nothing until a thread has something to cut.
@@ -75,6 +117,7 @@ struct router *router_create(const struct router_config *config)
 		make_link(&r->links[i], &config->links[i], &next);
 		at += (link_size(&config->links[i]) + 7) & ~(size_t)7;
 	}
+	make_quick(r);
 	lanes_at =
 		((uintptr_t)at + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1);
 	r->lanes = (struct lane *)lanes_at;

@@ -1,33 +1,12 @@
 /*
- * A burst through the router. Ordinary packets (IPv4 without options, to our
- * MAC) are looked at here, with what was found for the packet before at hand;
- * those that are to be translated go through the NAT together. All others, and
- * those that do not fit, take a longer way one by one.
+ * A burst through the router. Plain packets (IPv4 without options, to our MAC)
+ * that are to be translated, what most are, are looked at here in few steps,
+ * and go through the NAT together; all others take the general way (decide.c).
  */
 #include <string.h>
 
 #include "packet/csum.h"
-#include "packet/parse.h"
-#include "router/internal.h"
-
-#define ICMP4_UNREACHABLE 3
-#define ICMP6_UNREACHABLE 1
-#define MAC_MASK	  0xffffffffffffull
-#define OPTION_LSRR	  131
-#define OPTION_SSRR	  137
-
-static inline uint64_t mac_word(const struct packet *p)
-{
-	uint64_t word;
-
-	memcpy(&word, p->header, sizeof(word));
-	return word & MAC_MASK;
-}
-
-static bool csum_is_right(const uint8_t *ip, unsigned header_len)
-{
-	return csum_fold(csum_add(0, ip, header_len)) == 0xffff;
-}
+#include "router/finish.h"
 
 /* A header of 20 bytes. */
 static inline bool csum_is_right20(const uint8_t *ip)
@@ -53,7 +32,7 @@ static inline bool is_plain4(const struct link *link, const struct packet *p)
 	uint32_t word, total;
 
 	if (unlikely(p->header_len < L3 + IP4_HEADER_LEN ||
-		     mac_word(p) != link->mac_word))
+		     router_mac_word(p) != link->mac_word))
 		return false;
 	memcpy(&word, p->header + 12, 4);
 	total = load_be16(p->header + L3 + 2);
@@ -61,332 +40,71 @@ static inline bool is_plain4(const struct link *link, const struct packet *p)
 	       L3 + total <= p->len && csum_is_right20(p->header + L3);
 }
 
-/* --- after the NAT ---------------------------------------------------------
+/*
+ * Whether a source is one of the segment's, and a destination outside, without
+ * a doubt: those that this says no to are looked at again.
  */
-
-/* Where a packet goes that the NAT let pass; -1: nowhere, *result is set. */
-static int side_after(const struct burst *b, const struct packet *p,
-		      const struct nat_result *n, struct router_result *result)
+static inline bool is_usual_out(const struct quick *q, const uint8_t *ip)
 {
-	bool outbound = b->in == ROUTER_INSIDE;
+	uint32_t src = load_be32(ip + 12), dst = load_be32(ip + 16);
+	uint32_t host = src & ~q->inside.mask;
 
-	switch (n->verdict) {
-	case NAT_FORWARD:
-		return outbound ? ROUTER_OUTSIDE : ROUTER_INSIDE;
-	case NAT_HAIRPIN:
-		return ROUTER_INSIDE;
-	case NAT_BYPASS:
-		if (outbound)
-			return ROUTER_OUTSIDE;
-		if (router_is_uplinks(b, p))
-			punt_local(b, result);
-		else
-			drop_it(result, DROP_ROUTE_NO_WAY);
-		return -1;
-	case NAT_LOCAL:
-		punt_local(b, result);
-		return -1;
-	case NAT_HELD:
-		*result = (struct router_result){ .verdict = ROUTER_HELD };
-		return -1;
-	case NAT_REJECT:
-		router_refuse(b, p, n->reason, n->icmp_type, n->icmp_code, 0,
-			      result);
-		return -1;
-	default:
-		drop_it(result, n->reason);
-		return -1;
-	}
+	return !((src ^ q->inside.ip) & q->inside.mask) &&
+	       src != q->inside.ip && host && host != ~q->inside.mask &&
+	       ((dst ^ q->inside.ip) & q->inside.mask) &&
+	       ((dst ^ q->outside.ip) & q->outside.mask) &&
+	       !ip4_is_martian(dst);
 }
 
-static bool is_far(const struct packet *p)
+/* What comes in is the NAT's to know, if it does not claim to be from inside.
+ */
+static inline bool is_usual_in(const struct quick *q, const uint8_t *ip)
 {
-	return p->header < p->room || p->header >= p->room + sizeof(p->room);
+	uint32_t src = load_be32(ip + 12);
+
+	return ((src ^ q->inside.ip) & q->inside.mask) && !ip4_is_martian(src);
 }
 
-static void finish_translated(struct burst *b, struct packet *p,
-			      const struct nat_result *n,
+static inline void translated(struct burst *b, struct packet *p,
+			      enum router_side side, const struct nat_result *n,
 			      struct router_result *result)
 {
-	int side = side_after(b, p, n, result);
-
-	if (unlikely(side < 0))
-		return;
-	if (unlikely(is_far(p)) && !router_settle(b->lane, p)) {
-		drop_it(result, DROP_NAT_BUSY);
-		return;
-	}
-	router_finish(b, p, side, false, result);
-}
-
-static inline void nat_run(const struct burst *b,
-			   struct packet *const packets[], unsigned n,
-			   struct nat_result *results)
-{
-	(b->in == ROUTER_INSIDE ? nat_outbound : nat_inbound)(
-		b->r->nat, b->thread, packets, n, results);
-}
-
-static void translate_burst(struct burst *b)
-{
-	struct nat_result results[PACKET_BURST_MAX];
-
-	nat_run(b, b->packets, b->n, results);
-	for (unsigned i = 0; i < b->n; i++)
-		finish_translated(b, b->packets[i], &results[i], b->results[i]);
-}
-
-/*
- * One that may have to be refused for its TTL or its size, which is known when
- * it is known where it goes; its sender is to get it back as it was.
- */
-static __attribute__((noinline)) void translate_carefully(
-	struct burst *b, struct packet *p, struct router_result *result)
-{
-	struct nat_result n;
-	struct packet was;
-	enum fit fit;
-	int side;
-
-	packet_copy(&was, p);
-	nat_run(b, &p, 1, &n);
-	side = side_after(b, p, &n, result);
-	if (side < 0)
-		return;
-	fit = router_fit(b, p, side, result);
-	if (fit == FIT_REFUSED)
-		packet_copy(p, &was);
-	else if (is_far(p) && !router_settle(b->lane, p))
-		drop_it(result, DROP_NAT_BUSY);
+	if (likely(n->verdict == NAT_FORWARD && !packet_is_far(p)))
+		router_finish_plain(b, p, side, result);
 	else
-		router_finish(b, p, side, fit == FIT_CUT, result);
+		router_finish_translated(b, p, n, result);
 }
 
-/* Whether nothing can be wrong with it but for what the NAT says. */
-static inline bool fits_anywhere(const struct burst *b, const struct packet *p)
+static void translate_plain(struct burst *b, struct router_result *results)
 {
 	enum router_side side =
 		b->in == ROUTER_INSIDE ? ROUTER_OUTSIDE : ROUTER_INSIDE;
-	uint32_t mtu = b->r->links[side].mtu;
-	uint8_t ttl = p->header[L3 + (p->header[L3] >> 4 == 4 ? 8 : 7)];
+	struct nat_result said[PACKET_BURST_MAX];
 
-	return likely(ttl > 1) &&
-	       (likely(p->len <= mtu + L3) || nat_fits(p, mtu) == NAT_FITS);
+	router_nat(b, b->plain, b->n, said);
+	for (unsigned i = 0; i < b->n; i++)
+		translated(b, b->plain[i], side, &said[i],
+			   &results[b->index[i]]);
 }
 
-static inline void translate(struct burst *b, struct packet *p,
-			     struct router_result *result)
+static __attribute__((noinline)) void translate_others(struct burst *b)
 {
-	if (unlikely(!fits_anywhere(b, p))) {
-		translate_carefully(b, p, result);
-		return;
-	}
-	b->packets[b->n] = p;
-	b->results[b->n++] = result;
+	struct nat_result said[PACKET_BURST_MAX];
+
+	router_nat(b, b->packets, b->n_others, said);
+	for (unsigned i = 0; i < b->n_others; i++)
+		router_finish_translated(b, b->packets[i], &said[i],
+					 b->results[i]);
 }
 
-/* --- decisions -------------------------------------------------------------
- */
-
-static void route(struct burst *b, struct packet *p, enum router_side side,
-		  struct router_result *result)
-{
-	enum fit fit = router_fit(b, p, side, result);
-
-	if (fit != FIT_REFUSED)
-		router_finish(b, p, side, fit == FIT_CUT, result);
-}
-
-static void local(struct burst *b, struct packet *p, unsigned version,
-		  struct router_result *result)
-{
-	if (router_local_to_host(b, p, version))
-		route(b, p, ROUTER_HOST, result);
-	else
-		punt_local(b, result);
-}
-
-static inline void go(struct burst *b, struct packet *p, enum way way,
-		      bool natted, struct router_result *result)
-{
-	if (likely(way == WAY_OUTSIDE && natted)) {
-		translate(b, p, result);
-		return;
-	}
-	switch (way) {
-	case WAY_INSIDE:
-	case WAY_OUTSIDE:
-	case WAY_HOST:
-		route(b, p, (enum router_side)way, result);
-		break;
-	case WAY_LOCAL:
-		local(b, p, p->header[L3] >> 4, result);
-		break;
-	case WAY_MARTIAN:
-		drop_it(result, DROP_ROUTE_MARTIAN);
-		break;
-	case WAY_NONE:
-		router_refuse(b, p, DROP_ROUTE_NO_WAY,
-			      p->header[L3] >> 4 == 4 ? ICMP4_UNREACHABLE
-						      : ICMP6_UNREACHABLE,
-			      0, 0, result);
-		break;
-	}
-}
-
-static inline void route4(struct burst *b, struct packet *p,
-			  struct router_result *result)
-{
-	uint32_t src, dst;
-
-	/* As they lie: only compared, unless they are others. */
-	memcpy(&src, p->header + L3 + 12, 4);
-	memcpy(&dst, p->header + L3 + 16, 4);
-	if (unlikely(src != b->src)) {
-		if (!router_source4(b->r, b->in, __builtin_bswap32(src))) {
-			drop_it(result, DROP_ROUTE_SOURCE);
-			return;
-		}
-		b->src = src;
-	}
-	if (b->in == ROUTER_OUTSIDE && b->r->nat) {
-		translate(b, p, result);
-		return;
-	}
-	if (unlikely(dst != b->dst)) {
-		b->way = router_way4(b->r, b->in, __builtin_bswap32(dst));
-		b->dst = dst;
-	}
-	go(b, p, b->way, b->r->nat, result);
-}
-
-/* Well formed, and without source routes (RFC 1812 5.3.13.4, RFC 7126). */
-static bool is_good4(struct packet *p)
-{
-	const uint8_t *ip = p->header + L3;
-	unsigned len, total;
-
-	if (p->header_len < L3 + IP4_HEADER_LEN)
-		return false;
-	len = (ip[0] & 15) * 4;
-	total = load_be16(ip + 2);
-	if (ip[0] >> 4 != 4 || len < IP4_HEADER_LEN || total < len ||
-	    L3 + total > p->len || !packet_pull(p, L3 + len))
-		return false;
-	ip = p->header + L3;
-	if (!csum_is_right(ip, len))
-		return false;
-	for (unsigned at = IP4_HEADER_LEN; at < len && ip[at];) {
-		unsigned n = ip[at] == 1 ? 1 : at + 1 < len ? ip[at + 1] : 0;
-
-		if (ip[at] == OPTION_LSRR || ip[at] == OPTION_SSRR || !n ||
-		    (n == 1 && ip[at] != 1) || at + n > len)
-			return false;
-		at += n;
-	}
-	return true;
-}
-
-static bool is_good6(const struct packet *p)
+static inline bool is_usual(const struct burst *b, const struct quick *q,
+			    const struct packet *p)
 {
 	const uint8_t *ip = p->header + L3;
 
-	return p->header_len >= L3 + IP6_HEADER_LEN && ip[0] >> 4 == 6 &&
-	       p->len >= L3 + IP6_HEADER_LEN + (uint32_t)load_be16(ip + 4);
-}
-
-/* Neighbor discovery that asks one station only still goes to a group. */
-static void martian6(struct burst *b, struct packet *p,
-		     struct router_result *result)
-{
-	if (p->header[L3 + 24] == 0xff)
-		router_group(b, p, result);
-	if (p->header[L3 + 24] != 0xff || result->verdict == ROUTER_IGNORE)
-		drop_it(result, DROP_ROUTE_MARTIAN);
-}
-
-static void route6(struct burst *b, struct packet *p,
-		   struct router_result *result)
-{
-	const uint8_t *ip = p->header + L3;
-	bool natted = b->r->nat && b->r->nat6;
-	enum way way = router_way6(b->r, b->in, ip + 24);
-
-	if (way == WAY_MARTIAN) {
-		martian6(b, p, result);
-		return;
-	}
-	if (!router_source6(b->r, b->in, ip + 8) &&
-	    !(way == WAY_LOCAL && ip6_is_link_local(ip + 8))) {
-		drop_it(result, DROP_ROUTE_SOURCE);
-		return;
-	}
-	/* Neighbor discovery and such of its own addresses is no flow. */
-	if (b->in == ROUTER_OUTSIDE && natted &&
-	    !(way == WAY_LOCAL && ip6_is_link_local(ip + 24)))
-		translate(b, p, result);
-	else
-		go(b, p, way, natted, result);
-}
-
-/* All but plain packets. */
-static __attribute__((noinline)) void special(struct burst *b, struct packet *p,
-					      struct router_result *result)
-{
-	const struct link *link = &b->r->links[b->in];
-
-	if (p->header_len < ETH_HEADER_LEN) {
-		drop_it(result, DROP_RUNT);
-		return;
-	}
-	if (p->header[0] & 1) {
-		router_group(b, p, result);
-		return;
-	}
-	if (mac_word(p) != link->mac_word) {
-		drop_it(result, DROP_ROUTE_OTHER);
-		return;
-	}
-	packet_pull(p, MIN(p->len, (uint32_t)PACKET_PULL));
-	switch (load_be16(p->header + 12)) {
-	case ETH_TYPE_IPV4:
-		if (is_good4(p))
-			route4(b, p, result);
-		else
-			drop_it(result, DROP_ROUTE_MALFORMED);
-		break;
-	case ETH_TYPE_IPV6:
-		if (is_good6(p))
-			route6(b, p, result);
-		else
-			drop_it(result, DROP_ROUTE_MALFORMED);
-		break;
-	case ETH_TYPE_ARP:
-		if (b->in == ROUTER_HOST)
-			*result =
-				(struct router_result){ .verdict =
-								ROUTER_IGNORE };
-		else
-			punt_local(b, result);
-		break;
-	default:
-		drop_it(result, DROP_ROUTE_PROTOCOL);
-	}
-}
-
-static void begin(struct burst *b, const struct router *router,
-		  enum router_side in, unsigned thread)
-{
-	b->r = router;
-	b->lane = &router->lanes[thread];
-	b->in = in;
-	b->thread = thread;
-	b->n = 0;
-	b->src = UINT64_MAX;
-	b->dst = 0; /* 0.0.0.0 */
-	b->way = WAY_MARTIAN;
-	for (unsigned i = 0; i < ROUTER_N_SIDES; i++)
-		b->hop[i].ip = 0;
+	return ip[8] > 1 && likely(p->len <= q->frame_max) &&
+	       likely(b->in == ROUTER_INSIDE ? is_usual_out(q, ip)
+					     : is_usual_in(q, ip));
 }
 
 void router_run(const struct router *router, enum router_side in,
@@ -394,60 +112,24 @@ void router_run(const struct router *router, enum router_side in,
 		struct router_result *results)
 {
 	const struct link *link = &router->links[in];
+	const struct quick *q = &router->quick[in];
 	struct burst b;
 
-	begin(&b, router, in, thread);
+	burst_begin(&b, router, in, thread);
 	for (unsigned i = 0; i < n; i++) {
-		if (likely(is_plain4(link, packets[i])))
-			route4(&b, packets[i], &results[i]);
-		else
-			special(&b, packets[i], &results[i]);
+		struct packet *p = packets[i];
+
+		if (unlikely(!is_plain4(link, p))) {
+			router_decide(&b, p, &results[i]);
+		} else if (likely(q->usable && is_usual(&b, q, p))) {
+			b.index[b.n] = i;
+			b.plain[b.n++] = p;
+		} else {
+			router_decide4(&b, p, &results[i]);
+		}
 	}
 	if (b.n)
-		translate_burst(&b);
-}
-
-/* A fragment that was held by the NAT and goes on. */
-static void finish_released(struct burst *b, const struct nat_released *f,
-			    struct router_result *result)
-{
-	struct packet *p = f->packet;
-	enum fit fit;
-	int side;
-
-	b->in = f->outbound ? ROUTER_INSIDE : ROUTER_OUTSIDE;
-	side = side_after(b, p, &f->result, result);
-	if (side < 0)
-		return;
-	fit = router_fit(b, p, side, result);
-	/* As it is now its sender does not know it. */
-	if (fit == FIT_REFUSED)
-		drop_it(result, result->reason);
-	else
-		router_finish(b, p, side, fit == FIT_CUT, result);
-}
-
-unsigned router_take(const struct router *router, unsigned thread,
-		     struct packet *packets[], struct router_result *results,
-		     unsigned max)
-{
-	struct nat_released released[NAT_RELEASED_MAX];
-	unsigned n = 0, kept = 0;
-	struct burst b;
-
-	if (router->nat)
-		n = nat_take_released(router->nat, thread, released,
-				      MIN(max, (unsigned)NAT_RELEASED_MAX));
-	if (n)
-		begin(&b, router, ROUTER_INSIDE, thread);
-	for (unsigned i = 0; i < n; i++) {
-		packets[kept] = released[i].packet;
-		finish_released(&b, &released[i], &results[kept]);
-		if (results[kept].verdict != ROUTER_HELD)
-			kept++;
-	}
-	if (kept)
-		return kept;
-	return router_take_fragments(&router->lanes[thread], packets, results,
-				     max);
+		translate_plain(&b, results);
+	if (unlikely(b.n_others))
+		translate_others(&b);
 }

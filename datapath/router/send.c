@@ -7,7 +7,7 @@
 #include "packet/csum.h"
 #include "packet/gso.h"
 #include "packet/parse.h"
-#include "router/internal.h"
+#include "router/finish.h"
 
 #define ICMP4_UNREACHABLE   3
 #define ICMP4_FRAG_NEEDED   4
@@ -120,49 +120,6 @@ enum fit router_fit(const struct burst *b, struct packet *p,
 	return FIT_REFUSED;
 }
 
-/* The addresses are written as two words, the type is left as it is. */
-static inline void write_macs(struct packet *p, const struct link *link,
-			      uint64_t dst)
-{
-	uint64_t to = __builtin_bswap64(dst) >> 16;
-	uint64_t words = to | link->mac_word << 48;
-	uint32_t rest = link->mac_word >> 16;
-
-	memcpy(p->header, &words, 8);
-	memcpy(p->header + 8, &rest, 4);
-}
-
-static inline void leave(const struct burst *b, struct packet *p,
-			 enum router_side side, uint64_t mac,
-			 struct router_result *result)
-{
-	write_macs(p, &b->r->links[side], mac);
-	if (likely(mac)) {
-		*result = (struct router_result){ .verdict = ROUTER_SEND,
-						  .side = side };
-		return;
-	}
-	*result = (struct router_result){
-		.verdict = ROUTER_PUNT,
-		.reason = DROP_PUNT_FULL,
-		.note = { .what = ROUTER_RESOLVE, .in = b->in, .side = side },
-	};
-}
-
-/* One hop less; the header's checksum changes by as much (RFC 1624). */
-static inline void decrement4(uint8_t *ip)
-{
-	uint16_t csum;
-	uint32_t sum;
-
-	memcpy(&csum, ip + 10, 2);
-	/* The TTL is the first byte of its word, so the low one as it lies. */
-	sum = csum + 1u;
-	csum = sum + (sum >> 16);
-	memcpy(ip + 10, &csum, 2);
-	ip[8]--;
-}
-
 void router_finish4(struct burst *b, struct packet *p, enum router_side side,
 		    bool cut, struct router_result *result)
 {
@@ -176,15 +133,10 @@ void router_finish4(struct burst *b, struct packet *p, enum router_side side,
 			drop_it(result, DROP_ROUTE_NO_WAY);
 			return;
 		}
-		if (hop != b->hop[side].ip) {
-			b->hop[side].ip = hop;
-			b->hop[side].mac =
-				neighbor_table_find4(link->neighbors, hop);
-		}
-		mac = b->hop[side].mac;
+		mac = router_mac_of(b, link, side, hop);
 	}
-	decrement4(ip);
-	leave(b, p, side, mac, result);
+	router_decrement4(ip);
+	router_write_link(b, p, side, mac, result);
 	if (unlikely(cut) && result->verdict == ROUTER_SEND)
 		router_cut(b, p, side, result);
 }
@@ -204,7 +156,7 @@ void router_finish6(struct burst *b, struct packet *p, enum router_side side,
 		mac = neighbor_table_find6(link->neighbors, hop);
 	}
 	ip[7]--;
-	leave(b, p, side, mac, result);
+	router_write_link(b, p, side, mac, result);
 }
 
 void router_finish(struct burst *b, struct packet *p, enum router_side side,

@@ -9,14 +9,6 @@
 
 #include "router/internal.h"
 
-/* What no packet may have as its source or destination on its way. */
-static bool is_martian4(uint32_t ip)
-{
-	uint32_t top = ip >> 24;
-
-	return !top || top == 127 || top >= 224 || ip >> 16 == 0xa9fe;
-}
-
 static bool is_martian6(const uint8_t *ip)
 {
 	static const uint8_t zero[15],
@@ -97,7 +89,7 @@ enum way router_way4(const struct router *r, enum router_side in, uint32_t dst)
 		if (router_is_own4(&r->links[i], dst))
 			return WAY_LOCAL;
 	}
-	if (is_martian4(dst))
+	if (ip4_is_martian(dst))
 		return WAY_MARTIAN;
 	net = find_net4(&r->links[ROUTER_INSIDE], dst);
 	if (net)
@@ -141,7 +133,7 @@ bool router_source4(const struct router *r, enum router_side in, uint32_t src)
 	case ROUTER_INSIDE:
 		return net && net->ip != src && !is_group_of(net, src);
 	case ROUTER_OUTSIDE:
-		return !net && !is_martian4(src);
+		return !net && !ip4_is_martian(src);
 	default:
 		return true; /* our own sockets; the gateway's address, too */
 	}

@@ -221,5 +221,6 @@ void commands_register(struct control_server *server, struct vswitch *vs)
 	commands_register_lacp(server, vs);
 	commands_register_lldp(server, vs);
 	commands_register_segment(server, vs);
+	commands_register_nat(server, vs);
 	commands_register_capture(server, vs);
 }

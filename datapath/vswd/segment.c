@@ -84,6 +84,17 @@ static void set_fault(struct segment *seg, char *error)
 	segment_mark_dirty(seg);
 }
 
+const char *segment_fault(const struct segment *seg)
+{
+	const char *fault = seg->error;
+
+	if (!fault && seg->uplink)
+		fault = segment_uplink_error(seg->uplink);
+	if (!fault && seg->nat)
+		fault = segment_nat_error(seg->nat);
+	return fault;
+}
+
 /* --- static FDB entries of the gateway's addresses -------------------------
  */
 
@@ -160,8 +171,10 @@ static void drop_parts(struct segment *seg, unsigned wanted, bool save)
 {
 	if (!(wanted & PART_HOST))
 		END(seg, host);
-	if (!(wanted & PART_UPLINK))
-		END(seg, uplink);
+	if (!(wanted & PART_UPLINK)) {
+		segment_uplink_destroy(seg->uplink, save);
+		seg->uplink = NULL;
+	}
 	if (!(wanted & PART_NAT))
 		doom_nat(seg, save);
 	if (!(wanted & PART_DNS))
@@ -458,6 +471,8 @@ void segments_published(struct vswitch *vs)
 		if (seg->generation != vs->generation)
 			seg->router = NULL;
 		end_nat(seg);
+		if (seg->nat)
+			segment_nat_published(seg->nat);
 		look_at_host_ports(seg);
 	}
 }

@@ -126,6 +126,9 @@ void segments_tick(struct vswitch *vs);
  * A part that ends may still send.
  */
 
+/* What does not work now, in one line; NULL: all does. Until the next call. */
+const char *segment_fault(const struct segment *seg);
+
 /* For the parts: a frame of the gateway's own, into the bridge of that side. */
 void segment_send(struct segment *seg, enum router_side side, const void *frame,
 		  size_t len);
@@ -222,7 +225,8 @@ unsigned segment_dns_servers(const struct segment_dns *dns,
 /* --- segment_uplink.c ----------------------------------------------------- */
 
 struct segment_uplink *segment_uplink_create(struct segment *seg);
-void segment_uplink_destroy(struct segment_uplink *uplink);
+/* A leased address is given back, unless `keep`: the next start asks for it. */
+void segment_uplink_destroy(struct segment_uplink *uplink, bool keep);
 void segment_uplink_configure(struct segment_uplink *uplink);
 /* ROUTER_LOCAL of the outside: ARP, ND, pings, the DHCP client's answers. */
 void segment_uplink_receive(struct segment_uplink *uplink,
@@ -236,6 +240,10 @@ void segment_uplink_fill(const struct segment_uplink *uplink,
 			 struct router_link *link);
 void segment_uplink_run(struct segment_uplink *uplink, uint64_t now_ms);
 uint64_t segment_uplink_next_ms(const struct segment_uplink *uplink);
+/* What is wrong, in one line; NULL: nothing. */
+const char *segment_uplink_error(const struct segment_uplink *uplink);
+/* Addresses, lease, routers, as segment/show has them; the caller's. */
+json_t *segment_uplink_to_json(const struct segment_uplink *uplink);
 
 /* --- segment_nat.c -------------------------------------------------------- */
 
@@ -246,7 +254,15 @@ void segment_nat_configure(struct segment_nat *nat);
 /* The outside has these addresses now. */
 void segment_nat_set_outside(struct segment_nat *nat,
 			     const struct nat_addr *addrs, unsigned n);
+/*
+ * The engine that snapshots to come are to have; NULL: there is no memory for
+ * one, and nothing may go outside.
+ */
 struct nat *segment_nat_engine(struct segment_nat *nat);
+/* Of segments_published(): an engine that was replaced may go. */
+void segment_nat_published(struct segment_nat *nat);
+/* What is wrong, in one line; NULL: nothing. */
+const char *segment_nat_error(const struct segment_nat *nat);
 void segment_nat_run(struct segment_nat *nat, uint64_t now_ms);
 uint64_t segment_nat_next_ms(const struct segment_nat *nat);
 

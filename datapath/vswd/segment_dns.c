@@ -189,16 +189,17 @@ static void configure_servers(struct segment_dns *dns)
 	const struct cfg_segment *c = dns->seg->config;
 	const struct resolver *servers = c->dns_servers;
 	unsigned n = c->n_dns_servers;
+	const char *path = n ? NULL : c->resolv_conf; /* NULL: nobody */
 
 	if (dns->watch &&
-	    (n || strcmp(resolv_watch_path(dns->watch), c->resolv_conf) != 0)) {
+	    (!path || strcmp(resolv_watch_path(dns->watch), path) != 0)) {
 		resolv_watch_destroy(dns->watch);
 		dns->watch = NULL;
 	}
-	if (!n && !dns->watch)
-		dns->watch = resolv_watch_create(
-			dns->seg->vs->base, c->resolv_conf, set_servers, dns);
-	if (!n)
+	if (path && !dns->watch)
+		dns->watch = resolv_watch_create(dns->seg->vs->base, path,
+						 set_servers, dns);
+	if (dns->watch)
 		n = resolv_watch_servers(dns->watch, &servers);
 	set_servers(servers, n, dns);
 }

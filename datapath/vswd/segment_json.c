@@ -240,14 +240,17 @@ json_t *segment_to_json(const struct segment *seg)
 		json_pack("{s:s, s:s, s:b, s:s?, s:s?, s:o}", "segment",
 			  c->name, "type", type_word(c), "isolated",
 			  (int)c->isolated, "outside", outside_word(c), "error",
-			  seg->error, "forwards", forwards_json(seg));
+			  segment_fault(seg), "forwards", forwards_json(seg));
 
 	if (!seg->services)
 		return json;
 	set_addresses(json, c);
 	set_services(json, seg);
-	if (seg->uplink)
+	if (seg->uplink) {
 		set_uplink(json, seg);
+		json_object_set_new(json, "uplink",
+				    segment_uplink_to_json(seg->uplink));
+	}
 	set_sessions(json, seg);
 	return json;
 }

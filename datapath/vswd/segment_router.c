@@ -97,7 +97,7 @@ void segments_attach(struct vswitch *vs, struct fwd_snapshot *snapshot,
 {
 	for (struct segment *seg = vs->segments; seg; seg = seg->next)
 		for (int side = 0; side < ROUTER_N_SIDES; side++)
-			if (seg->ports[side] == v)
+			if (seg->services && seg->ports[side] == v)
 				fwd_port_set_gateway(
 					p, get_gateway(seg, snapshot), side);
 }

@@ -182,8 +182,9 @@ static void tell_segment(struct segment *seg, json_t *operations)
 
 	seg->dirty = false;
 	tell(seg, now, "Segment", &c->uuid,
-	     json_pack("{s:o, s:o}", "error", text_or_nothing(seg->error),
-		       "status", status_map(seg)),
+	     json_pack("{s:o, s:o}", "error",
+		       text_or_nothing(segment_fault(seg)), "status",
+		       status_map(seg)),
 	     operations);
 	for (size_t i = 0; i < c->n_forwards; i++) {
 		const struct cfg_forward *f = &c->forwards[i];

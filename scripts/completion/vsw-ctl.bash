@@ -51,6 +51,19 @@ _vsw_ctl_table() {
 _vsw_ctl_values() {
 	local table=$1 key=$2
 
+	if [[ $table == Segment ]]; then
+		case $key in
+		isolated) echo true false ;;
+		outside)
+			echo host
+			_vsw_ctl_ask list-br
+			ls /sys/class/net 2>/dev/null
+			;;
+		*) "${_vsw_ctl[0]}" --settings 2>/dev/null |
+			sed -n "s/^Segment options:$key //p" ;;
+		esac
+		return
+	fi
 	case $key in
 	bond_mode) echo active-backup balance-slb balance-tcp ;;
 	lacp) echo active passive off ;;
@@ -73,6 +86,12 @@ _vsw_ctl_keys() {
 			'$1 == table && $2 !~ /:/ { print $2 "=" }'
 }
 
+# The keys of a segment's options.
+_vsw_ctl_segment_keys() {
+	"${_vsw_ctl[0]}" --settings 2>/dev/null |
+		sed -n 's/^Segment options:\([^ ]*\).*/\1=/p'
+}
+
 # The values or keys of "COLUMN=", "COLUMN:KEY=" and "COLUMN:", which bash has
 # split into words at '=' and ':'. Fails when it is none of them.
 _vsw_ctl_complete_value() {
@@ -91,6 +110,11 @@ _vsw_ctl_complete_value() {
 		case ${COMP_WORDS[at - 1]} in
 		other_config)
 			COMPREPLY=($(compgen -W "$(_vsw_ctl_keys "$table")" \
+				-- "$cur"))
+			;;
+		options)
+			[[ $(_vsw_ctl_table "$table") == Segment ]] || return 1
+			COMPREPLY=($(compgen -W "$(_vsw_ctl_segment_keys)" \
 				-- "$cur"))
 			;;
 		lldp) COMPREPLY=($(compgen -W 'enable=' -- "$cur")) ;;
@@ -120,6 +144,14 @@ _vsw_ctl_candidates() {
 		_vsw_ctl_ports
 		;;
 	*BRIDGE* | *PARENT*) _vsw_ctl_ask list-br ;;
+	SEGMENT) _vsw_ctl_ask --no-headings list-segments |
+		cut -d' ' -f1 ;;
+	TYPE) echo nat host-only internal bridged ;;
+	*KEY=VALUE*)
+		printf '%s\n' outside= isolated= subnet= subnet6=
+		_vsw_ctl_segment_keys
+		;;
+	tcp\|udp) echo tcp udp ;;
 	LAG) _vsw_ctl_ask bond/list | tail -n +2 | cut -f1 ;;
 	MEMBER)
 		# $table is the first argument: the bond
@@ -206,6 +238,17 @@ _vsw_ctl_complete() {
 		# what is to become a port is none yet
 		[[ $name == add-port && $kind == PORT ]] && kind=DEVICE
 		;;
+	add-segment)
+		table=Segment
+		# a new name, then subnets, a device or settings
+		((position > 0)) || return
+		if ((position > 1)); then
+			kind='[KEY=VALUE]...'
+			[[ " ${COMP_WORDS[*]} " == *' bridged '* ]] &&
+				kind=DEVICE
+		fi
+		;;
+	set-segment) table=Segment ;;
 	bond/* | lacp/*)
 		[[ $kind == *PORT* ]] && kind=LAG
 		table=$first

@@ -3,7 +3,8 @@
  * instructions (tests/bench/instructions runs it under callgrind) and for a
  * first look at speed. The cases of bonds have two members, if nothing else is
  * said; what they cost is the difference from "plain..." with the same frames
- *to one port.
+ * to one port. Of "nat..." the two bridges are joined by a gateway, and the
+ * flows are translated; they are established.
  *
  *	bench_pipeline CASE BURSTS [BURST_SIZE]
  *
@@ -14,10 +15,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/ticks.h"
 #include "bond/bond_table.h"
 #include "forward/pipeline.h"
+#include "nat/nat.h"
+#include "packet/csum.h"
 #include "packet/parse.h"
 #include "port/null.h"
+#include "router/neighbor_table.h"
+#include "router/router.h"
 
 #define STATIONS  64
 #define FRAME_LEN 64
@@ -33,8 +39,28 @@ enum frames {
 	UDP_TCP4, /* by turns */
 };
 
+/* The segment 10.0.0.0/16, and the outside 198.51.100.0/24. */
+#define GATEWAY_INSIDE	0x02000000c000
+#define GATEWAY_OUTSIDE 0x02000000c001
+#define NEXT_HOP	0x02000000c002
+#define INSIDE_IP	0x0a000001
+#define OUTSIDE_IP	0xc6336401
+#define NEXT_HOP_IP	0xc63364fe
+#define REMOTE_IP	0xcb007109
+
+/* Two bridges with a gateway between them. */
+struct gateway {
+	struct fwd_bridge *outside; /* bench.bridge is the inside */
+	struct port *ports[2];	    /* the gateway's */
+	struct fwd_port *fwd[2];    /* a machine's, by which packets come */
+	struct nat *nat;
+	struct neighbor_table *neighbors[2];
+	uint16_t mapped[STATIONS]; /* outside ports */
+};
+
 struct bench {
 	struct fwd_snapshot *snapshot;
+	struct gateway gateway;
 	struct fwd_bridge *bridge;
 	struct port *port[PORTS_MAX];
 	struct fwd_port *fwd[PORTS_MAX];
@@ -52,6 +78,9 @@ struct bench_case {
 	bool bond; /* the output */
 	enum bond_hash hash;
 	unsigned members; /* 0: MEMBERS */
+	bool nat;	  /* through a gateway, ... */
+	bool inbound;	  /* ... from outside */
+	bool tcp;
 };
 
 /* The designated form leaves out what is 0. */
@@ -100,6 +129,14 @@ static const struct bench_case cases[] = {
 	TAGGED("bond-slb-tag", "to a bond, by sender and VLAN", .frames = UDP4,
 	       BOND(SLB)),
 	TAGGED("bond-l4-tag", "to a bond, by flow", .frames = UDP4, BOND(L4)),
+	CASE("gw-nat-out", "UDP through a gateway with NAT", TRUNK, TRUNK,
+	     .nat = true),
+	CASE("gw-nat-in", "the answers", TRUNK, TRUNK, .nat = true,
+	     .inbound = true),
+	CASE("gw-nat-tcp-out", "TCP through a gateway with NAT", TRUNK, TRUNK,
+	     .nat = true, .tcp = true),
+	CASE("gw-nat-tcp-in", "the answers", TRUNK, TRUNK, .nat = true,
+	     .inbound = true, .tcp = true),
 };
 
 static const struct bench_case *find_case(const char *name)
@@ -146,7 +183,7 @@ static void open_ports(struct bench *b, const struct bench_case *c)
 			fprintf(stderr, "bench_pipeline: %s\n", error);
 			exit(1);
 		}
-		if (i >= (c->bond ? 2 : PORTS))
+		if (i >= (c->nat ? 1 : c->bond ? 2 : PORTS))
 			continue;
 		b->fwd[i] = fwd_bridge_add_port(b->bridge, b->port[i], i + 1,
 						i ? &c->out : &c->in);
@@ -208,20 +245,183 @@ static void make_frames(struct bench *b, const struct bench_case *c)
 	null_set_replay(b->port[0], b->replay, STATIONS);
 }
 
-static void run(struct bench *b, struct pipeline *pipeline, unsigned bursts,
-		unsigned size)
+static void run(struct bench *b, struct pipeline *pipeline, unsigned from,
+		unsigned bursts, unsigned size)
 {
 	struct packet *packets = xcalloc_aligned(size, sizeof(*packets));
-	struct port_rxq *rxq = b->port[0]->rxqs[0];
-	const struct port_class *class = b->port[0]->class;
+	struct port_rxq *rxq = b->port[from]->rxqs[0];
+	const struct port_class *class = b->port[from]->class;
 
 	while (bursts--) {
 		unsigned n = class->receive(rxq, packets, size, 1);
 
-		pipeline_run(pipeline, b->fwd[0], packets, n);
+		pipeline_run(pipeline, b->fwd[from], packets, n);
 		class->done(rxq);
 	}
 	free(packets);
+}
+
+/* --- through a gateway ---------------------------------------------------- */
+
+static void put_mac(uint8_t *at, uint64_t mac)
+{
+	store_be16(at, mac >> 32);
+	store_be32(at + 2, mac);
+}
+
+static void fill_flow(uint8_t *f, const struct bench_case *c, uint32_t src,
+		      uint16_t sport, uint32_t dst, uint16_t dport,
+		      uint8_t flags)
+{
+	unsigned proto = c->tcp ? 6 : 17;
+
+	memset(f + 12, 0, FRAME_LEN - 12);
+	store_be16(f + 12, ETH_TYPE_IPV4);
+	store_be16(f + 14, 0x4500);
+	store_be16(f + 16, FRAME_LEN - 14);
+	f[20] = 0x40;
+	store_be16(f + 22, 64 << 8 | proto);
+	store_be32(f + 26, src);
+	store_be32(f + 30, dst);
+	csum_ipv4_header(f + 14, 20);
+	store_be16(f + 34, sport);
+	store_be16(f + 36, dport);
+	if (c->tcp)
+		store_be16(f + 46, 0x5000 | flags);
+	else
+		store_be16(f + 38, FRAME_LEN - 34);
+	csum_store(f + (c->tcp ? 50 : 40),
+		   csum_add(csum_pseudo4(f + 14, proto, FRAME_LEN - 34), f + 34,
+			    FRAME_LEN - 34));
+}
+
+static void make_flows(struct bench *b, const struct bench_case *c,
+		       bool inbound, uint8_t flags)
+{
+	for (unsigned s = 0; s < STATIONS; s++) {
+		uint8_t *f = b->frames[s];
+
+		put_mac(f, inbound ? GATEWAY_OUTSIDE : GATEWAY_INSIDE);
+		put_mac(f + 6, inbound ? NEXT_HOP : 0x02000000a000 + s);
+		if (inbound)
+			fill_flow(f, c, REMOTE_IP, 53, OUTSIDE_IP,
+				  b->gateway.mapped[s], flags);
+		else
+			fill_flow(f, c, INSIDE_IP + 1 + s, 40000 + s, REMOTE_IP,
+				  53, flags);
+		b->replay[s] = (struct iovec){ f, FRAME_LEN };
+	}
+	null_set_replay(b->port[inbound], b->replay, STATIONS);
+}
+
+static bool note_mapped(struct packet *p, unsigned thread, void *b_)
+{
+	struct bench *b = b_;
+	uint16_t dport = load_be16(p->header + 36);
+	static unsigned at;
+
+	if (dport == 53)
+		b->gateway.mapped[at++ % STATIONS] = load_be16(p->header + 34);
+	return true;
+}
+
+static void make_nat(struct gateway *gw)
+{
+	struct nat_addr outside = { .version = 4, .ip = { 198, 51, 100, 1 } };
+	struct nat_config config;
+
+	nat_config_init(&config);
+	if (nat_create(&config, &gw->nat, NULL) ||
+	    nat_set_outside(gw->nat, &outside, 1, NULL))
+		exit(1);
+}
+
+static struct router *make_router(struct gateway *gw)
+{
+	static const struct router_ip4 ip4[] = { { INSIDE_IP, 16 },
+						 { OUTSIDE_IP, 24 } };
+	struct router_config config = { .way_out = ROUTER_OUTSIDE };
+	uint8_t ip[4];
+
+	make_nat(gw);
+	config.nat = gw->nat;
+	for (unsigned i = 0; i < 2; i++) {
+		gw->neighbors[i] = neighbor_table_create(1024, i);
+		config.links[i] = (struct router_link){
+			.up = true,
+			.mac = i ? GATEWAY_OUTSIDE : GATEWAY_INSIDE,
+			.mtu = 1500,
+			.n_ip4 = 1,
+			.ip4 = &ip4[i],
+			.gateway4 = i ? NEXT_HOP_IP : 0,
+			.neighbors = gw->neighbors[i],
+		};
+	}
+	store_be32(ip, NEXT_HOP_IP);
+	neighbor_table_set(gw->neighbors[1], ip, 4, NEXT_HOP);
+	for (unsigned s = 0; s < STATIONS; s++) {
+		store_be32(ip, INSIDE_IP + 1 + s);
+		neighbor_table_set(gw->neighbors[0], ip, 4, 0x02000000a000 + s);
+	}
+	return router_create(&config);
+}
+
+/* Port 0 is inside, and port 1 outside. */
+static void open_gateway(struct bench *b)
+{
+	static const struct vlan_config access = { .mode = VLAN_ACCESS };
+	struct port_config config = { .type = "null", .n_threads = 2 };
+	struct gateway *gw = &b->gateway;
+	struct fdb_config fdb = { FDB_SIZE_DEFAULT, FDB_AGE_DEFAULT, 1 };
+	struct fwd_gateway *g;
+
+	gw->outside =
+		fwd_snapshot_add_bridge(b->snapshot, "br1", fdb_create(&fdb));
+	b->fwd[1] = fwd_bridge_add_port(gw->outside, b->port[1], 1, &access);
+	g = fwd_snapshot_add_gateway(b->snapshot, make_router(gw));
+	for (unsigned i = 0; i < 2; i++) {
+		struct fwd_bridge *br = i ? gw->outside : b->bridge;
+
+		config.name = i ? "out" : "gw";
+		if (port_open(&config, &gw->ports[i], NULL))
+			exit(1);
+		gw->fwd[i] = fwd_bridge_add_port(br, gw->ports[i], 9, &access);
+		fwd_port_set_gateway(gw->fwd[i], g, i);
+		fdb_add_static(
+			br->fdb,
+			fdb_make_key(i ? GATEWAY_OUTSIDE : GATEWAY_INSIDE, 0),
+			9);
+	}
+	fdb_learn(gw->outside->fdb, fdb_make_key(NEXT_HOP, 0), 1);
+	for (unsigned s = 0; s < STATIONS; s++)
+		fdb_learn(b->bridge->fdb, fdb_make_key(0x02000000a000 + s, 0),
+			  1);
+}
+
+/* Flows are opened, in turn, before anything is measured. */
+static void open_flows(struct bench *b, const struct bench_case *c)
+{
+	struct pipeline *pipeline = pipeline_create(1);
+
+	null_set_sink(b->port[1], note_mapped, b);
+	make_flows(b, c, false, 0x02);
+	run(b, pipeline, 0, 1, STATIONS);
+	if (c->tcp) {
+		make_flows(b, c, true, 0x12);
+		run(b, pipeline, 1, 1, STATIONS);
+	}
+	null_set_sink(b->port[1], NULL, NULL);
+	make_flows(b, c, c->inbound, 0x10);
+	pipeline_destroy(pipeline);
+}
+
+static void close_gateway(struct gateway *gw)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		port_close(gw->ports[i]);
+		neighbor_table_destroy(gw->neighbors[i]);
+	}
+	nat_destroy(gw->nat);
 }
 
 static uint64_t packets_sent(const struct bench *b)
@@ -258,8 +458,14 @@ int main(int argc, char *argv[])
 	b->snapshot = fwd_snapshot_create(1);
 	b->bridge =
 		fwd_snapshot_add_bridge(b->snapshot, "br0", fdb_create(&fdb));
+	ticks_init();
 	open_ports(b, c);
-	make_frames(b, c);
+	if (c->nat) {
+		open_gateway(b);
+		open_flows(b, c);
+	} else {
+		make_frames(b, c);
+	}
 	struct pipeline *pipeline = pipeline_create(1);
 
 	/* The senders are learned before anything is counted. */
@@ -267,7 +473,7 @@ int main(int argc, char *argv[])
 		fdb_learn(b->bridge->fdb, fdb_make_key(0x02000000a000 + s, 10),
 			  1);
 	clock_gettime(CLOCK_MONOTONIC, &t0);
-	run(b, pipeline, bursts, size);
+	run(b, pipeline, c->inbound, bursts, size);
 	clock_gettime(CLOCK_MONOTONIC, &t1);
 	printf("%s: %llu packets in, %llu out, %.1f ns each\n", c->name,
 	       (unsigned long long)bursts * size,
@@ -277,9 +483,13 @@ int main(int argc, char *argv[])
 
 	pipeline_destroy(pipeline);
 	fdb_destroy(b->bridge->fdb);
+	if (c->nat)
+		fdb_destroy(b->gateway.outside->fdb);
 	fwd_snapshot_destroy(b->snapshot);
 	for (unsigned i = 0; i < PORTS_MAX; i++)
 		port_close(b->port[i]);
+	if (c->nat)
+		close_gateway(&b->gateway);
 	free(b);
 	return 0;
 }

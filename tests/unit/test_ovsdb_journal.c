@@ -590,6 +590,97 @@ static void conversion(void **state)
 	free(backup);
 }
 
+/* The switch's schema as it was before it had segments, or as it is. */
+static struct ovsdb_schema *switch_schema(bool segments)
+{
+	static const char *const ours[] = { "Segment", "Forward", "Lease" };
+	struct ovsdb_schema *schema;
+	json_t *json, *tables;
+	const char *text;
+	size_t len;
+
+	text = ovsdb_vswitch_schema(&len);
+	json = json_loadb(text, len, 0, NULL);
+	tables = json_object_get(json, "tables");
+	for (size_t i = 0; i < ARRAY_SIZE(ours) && !segments; i++)
+		assert_int_equal(json_object_del(tables, ours[i]), 0);
+	if (!segments)
+		assert_int_equal(
+			json_object_del(
+				json_object_get(
+					json_object_get(tables, "Bridge"),
+					"columns"),
+				"segment"),
+			0);
+	assert_null(ovsdb_schema_from_json(&schema, json));
+	json_decref(json);
+	return schema;
+}
+
+static const char rows_before[] =
+	"[{'op':'insert','table':'Open_vSwitch','row':{'next_cfg':7,"
+	"  'bridges':['named-uuid','b'],'other_config':['map',[['a','b']]]}},"
+	" {'op':'insert','table':'Bridge','uuid-name':'b','row':{'name':'br0',"
+	"  'ports':['named-uuid','p'],'external_ids':['map',[['x','y']]]}},"
+	" {'op':'insert','table':'Port','uuid-name':'p','row':{'name':'eth0',"
+	"  'tag':9,'interfaces':['named-uuid','i']}},"
+	" {'op':'insert','table':'Interface','uuid-name':'i','row':"
+	"  {'name':'eth0','type':'null','ofport':3}}]";
+
+static void open_as(struct fixture *f, struct ovsdb_schema *schema)
+{
+	char *why = NULL;
+
+	if (ovsdb_journal_open_as(&f->journal, &f->db, f->path, schema, &why))
+		fail_msg("%s", why);
+	ovsdb_schema_destroy(schema);
+}
+
+/* A database of a switch that knew no segments: nothing of it is lost. */
+static void segments_are_new(void **state)
+{
+	struct fixture *f = *state;
+	json_t *before, *after;
+	struct stat st, again;
+
+	close_it(f);
+	assert_int_equal(unlink(f->path), 0);
+	open_as(f, switch_schema(false));
+	check_run_error(f->db, rows_before, "");
+	before = content(f->db);
+	close_it(f);
+
+	open_as(f, switch_schema(true));
+	after = content(f->db);
+	for (int i = 0; i < 3; i++) /* which have no rows */
+		json_object_del(after, i == 0	? "Segment"
+				       : i == 1 ? "Forward"
+						: "Lease");
+	assert_true(json_equal(before, after));
+	json_decref(before);
+	json_decref(after);
+	check_run_error(
+		f->db,
+		"[{'op':'insert','table':'Segment','uuid-name':'s','row':{"
+		"  'name':'br0','type':'nat','subnet':'10.20.0.0/24'}},"
+		" {'op':'update','table':'Bridge','where':[],'row':{"
+		"  'segment':['named-uuid','s']}}]",
+		"");
+	close_it(f);
+	assert_int_equal(stat(f->path, &st), 0);
+
+	/* From then on it is its own. */
+	open_as(f, switch_schema(true));
+	assert_int_equal(ovsdb_table_count(ovsdb_db_table(f->db, "Segment")),
+			 1);
+	assert_int_equal(stat(f->path, &again), 0);
+	assert_int_equal(st.st_ino, again.st_ino);
+	check_run(f->db,
+		  "[{'op':'select','table':'Port','where':[],"
+		  "'columns':['name','tag']}]",
+		  "[{'rows':[{'name':'eth0','tag':9}]}]");
+}
+
 static void made_when_missing(void **state)
 {
 	struct fixture *f = *state;
@@ -629,6 +720,7 @@ int main(void)
 		TEST(disk_full),
 		TEST(killed),
 		TEST(conversion),
+		TEST(segments_are_new),
 		TEST(made_when_missing),
 	};
 

@@ -60,7 +60,8 @@ struct hostnet_memory {
 /*
  * A frame from a machine, as the router passes it on: checks that libslirp may
  * see it, fills in *packet, and changes the frame where that is needed. False:
- * to be dropped with *reason.
+ * to be dropped with *reason, or with DROP_NAT_FRAGMENT: see
+ * hostnet_fragment.h.
  */
 bool hostnet_frame_in(const struct hostnet_net *net,
 		      struct hostnet_memory *memory, uint8_t *frame,

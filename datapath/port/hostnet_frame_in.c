@@ -105,12 +105,11 @@ bool hostnet_frame_in(const struct hostnet_net *net,
 	memset(p, 0, sizeof(*p));
 	if (!hostnet_parse(frame, len, p, &proto, &fragment))
 		return false;
-	*reason = DROP_NAT_FRAGMENT;
-	if (fragment)
-		return false;
 	*reason = DROP_BAD_SOURCE;
-	if (!is_from_machine(net, p) ||
-	    !hostnet_classify(frame, proto, p, reason))
+	if (!is_from_machine(net, p))
+		return false;
+	*reason = DROP_NAT_FRAGMENT;
+	if (fragment || !hostnet_classify(frame, proto, p, reason))
 		return false;
 	*reason = DROP_NO_DESTINATION;
 	if (!may_pass(net, memory, p))

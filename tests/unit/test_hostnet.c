@@ -10,6 +10,7 @@
 
 #include "packet/csum.h"
 #include "packet/gso.h"
+#include "port/hostnet_fragment.h"
 #include "port/hostnet_frame.h"
 #include "port/hostnet_ring.h"
 #include "port/hostnet_sessions.h"
@@ -402,6 +403,117 @@ static void test_arp_answer(void **state)
 	assert_int_equal(hostnet_frame_answer(&net, frame, 41, answer), 0);
 }
 
+/* --- fragments ------------------------------------------------------------ */
+
+static struct hostnet_fragments *fragments;
+
+/* A piece of a datagram of machine `src` whose bytes are their own offsets. */
+static uint8_t *add_piece(uint32_t src, uint16_t id, uint32_t offset,
+			  uint32_t n, bool more, uint32_t *len)
+{
+	enum drop_reason reason;
+	struct hostnet_packet p;
+
+	put_ip4(src, WORLD, 17, n);
+	store_be16(frame + L3 + 4, id);
+	store_be16(frame + L3 + 6, offset / 8 | (more ? 0x2000 : 0));
+	csum_ipv4_header(frame + L3, 20);
+	for (uint32_t i = 0; i < n; i++)
+		frame[L3 + 20 + i] = (offset + i) * 7;
+	assert_false(in(&net, L3 + 20 + n, &p, &reason));
+	assert_int_equal(reason, DROP_NAT_FRAGMENT);
+	return hostnet_fragments_add(fragments, frame, &p, memory.now_s, len);
+}
+
+static void assert_whole(const uint8_t *whole, const uint32_t *len_, uint32_t n)
+{
+	uint32_t len = *len_;
+
+	assert_non_null(whole);
+	assert_int_equal(len, L3 + 20 + n);
+	assert_int_equal(load_be16(whole + L3 + 2), 20 + n);
+	assert_int_equal(load_be16(whole + L3 + 6), 0);
+	assert_int_equal(csum_fold(csum_add(0, whole + L3, 20)), 0xffff);
+	for (uint32_t i = 0; i < n; i++)
+		assert_int_equal(whole[L3 + 20 + i], (uint8_t)(i * 7));
+}
+
+static void test_fragments(void **state)
+{
+	uint32_t len;
+
+	fragments = hostnet_fragments_create();
+	assert_null(add_piece(MACHINE, 1, 0, 80, true, &len));
+	assert_null(add_piece(MACHINE, 2, 80, 8, true, &len));
+	assert_whole(add_piece(MACHINE, 1, 80, 5, false, &len), &len, 85);
+	/* In another order, one twice. */
+	assert_null(add_piece(MACHINE, 2, 88, 3, false, &len));
+	assert_null(add_piece(MACHINE, 2, 80, 8, true, &len));
+	assert_whole(add_piece(MACHINE, 2, 0, 80, true, &len), &len, 91);
+	assert_int_equal(hostnet_fragments_lost(fragments), 0);
+	hostnet_fragments_destroy(fragments);
+	hostnet_fragments_destroy(NULL);
+}
+
+static void test_hostile_fragments(void **state)
+{
+	uint32_t len;
+
+	fragments = hostnet_fragments_create();
+	/* Overlapping */
+	assert_null(add_piece(MACHINE, 1, 0, 80, true, &len));
+	assert_null(add_piece(MACHINE, 1, 72, 80, true, &len));
+	assert_int_equal(hostnet_fragments_lost(fragments), 1);
+	/* Behind what is said to be the last, with a hole in front. */
+	assert_null(add_piece(MACHINE, 1, 0, 8, true, &len));
+	assert_null(add_piece(MACHINE, 1, 96, 8, true, &len));
+	assert_null(add_piece(MACHINE, 1, 16, 8, false, &len));
+	assert_int_equal(hostnet_fragments_lost(fragments), 2);
+	/* Not eights of bytes, and too long. */
+	assert_null(add_piece(MACHINE, 1, 0, 7, true, &len));
+	assert_null(add_piece(MACHINE, 1, 65528, 100, false, &len));
+	assert_int_equal(hostnet_fragments_lost(fragments), 4);
+	/* Many of one machine cost another none. */
+	assert_null(add_piece(MACHINE + 1, 9, 0, 8, true, &len));
+	for (unsigned i = 0; i < 100; i++)
+		assert_null(add_piece(MACHINE, 100 + i, 0, 8, true, &len));
+	assert_int_equal(hostnet_fragments_lost(fragments),
+			 4 + 100 - HOSTNET_CLIENT_DATAGRAMS);
+	assert_whole(add_piece(MACHINE + 1, 9, 8, 8, false, &len), &len, 16);
+	/* Too late. */
+	memory.now_s += HOSTNET_DATAGRAM_LIFE_S + 1;
+	assert_null(add_piece(MACHINE, 199, 8, 8, false, &len));
+	hostnet_fragments_destroy(fragments);
+}
+
+static void test_cutting(void **state)
+{
+	static uint8_t whole[ETH_HEADER_LEN + 10000], piece[2000];
+	uint32_t len = put_ip4(MACHINE, WORLD, 17, 9000) + 9000, at = 0, n;
+	struct hostnet_packet p;
+	enum drop_reason reason;
+	uint8_t *back = NULL;
+	unsigned pieces = 0;
+
+	fragments = hostnet_fragments_create();
+	for (uint32_t i = 0; i < 9000; i++)
+		frame[L3 + 20 + i] = i * 7;
+	memcpy(whole, frame, len);
+	while ((n = hostnet_fragment_cut(&net, whole, len, 7, &at, piece))) {
+		assert_true(n <= ETH_HEADER_LEN + net.mtu);
+		memcpy(frame, piece, n);
+		assert_false(in(&net, n, &p, &reason));
+		assert_null(back);
+		back = hostnet_fragments_add(fragments, frame, &p, memory.now_s,
+					     &len);
+		len = back ? len : L3 + 20 + 9000;
+		pieces++;
+	}
+	assert_int_equal(pieces, 7);
+	assert_whole(back, &len, 9000);
+	hostnet_fragments_destroy(fragments);
+}
+
 /* --- limits --------------------------------------------------------------- */
 
 static struct hostnet_packet session(uint8_t kind, uint8_t machine,
@@ -530,6 +642,9 @@ int main(void)
 		cmocka_unit_test(test_dns),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_arp_answer),
+		cmocka_unit_test(test_fragments),
+		cmocka_unit_test(test_hostile_fragments),
+		cmocka_unit_test(test_cutting),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_ring),
 	};

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "ctl/settings.h"
-#include "ctl/suggest.h"
 #include "ctl/tables.h"
 #include "ctl/value.h"
 

@@ -275,15 +275,15 @@ static int add_sockets(scmp_filter_ctx filter)
 	for (size_t i = 0; i < ARRAY_SIZE(families) && !error; i++)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
 					 SCMP_SYS(socket), 1,
-					 SCMP_A0(SCMP_CMP_EQ, families[i]));
+					 SCMP_A0(SCMP_CMP_EQ, families[i], 0));
 	if (!error)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
 					 SCMP_SYS(ioctl), 1,
-					 SCMP_A1(SCMP_CMP_EQ, FIONREAD));
+					 SCMP_A1(SCMP_CMP_EQ, FIONREAD, 0));
 	if (!error)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
 					 SCMP_SYS(ioctl), 1,
-					 SCMP_A1(SCMP_CMP_EQ, FIONBIO));
+					 SCMP_A1(SCMP_CMP_EQ, FIONBIO, 0));
 	return error;
 }
 

@@ -305,6 +305,11 @@ bool bond_announce_pending(const struct bond *bond)
 	return bond->announcer->round == 1;
 }
 
+bool bond_announcing(const struct bond *bond)
+{
+	return bond->announcer->round;
+}
+
 uint64_t bond_announced(const struct bond *bond)
 {
 	return bond->announcer->n_sent;

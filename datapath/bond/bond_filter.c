@@ -13,6 +13,9 @@
  *    and still could goes on receiving what is sent to it alone until the
  *    network has learned: so a change of members that are up loses nothing.
  *    Meanwhile what was sent by the one may come back by the other.
+ *  - So may, later than that where a switch is slow, what told the network of
+ *    a change, when the active member changes back: were it believed, the
+ *    station would be known behind the bond and cut off until it speaks.
  */
 #include "bond/bond_internal.h"
 
@@ -50,6 +53,15 @@ static void end_grace(struct bond_member *m, uint64_t now_ms)
 		m->grace_until = 0;
 }
 
+/* What was told may be on its way back; with buckets that is so at any time. */
+static void end_echo(struct bond *bond, uint64_t now_ms)
+{
+	if (bond_has_buckets(bond) || now_ms >= bond->echo_until)
+		bond->echo_until = 0;
+	if (bond_announcing(bond) && !bond_has_buckets(bond))
+		bond->echo_until = now_ms + BOND_ECHO_MS;
+}
+
 static unsigned filter_of(const struct bond_member *m)
 {
 	const struct bond *bond = m->bond;
@@ -65,7 +77,7 @@ static unsigned filter_of(const struct bond_member *m)
 		return BOND_RX_NOTHING;
 	if (m != bond->active)
 		filter |= BOND_RX_NO_MULTICAST;
-	if (bond_has_buckets(bond) || anyone_in_grace(bond))
+	if (bond_has_buckets(bond) || anyone_in_grace(bond) || bond->echo_until)
 		filter |= BOND_RX_NO_MOVED;
 	return filter;
 }
@@ -74,6 +86,7 @@ void bond_update_filters(struct bond *bond, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < bond->n_members; i++)
 		end_grace(bond->members[i], now_ms);
+	end_echo(bond, now_ms);
 	for (unsigned i = 0; i < bond->n_members; i++) {
 		struct bond_member *m = bond->members[i];
 		unsigned filter = filter_of(m);
@@ -91,6 +104,8 @@ uint64_t bond_filters_next_ms(const struct bond *bond)
 	/* While they are being told, what tells them runs anyway. */
 	if (bond_announce_pending(bond))
 		return BOND_NEVER;
+	if (bond->echo_until)
+		next = bond->echo_until;
 	for (unsigned i = 0; i < bond->n_members; i++) {
 		if (in_grace(bond->members[i]))
 			next = MIN(next, bond->members[i]->grace_until);

@@ -31,6 +31,12 @@
 /* ... and so long after the neighbours have been told. */
 #define BOND_GRACE_TOLD_MS 100
 
+/*
+ * So long after the neighbours have been told it may come back to us: as long
+ * as an announcement is known for one of ours (FDB_ANNOUNCED_S).
+ */
+#define BOND_ECHO_MS 5000
+
 /* With LACP: from being let distribute to doing so, while others do. */
 #define BOND_JOIN_MS 100
 
@@ -98,6 +104,7 @@ struct bond {
 	bool dirty; /* the caller has to be told */
 	struct bond_member *active, *by_hand;
 	uint64_t n_failovers;
+	uint64_t echo_until; /* 0: what was told does not come back any more */
 
 	/* the active member before a restart, until it is too late */
 	uint64_t restore_mac, restore_until;
@@ -181,6 +188,8 @@ void bond_announce_run(struct bond *bond, uint64_t now_ms);
 uint64_t bond_announce_next_ms(const struct bond *bond);
 /* All stations have not been told once since the last change. */
 bool bond_announce_pending(const struct bond *bond);
+/* Nor twice, or they are just being told. */
+bool bond_announcing(const struct bond *bond);
 /* The caller has made a table, to be published. */
 void bond_announce_table_made(const struct bond *bond);
 uint64_t bond_announced(const struct bond *bond);

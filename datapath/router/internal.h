@@ -44,6 +44,7 @@ struct quick {
 	bool usable;
 	uint32_t frame_max; /* bytes that fit on the other side */
 	struct net4 inside, outside;
+	uint32_t first, n_hosts; /* that the inside can have */
 };
 
 struct router {
@@ -117,9 +118,9 @@ bool router_hop6(const struct link *link, const uint8_t *dst, uint8_t hop[16]);
 /* What no packet may have as its source or destination on its way. */
 static inline bool ip4_is_martian(uint32_t ip)
 {
-	uint32_t top = ip >> 24;
-
-	return !top || top == 127 || top >= 224 || ip >> 16 == 0xa9fe;
+	/* 0/8, and 224/4 and up; 127/8; 169.254/16 */
+	return ip - 0x01000000 >= 0xdf000000 || ip >> 24 == 127 ||
+	       ip >> 16 == 0xa9fe;
 }
 
 static inline bool ip6_is_link_local(const uint8_t *ip)

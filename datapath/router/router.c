@@ -83,6 +83,8 @@ static void make_quick(struct router *r)
 	q.usable = true;
 	q.inside = in->ip4[0];
 	q.outside = out->ip4[0];
+	q.first = (q.inside.ip & q.inside.mask) + 1;
+	q.n_hosts = ~q.inside.mask - 1;
 	q.frame_max = out->mtu + L3;
 	r->quick[ROUTER_INSIDE] = q;
 	q.frame_max = in->mtu + L3;

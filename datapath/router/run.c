@@ -47,10 +47,8 @@ static inline bool is_plain4(const struct link *link, const struct packet *p)
 static inline bool is_usual_out(const struct quick *q, const uint8_t *ip)
 {
 	uint32_t src = load_be32(ip + 12), dst = load_be32(ip + 16);
-	uint32_t host = src & ~q->inside.mask;
 
-	return !((src ^ q->inside.ip) & q->inside.mask) &&
-	       src != q->inside.ip && host && host != ~q->inside.mask &&
+	return src - q->first < q->n_hosts && src != q->inside.ip &&
 	       ((dst ^ q->inside.ip) & q->inside.mask) &&
 	       ((dst ^ q->outside.ip) & q->outside.mask) &&
 	       !ip4_is_martian(dst);

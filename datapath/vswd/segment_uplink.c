@@ -335,7 +335,7 @@ static void follow_link(struct segment_uplink *uplink, uint64_t now_ms)
 
 	uplink->n_links = n;
 	if (n != before)
-		uplink_refresh(uplink); /* its MTU, at least */
+		segment_mark_dirty(uplink->seg);
 	if (!returned)
 		return;
 	uplink->announces_left = ANNOUNCES;
@@ -365,10 +365,13 @@ static void resolve_gateways(struct segment_uplink *uplink, uint64_t now_ms)
 static void tick(struct segment_uplink *uplink, uint64_t now_ms)
 {
 	const struct vport *out = uplink->seg->ports[ROUTER_OUTSIDE];
-	bool is_open = out && out->port && uplink->mac;
+	bool is_open = out && out->port && out->interface->mac;
 
+	if (out && out->interface->mac != uplink->mac)
+		segment_uplink_configure(uplink); /* its bridge was not there */
 	uplink->tick_ms = now_ms + TICK_MS;
 	follow_link(uplink, now_ms);
+	uplink_refresh(uplink); /* the MTU of the bridge's ports */
 	uplink->begun |= is_open;
 	if (is_open && uplink->seg->config->uplink.dhcp && !uplink->dhcp)
 		uplink_dhcp_start(uplink, now_ms);

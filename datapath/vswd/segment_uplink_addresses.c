@@ -71,8 +71,10 @@ static char *find_ip4(const struct segment_uplink *uplink,
 
 	if (!c->dhcp) {
 		a->n_ip4 = MIN(c->n_ip4, (unsigned)STATION_IP4_MAX);
-		for (unsigned i = 0; i < a->n_ip4; i++)
-			a->ip4[i] = c->ip4[i];
+		for (unsigned i = 0; i < a->n_ip4; i++) {
+			a->ip4[i].ip = c->ip4[i].ip;
+			a->ip4[i].prefix_len = c->ip4[i].prefix_len;
+		}
 		a->gateway4 = c->gateway4;
 		if (c->n_ip4 <= STATION_IP4_MAX)
 			return NULL;

@@ -1,7 +1,10 @@
 """After a failover the network is told where the stations are now: frames as
 they leave by the new member, read by tshark."""
+import os
+import signal
 import socket
 import struct
+import time
 
 from lib.failover import Rig
 from lib.frame import BROADCAST, frame, mac_bytes, station
@@ -238,4 +241,49 @@ def _(lab):
         wait_until(lambda: told("m1"), "m1 announces")
         plug(rig.up, "m0")
         wait_active(lab.switch, "bond0", "m0")
-        wait_until(lambda: told("m0"), "m0 announces")
+        wait_until(lambda: told("m0"), lambda: "m0 announces:\n" +
+                   lab.switch.app("fdb/show", "br0") +
+                   "\n".join(f"{s.stamp % 100:.3f} {s.device} "
+                             f"{s.data[:14].hex()}" for s in recorder.seen))
+
+
+def vswitchd(switch):
+    """The process, which another watches."""
+    pids = run(["ip", "netns", "pids", switch.namespace.name]).stdout.split()
+    for pid in map(int, pids):
+        with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+            if file.read().strip() == "ovs-vswitchd":
+                return pid
+    raise AssertionError("no ovs-vswitchd")
+
+
+@test("what was told by one member and comes back by the other is not "
+      "believed, though the switch between them is slow", only="vsw")
+def _(lab):
+    rig = Rig(lab, bond_mode="active-backup",
+              other_config={"bond-primary": "m0"})
+    rig.settled()
+    wait_active(lab.switch, "bond0", "m0")
+    lab.send("p1", plain(station(0x601)))
+    wait_learned(lab, {station(0x601)})
+    place = lab.switch.fdb()[0, station(0x601)][0]
+    mine = mac_bytes(station(0x601))
+    recorder = Recorder().add(rig.up.namespace, "m0", "m1")
+    pid = vswitchd(rig.up)
+    with recorder:
+        os.kill(pid, signal.SIGSTOP)
+        pull(rig.up, "m0")
+        wait_until(lambda: any(s.device == "m1" and s.data[6:12] == mine
+                               for s in list(recorder.seen)), "m1 announces")
+        plug(rig.up, "m0")
+        wait_active(lab.switch, "bond0", "m0")
+        time.sleep(0.4)  # until m1 does not receive any more
+        os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: any(s.device == "m0" and s.outgoing and
+                               s.data[6:12] == mine
+                               for s in list(recorder.seen)),
+                   "it comes back by m0")
+    wait_until(lambda: any(row["reason"] == "bond-moved" for row in
+                           lab.switch.command("drops", "m0")),
+               "it is dropped")
+    equal(lab.switch.fdb()[0, station(0x601)][0], place, "the station's port")

@@ -6,7 +6,7 @@ from lib.frame import frame, station
 from lib.lacp import check_lacpdus, lacpdus
 from lib.netns import wait_until
 from lib.record import Recorder
-from lib.streams import Account, Stream
+from lib.streams import Account, Stream, parse
 from lib.testing import equal, test
 from lib.upstream import (Upstream, bond_arguments, bond_show, cables,
                           is_negotiated, lacp_show_all, stations, wait_enabled)
@@ -92,6 +92,12 @@ def check_state_bits(lab, control):
                   f"activity and timeout of {pairing}")
 
 
+def arrived(seen):
+    """{(device, stream's number)}"""
+    return {(one.device, found[0]) for one in seen
+            if not one.outgoing and (found := parse(one.data))}
+
+
 def check_flows(lab, up, names):
     """Each frame is numbered: at the other end each arrives once."""
     recorder = Recorder().add(lab.far_ns, *(f"{end}{i}" for end in "pu" for i
@@ -113,10 +119,10 @@ def check_flows(lab, up, names):
             lab.send(stream.source, stream.next())
         carrying = [s for s in streams if not never(PAIRINGS[int(
             s.source[1:])])]
-        wanted = {s.sink for s in carrying}
-        wait_until(lambda: len(wanted) * FLOWS <= sum(
-            one.device in wanted and not one.outgoing
-            for one in list(recorder.seen)), "all flows arrive", 20)
+        wanted = {(s.sink, s.number) for s in carrying}
+        wait_until(lambda: wanted <= arrived(list(recorder.seen)),
+                   lambda: "all flows arrive; not yet "
+                   f"{wanted - arrived(recorder.seen)}", interval=0.1)
     over = {}
     for one in (Account(recorder.at(s.source, s.sink, f"x{s.source[1:]}",
                                     f"y{s.source[1:]}"), s) for s in streams):

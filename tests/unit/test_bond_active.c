@@ -122,7 +122,7 @@ static void failback_loses_nothing(void **state)
 	bond_fixture_configure(&f);
 	fixture_links_up(&f);
 	fixture_link(&f, 0, false);
-	fixture_pass(&f, 5000);
+	fixture_pass(&f, 8000);
 	assert_int_equal(fixture_filter(&f, 0), BOND_RX_NOTHING);
 	assert_int_equal(fixture_filter(&f, 1), 0);
 	f.no_tables = true;
@@ -141,7 +141,26 @@ static void failback_loses_nothing(void **state)
 	assert_int_equal(fixture_filter(&f, 1), old);
 	fixture_pass(&f, 1);
 	assert_int_equal(fixture_filter(&f, 1), BOND_RX_NOTHING);
+	assert_int_equal(fixture_filter(&f, 0), BOND_RX_NO_MOVED);
+}
+
+/* What was told by one member may come back late by the other. */
+static void what_was_told_is_not_believed(void **state)
+{
+	f.n_stations = 10;
+	for (unsigned i = 0; i < 10; i++)
+		f.stations[i].mac = 0x021111111100 + i;
+	bond_fixture_configure(&f);
+	fixture_links_up(&f);
 	assert_int_equal(fixture_filter(&f, 0), 0);
+	fixture_link(&f, 0, false);
+	assert_int_equal(fixture_filter(&f, 1), BOND_RX_NO_MOVED);
+	fixture_pass(&f, 5999); /* two rounds, a second apart */
+	assert_int_equal(f.n_noted, 20);
+	assert_int_equal(fixture_filter(&f, 1), BOND_RX_NO_MOVED);
+	fixture_pass(&f, 50);
+	assert_int_equal(fixture_filter(&f, 1), 0);
+	assert_true(bond_next_ms(f.bond) > f.now);
 }
 
 /* It takes a while to tell many. */
@@ -195,6 +214,8 @@ int main(void)
 			restart_does_not_break_the_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(failback_loses_nothing, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(what_was_told_is_not_believed,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(grace_lasts_until_all_are_told,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(down_ends_grace, setup,

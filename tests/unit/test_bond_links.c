@@ -25,6 +25,8 @@ static void down_without_delay(void **state)
 	assert_false(fixture_enabled(&f, 0));
 	assert_int_equal(fixture_active(&f), 1);
 	assert_int_equal(fixture_filter(&f, 0), BOND_RX_NOTHING);
+	assert_int_equal(fixture_filter(&f, 1), BOND_RX_NO_MOVED);
+	fixture_pass(&f, 8000);
 	assert_int_equal(fixture_filter(&f, 1), 0);
 }
 

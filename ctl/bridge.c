@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/suggest.h"
+#include "base/suggest.h"
 #include "ctl/value.h"
 
 static const char *const name_columns[] = { "name", NULL };

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "ctl/bridge.h"
 #include "ctl/cmd.h"
 #include "ctl/listing.h"
 #include "ctl/segment_check.h"
 #include "ctl/segment_outside.h"
 #include "ctl/segment_set.h"
-#include "ctl/suggest.h"
 #include "ctl/value.h"
 
 static const char *const types[] = { "nat", "host-only", "internal",

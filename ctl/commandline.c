@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "ctl/daemon.h"
-#include "ctl/suggest.h"
 
 enum option_kind { NO_SUCH_OPTION, FLAG, WITH_VALUE };
 

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/suggest.h"
 #include "ctl/capture.h"
 #include "ctl/ctl.h"
-#include "ctl/suggest.h"
 #include "ctl/table.h"
 #include "ovsdb-lite/control_client.h"
 

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "ctl/suggest.h"
+#include "base/suggest.h"
 
 #define DEFAULT_RUN_DIR "/run/vsw"
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "ctl/settings.h"
-#include "ctl/suggest.h"
 #include "ctl/tables.h"
 #include "ctl/value.h"
 
@@ -143,7 +143,9 @@ static const struct by_reference {
 } by_reference[] = {
 	{ "AutoAttach", "Bridge", "auto_attach" },
 	{ "Controller", "Bridge", "controller" },
+	{ "Forward", "Segment", "forwards" },
 	{ "IPFIX", "Bridge", "ipfix" },
+	{ "Lease", "Segment", "leases" },
 	{ "NetFlow", "Bridge", "netflow" },
 	{ "QoS", "Port", "qos" },
 	{ "sFlow", "Bridge", "sflow" },

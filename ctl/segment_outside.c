@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "ctl/bridge.h"
 #include "ctl/cmd.h"
 #include "ctl/host_net.h"
-#include "ctl/suggest.h"
 #include "ctl/value.h"
 
 #define BRIDGE_PREFIX "br-"

@@ -213,8 +213,8 @@ static char *check_lease(const struct segment_plan *plan,
 			 const struct segment_nets *nets, size_t i)
 {
 	const struct segment_pair *lease = &plan->leases[i], *other;
+	const char *name = NULL;
 	struct net_addr ip;
-	const char *name;
 	char mac[18], *doubt = NULL;
 
 	if (!net_mac_parse(mac, lease->key))
@@ -232,10 +232,7 @@ static char *check_lease(const struct segment_plan *plan,
 			doubt = xasprintf("%s has %s already", other->key,
 					  other->value);
 	}
-	if (!doubt)
-		return NULL;
-	doubt = refuse(plan, lease->key, lease->value, doubt);
-	return doubt;
+	return doubt ? refuse(plan, lease->key, lease->value, doubt) : NULL;
 }
 
 static char *check_leases(const struct segment_plan *plan,

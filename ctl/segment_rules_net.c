@@ -81,13 +81,14 @@ static char *read_subnet(const struct segment_plan *plan, const char *text,
 /* The subnet's n-th address, from its end when n is negative. */
 static struct net_addr nth(const struct net_prefix *prefix, int n)
 {
-	struct net_addr first, last, *a = n < 0 ? &last : &first;
 	unsigned at = prefix->addr.version == 4 ? 3 : 15;
+	struct net_addr first, last, a;
 
 	net_prefix_ends(prefix, &first, &last);
+	a = n < 0 ? last : first;
 	/* A subnet has at least 4 addresses, so nothing is carried. */
-	a->bytes[at] = (uint8_t)(a->bytes[at] + n);
-	return *a;
+	a.bytes[at] = (uint8_t)(a.bytes[at] + n);
+	return a;
 }
 
 /* An address of the segment's own: as an option says, or the n-th. */

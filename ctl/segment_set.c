@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "ctl/ctl.h"
 #include "ctl/host_net.h"
 #include "ctl/segment_outside.h"
 #include "ctl/segment_settings.h"
-#include "ctl/suggest.h"
 #include "ctl/value.h"
 #include "ctl/view.h"
 

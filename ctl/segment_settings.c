@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "ctl/segment_kinds.h"
 #include "ctl/settings.h"
-#include "ctl/suggest.h"
 
 #define MTU_MAX	  65520
 #define DAY_S	  86400

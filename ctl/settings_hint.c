@@ -6,9 +6,9 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/util.h"
 #include "ctl/settings.h"
-#include "ctl/suggest.h"
 #include "ovsdb-lite/schema.h"
 
 /* Other programs' keys may be like ours: only typing errors are told. */

@@ -24,6 +24,7 @@ struct hostnet_net {
 };
 
 enum hostnet_kind {
+	HOSTNET_NONE, /* not looked at yet */
 	HOSTNET_TCP,
 	HOSTNET_TCP_NEW, /* asks for a connection */
 	HOSTNET_UDP,
@@ -59,12 +60,22 @@ struct hostnet_memory {
 /*
  * A frame from a machine, as the router passes it on: checks that libslirp may
  * see it, fills in *packet, and changes the frame where that is needed. False:
- * to be dropped with *reason.
+ * to be dropped with *reason, or with DROP_NAT_FRAGMENT: see
+ * hostnet_fragment.h.
  */
 bool hostnet_frame_in(const struct hostnet_net *net,
 		      struct hostnet_memory *memory, uint8_t *frame,
 		      uint32_t len, struct hostnet_packet *packet,
 		      enum drop_reason *reason) MUST_CHECK;
+
+/*
+ * The answer to a connection that may not be, of which *packet is filled in
+ * though hostnet_frame_in() refused it: the frame's length.
+ */
+#define HOSTNET_RESET_MAX 74
+uint32_t hostnet_frame_reset(const uint8_t *frame,
+			     const struct hostnet_packet *packet,
+			     uint8_t reset[HOSTNET_RESET_MAX]);
 
 /*
  * An IP packet that libslirp sends, with an Ethernet header in front: changes

@@ -7,7 +7,10 @@
  *	hostnet_forward.c   ports of the host that lead to machines
  *	hostnet_ping.c	    pings
  *	hostnet_sessions.c  limits
- *	hostnet_frame.c	    what may pass, segment sizes
+ *	hostnet_fragment.c  IP fragments
+ *	hostnet_frame_in.c  what may pass to libslirp
+ *	hostnet_frame_out.c, hostnet_answer.c, hostnet_mss.c, hostnet_headers.c
+ *			    what is changed on the way, and answered
  *	hostnet_ring.c	    frames between the threads
  */
 #ifndef PORT_HOSTNET_INTERNAL_H
@@ -17,6 +20,7 @@
 #include <poll.h>
 #include <pthread.h>
 
+#include "port/hostnet_fragment.h"
 #include "port/hostnet_frame.h"
 #include "port/hostnet_port.h"
 #include "port/hostnet_ring.h"
@@ -75,6 +79,9 @@ struct hostnet {
 	struct hostnet_memory memory;
 	struct hostnet_sessions *sessions;
 	struct hostnet_pings *pings;
+	struct hostnet_fragments *fragments;
+	uint8_t *piece;			      /* room for one that is cut */
+	uint32_t last_id;		      /* of a packet that was cut */
 	const struct hostnet_packet *current; /* that libslirp works on */
 	bool forwards_changed;
 	bool delayed; /* libslirp asked for a MAC and is to go on */

@@ -30,7 +30,8 @@
  *			address is served (forwards, TCP port 53)
  *	host-loopback	"true": the gateway's address is the host's loopback
  *	dns-socket	path of the unix stream socket that gets what comes to
- *			TCP port 53 of the gateway's addresses
+ *			TCP port 53 of the gateway's addresses; without a slash
+ *			in front, below port_config.run_dir
  *	sessions-max, client-sessions-max
  *			limits in total and for each inside address
  */

@@ -69,7 +69,7 @@ static void wake_worker(struct hostnet *h)
 		log_warn_limited("%s: cannot wake a worker: %m", h->up.name);
 }
 
-void hostnet_deliver(struct hostnet *h, const uint8_t *frame, uint32_t len)
+static void deliver_one(struct hostnet *h, const uint8_t *frame, uint32_t len)
 {
 	struct hostnet_record *record =
 		hostnet_ring_reserve(h->to_machines, len);
@@ -86,6 +86,34 @@ void hostnet_deliver(struct hostnet *h, const uint8_t *frame, uint32_t len)
 	}
 	hostnet_ring_commit(h->to_machines);
 	wake_worker(h);
+}
+
+/* An answer to a ping: TCP and UDP are cut further on. */
+static bool must_be_cut(const struct hostnet *h, const uint8_t *frame,
+			uint32_t len)
+{
+	unsigned at = ETH_HEADER_LEN;
+
+	if (len <= ETH_HEADER_LEN + h->options.net.mtu)
+		return false;
+	if (load_be16(frame + 12) == ETH_TYPE_IPV4)
+		return frame[at] == 0x45 && frame[at + 9] == IPPROTO_ICMP;
+	return load_be16(frame + 12) == ETH_TYPE_IPV6 &&
+	       frame[at + 6] == IPPROTO_ICMPV6;
+}
+
+void hostnet_deliver(struct hostnet *h, const uint8_t *frame, uint32_t len)
+{
+	uint32_t at = 0, n;
+
+	if (!must_be_cut(h, frame, len)) {
+		deliver_one(h, frame, len);
+		return;
+	}
+	h->last_id++;
+	while ((n = hostnet_fragment_cut(&h->options.net, frame, len,
+					 h->last_id, &at, h->piece)))
+		deliver_one(h, h->piece, n);
 }
 
 static bool has_room(struct hostnet *h)
@@ -177,23 +205,52 @@ static const SlirpCb callbacks = {
 
 /* --- from machines -------------------------------------------------------- */
 
-static void take_frame(struct hostnet *h, struct hostnet_record *record)
+/* What may not pass as it is. */
+static void refuse(struct hostnet *h, const uint8_t *frame,
+		   const struct hostnet_packet *p, enum drop_reason reason)
+{
+	uint8_t reset[HOSTNET_RESET_MAX];
+
+	hostnet_drop(h, reason);
+	if (reason == DROP_NO_DESTINATION && p->kind == HOSTNET_TCP_NEW)
+		hostnet_deliver(h, reset, hostnet_frame_reset(frame, p, reset));
+}
+
+static void take_whole(struct hostnet *h, uint8_t *frame, uint32_t len,
+		       bool first)
 {
 	enum drop_reason reason = DROP_NAT_MALFORMED;
 	struct hostnet_packet p;
+	bool may = hostnet_frame_in(&h->options.net, &h->memory, frame, len, &p,
+				    &reason);
 
-	if (!hostnet_frame_in(&h->options.net, &h->memory, record->frame,
-			      record->len, &p, &reason) ||
-	    !hostnet_sessions_may(h->sessions, &p, &reason)) {
-		hostnet_drop(h, reason);
+	if (!may && first && reason == DROP_NAT_FRAGMENT) {
+		frame = hostnet_fragments_add(h->fragments, frame, &p,
+					      h->memory.now_s, &len);
+		if (frame)
+			take_whole(h, frame, len, false);
+		return;
+	}
+	if (!may || !hostnet_sessions_may(h->sessions, &p, &reason)) {
+		refuse(h, frame, &p, reason);
 		return;
 	}
 	h->current = &p;
 	if (p.kind == HOSTNET_PING)
-		hostnet_pings_send(h->pings, record->frame, &p);
+		hostnet_pings_send(h->pings, frame, &p);
 	else
-		slirp_input(h->slirp, record->frame, p.end);
+		slirp_input(h->slirp, frame, p.end);
 	h->current = NULL;
+}
+
+static void take_frame(struct hostnet *h, struct hostnet_record *record)
+{
+	uint64_t lost = hostnet_fragments_lost(h->fragments);
+
+	take_whole(h, record->frame, record->len, true);
+	lost = hostnet_fragments_lost(h->fragments) - lost;
+	if (unlikely(lost))
+		counter_add(&h->drops[DROP_NAT_FRAGMENT], lost);
 }
 
 static bool frames_wait(struct hostnet *h)
@@ -450,6 +507,8 @@ int hostnet_thread_start(struct hostnet *h, char **errp)
 	h->sessions = hostnet_sessions_create(h->options.sessions_max,
 					      h->options.client_sessions_max);
 	h->pings = hostnet_pings_create(h);
+	h->fragments = hostnet_fragments_create();
+	h->piece = xmalloc(ETH_HEADER_LEN + h->options.net.mtu);
 	h->slirp = make_slirp(h);
 	if (!h->slirp)
 		return set_error(errp, -EINVAL,
@@ -470,5 +529,7 @@ void hostnet_thread_stop(struct hostnet *h)
 		slirp_cleanup(h->slirp);
 	hostnet_pings_destroy(h->pings);
 	hostnet_sessions_destroy(h->sessions);
+	hostnet_fragments_destroy(h->fragments);
+	free(h->piece);
 	free(h->fds);
 }

@@ -77,10 +77,9 @@ static char *taken(const struct entry *entry, const struct entry *by)
 {
 	const struct cfg_forward *f = entry->forward, *first = by->forward;
 
-	return xasprintf("forward %s %u: port %u is forwarded to %s port %u of "
-			 "segment %s already; remove that, or take another "
-			 "port",
-			 f->udp ? "udp" : "tcp", f->outside_lo,
+	return xasprintf("%s port %u is forwarded to %s port %u of segment %s "
+			 "already; remove that, or take another port",
+			 f->udp ? "udp" : "tcp",
 			 MAX(f->outside_lo, first->outside_lo),
 			 ip_text(&first->inside).text, first->inside_port,
 			 by->segment->name);
@@ -108,10 +107,9 @@ static void check_room(struct entry *entries, size_t n)
 				continue;
 			ports -= f->outside_hi - f->outside_lo + 1;
 			*entries[k].error = xasprintf(
-				"forward %s %u: more than %u ports in all "
-				"forwards of a segment whose outside is the "
-				"host; take a smaller range",
-				f->udp ? "udp" : "tcp", f->outside_lo,
+				"more than %u ports in all forwards of a "
+				"segment whose outside is the host; take a "
+				"smaller range",
 				HOSTNET_FORWARDS_MAX);
 		}
 	}

@@ -17,29 +17,42 @@ static void refuse(struct segment_check *check, const char *fmt, ...)
 	PRINTF_LIKE(2, 3);
 static void refuse(struct segment_check *check, const char *fmt, ...)
 {
-	char *text = NULL;
 	va_list args;
 
 	if (check->error)
 		return;
 	va_start(args, fmt);
-	if (vasprintf(&text, fmt, args) < 0)
+	if (vasprintf(&check->error, fmt, args) < 0)
 		abort();
 	va_end(args);
-	check->error = xasprintf("segment %s: %s", check->segment->name, text);
-	free(text);
 }
 
 /* --- who comes first -------------------------------------------------------
  */
 
-/* It has worked until now, where it is. */
+/* Its machines live with addresses of its subnet. */
+static bool has_leases(const struct cfg_segment *s)
+{
+	for (size_t i = 0; i < s->n_leases; i++)
+		if (s->leases[i].lease.state == DHCP_BOUND &&
+		    !((s->leases[i].lease.ip ^ s->ip4) &
+		      ip4_mask(s->prefix4_len)))
+			return true;
+	return false;
+}
+
+/*
+ * It has worked until now, where it is. When vswd starts, leases tell so: what
+ * worked goes on after a restart, too.
+ */
 static bool has_worked(const struct segment_check *check)
 {
 	const struct cfg_segment *a = check->segment, *b = check->before;
 
-	return b && !b->error && a->type == b->type &&
-	       a->outside == b->outside && a->prefix4_len == b->prefix4_len &&
+	if (!b)
+		return has_leases(a);
+	return !b->error && a->type == b->type && a->outside == b->outside &&
+	       a->prefix4_len == b->prefix4_len &&
 	       !((a->ip4 ^ b->ip4) & ip4_mask(a->prefix4_len)) &&
 	       a->ip6.prefix_len == b->ip6.prefix_len &&
 	       ip6_in_prefix(a->ip6.ip, b->ip6.ip, a->ip6.prefix_len);
@@ -105,6 +118,11 @@ static bool overlap4(uint32_t a, uint8_t a_len, uint32_t b, uint8_t b_len)
 	return !((a ^ b) & ip4_mask(MIN(a_len, b_len)));
 }
 
+static uint32_t network4(const struct cfg_segment *s)
+{
+	return s->ip4 & ip4_mask(s->prefix4_len);
+}
+
 static void check_overlap(struct segment_check *check,
 			  const struct segment_check *first)
 {
@@ -115,10 +133,8 @@ static void check_overlap(struct segment_check *check,
 		refuse(check,
 		       "subnet %s/%u overlaps that of segment %s, %s/%u; take "
 		       "another",
-		       ip4_text(a->ip4 & ip4_mask(a->prefix4_len)).text,
-		       a->prefix4_len, b->name,
-		       ip4_text(b->ip4 & ip4_mask(b->prefix4_len)).text,
-		       b->prefix4_len);
+		       ip4_text(network4(a)).text, a->prefix4_len, b->name,
+		       ip4_text(network4(b)).text, b->prefix4_len);
 	if (a->ip6.prefix_len && b->ip6.prefix_len &&
 	    ip6_in_prefix(a->ip6.ip, b->ip6.ip,
 			  MIN(a->ip6.prefix_len, b->ip6.prefix_len)))
@@ -165,11 +181,14 @@ static void check_routes(struct segment_check *check,
 		ip = ip_address_of(routes[i].ip,
 				   routes[i].version == 4 ? 4 : 16);
 		refuse(check,
-		       "%s overlaps the host's route to %s/%u%s%s; take "
+		       "%s %s/%u overlaps the host's route to %s/%u%s%s; take "
 		       "another network, or remove the route",
-		       ip.len == 4 ? "subnet" : "subnet6", ip_text(&ip).text,
-		       routes[i].prefix_len, routes[i].device[0] ? " by " : "",
-		       routes[i].device);
+		       ip.len == 4 ? "subnet" : "subnet6",
+		       ip.len == 4 ? ip4_text(network4(s)).text
+				   : ip6_text(s->ip6.ip).text,
+		       ip.len == 4 ? s->prefix4_len : s->ip6.prefix_len,
+		       ip_text(&ip).text, routes[i].prefix_len,
+		       routes[i].device[0] ? " by " : "", routes[i].device);
 		return;
 	}
 }

@@ -4,7 +4,8 @@
  *
  * Who came first does not depend on the order of rows: a segment, or a forward,
  * that has worked until now goes on, and the other one is refused. Of those
- * that are new together the one whose name comes first does.
+ * that are new together the one whose name comes first does; when vswd starts,
+ * those that have leases come before others.
  */
 #ifndef VSWD_CONFIG_CHECK_SEGMENTS_H
 #define VSWD_CONFIG_CHECK_SEGMENTS_H

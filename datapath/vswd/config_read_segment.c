@@ -12,17 +12,14 @@
 
 void segment_refuse(struct cfg_segment *segment, const char *fmt, ...)
 {
-	char *text = NULL;
 	va_list args;
 
 	if (segment->error)
 		return;
 	va_start(args, fmt);
-	if (vasprintf(&text, fmt, args) < 0)
+	if (vasprintf(&segment->error, fmt, args) < 0)
 		abort();
 	va_end(args);
-	segment->error = xasprintf("segment %s: %s", segment->name, text);
-	free(text);
 }
 
 bool segment_has_host(const struct cfg_segment *s, const struct ip_address *ip)

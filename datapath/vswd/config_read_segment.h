@@ -55,7 +55,7 @@ struct segment_reader {
 	struct cfg_segment *segment; /* under construction */
 };
 
-/* Its error, if it has none yet: "segment NAME: " and the text. */
+/* Its error, if it has none yet. */
 void segment_refuse(struct cfg_segment *segment, const char *fmt, ...)
 	PRINTF_LIKE(2, 3);
 /* An address that a machine of the segment can have; not the gateway's. */

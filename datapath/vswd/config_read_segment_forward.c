@@ -12,24 +12,19 @@ LOG_MODULE(config);
 /* --- forwards --------------------------------------------------------------
  */
 
-/* Its error, if it has none yet: "forward tcp 2222: " and the text. */
+/* Its error, if it has none yet. */
 static void refuse(struct cfg_forward *forward, const char *fmt, ...)
 	PRINTF_LIKE(2, 3);
 static void refuse(struct cfg_forward *forward, const char *fmt, ...)
 {
-	char *text = NULL;
 	va_list args;
 
 	if (forward->error)
 		return;
 	va_start(args, fmt);
-	if (vasprintf(&text, fmt, args) < 0)
+	if (vasprintf(&forward->error, fmt, args) < 0)
 		abort();
 	va_end(args);
-	forward->error =
-		xasprintf("forward %s %u: %s", forward->udp ? "udp" : "tcp",
-			  forward->outside_lo, text);
-	free(text);
 }
 
 static void read_inside(struct segment_reader *r, struct cfg_forward *f,

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/log.h"
+#include "base/suggest.h"
 #include "vswd/config_read_segment.h"
 
 LOG_MODULE(config);
@@ -129,6 +130,19 @@ static const struct option *find_option(const char *key)
 	return NULL;
 }
 
+/* An option that is not known is no error: a newer switch may know it. */
+static void log_unknown(const struct cfg_segment *s, const char *key)
+{
+	struct suggestion near;
+	char hint[128];
+
+	suggestion_init(&near, key);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		suggestion_offer(&near, options[i].name);
+	log_warn("segment %s: options:%s is not known, and ignored%s", s->name,
+		 key, suggestion_phrase(&near, hint, sizeof(hint)));
+}
+
 /* Why the option has no effect; NULL: it has one. */
 static const char *no_effect(const struct cfg_segment *s, enum need need)
 {
@@ -175,9 +189,7 @@ void config_doubt_segment(const struct db_columns *columns,
 		const char *why = option ? no_effect(s, option->need) : NULL;
 
 		if (!option)
-			log_warn("segment %s: options:%s is not known, and "
-				 "ignored",
-				 s->name, key);
+			log_unknown(s, key);
 		else if (why && !s->error)
 			log_warn("segment %s: options:%s has no effect: %s",
 				 s->name, key, why);

@@ -18,6 +18,7 @@ LOG_MODULE(vswd);
 #define DATABASE	 "Open_vSwitch"
 #define LOCK		 "ovs_vswitchd"
 #define PATIENCE_S	 3 /* until a lock that does not come counts as refused */
+#define RETRY_S		 3 /* until what the host stood in the way of is tried */
 #define LEASES_MS	 100  /* between two transactions of leases */
 #define LEASES_FAILED_MS 1000 /* after one that failed */
 
@@ -26,7 +27,7 @@ struct db_link {
 	struct vswitch *vs;
 	struct ovsdb_client *client;
 	struct db_view *view;
-	struct event *work, *stats, *patience;
+	struct event *work, *stats, *patience, *retry;
 	struct event *leases;	    /* pending: not again yet */
 	unsigned stats_interval_ms; /* that the timer runs at; 0: stopped */
 	bool own;
@@ -232,10 +233,22 @@ static void make_row(struct db_link *link, const struct uuid *uuid)
 	free(version);
 }
 
+static void retry_cb(evutil_socket_t fd, short what, void *aux)
+{
+	struct db_link *link = aux;
+
+	link->config_changed = true;
+	db_link_schedule(link);
+}
+
 static void reconcile(struct db_link *link)
 {
 	struct cfg_switch *config = db_view_read(link->view, link->client);
+	const struct timeval wait = { .tv_sec = RETRY_S };
 
+	event_del(link->retry);
+	if (db_view_is_waiting(link->view))
+		event_add(link->retry, &wait);
 	if (config) {
 		if (link->own && !link->told_switch)
 			make_row(link, &config->uuid);
@@ -367,6 +380,7 @@ struct db_link *db_link_create(struct event_base *base, struct vswitch *vs,
 	link->stats = event_new(base, -1, EV_PERSIST, stats_cb, link);
 	link->leases = evtimer_new(base, leases_cb, link);
 	link->patience = evtimer_new(base, patience_cb, link);
+	link->retry = evtimer_new(base, retry_cb, link);
 	link->client = ovsdb_client_create(base, remote, DATABASE, &ops, link);
 	db_columns_monitor(link->client);
 	ovsdb_client_set_lock(link->client, LOCK);
@@ -384,5 +398,6 @@ void db_link_destroy(struct db_link *link)
 	event_free(link->stats);
 	event_free(link->leases);
 	event_free(link->patience);
+	event_free(link->retry);
 	free(link);
 }

@@ -217,24 +217,25 @@ static const char *forward_error_before(const struct cfg_segment *before,
 	return NULL;
 }
 
-static void log_errors(const struct cfg_segment *now,
-		       const struct cfg_segment *before)
+/* The segment's own error is logged with whatever else it suffers from. */
+static void log_forward_errors(const struct cfg_segment *now,
+			       const struct cfg_segment *before)
 {
-	if (now->error && !same_text(now->error, before ? before->error : NULL))
-		log_warn("%s", now->error);
 	for (size_t i = 0; i < now->n_forwards && !now->error; i++) {
 		const struct cfg_forward *f = &now->forwards[i];
 
 		if (f->error && !same_text(f->error, forward_error_before(
 							     before, &f->uuid)))
-			log_warn("segment %s: %s", now->name, f->error);
+			log_warn("segment %s: forward of %s port %u: %s",
+				 now->name, f->udp ? "udp" : "tcp",
+				 f->outside_lo, f->error);
 	}
 }
 
 /* Another value for the item: what it makes up follows. */
 static void set_config(struct item *item, struct cfg_segment *config)
 {
-	log_errors(config, item->config);
+	log_forward_errors(config, item->config);
 	cfg_segment_unref(item->config);
 	item->config = config;
 	config_segment_ports_unref(&item->ports);
@@ -301,6 +302,14 @@ static bool must_compare(const struct db_segments *segments,
 		    !config_segment_has_bridges(item->read, config))
 			return true;
 	return segments->changed;
+}
+
+bool db_segments_have_refused(const struct db_segments *segments)
+{
+	for (const struct item *i = segments->items; i; i = i->next)
+		if (i->config && i->config->error && !i->read->error)
+			return true;
+	return false;
 }
 
 /* --- what they make up -----------------------------------------------------

@@ -29,5 +29,7 @@ void db_segments_read(struct db_segments *segments,
  */
 void db_segments_finish(struct db_segments *segments,
 			struct cfg_switch *config);
+/* One is refused that makes sense taken alone. */
+bool db_segments_have_refused(const struct db_segments *segments);
 
 #endif

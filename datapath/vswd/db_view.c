@@ -353,3 +353,8 @@ struct cfg_switch *db_view_read(struct db_view *view,
 	sweep(view, false);
 	return config;
 }
+
+bool db_view_is_waiting(const struct db_view *view)
+{
+	return db_segments_have_refused(view->segments);
+}

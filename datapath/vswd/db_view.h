@@ -27,5 +27,10 @@ void db_view_forget(struct db_view *view);
  */
 struct cfg_switch *db_view_read(struct db_view *view,
 				const struct ovsdb_client *client);
+/*
+ * Another reading may give another tree though no row changes: a segment is
+ * refused, perhaps for a route of the host's that goes away.
+ */
+bool db_view_is_waiting(const struct db_view *view);
 
 #endif

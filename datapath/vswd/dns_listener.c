@@ -19,10 +19,11 @@ LOG_MODULE(dns);
 /* Answers that a client does not read: two of the longest, and it is closed. */
 #define BACKLOG_MAX (2 * (2 + DNS_MESSAGE_MAX))
 
-/* A client's connection; the one heard of last comes first. */
+/* A client's connection. */
 struct stream {
-	struct stream *next, **prev;
 	struct dns_listener *listener;
+	unsigned slot;	/* in listener.streams */
+	uint64_t heard; /* the larger the later */
 	struct bufferevent *buffer;
 	struct dns_stream *engine;
 	bool broken; /* to be closed as soon as nobody calls us */
@@ -33,8 +34,8 @@ struct dns_listener {
 	struct stream_listener *socket;
 	char *path;
 	struct dns *dns;
-	struct stream *streams;
-	unsigned n_streams;
+	struct stream *streams[DNS_LISTENER_STREAMS_MAX];
+	uint64_t n_heard;
 	uint32_t n_accepted;
 	struct event *sweep;
 	void (*used)(void *arg);
@@ -61,28 +62,9 @@ char *dns_listener_path(const char *run_dir, const char *segment)
 /* --- connections -----------------------------------------------------------
  */
 
-static void link_first(struct stream *s)
-{
-	struct dns_listener *l = s->listener;
-
-	s->next = l->streams;
-	s->prev = &l->streams;
-	if (l->streams)
-		l->streams->prev = &s->next;
-	l->streams = s;
-}
-
-static void unlink_stream(struct stream *s)
-{
-	*s->prev = s->next;
-	if (s->next)
-		s->next->prev = s->prev;
-}
-
 static void discard(struct stream *s)
 {
-	unlink_stream(s);
-	s->listener->n_streams--;
+	s->listener->streams[s->slot] = NULL;
 	bufferevent_free(s->buffer);
 	free(s);
 }
@@ -118,13 +100,10 @@ void dns_listener_send(void *stream, const void *data, size_t len)
 static void sweep_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct dns_listener *l = arg;
-	struct stream *s, *next;
 
-	for (s = l->streams; s; s = next) {
-		next = s->next;
-		if (s->broken)
-			hang_up(s);
-	}
+	for (unsigned i = 0; i < ARRAY_SIZE(l->streams); i++)
+		if (l->streams[i] && l->streams[i]->broken)
+			hang_up(l->streams[i]);
 }
 
 static void read_cb(struct bufferevent *buffer, void *arg)
@@ -135,8 +114,7 @@ static void read_cb(struct bufferevent *buffer, void *arg)
 	bool good = true;
 	size_t n;
 
-	unlink_stream(s);
-	link_first(s);
+	s->heard = ++l->n_heard;
 	/* not good: it is gone */
 	while (good && (n = bufferevent_read(buffer, data, sizeof(data))) > 0)
 		good = dns_stream_receive(s->engine, data, n, vswitch_now_ms());
@@ -149,18 +127,22 @@ static void event_cb(struct bufferevent *buffer, short what, void *arg)
 		hang_up(arg);
 }
 
-static void make_room(struct dns_listener *l)
+/* A slot that is free, or is freed. */
+static unsigned take_slot(struct dns_listener *l)
 {
-	struct stream *last = l->streams;
+	unsigned last = 0;
 
-	if (l->n_streams < DNS_LISTENER_STREAMS_MAX)
-		return;
-	while (last->next)
-		last = last->next;
+	for (unsigned i = 0; i < ARRAY_SIZE(l->streams); i++) {
+		if (!l->streams[i])
+			return i;
+		if (l->streams[i]->heard < l->streams[last]->heard)
+			last = i;
+	}
 	log_dbg_limited("%s: too many connections: the one that has been "
 			"silent for longest is closed",
 			l->path);
-	hang_up(last);
+	hang_up(l->streams[last]);
+	return last;
 }
 
 static void accepted_cb(int fd, void *arg)
@@ -177,17 +159,17 @@ static void accepted_cb(int fd, void *arg)
 		close(fd);
 		return;
 	}
-	make_room(l);
 	s = xcalloc(1, sizeof(*s));
 	s->listener = l;
+	s->slot = take_slot(l);
+	s->heard = ++l->n_heard;
 	s->buffer = bufferevent_socket_new(l->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!s->buffer) {
 		close(fd);
 		free(s);
 		return;
 	}
-	link_first(s);
-	l->n_streams++;
+	l->streams[s->slot] = s;
 	s->engine = dns_stream_open(l->dns, &client, s, vswitch_now_ms());
 	if (!s->engine) {
 		discard(s);
@@ -225,8 +207,9 @@ void dns_listener_destroy(struct dns_listener *l)
 {
 	if (!l)
 		return;
-	while (l->streams)
-		hang_up(l->streams);
+	for (unsigned i = 0; i < ARRAY_SIZE(l->streams); i++)
+		if (l->streams[i])
+			hang_up(l->streams[i]);
 	stream_listener_destroy(l->socket);
 	event_free(l->sweep);
 	unlink(l->path);

@@ -75,9 +75,11 @@ bool segments_have_gateway(const struct vswitch *vs)
 	return false;
 }
 
+/* What the configuration itself has, its reader has said. */
 static void set_fault(struct segment *seg, char *error)
 {
-	if (error && (!seg->error || strcmp(error, seg->error)))
+	if (error && !seg->config->error &&
+	    (!seg->error || strcmp(error, seg->error)))
 		log_warn("segment %s: %s", seg->config->name, error);
 	free(seg->error);
 	seg->error = error;
@@ -237,7 +239,7 @@ void segment_arm(struct segment *seg)
 	uint64_t next = next_ms(seg), now;
 	struct timeval wait = { 0 };
 
-	if (next == seg->armed_ms)
+	if (next == seg->armed_ms || !seg->timer) /* it is at its end */
 		return;
 	seg->armed_ms = next;
 	if (next == UINT64_MAX) {

@@ -3,6 +3,7 @@
  * the leases, and the host's resolvers. Sockets are in dns_upstream.c (to
  * resolvers) and dns_listener.c (of clients by TCP).
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,11 +115,35 @@ static void reply(const struct dns_client *client, const void *message,
 		segment_send(dns->seg, ROUTER_INSIDE, room, n);
 }
 
+static bool is_gateway(const struct cfg_segment *c, const struct resolver *r)
+{
+	if (r->ip.len == 4)
+		return c->ip4 && ip_address_to_v4(&r->ip) == c->ip4;
+	return c->ip6.prefix_len && !memcmp(r->ip.bytes, c->ip6.ip, 16);
+}
+
+/*
+ * The host may ask gateways (of host-only segments), but if one asked another
+ * since the host does, that one would ask it in turn. Who writes dns-forward
+ * knows what he does.
+ */
+static bool goes_in_circles(const struct segment_dns *dns,
+			    const struct resolver *server)
+{
+	const struct segment *seg = dns->watch ? dns->seg->vs->segments : NULL;
+
+	while (seg && !is_gateway(seg->config, server))
+		seg = seg->next;
+	return seg;
+}
+
 static int ask(uint32_t query, const struct resolver *server, bool tcp,
 	       const void *message, size_t len, void *arg)
 {
 	struct segment_dns *dns = arg;
 
+	if (goes_in_circles(dns, server))
+		return -ELOOP;
 	return dns_upstream_ask(dns->upstream, query, server, tcp, message,
 				len);
 }
@@ -157,23 +182,13 @@ static void used(void *arg)
 /* --- resolvers -------------------------------------------------------------
  */
 
-/* Asking oneself would go in circles. */
-static bool is_gateway(const struct segment_dns *dns, const struct resolver *r)
-{
-	const struct cfg_segment *c = dns->seg->config;
-
-	if (r->ip.len == 4)
-		return c->ip4 && ip_address_to_v4(&r->ip) == c->ip4;
-	return c->ip6.prefix_len && !memcmp(r->ip.bytes, c->ip6.ip, 16);
-}
-
 static void set_servers(const struct resolver *servers, unsigned n, void *arg)
 {
 	struct segment_dns *dns = arg;
 
 	dns->n_servers = 0;
 	for (unsigned i = 0; i < n && dns->n_servers < RESOLV_SERVERS_MAX; i++)
-		if (!is_gateway(dns, &servers[i]))
+		if (!is_gateway(dns->seg->config, &servers[i]))
 			dns->servers[dns->n_servers++] = servers[i];
 		else
 			log_info("segment %s: the gateway itself is named as "

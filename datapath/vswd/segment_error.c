@@ -279,6 +279,41 @@ void segment_error_send(struct segment *seg,
 		segment_send(seg, packet->note.in, room, len);
 }
 
+/*
+ * An error about a packet as the NAT has made it, on its way back inside: to
+ * the machine that sent it, about what it sent (RFC 5508 REQ-4). Its new
+ * length; 0: the NAT knows nothing of such a packet.
+ */
+static size_t translate_back(struct segment *seg, uint8_t *room, size_t len)
+{
+	struct nat *nat = segment_nat_engine(seg->nat);
+	struct packet p, *const packets[] = { &p };
+	uint8_t translated[SEGMENT_ERROR_MAX] = { 0 };
+	struct nat_result result;
+
+	if (!nat)
+		return 0;
+	packet_init(&p, room, len);
+	packet_pull_first(&p);
+	nat_enter(nat, 0, vswitch_now_ms());
+	nat_inbound(nat, 0, packets, 1, &result);
+	len = 0;
+	if (result.verdict == NAT_FORWARD)
+		len = packet_read(&p, 0, translated, sizeof(translated));
+	nat_leave(nat, 0);
+	memcpy(room, translated, len);
+	return len;
+}
+
+static bool is_translated(const struct segment *seg,
+			  const struct segment_packet *packet)
+{
+	bool v6 = packet->frame[ETH_HEADER_LEN] >> 4 == 6;
+
+	return seg->nat && packet->note.side == ROUTER_OUTSIDE &&
+	       (!v6 || seg->config->nat6);
+}
+
 void segment_error_unreached(struct segment *seg,
 			     const struct segment_packet *packet)
 {
@@ -286,6 +321,8 @@ void segment_error_unreached(struct segment *seg,
 	uint8_t room[SEGMENT_ERROR_MAX];
 	size_t len = segment_error_build(packet, &from, room);
 
+	if (len && is_translated(seg, packet))
+		len = translate_back(seg, room, len);
 	if (len && segment_error_allowed(seg, packet->client.port))
 		segment_send_ip(seg, room, len);
 }

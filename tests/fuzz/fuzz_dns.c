@@ -89,6 +89,10 @@ static void receive(struct dns *dns, uint8_t kind, uint8_t *message, size_t len,
 			dns_stream_receive(*s, message, len, now);
 		return;
 	case 2:
+		if (!len) {
+			dns_answer_failed(dns, last_query, now);
+			return;
+		}
 		if (len >= 2)
 			store_be16(message, last_id);
 		dns_answer(dns, last_query, &last_server, message, len, now);
@@ -105,7 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct dns_config config = { .domain = "lab",
 						  .gateway = "gateway",
 						  .ip4 = 0x0a140001,
-						  .prefix4_len = 24 };
+						  .prefix4_len = 24,
+						  .mtu = 1280 };
 	static const struct dns_ops ops = {
 		on_reply,	 on_ask,    on_close, on_stream_send,
 		on_stream_close, find_name, find_ip,  random_bytes,

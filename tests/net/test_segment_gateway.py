@@ -65,6 +65,10 @@ def _(lab):
     shown = show(lab)
     equal(shown["error"], None, "error")
     equal(shown["gateway"], GATEWAY, "gateway")
+    mac = bytearray(bytes.fromhex(shown["mac"].replace(":", "")))
+    mac[0] ^= 2
+    a.must_ping(f"fe80::{mac[0]:02x}{mac[1]:02x}:{mac[2]:02x}ff:"
+                f"fe{mac[3]:02x}:{mac[4]:02x}{mac[5]:02x}%eth0")
     contains(lab.switch.app("segment/neighbors", "lab"), a.mac, "neighbors")
     contains(lab.switch.app("segment/show"), "subnet: 10.20.0.0/24", "text")
     # Its own port is shown by name, wherever ports are.
@@ -175,10 +179,49 @@ def _(lab):
     contains(out, "mtu = 1400", "ping")
     a.run("ping", "-n", "-c", "1", "-M", "dont", "-s", "4000", "-W", "5",
           outside.ip)
-    # Nobody has that address.
+    # Nobody has that address: the machine hears of it, through the NAT.
+    equal(icmp_errors(a, datagram(a, "198.51.100.77", 4444)),
+          [(3, 1, GATEWAY)], "host unreachable")
     shown = show(lab)
-    equal(shown["outside_addresses"], ["198.51.100.1/24"], "outside")
+    equal(shown["uplink"]["addresses"], ["198.51.100.1/24"], "outside")
+    equal([n["mac"] for n in lab.switch.command("segment/neighbors", "lab")
+           if n["side"] == "outside" and n["state"] != "failed"],
+          [outside.mac], "neighbors outside")
     contains(lab.switch.app("segment/show"), "outside: br0", "text")
+    # Other threads, another table of MACs: all goes on.
+    lab.switch.ctl("set", "Open_vSwitch", ".", "other_config:n-workers=3",
+                   "--", "set", "Bridge", "lab",
+                   "other_config:mac-table-size=512")
+    assert a.ping(outside.ip, wait=10), "with other workers"
+    lab.switch.ctl("set", "Open_vSwitch", ".", "other_config:n-workers=1")
+    assert a.ping(outside.ip, wait=10), "with one worker again"
+
+
+@test("a segment's outside changes live, and its uplink's bridge comes and "
+      "goes", only="vsw")
+def _(lab):
+    lab.start()
+    outside = lab.host("ext", "198.51.100.2/24")
+    lab.switch.vsw_ctl("add-segment", "lab", "nat", "10.20.0.0/24")
+    a = lab.host("a", "10.20.0.21/24", bridge="lab")
+    a.run("ip", "route", "add", "default", "via", GATEWAY)
+    a.must_ping(GATEWAY)
+    for _ in range(3):
+        lab.switch.vsw_ctl("set-segment", "lab", "outside=br0",
+                           "outside-address=198.51.100.1/24")
+        assert a.ping(outside.ip, wait=10), "by the uplink"
+        # What was the way out is none any more, and a lease stays one.
+        lab.switch.vsw_ctl("set-segment", "lab", "outside=host",
+                           "outside-address=")
+        assert not a.ping(outside.ip), "by the host, which has no such net"
+        assert a.ping(GATEWAY, wait=10), "the gateway"
+    lab.switch.vsw_ctl("set-segment", "lab", "outside=br0",
+                       "outside-address=198.51.100.1/24")
+    lab.switch.ctl("del-br", "br0")
+    contains(show(lab)["error"], "no such bridge", "error")
+    lab.switch.ctl("add-br", "br0", "--", "add-port", "br0", "ext")
+    assert a.ping(outside.ip, wait=10), "by the uplink's new bridge"
+    equal(show(lab)["error"], None, "error")
 
 
 def arp(mac, sender, target, operation=1):

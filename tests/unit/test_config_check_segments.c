@@ -68,12 +68,12 @@ static void routes(void **state)
 				       "198.18.4.1/24", "2001:db8:4::1/64");
 
 	expect(&s, NULL, "198.18.4.0/24", "eth0",
-	       "subnet overlaps the host's route to 198.18.4.0/24 by eth0");
+	       "subnet 198.18.4.0/24 overlaps the host's route to 198.18.4.0/24 by eth0");
 	expect(&s, NULL, "198.18.4.9/32", "", "198.18.4.9/32;");
 	expect(&s, NULL, "198.18.0.0/16", "eth0", "overlaps");
 	expect(&s, NULL, "198.18.5.0/24", "eth0", NULL);
-	expect(&s, NULL, "2001:db8:4::/64", "eth0", "subnet6 overlaps");
-	expect(&s, NULL, "2001:db8::/32", "eth0", "subnet6 overlaps");
+	expect(&s, NULL, "2001:db8:4::/64", "eth0", "/64 overlaps");
+	expect(&s, NULL, "2001:db8::/32", "eth0", "/64 overlaps");
 	expect(&s, NULL, "2001:db8:5::/64", "eth0", NULL);
 	/* Default routes; the host's address on the segment itself. */
 	expect(&s, NULL, "0.0.0.0/0", "eth0", NULL);
@@ -82,6 +82,22 @@ static void routes(void **state)
 	expect(&s, NULL, "198.18.4.0/24", "lab", NULL);
 	/* It has worked so far. */
 	expect(&s, &s, "198.18.4.0/24", "eth0", NULL);
+}
+
+/* When vswd starts: its leases tell that it has worked. */
+static void leases(void **state)
+{
+	struct cfg_lease lease = { .lease.state = DHCP_BOUND };
+	struct cfg_segment s = segment("lab", SEGMENT_NAT, OUTSIDE_HOST,
+				       "198.18.4.1/24", NULL);
+
+	s.leases = &lease;
+	s.n_leases = 1;
+	assert_true(net_text_ip4("198.18.4.9", &lease.lease.ip));
+	expect(&s, NULL, "198.18.4.0/24", "eth0", NULL);
+	/* Of the subnet that it had before. */
+	assert_true(net_text_ip4("198.18.5.9", &lease.lease.ip));
+	expect(&s, NULL, "198.18.4.0/24", "eth0", "overlaps");
 }
 
 /* Whom the host's routes concern. */
@@ -152,9 +168,8 @@ static void host(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(routes),
-		cmocka_unit_test(kinds),
-		cmocka_unit_test(order),
+		cmocka_unit_test(routes), cmocka_unit_test(leases),
+		cmocka_unit_test(kinds),  cmocka_unit_test(order),
 		cmocka_unit_test(host),
 	};
 

@@ -405,8 +405,7 @@ static void errors(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		const char *error = read_as(wrong[i][0])->error;
 
-		if (!error || strncmp(error, "segment lab: ", 13) != 0 ||
-		    !strstr(error, wrong[i][1]) ||
+		if (!error || !strstr(error, wrong[i][1]) ||
 		    !strstr(error, wrong[i][2]) || strchr(error, '\n'))
 			fail_msg("%s: %s", wrong[i][0],
 				 error ? error : "no error");
@@ -500,7 +499,6 @@ static void expect_forward_error(const char *a, const char *b)
 	assert_null(segment_database_get(&f, "lab")->error);
 	error = segment_database_get(&f, "lab")->forwards[0].error;
 	if (!error || !strstr(error, a) || !strstr(error, b) ||
-	    strncmp(error, "forward tcp 2222: ", 18) != 0 ||
 	    strchr(error, '\n'))
 		fail_msg("%s %s: %s", a, b, error ? error : "no error");
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "ctl/commandline.h"
-#include "ctl/suggest.h"
+#include "base/suggest.h"
 
 #define MAX_WORDS 32
 

@@ -160,10 +160,12 @@ static void the_first_goes_on(void **state)
 	segment_database_add(&f, "m", A);
 	segment_database_read(&f);
 	m = get("m");
+	assert_false(db_view_is_waiting(f.view));
 	segment_database_add(&f, "a", A);
 	segment_database_add(&f, "z", A);
 	segment_database_read(&f);
 	assert_ptr_equal(get("m"), m);
+	assert_true(db_view_is_waiting(f.view));
 	expect_error("a", "overlaps that of segment m");
 	expect_error("z", "overlaps that of segment m");
 	assert_null(segment_database_bridge(&f, "a.host"));

@@ -27,6 +27,7 @@ static size_t sent_len;
 static unsigned n_sent, n_conflicts, n_resolved;
 static struct gateway_client claimant;
 static uint64_t holder, resolved_mac, owner_mac;
+static uint64_t mirror[256]; /* by an IPv4 address's last byte */
 
 static void on_send(const void *frame, size_t len, void *arg)
 {
@@ -56,10 +57,21 @@ static bool owner(const struct ip_address *ip, uint64_t *mac, void *arg)
 	return owner_mac;
 }
 
+static void on_changed(const struct ip_address *ip, uint64_t mac, void *arg)
+{
+	if (ip->len == 4)
+		mirror[ip->bytes[3]] = mac;
+}
+
 static int setup(void **state)
 {
-	static const struct station_ops ops = { on_send, on_resolved, owner,
-						on_conflict };
+	static const struct station_ops ops = {
+		.send = on_send,
+		.resolved = on_resolved,
+		.owner = owner,
+		.conflict = on_conflict,
+		.changed = on_changed,
+	};
 	static const struct hash_key key = { 5, 6 };
 	static const uint8_t ip6[16] = { 0xfd, 0x20, [15] = 1 };
 
@@ -76,6 +88,7 @@ static int setup(void **state)
 	now = 100000;
 	owner_mac = 0;
 	n_sent = n_conflicts = n_resolved = 0;
+	memset(mirror, 0, sizeof(mirror));
 	station = station_create(&config, &key, &ops, NULL, now);
 	return 0;
 }
@@ -449,9 +462,38 @@ static void rfc8415_18_3_6_information_requests(void **state)
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+/* Who looks into a mirror sees what the cache would say. */
+static void a_mirror_shows_what_is_known(void **state)
+{
+	arp_as(MAC(1), 1, IP(10), GATEWAY_IP);
+	assert_true(mirror[10] == MAC(1));
+	/* Another takes it over when the first is not there any more. */
+	later(NEIGHBOR_REACHABLE_MS);
+	arp_as(MAC(2), 1, IP(10), GATEWAY_IP);
+	assert_true(mirror[10] == MAC(2));
+	/* Being asked for is not known. */
+	assert_true(mac_of(IP(11)) == 0);
+	assert_true(mirror[11] == 0);
+	arp_as(MAC(3), 2, IP(11), GATEWAY_IP);
+	assert_true(mirror[11] == MAC(3));
+	/* A lease makes it somebody else's, who has not been heard of. */
+	owner_mac = MAC(4);
+	arp_as(MAC(3), 2, IP(11), GATEWAY_IP);
+	assert_true(mirror[11] == 0);
+	owner_mac = 0;
+	neighbor_cache_forget_port(station_neighbors(station), 1);
+	assert_true(mirror[10] == 0);
+	arp_as(MAC(5), 1, IP(12), GATEWAY_IP);
+	assert_true(mirror[12] == MAC(5));
+	later(NEIGHBOR_FORGET_MS);
+	later(NEIGHBOR_FORGET_MS);
+	assert_true(mirror[12] == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(a_mirror_shows_what_is_known),
 		T(rfc826_requests_are_answered_and_learnt),
 		T(rfc5227_probes_and_claims_of_our_address),
 		T(further_addresses_are_its_own_as_well),

@@ -120,8 +120,9 @@ static void test_no_way(void **state)
 /* Somebody who sends as the gateway draws nothing to himself. */
 static void test_spoofed_mac(void **state)
 {
-	uint8_t echo[64] = { 8 };
 	size_t len = lab_arp(frame, 2, 1, VM_IP(2), VM_IP(3));
+	uint8_t echo[64] = { 8 };
+	struct fdb_stats stats;
 
 	store_be16(frame + 6, LAB_MAC >> 32);
 	store_be32(frame + 8, (uint32_t)LAB_MAC);
@@ -130,6 +131,11 @@ static void test_spoofed_mac(void **state)
 	ip4(0, 1, LAB_IP, 64, 1, echo, sizeof(echo));
 	assert_int_equal(icmp_answer(0), 0);
 	assert_int_equal(lab.vm[1].n, 0);
+	/* It is looked after, and is one entry all the time. */
+	for (int i = 0; i < 5; i++)
+		segments_tick(lab.vs);
+	fdb_get_stats(lab.seg->bridge->fdb, &stats);
+	assert_int_equal(stats.static_entries, 1);
 	/* Also after somebody has removed the entry by hand. */
 	fdb_delete(lab.seg->bridge->fdb, fdb_make_key(LAB_MAC, 0));
 	segments_tick(lab.vs);

@@ -285,6 +285,7 @@ static void test_restore(void **state)
 		rows[i].expires_s = time(NULL) + 1000;
 	}
 	rows[1].expires_s = time(NULL) - 1000; /* over meanwhile */
+	rows[1].interface = (char *)"tap1";    /* and its port is gone */
 	rows[2].lease.ip = IP;		       /* another has it */
 	rows[3].lease.ip = 0x0b000001;	       /* of no subnet */
 	config.leases = rows;
@@ -301,6 +302,8 @@ static void test_restore(void **state)
 	assert_int_equal(count(operations, "update"), 1);
 	assert_string_equal(row_text(json_array_get(operations, 0), "state"),
 			    "over");
+	assert_string_equal(
+		row_text(json_array_get(operations, 0), "interface"), "tap1");
 	/* those two are taken out of Segment:leases */
 	assert_int_equal(count(operations, "mutate"), 1);
 	succeed(operations);

@@ -3,7 +3,7 @@
  * string alignment), one row at a time. Names are short; longer ones than
  * MAX_NAME are not compared.
  */
-#include "ctl/suggest.h"
+#include "base/suggest.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* "Did you mean": the name out of a list that is nearest to a typing error. */
-#ifndef CTL_SUGGEST_H
-#define CTL_SUGGEST_H
+#ifndef BASE_SUGGEST_H
+#define BASE_SUGGEST_H
 
 #include <stddef.h>
 

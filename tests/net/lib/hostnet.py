@@ -11,7 +11,8 @@ import threading
 from . import switch
 from .netns import Namespace, ip_batch, wait_until
 
-PROGRAM = os.path.join(switch.ROOT, "build", "net-tools", "hostnet")
+PROGRAM = os.environ.get("HOSTNET_PROGRAM") or os.path.join(
+    switch.ROOT, "build", "net-tools", "hostnet")
 ROUTER_MAC = "02:56:00:00:00:01"
 HOST = {4: "192.0.2.1", 6: "2001:db8::1"}
 WORLD = {4: "192.0.2.2", 6: "2001:db8::2"}

@@ -145,6 +145,11 @@ static void go(struct burst *b, struct packet *p, enum way way, bool natted,
 	}
 	switch (way) {
 	case WAY_INSIDE:
+		if (b->in == ROUTER_INSIDE && b->r->isolated) {
+			drop_it(result, DROP_ISOLATED);
+			break;
+		}
+		/* fall through */
 	case WAY_OUTSIDE:
 	case WAY_HOST:
 		route(b, p, (enum router_side)way, result);

@@ -52,7 +52,7 @@ struct router {
 	enum router_side way_out;
 	struct nat *nat;
 	bool nat6;
-	bool tcp_dns_to_host, local_to_host;
+	bool tcp_dns_to_host, local_to_host, isolated;
 	struct link links[ROUTER_N_SIDES];
 	struct quick quick[ROUTER_N_SIDES];
 	struct lane *lanes; /* by thread */

@@ -112,6 +112,7 @@ struct router *router_create(const struct router_config *config)
 	r->nat6 = config->nat6;
 	r->tcp_dns_to_host = config->tcp_dns_to_host;
 	r->local_to_host = config->local_to_host;
+	r->isolated = config->isolated;
 	at = (uint8_t *)(r + 1);
 	for (unsigned i = 0; i < ROUTER_N_SIDES; i++) {
 		uint8_t *next = at;

@@ -76,6 +76,9 @@ struct router_config {
 	 */
 	bool tcp_dns_to_host;
 	bool local_to_host;
+	/* The segment's machines do not reach each other by the gateway, but
+	   for what the NAT turns round (forwards). */
+	bool isolated;
 };
 
 /* One piece of memory; free() ends it, which the snapshot does. */

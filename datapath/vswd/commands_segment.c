@@ -58,19 +58,44 @@ static void lease_text(struct text *text, const json_t *l)
 		 port ? ", port " : "", port ? port : "");
 }
 
-static void outside_text(struct text *text, const json_t *json)
+static void uplink_text(struct text *text, const json_t *uplink)
 {
-	const json_t *list = json_object_get(json, "outside_addresses"), *ip;
+	const json_t *dhcp = json_object_get(uplink, "dhcp"), *ip;
 	size_t i;
 
-	line(text, "outside", member(json, "outside"));
-	json_array_foreach(list, i, ip)
+	if (!json_is_true(json_object_get(uplink, "link")))
+		line(text, "outside link", "down");
+	json_array_foreach(json_object_get(uplink, "addresses"), i, ip)
 		line(text, "outside address", json_string_value(ip));
-	line(text, "outside gateway", member(json, "outside_gateway"));
+	line(text, "outside gateway", member(uplink, "gateway"));
+	line(text, "outside IPv6 gateway", member(uplink, "gateway6"));
+	line(text, "outside DHCP", member(dhcp, "state"));
+	line(text, "outside DHCP server", member(dhcp, "server"));
+}
+
+static void outside_text(struct text *text, const json_t *json)
+{
+	const json_t *uplink = json_object_get(json, "uplink");
+
+	line(text, "outside", member(json, "outside"));
+	if (uplink)
+		uplink_text(text, uplink);
 	if (json_object_get(json, "nat_sessions"))
 		text_add(text, "  sessions: %lld of at most %lld\n",
 			 number(json, "nat_sessions"),
 			 number(json, "nat_sessions_max"));
+}
+
+/* Those that have counted anything. */
+static void statistics_text(struct text *text, const json_t *statistics)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)statistics, key, value)
+		if (json_integer_value(value))
+			text_add(text, "  %s: %lld\n", key,
+				 (long long)json_integer_value(value));
 }
 
 static void segment_text(struct text *text, const json_t *json)
@@ -89,6 +114,8 @@ static void segment_text(struct text *text, const json_t *json)
 	line(text, "IPv6 subnet", member(json, "subnet6"));
 	line(text, "IPv6 gateway", member(json, "gateway6"));
 	line(text, "gateway's MAC", member(json, "mac"));
+	json_array_foreach(json_object_get(json, "resolvers"), i, item)
+		line(text, "resolver", json_string_value(item));
 	outside_text(text, json);
 	if (json_object_get(json, "neighbors"))
 		text_add(text, "  neighbors: %lld\n",
@@ -97,6 +124,7 @@ static void segment_text(struct text *text, const json_t *json)
 		forward_text(text, item);
 	json_array_foreach(json_object_get(json, "leases"), i, item)
 		lease_text(text, item);
+	statistics_text(text, json_object_get(json, "statistics"));
 }
 
 static int compare_names(const void *a_, const void *b_)
@@ -161,8 +189,9 @@ static void neighbor_text(struct text *text, const json_t *json)
 {
 	const char *mac = member(json, "mac"), *port = member(json, "port");
 
-	text_add(text, "%-39s  %-17s  %-10s  %s\n", member(json, "address"),
-		 mac ? mac : "-", member(json, "state"), port ? port : "-");
+	text_add(text, "%-7s  %-39s  %-17s  %-9s  %s\n", member(json, "side"),
+		 member(json, "address"), mac ? mac : "-",
+		 member(json, "state"), port ? port : "-");
 }
 
 static void cmd_neighbors(struct control_request *request, int argc,

@@ -310,6 +310,8 @@ uint64_t segment_hold_next_ms(const struct segment *seg);
 
 /* What segment/show shows; the caller's. */
 json_t *segment_to_json(const struct segment *seg);
+/* Its counters as Segment:statistics has them: [key, number] each. */
+json_t *segment_statistics(const struct segment *seg);
 /* What segment/neighbors shows. */
 json_t *segment_neighbors_json(const struct segment *seg);
 

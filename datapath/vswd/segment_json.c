@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "vswd/segment.h"
+#include "vswd/segment_uplink.h"
 #include "vswd/vbond.h"
 
 static const char *type_word(const struct cfg_segment *c)
@@ -74,41 +75,6 @@ static void set_addresses(json_t *json, const struct cfg_segment *c)
 	json_object_set_new(json, "mtu", json_integer(c->mtu));
 }
 
-/* --- outside ---------------------------------------------------------------
- */
-
-static json_t *outside_addresses(const struct router_link *link)
-{
-	json_t *list = json_array();
-
-	for (unsigned i = 0; i < link->n_ip4; i++) {
-		struct ip_address ip = ip_address_v4(link->ip4[i].ip);
-
-		json_array_append_new(list,
-				      net_json(&ip, link->ip4[i].prefix_len));
-	}
-	for (unsigned i = 0; i < link->n_ip6; i++) {
-		struct ip_address ip = ip_address_of(link->ip6[i].ip, 16);
-
-		json_array_append_new(list,
-				      net_json(&ip, link->ip6[i].prefix_len));
-	}
-	return list;
-}
-
-static void set_uplink(json_t *json, const struct segment *seg)
-{
-	struct router_link link = { 0 };
-	struct ip_address gateway;
-
-	segment_uplink_fill(seg->uplink, &link);
-	gateway = ip_address_v4(link.gateway4);
-	gateway.len = link.gateway4 ? 4 : 0;
-	json_object_set_new(json, "outside_addresses",
-			    outside_addresses(&link));
-	json_object_set_new(json, "outside_gateway", ip_json(&gateway));
-}
-
 static void set_sessions(json_t *json, const struct segment *seg)
 {
 	const struct nat *nat = seg->nat ? segment_nat_engine(seg->nat) : NULL;
@@ -146,8 +112,10 @@ static json_t *forwards_json(const struct segment *seg)
 	return list;
 }
 
-struct lease_list {
-	const struct segment *seg;
+/* A list under construction. */
+struct listing {
+	const struct bridge *bridge; /* whose ports are named */
+	const char *side;
 	json_t *json;
 };
 
@@ -155,9 +123,9 @@ static void add_lease(const struct dhcp_lease *lease, void *arg)
 {
 	struct ip_address ip = ip_address_v4(lease->ip);
 	uint64_t now = vswitch_now_ms();
-	struct lease_list *list = arg;
+	struct listing *list = arg;
 	const struct vport *v =
-		bridge_find_number(list->seg->bridge, (uint16_t)lease->port);
+		bridge_find_number(list->bridge, (uint16_t)lease->port);
 	char mac[MAC_STRING_SIZE];
 
 	if (lease->state != DHCP_BOUND)
@@ -177,7 +145,7 @@ static void add_lease(const struct dhcp_lease *lease, void *arg)
 static json_t *leases_json(const struct segment *seg)
 {
 	struct dhcp *dhcp = segment_services_dhcp(seg->services);
-	struct lease_list list = { seg, json_array() };
+	struct listing list = { seg->bridge, NULL, json_array() };
 
 	if (dhcp)
 		dhcp_list(dhcp, add_lease, &list);
@@ -186,17 +154,17 @@ static json_t *leases_json(const struct segment *seg)
 
 static void add_neighbor(const struct neighbor_info *info, void *arg)
 {
-	struct lease_list *list = arg;
+	struct listing *list = arg;
 	uint64_t ms = vswitch_now_ms() - info->heard_ms;
 	const struct vport *v = NULL;
 	char mac[MAC_STRING_SIZE];
 
 	if (info->client.mac && info->client.port <= UINT16_MAX)
-		v = bridge_find_number(list->seg->bridge, info->client.port);
+		v = bridge_find_number(list->bridge, info->client.port);
 	json_array_append_new(
 		list->json,
-		json_pack("{s:o, s:s?, s:s?, s:s, s:I}", "address",
-			  ip_json(&info->ip), "mac",
+		json_pack("{s:s, s:o, s:s?, s:s?, s:s, s:I}", "side",
+			  list->side, "address", ip_json(&info->ip), "mac",
 			  info->client.mac ? mac_format(info->client.mac, mac)
 					   : NULL,
 			  "port", v ? v->config->name : NULL, "state",
@@ -206,13 +174,45 @@ static void add_neighbor(const struct neighbor_info *info, void *arg)
 
 json_t *segment_neighbors_json(const struct segment *seg)
 {
-	struct lease_list list = { seg, json_array() };
+	struct listing list = { seg->bridge, "inside", json_array() };
+	const struct vport *out = seg->ports[ROUTER_OUTSIDE];
+	uint64_t now = vswitch_now_ms();
 
 	if (seg->services)
 		neighbor_cache_list(station_neighbors(segment_services_station(
 					    seg->services)),
-				    vswitch_now_ms(), add_neighbor, &list);
+				    now, add_neighbor, &list);
+	list.side = "outside";
+	if (seg->uplink && seg->uplink->station && out) {
+		list.bridge = out->bridge;
+		neighbor_cache_list(station_neighbors(seg->uplink->station),
+				    now, add_neighbor, &list);
+	}
 	return list.json;
+}
+
+static json_t *statistics_json(const struct segment *seg)
+{
+	json_t *pairs = segment_statistics(seg), *json = json_object(), *pair;
+	size_t i;
+
+	json_array_foreach(pairs, i, pair)
+		json_object_set(json,
+				json_string_value(json_array_get(pair, 0)),
+				json_array_get(pair, 1));
+	json_decref(pairs);
+	return json;
+}
+
+static json_t *resolvers_json(const struct segment *seg)
+{
+	const struct resolver *servers;
+	unsigned n = segment_dns_servers(seg->dns, &servers);
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(list, ip_json(&servers[i].ip));
+	return list;
 }
 
 /* --- all of it -------------------------------------------------------------
@@ -231,6 +231,9 @@ static void set_services(json_t *json, const struct segment *seg)
 	json_object_set_new(json, "conflict",
 			    conflict ? json_string(conflict) : json_null());
 	json_decref(neighbors);
+	if (seg->dns)
+		json_object_set_new(json, "resolvers", resolvers_json(seg));
+	json_object_set_new(json, "statistics", statistics_json(seg));
 }
 
 json_t *segment_to_json(const struct segment *seg)
@@ -246,11 +249,9 @@ json_t *segment_to_json(const struct segment *seg)
 		return json;
 	set_addresses(json, c);
 	set_services(json, seg);
-	if (seg->uplink) {
-		set_uplink(json, seg);
+	if (seg->uplink)
 		json_object_set_new(json, "uplink",
 				    segment_uplink_to_json(seg->uplink));
-	}
 	set_sessions(json, seg);
 	return json;
 }

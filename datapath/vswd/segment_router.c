@@ -62,6 +62,7 @@ static struct router *make_router(const struct segment *seg)
 		.id = seg->id,
 		.way_out = way_out(c),
 		.nat6 = c->nat6,
+		.isolated = c->isolated,
 		.tcp_dns_to_host = c->dns_on,
 		/* Also what answers programs of the host that use a forward. */
 		.local_to_host = c->host_loopback || c->outside == OUTSIDE_HOST,

@@ -318,6 +318,18 @@ static void add_dns(json_t *pairs, const struct segment *seg)
 	add_number(pairs, "dns_spoofed", c->spoofed);
 }
 
+json_t *segment_statistics(const struct segment *seg)
+{
+	json_t *pairs = json_array();
+
+	add_traffic(pairs, seg);
+	if (seg->nat)
+		add_nat(pairs, seg);
+	add_dhcp(pairs, seg);
+	add_dns(pairs, seg);
+	return pairs;
+}
+
 void segment_rows_collect_stats(struct vswitch *vs,
 				const struct ovsdb_schema *schema,
 				json_t *operations)
@@ -325,13 +337,8 @@ void segment_rows_collect_stats(struct vswitch *vs,
 	if (!vs->segments || !has_tables(schema))
 		return;
 	for (struct segment *seg = vs->segments; seg; seg = seg->next) {
-		json_t *pairs = json_array();
+		json_t *pairs = segment_statistics(seg);
 
-		add_traffic(pairs, seg);
-		if (seg->nat)
-			add_nat(pairs, seg);
-		add_dhcp(pairs, seg);
-		add_dns(pairs, seg);
 		if (!json_equal(pairs, seg->told_stats))
 			status_update_row(operations, "Segment",
 					  &seg->config->uuid,

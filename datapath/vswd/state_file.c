@@ -225,7 +225,7 @@ int state_file_read(const char *path, const char *kind, size_t max,
 {
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	uint64_t now = wall_ms();
-	struct head head;
+	struct head head = { 0 };
 	int error;
 
 	if (fd < 0 && errno == ENOENT)

@@ -328,10 +328,16 @@ static bool note_mapped(struct packet *p, unsigned thread, void *b_)
 static void make_nat(struct gateway *gw)
 {
 	struct nat_addr outside = { .version = 4, .ip = { 198, 51, 100, 1 } };
+	struct nat_options options;
 	struct nat_config config;
 
 	nat_config_init(&config);
+	config.seed = 1;
+	nat_options_init(&options);
+	/* Answers alone keep a flow, however long this takes. */
+	options.refresh_inbound = true;
 	if (nat_create(&config, &gw->nat, NULL) ||
+	    nat_set_options(gw->nat, &options, NULL) ||
 	    nat_set_outside(gw->nat, &outside, 1, NULL))
 		exit(1);
 }

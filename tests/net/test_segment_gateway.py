@@ -183,7 +183,10 @@ def _(lab):
     equal(icmp_errors(a, datagram(a, "198.51.100.77", 4444)),
           [(3, 1, GATEWAY)], "host unreachable")
     shown = show(lab)
-    equal(shown["outside_addresses"], ["198.51.100.1/24"], "outside")
+    equal(shown["uplink"]["addresses"], ["198.51.100.1/24"], "outside")
+    equal([n["mac"] for n in lab.switch.command("segment/neighbors", "lab")
+           if n["side"] == "outside" and n["state"] != "failed"],
+          [outside.mac], "neighbors outside")
     contains(lab.switch.app("segment/show"), "outside: br0", "text")
     # Other threads, another table of MACs: all goes on.
     lab.switch.ctl("set", "Open_vSwitch", ".", "other_config:n-workers=3",

@@ -78,6 +78,21 @@ static void on_link_and_back(void **state)
 	assert_sent(s, ROUTER_INSIDE, VM_MAC, GW_INSIDE);
 }
 
+static void isolated(void **state)
+{
+	struct gw *gw = *state;
+
+	gw->config.isolated = true;
+	gw_renew(gw);
+	assert_dropped(udp(gw, ROUTER_INSIDE, "10.20.0.9", VM), DROP_ISOLATED);
+	assert_sent(udp(gw, ROUTER_HOST, REMOTE, VM), ROUTER_INSIDE, VM_MAC,
+		    GW_INSIDE);
+	assert_sent(udp(gw, ROUTER_INSIDE, VM, REMOTE), ROUTER_OUTSIDE,
+		    UPLINK_MAC, GW_OUTSIDE);
+	pkt_udp(&k, "fd20::9", 1, VM6, 2);
+	assert_dropped(shoot(gw, ROUTER_INSIDE, &k), DROP_ISOLATED);
+}
+
 static void unknown_next_hop(void **state)
 {
 	struct gw *gw = *state;
@@ -314,6 +329,7 @@ int main(void)
 		T(routes_out_and_in),
 		T(strangers_from_outside),
 		T(on_link_and_back),
+		T(isolated),
 		T(unknown_next_hop),
 		T(to_the_host),
 		T(no_way_out),

@@ -88,7 +88,7 @@ class Nftables(Nat):
         lab = self.lab
         run(*lab.inside("sw", "sysctl", "-qw", "net.ipv4.ip_forward=1"))
         rules = ("table ip vsw { chain post { type nat hook postrouting "
-                 "priority srcnat; oifname nft1 masquerade; } }")
+                 "priority srcnat; oifname nft1 masquerade; }; }")
         run(*lab.inside("sw", "nft", rules))
         # as many as are measured; both are the whole machine's
         for path, value in (("/proc/sys/net/netfilter/nf_conntrack_max",

@@ -16,12 +16,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	gw_destroy(*state);
-	return 0;
-}
-
 static void make_arp(uint64_t dst, uint16_t op, const char *sender,
 		     const char *target)
 {
@@ -207,7 +201,7 @@ static void answers_from_the_host(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, gw_teardown)
 	const struct CMUnitTest tests[] = {
 		T(arp),
 		T(broadcasts),

@@ -128,10 +128,11 @@ void gateway_enter(struct pipeline *pl, const struct fwd_port *in,
 		   struct packet *const packets[], unsigned n);
 /*
  * A packet that came to the gateway's port `out` goes to the control thread, by
- * the port by which it came into the switch; id, note: of struct punt_record.
+ * the port by which it came into the switch; id, note: of struct punt_record;
+ * local: it is for the gateway itself.
  */
 enum punt_result gateway_punt(const struct pipeline *pl, struct packet *p,
-			      uint32_t id, uint64_t note);
+			      uint32_t id, uint64_t note, bool local);
 
 /* The end of a packet at the port it leaves by. */
 static inline void drop_out(const struct pipeline *pl,

@@ -12,6 +12,7 @@
 
 #include "base/ticks.h"
 #include "forward/punt.h"
+#include "packet/parse.h"
 #include "router/router.h"
 #include "tests/unit/router_fixture.h"
 #include "tests/unit/switch_fixture.h"
@@ -123,7 +124,9 @@ static struct router_note punted(struct net *n)
 
 	memset(&last, 0, sizeof(last));
 	assert_int_equal(punt_ring_read(n->ring, 8, remember, NULL), 1);
-	assert_int_equal(last.kind, PUNT_GATEWAY);
+	assert_int_equal(last.kind, load_mac(last_data) == MAC_BROADCAST
+					    ? PUNT_GATEWAY_LINK
+					    : PUNT_GATEWAY);
 	assert_int_equal(last.id, 33);
 	assert_int_equal(last.gateway, 7);
 	memcpy(&note, &last.note, sizeof(note));
@@ -261,6 +264,49 @@ static void without_a_punt(void **state)
 	assert_true(fixture_drops(n->inside, DROP_PUNT_LIMITED) > 0);
 }
 
+static unsigned n_link;
+
+static void count_link(const struct punt_record *record, void *aux)
+{
+	n_link += record->kind == PUNT_GATEWAY_LINK;
+}
+
+/* From UPLINK, to the gateway outside: a reply, as if it had been asked. */
+static void uplink_says_arp(struct net *n)
+{
+	struct nat_addr from = addr(UPLINK), to = addr(GW_OUT);
+
+	k.len = 60;
+	memset(k.data, 0, k.len);
+	set_macs(&k, GW_OUTSIDE, UPLINK_MAC);
+	store_be16(k.data + 12, ETH_TYPE_ARP);
+	store_be32(k.data + 14, 0x00010800);
+	store_be32(k.data + 18, 0x06040002);
+	memcpy(k.data + 22, k.data + 6, 6);
+	memcpy(k.data + 28, from.ip, 4);
+	memcpy(k.data + 32, k.data, 6);
+	memcpy(k.data + 38, to.ip, 4);
+	send_in(n, n->uplink);
+}
+
+/* From anywhere outside come as many pings as may be; ARP still gets there. */
+static void a_flood_leaves_neighbors(void **state)
+{
+	struct net *n = *state;
+
+	n->uplink->fwd->punt = &n->punt;
+	for (unsigned i = 0; i < 4 * PUNT_BURST; i++) {
+		pkt_echo(&k, REMOTE, GW_OUT, i, false);
+		set_macs(&k, GW_OUTSIDE, UPLINK_MAC);
+		send_in(n, n->uplink);
+	}
+	assert_true(fixture_drops(n->outside, DROP_PUNT_LIMITED) > 0);
+	uplink_says_arp(n);
+	n_link = 0;
+	punt_ring_read(n->ring, 8 * PUNT_BURST, count_link, NULL);
+	assert_int_equal(n_link, 1);
+}
+
 static void drops_are_the_gateways(void **state)
 {
 	struct net *n = *state;
@@ -357,11 +403,17 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(there_and_back),	   T(back_into_the_segment),
-		T(to_the_control_thread),  T(groups_reach_both),
-		T(flooded_to_the_gateway), T(without_a_punt),
-		T(drops_are_the_gateways), T(in_fragments),
-		T(isolated_ports),	   T(loops_end),
+		T(there_and_back),
+		T(back_into_the_segment),
+		T(to_the_control_thread),
+		T(groups_reach_both),
+		T(flooded_to_the_gateway),
+		T(without_a_punt),
+		T(drops_are_the_gateways),
+		T(a_flood_leaves_neighbors),
+		T(in_fragments),
+		T(isolated_ports),
+		T(loops_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -367,6 +367,33 @@ static void isolated_ports(void **state)
 	assert_int_equal(n->vm2->n_sent, 1);
 }
 
+/* No isolated port draws another's packets to itself, or sends as another. */
+static void isolated_ports_keep_their_stations(void **state)
+{
+	struct net *n = *state;
+
+	n->vm->fwd->isolated = n->vm2->fwd->isolated = true;
+	learn(n->segment, 0x0200000000ee, n->vm2);
+	pkt_udp(&k, VM, 1025, REMOTE, 4000);
+	set_macs(&k, GW_INSIDE, 0x0200000000ee);
+	send_in(n, n->vm);
+	assert_int_equal(n->uplink->n_sent, 0);
+	assert_int_equal(fixture_drops(n->vm, DROP_ISOLATED), 1);
+
+	pkt_udp(&k, GW, 1, VM2, 2);
+	set_macs(&k, 0x0200000000ee, GW_INSIDE);
+	send_in(n, n->inside);
+	assert_int_equal(n->vm->n_sent, 0);
+	assert_int_equal(n->vm2->n_sent, 1);
+
+	/* Its port has gone: it may be elsewhere. */
+	fdb_flush(n->segment->fdb, n->vm2->fwd->number, -1);
+	pkt_udp(&k, VM, 1025, REMOTE, 4000);
+	set_macs(&k, GW_INSIDE, 0x0200000000ee);
+	send_in(n, n->vm);
+	assert_int_equal(n->uplink->n_sent, 1);
+}
+
 /*
  * Another gateway's port on the outside bridge leads back to the first one's
  * inside: a router is not entered anew by what it has sent.
@@ -413,6 +440,7 @@ int main(void)
 		T(a_flood_leaves_neighbors),
 		T(in_fragments),
 		T(isolated_ports),
+		T(isolated_ports_keep_their_stations),
 		T(loops_end),
 	};
 

@@ -67,6 +67,7 @@ struct segment {
 	/* segment_rows.c's own */
 	json_t *told, *told_stats; /* what the database has, by row */
 	json_t *forward_errors;	   /* by row */
+	int ping_error;		   /* that the database has been told of */
 
 	/* segment.c's own */
 	bool configured;
@@ -314,6 +315,8 @@ uint64_t segment_hold_next_ms(const struct segment *seg);
 
 /* Segment:status, as the database has maps; the caller's. */
 json_t *segment_status(const struct segment *seg);
+/* From time to time: marks it dirty when what nobody tells of has changed. */
+void segment_status_look(struct segment *seg);
 
 /* --- for the daemon's commands -------------------------------------------- */
 

@@ -222,6 +222,7 @@ void segment_rows_collect_stats(struct vswitch *vs,
 	for (struct segment *seg = vs->segments; seg; seg = seg->next) {
 		json_t *pairs = segment_statistics(seg);
 
+		segment_status_look(seg);
 		if (!json_equal(pairs, seg->told_stats))
 			status_update_row(operations, "Segment",
 					  &seg->config->uuid,

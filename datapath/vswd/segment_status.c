@@ -80,6 +80,38 @@ static void add_outside(json_t *pairs, const struct segment *seg)
 		add_status(pairs, "outside-dhcp", xstrdup(dhcp));
 }
 
+/* What a ping of a machine's failed with on the host; 0: none did. */
+static int ping_error(const struct segment *seg)
+{
+	struct hostnet_stats stats;
+
+	if (!seg->hostnet || !seg->hostnet->port)
+		return 0;
+	hostnet_get_stats(seg->hostnet->port, &stats);
+	return stats.ping_error;
+}
+
+static void add_ping(json_t *pairs, const struct segment *seg)
+{
+	int error = ping_error(seg);
+
+	if (error)
+		add_status(pairs, "ping",
+			   xasprintf("not possible: the kernel gives no socket "
+				     "for it (%s): " HOSTNET_PING_REMEDY,
+				     strerror(error)));
+}
+
+void segment_status_look(struct segment *seg)
+{
+	int error = ping_error(seg);
+
+	if (error == seg->ping_error)
+		return;
+	seg->ping_error = error;
+	segment_mark_dirty(seg);
+}
+
 static char *resolvers(const struct segment_dns *dns)
 {
 	const struct resolver *servers;
@@ -118,5 +150,6 @@ json_t *segment_status(const struct segment *seg)
 		add_status(pairs, "resolvers", resolvers(seg->dns));
 	if (seg->uplink)
 		add_outside(pairs, seg);
+	add_ping(pairs, seg);
 	return json_pack("[s,o]", "map", pairs);
 }

@@ -62,6 +62,15 @@ def _(lab):
     assert nat.stats()["hairpinned"] > 0, "turned back inside"
 
 
+@test("nat/show says where the sessions of outside=host are", only="vsw")
+def _(lab):
+    lab.start(monitor=False)
+    lab.switch.vsw_ctl("add-segment", "lab", "nat", "10.20.0.0/24")
+    contains(lab.switch.vsw_ctl("nat/show", "lab", check=False).stderr,
+             "its outside is the host, whose sockets they are; use "
+             "segment/show lab", "nat/show")
+
+
 @test("a forward of an address that the uplink has not says so, while it is so",
       only="vsw")
 def _(lab):

@@ -21,6 +21,7 @@ struct item {
 	/* As it is among the others; may be `read` itself. NULL: not yet. */
 	struct cfg_segment *config;
 	struct segment_ports ports;
+	char *doubts; /* that were logged */
 	bool seen;
 };
 
@@ -57,6 +58,7 @@ static void forget_item(struct item *item)
 	config_segment_ports_unref(&item->ports);
 	cfg_segment_unref(item->config);
 	cfg_segment_unref(item->good);
+	free(item->doubts);
 	free(item);
 }
 
@@ -151,7 +153,7 @@ static void read_item(const struct db_columns *columns, struct item *item,
 	for (size_t i = 0; i < rows->n_forwards; i++)
 		item->forwards[i] =
 			db_row_copy(columns, rows->forwards[i], DB_FORWARD);
-	config_doubt_segment(columns, rows, item->read);
+	config_doubt_segment(columns, rows, item->read, &item->doubts);
 }
 
 void db_segments_read(struct db_segments *segments,

@@ -84,6 +84,8 @@ struct hostnet {
 	uint32_t last_id;		      /* of a packet that was cut */
 	const struct hostnet_packet *current; /* that libslirp works on */
 	bool forwards_changed;
+	uint64_t dns_s; /* the second that the next is of */
+	unsigned dns_calls;
 	bool delayed; /* libslirp asked for a MAC and is to go on */
 	struct pollfd *fds;
 	unsigned n_fds, fds_size;

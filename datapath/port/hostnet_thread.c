@@ -28,6 +28,7 @@ LOG_MODULE(hostnet);
 #define TICK_MS		499 /* of libslirp's timers */
 #define FD_KICK		0   /* its place in fds */
 #define BACKLOG		128 /* connections to a forward that wait */
+#define DNS_CALLS_MAX	8   /* TCP connections for names a second */
 
 static uint64_t now_ns(void)
 {
@@ -216,6 +217,21 @@ static void refuse(struct hostnet *h, const uint8_t *frame,
 		hostnet_deliver(h, reset, hostnet_frame_reset(frame, p, reset));
 }
 
+/*
+ * libslirp waits in connect() while the name service has as many connections
+ * waiting as it lets; it is never brought there.
+ */
+static bool is_too_much_dns(struct hostnet *h, const struct hostnet_packet *p)
+{
+	if (p->kind != HOSTNET_TCP_NEW || p->dst_port != 53 ||
+	    load_be32(p->dst) != h->options.net.ip4 || p->version != 4)
+		return false;
+	if (h->dns_s != h->memory.now_s)
+		h->dns_calls = 0;
+	h->dns_s = h->memory.now_s;
+	return ++h->dns_calls > DNS_CALLS_MAX || atomic_load(&h->has_call);
+}
+
 static void take_whole(struct hostnet *h, uint8_t *frame, uint32_t len,
 		       bool first)
 {
@@ -233,6 +249,10 @@ static void take_whole(struct hostnet *h, uint8_t *frame, uint32_t len,
 	}
 	if (!may || !hostnet_sessions_may(h->sessions, &p, &reason)) {
 		refuse(h, frame, &p, reason);
+		return;
+	}
+	if (is_too_much_dns(h, &p)) {
+		hostnet_drop(h, DROP_NAT_LIMIT);
 		return;
 	}
 	h->current = &p;

@@ -137,10 +137,11 @@ void router_enter(const struct router *router, unsigned thread,
 void router_leave(const struct router *router, unsigned thread);
 
 /*
- * Decides on n (at most PACKET_BURST_MAX) untagged frames. Packets that do not
- * leave by ROUTER_SEND or ROUTER_RESOLVE are as they came.
+ * Decides on n (1 to PACKET_BURST_MAX) untagged frames. Packets that do not
+ * leave by ROUTER_SEND or ROUTER_RESOLVE are as they came. True: all of them
+ * have the first one's result, ROUTER_SEND; others' are not written.
  */
-void router_run(const struct router *router, enum router_side in,
+bool router_run(const struct router *router, enum router_side in,
 		unsigned thread, struct packet *const packets[], unsigned n,
 		struct router_result *results);
 

@@ -60,6 +60,10 @@ int gw_teardown(void **state);
 void set_macs(struct pkt *k, uint64_t dst, uint64_t src);
 /* After a change of an IPv4 header. */
 void fix_ip4(struct pkt *k);
+/* router_run() on thread 0, with the results of all. */
+void run_router(struct gw *gw, enum router_side in,
+		struct packet *const packets[], unsigned n,
+		struct router_result *results);
 /* One packet, alone in its burst, with the MAC of the gateway's on that side
  * unless it has got another; then all that router_take() has. */
 struct shot *shoot(struct gw *gw, enum router_side in, struct pkt *k);

@@ -155,7 +155,7 @@ static void many(void **state)
 		ps[i] = &packets[i];
 	}
 	router_enter(gw->router, 0, 1);
-	router_run(gw->router, ROUTER_INSIDE, 0, ps, 64, results);
+	run_router(gw, ROUTER_INSIDE, ps, 64, results);
 	while ((n = router_take(gw->router, 0, taken, r, 16)))
 		for (unsigned i = 0; i < n; i++, total++)
 			assert_int_equal(r[i].verdict, ROUTER_SEND);

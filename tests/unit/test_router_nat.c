@@ -249,7 +249,7 @@ static void mixed_burst(void **state)
 		ps[i] = &packets[i];
 	}
 	router_enter(gw->router, 0, gw->lab.now_ms);
-	router_run(gw->router, ROUTER_INSIDE, 0, ps, 6, results);
+	run_router(gw, ROUTER_INSIDE, ps, 6, results);
 	for (unsigned i = 0; i < 6; i++)
 		assert_int_equal(results[i].verdict, verdicts[i]);
 	router_leave(gw->router, 0);

@@ -178,6 +178,8 @@ static void opened(int fd, void *opaque)
 	struct hostnet *h = opaque;
 
 	hostnet_sessions_add(h->sessions, fd, h->current);
+	if (h->current)
+		hostnet_half_open_remove(&h->half_open, h->current);
 }
 
 static void closed(int fd, void *opaque)
@@ -216,6 +218,23 @@ static void refuse(struct hostnet *h, const uint8_t *frame,
 		hostnet_deliver(h, reset, hostnet_frame_reset(frame, p, reset));
 }
 
+/* By libslirp; one that was begun before may have to end for it. */
+static void pass_on(struct hostnet *h, uint8_t *frame,
+		    const struct hostnet_packet *p)
+{
+	uint8_t reset[HOSTNET_RESET_MAX];
+	uint32_t len = hostnet_half_open_add(&h->half_open, &h->options.net,
+					     frame, p, reset);
+
+	if (unlikely(len)) {
+		hostnet_drop(h, DROP_NAT_FULL);
+		slirp_input(h->slirp, reset, len);
+	}
+	h->current = p;
+	slirp_input(h->slirp, frame, p->end);
+	h->current = NULL;
+}
+
 static void take_whole(struct hostnet *h, uint8_t *frame, uint32_t len,
 		       bool first)
 {
@@ -235,12 +254,10 @@ static void take_whole(struct hostnet *h, uint8_t *frame, uint32_t len,
 		refuse(h, frame, &p, reason);
 		return;
 	}
-	h->current = &p;
 	if (p.kind == HOSTNET_PING)
 		hostnet_pings_send(h->pings, frame, &p);
 	else
-		slirp_input(h->slirp, frame, p.end);
-	h->current = NULL;
+		pass_on(h, frame, &p);
 }
 
 static void take_frame(struct hostnet *h, struct hostnet_record *record)

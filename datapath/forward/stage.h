@@ -123,9 +123,12 @@ void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
  */
 void pipeline_route(struct pipeline *pl, const struct fwd_port *out,
 		    struct packet *const packets[], unsigned n, bool flooded);
-/* gateway.c: what a router sends comes into the bridge of its port `in`. */
-void gateway_enter(struct pipeline *pl, const struct fwd_port *in,
-		   struct packet *const packets[], unsigned n);
+/*
+ * gateway.c: what a router sends comes into the bridge of its port `in`.
+ * Returns the packets' bytes.
+ */
+uint64_t gateway_enter(struct pipeline *pl, const struct fwd_port *in,
+		       struct packet *const packets[], unsigned n);
 /*
  * A packet that came to the gateway's port `out` goes to the control thread, by
  * the port by which it came into the switch; id, note: of struct punt_record.

@@ -14,6 +14,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+/* Words that are loaded at once are no race, but a sanitizer takes it for one.
+ */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define VECTORS_RACE 1
+#endif
+#endif
+#ifndef VECTORS_RACE
+#define VECTORS_RACE 0
+#endif
+
 #define SLOTS4	 4
 #define SLOTS6	 2
 #define PROBES	 16 /* buckets that are looked at, at most */
@@ -109,7 +124,8 @@ static inline uint64_t use(_Atomic uint64_t *at, uint64_t mac)
 	return mac & MAC_BITS;
 }
 
-uint64_t neighbor_table_find4(struct neighbor_table *table, uint32_t ip)
+static __attribute__((noinline)) uint64_t search4(struct neighbor_table *table,
+						  uint32_t ip)
 {
 	unsigned at = home4(table, ip), probes = 0;
 
@@ -137,6 +153,41 @@ uint64_t neighbor_table_find4(struct neighbor_table *table, uint32_t ip)
 		probes++;
 	}
 	return 0;
+}
+
+/* The first slot that seems to be it, or SLOTS4. */
+static inline unsigned guess4(const struct bucket4 *b, uint32_t ip)
+{
+#if defined(__SSE2__) && !VECTORS_RACE
+	__m128i ips = _mm_loadu_si128((const void *)b->ip);
+	unsigned set = _mm_movemask_ps(_mm_castsi128_ps(
+		_mm_cmpeq_epi32(ips, _mm_set1_epi32((int)ip))));
+
+	return __builtin_ctz(set | 1u << SLOTS4);
+#else
+	unsigned i = 0;
+
+	while (i < SLOTS4 && load_acquire(&b->ip[i]) != ip)
+		i++;
+	return i;
+#endif
+}
+
+/* Nearly always it is where it seems to be, whole, and in use already. */
+uint64_t neighbor_table_find4(struct neighbor_table *table, uint32_t ip)
+{
+	struct bucket4 *b = &table->buckets4[home4(table, ip)];
+	uint32_t seq = load_acquire(&b->seq);
+	unsigned i = guess4(b, ip);
+	uint64_t mac;
+
+	if (unlikely(i == SLOTS4))
+		return search4(table, ip);
+	atomic_thread_fence(memory_order_acquire);
+	mac = load_acquire(&b->mac[i]);
+	if (unlikely(!(mac & USED) || seq & 1 || load_relaxed(&b->seq) != seq))
+		return search4(table, ip);
+	return mac & MAC_BITS;
 }
 
 uint64_t neighbor_table_find6(struct neighbor_table *table,

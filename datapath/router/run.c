@@ -133,7 +133,7 @@ static inline void finish(struct burst *b, const struct link *link, unsigned at)
 		hop = link->gateway4;
 	mac = router_mac_of(b, link, b->usual.side, hop);
 	if (likely(mac)) {
-		write_macs(p, link, mac);
+		write_macs(p, macs_of(link, mac));
 		return;
 	}
 	write_results(b);
@@ -145,11 +145,13 @@ static inline void finish(struct burst *b, const struct link *link, unsigned at)
 static inline bool finish_out(struct burst *b, const struct link *link)
 {
 	uint64_t mac = router_mac_of(b, link, ROUTER_OUTSIDE, link->gateway4);
+	const struct macs macs = macs_of(link, mac);
+	const unsigned n = b->plain.n;
 
 	if (unlikely(!mac))
 		return false;
-	for (unsigned i = 0; i < b->plain.n; i++)
-		write_macs(b->plain.packets[i], link, mac);
+	for (unsigned i = 0; i < n; i++)
+		write_macs(b->plain.packets[i], macs);
 	return true;
 }
 
@@ -206,13 +208,14 @@ static AVX2 void run_lanes(struct burst *b, const struct quick *q,
 			   struct packet *const packets[], unsigned n)
 {
 	const struct link *link = &b->r->links[b->in];
+	uint64_t index; /* eight */
 	unsigned at = 0;
 
 	for (; n - at >= LANES; at += LANES) {
 		if (b->plain.n > NAT_PLAIN_MAX - LANES)
 			translate_plain(b);
-		for (unsigned i = 0; i < LANES; i++)
-			b->index[b->plain.n + i] = at + i;
+		index = 0x0706050403020100 + at * 0x0101010101010101;
+		memcpy(&b->index[b->plain.n], &index, sizeof(index));
 		if (likely(add_eight(link, q, b->in, packets + at, &b->plain)))
 			continue;
 		for (unsigned i = 0; i < LANES; i++)

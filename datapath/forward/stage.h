@@ -47,6 +47,7 @@ struct stage {
 	const struct fwd_port *as; /* port of the bridge: in, or its bond */
 	unsigned n_items;
 	unsigned n_groups; /* packets to groups that came, at least */
+	bool alike;	   /* most seem to be for one station */
 	struct item items[PACKET_BURST_MAX];
 	struct packet *sending[PACKET_BURST_MAX];
 	/* A port's queue is found by its slot; one that is taken is sent first.

@@ -7,12 +7,6 @@
 
 #include "router/internal.h"
 
-/* Both addresses as they lie: the first eight bytes, and four. */
-struct macs {
-	uint64_t first;
-	uint32_t rest;
-};
-
 static inline struct macs macs_of(const struct link *link, uint64_t dst)
 {
 	return (struct macs){ __builtin_bswap64(dst) >> 16 | link->mac_word

@@ -53,6 +53,7 @@ struct neighbor_table {
 	uint64_t odd[2];
 	unsigned mask4, mask6; /* buckets less one */
 	unsigned n, max;
+	_Atomic uint32_t version; /* 1 and up */
 	struct bucket4 *buckets4;
 	struct bucket6 *buckets6;
 };
@@ -75,6 +76,7 @@ struct neighbor_table *neighbor_table_create(unsigned max, uint64_t seed)
 	for (unsigned i = 0; i < 2; i++)
 		t->odd[i] = scramble(seed + i) | 1;
 	t->max = max;
+	atomic_init(&t->version, 1);
 	t->mask4 = n * 2 / SLOTS4 - 1;
 	t->mask6 = n * 2 / SLOTS6 - 1;
 	t->buckets4 = xcalloc_aligned(t->mask4 + 1, sizeof(*t->buckets4));
@@ -225,6 +227,11 @@ uint64_t neighbor_table_find6(struct neighbor_table *table,
 	return 0;
 }
 
+uint32_t neighbor_table_version(const struct neighbor_table *table)
+{
+	return load_acquire(&table->version);
+}
+
 /* --- the control thread --------------------------------------------------- */
 
 /* A slot of either table, as its writer sees it. */
@@ -276,6 +283,14 @@ static bool slot_has(const struct slot *s, const uint64_t ip[2])
 		return load_relaxed(s->ip4) == (uint32_t)ip[0];
 	return load_relaxed(&s->ip6[0]) == ip[0] &&
 	       load_relaxed(&s->ip6[1]) == ip[1];
+}
+
+/* Not 0, which those that remember nothing have. */
+static void turn_version(struct neighbor_table *t)
+{
+	uint32_t version = load_relaxed(&t->version) + 1;
+
+	store_release(&t->version, version + !version);
 }
 
 /* Where an address is to be. */
@@ -358,6 +373,7 @@ void neighbor_table_set(struct neighbor_table *table, const uint8_t *ip,
 		return;
 	}
 	write_slot(&slot, place.ip, mac);
+	turn_version(table);
 	if (!mac) {
 		table->n--;
 		add_passed(&place, probes, -1u);
@@ -405,4 +421,5 @@ void neighbor_table_take_used(struct neighbor_table *table,
 
 			take_slot(&s, 16, cb, arg);
 		}
+	turn_version(table);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ctl/segment_settings.h"
+#include "ctl/settings.h"
 
 #define MTU6_MIN 1280 /* RFC 8200 5 */
 
@@ -217,7 +218,7 @@ static char *check_lease(const struct segment_plan *plan,
 	struct net_addr ip;
 	char mac[18], *doubt = NULL;
 
-	if (!net_mac_parse(mac, lease->key))
+	if (!settings_parse_address(mac, lease->key))
 		doubt = xstrdup("the key is the MAC address of one device, "
 				"such as 52:54:00:00:00:01");
 	else if (!segment_lease_parse(lease->value, &ip, &name))

@@ -7,7 +7,7 @@
 #ifndef CTL_SEGMENT_RULES_H
 #define CTL_SEGMENT_RULES_H
 
-#include "ctl/net_text.h"
+#include "base/net_text.h"
 
 struct segment_pair {
 	const char *key, *value;

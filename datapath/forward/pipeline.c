@@ -178,7 +178,8 @@ static void end_routed(const struct pipeline *pl, const struct routed *r,
 	case ROUTER_PUNT:
 		memcpy(&note, &result->note, sizeof(result->note));
 		punted = gateway_punt(pl, r->packets[i],
-				      router_id(r->out->gateway->router), note);
+				      router_id(r->out->gateway->router), note,
+				      result->note.what == ROUTER_LOCAL);
 		if (result->note.what == ROUTER_ERROR)
 			drop_out(pl, r->out, r->packets[i], result->reason);
 		else if (punted != PUNT_DONE)
@@ -218,23 +219,13 @@ static void send_routed(struct pipeline *pl, const struct routed *r,
 
 static void follow_verdicts(struct pipeline *pl, const struct routed *r)
 {
-	unsigned sides = 0, ended = 0, side0;
+	unsigned sides = 0;
 
 	for (unsigned i = 0; i < r->n; i++) {
-		if (likely(r->results[i].verdict == ROUTER_SEND)) {
+		if (likely(r->results[i].verdict == ROUTER_SEND))
 			sides |= 1u << r->results[i].side;
-		} else {
+		else
 			end_routed(pl, r, i);
-			ended++;
-		}
-	}
-	/* The usual burst: all of it by one side. */
-	side0 = r->results[0].side;
-	if (likely(!ended && sides == 1u << side0) &&
-	    likely(r->out->gateway->ports[side0])) {
-		gateway_enter(pl, r->out->gateway->ports[side0], r->packets,
-			      r->n);
-		return;
 	}
 	for (unsigned side = 0; sides; side++, sides >>= 1)
 		if (sides & 1)
@@ -273,12 +264,23 @@ static __attribute__((noinline)) void take_all(struct pipeline *pl,
 
 static void run_router(struct pipeline *pl, struct routed *r)
 {
-	const struct router *router = r->out->gateway->router;
+	const struct fwd_gateway *gateway = r->out->gateway;
+	const struct router *router = gateway->router;
+	const struct fwd_port *in;
+	bool together;
 
 	router_enter(router, pl->thread, now_ms());
-	router_run(router, r->out->gateway_side, pl->thread, r->packets, r->n,
-		   r->results);
-	follow_verdicts(pl, r);
+	together = router_run(router, r->out->gateway_side, pl->thread,
+			      r->packets, r->n, r->results);
+	in = gateway->ports[r->results[0].side];
+	/* The usual burst: all of it by one side. */
+	if (likely(together && in)) {
+		gateway_enter(pl, in, r->packets, r->n);
+	} else {
+		for (unsigned i = 1; together && i < r->n; i++)
+			r->results[i] = r->results[0];
+		follow_verdicts(pl, r);
+	}
 	take_all(pl, r);
 	router_leave(router, pl->thread);
 }

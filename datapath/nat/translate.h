@@ -28,10 +28,10 @@ static inline uint16_t nat_load16(const void *p)
 	return v;
 }
 
+/* The halves add up with their carry, on top of their sum in turn. */
 static inline uint16_t nat_fold(uint32_t sum)
 {
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum + (sum >> 16);
+	return (sum + (sum << 16 | sum >> 16)) >> 16;
 }
 
 /* A stored (complemented) checksum after such a difference. */

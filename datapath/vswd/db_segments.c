@@ -16,6 +16,8 @@ struct item {
 	struct db_row_copy *row;
 	struct db_row_copy **forwards; /* as many as `read` has */
 	struct cfg_segment *read;      /* as the rows say, taken alone */
+	struct cfg_segment
+		*good; /* as they said when it last could be, or NULL */
 	/* As it is among the others; may be `read` itself. NULL: not yet. */
 	struct cfg_segment *config;
 	struct segment_ports ports;
@@ -54,6 +56,7 @@ static void forget_item(struct item *item)
 	forget_rows(item);
 	config_segment_ports_unref(&item->ports);
 	cfg_segment_unref(item->config);
+	cfg_segment_unref(item->good);
 	free(item);
 }
 
@@ -121,11 +124,28 @@ static bool is_current(const struct db_columns *columns,
 	return true;
 }
 
+static void set_good(struct item *item, const struct cfg_segment *good)
+{
+	struct cfg_segment *old = item->good;
+
+	item->good = good ? cfg_segment_ref(good) : NULL;
+	cfg_segment_unref(old);
+}
+
+/* Another row, or bridge, is another segment, which has not worked yet. */
+static void forget_good(struct item *item)
+{
+	if (item->good && (!uuid_equals(&item->good->uuid, &item->read->uuid) ||
+			   strcmp(item->good->name, item->read->name) != 0))
+		set_good(item, NULL);
+}
+
 static void read_item(const struct db_columns *columns, struct item *item,
 		      const struct segment_rows *rows)
 {
 	forget_rows(item);
 	item->read = config_read_segment(columns, rows);
+	forget_good(item);
 	item->row = db_row_copy(columns, rows->segment, DB_SEGMENT);
 	item->forwards = xcalloc(rows->n_forwards, sizeof(*item->forwards));
 	for (size_t i = 0; i < rows->n_forwards; i++)
@@ -196,18 +216,6 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
-static bool same_errors(const struct cfg_segment *config,
-			const struct segment_check *check)
-{
-	if (!same_text(config->error, check->error))
-		return false;
-	for (size_t i = 0; i < config->n_forwards; i++)
-		if (!same_text(config->forwards[i].error,
-			       check->forward_errors[i]))
-			return false;
-	return true;
-}
-
 static const char *forward_error_before(const struct cfg_segment *before,
 					const struct uuid *uuid)
 {
@@ -242,49 +250,89 @@ static void set_config(struct item *item, struct cfg_segment *config)
 	config_segment_ports(config, &item->ports);
 }
 
-static bool is_of(const struct cfg_segment *config,
-		  const struct cfg_segment *read)
-{
-	return config && (config == read || config->base == read);
-}
-
 static bool has_errors(const struct segment_check *check)
 {
 	for (size_t i = 0; i < check->segment->n_forwards; i++)
 		if (check->forward_errors[i])
 			return true;
-	return check->error;
+	return check->fails;
+}
+
+/* What it is now; the caller's. */
+static struct cfg_segment *make_config(const struct segment_check *check)
+{
+	struct cfg_segment *config;
+
+	if (!check->goes_on && !has_errors(check))
+		return cfg_segment_ref(check->segment);
+	config = cfg_segment_derive(segment_check_value(check),
+				    check->fails ? check->error : NULL,
+				    check->forward_errors);
+	if (check->goes_on && !check->fails)
+		config->refused = xstrdup(check->error);
+	return config;
+}
+
+static const struct cfg_segment *what_was_read(const struct cfg_segment *s)
+{
+	while (s->base)
+		s = s->base;
+	return s;
+}
+
+/* Made of the same rows, and nothing else has changed either? */
+static bool is_same(const struct cfg_segment *a, const struct cfg_segment *b)
+{
+	return a == b || (a && what_was_read(a) == what_was_read(b) &&
+			  cfg_segment_equals(a, b));
 }
 
 static void take_over(struct item *item, const struct segment_check *check)
 {
-	if (is_of(item->config, item->read) && same_errors(item->config, check))
-		return;
-	set_config(item, has_errors(check)
-				 ? cfg_segment_derive(item->read, check->error,
-						      check->forward_errors)
-				 : cfg_segment_ref(item->read));
+	struct cfg_segment *config = make_config(check);
+
+	if (check->fails)
+		set_good(item, NULL);
+	else if (!check->goes_on)
+		set_good(item, item->read);
+	if (is_same(item->config, config))
+		cfg_segment_unref(config);
+	else
+		set_config(item, config);
+}
+
+/* What it goes on as, if what its rows say now cannot be; the caller's. */
+static struct cfg_segment *make_former(const struct item *item)
+{
+	if (!item->good || item->good == item->read)
+		return NULL;
+	return cfg_segment_keep(item->good, item->read);
 }
 
 static void compare_all(struct db_segments *segments,
 			const struct cfg_switch *config)
 {
 	struct segment_check *checks;
+	struct cfg_segment **formers;
 	struct item *item;
 	size_t n = 0, i = 0;
 
 	for (item = segments->items; item; item = item->next)
 		n++;
 	checks = xcalloc(n, sizeof(*checks));
+	formers = xcalloc(n, sizeof(*formers));
 	for (item = segments->items; item; item = item->next, i++) {
 		checks[i].segment = item->read;
 		checks[i].before = item->config;
+		checks[i].former = formers[i] = make_former(item);
 	}
 	config_check_segments(checks, n, config);
 	for (item = segments->items, i = 0; item; item = item->next, i++) {
 		take_over(item, &checks[i]);
 		segment_check_fini(&checks[i]);
+		cfg_segment_unref(formers[i]);
 	}
+	free(formers);
 	free(checks);
 }
 
@@ -299,7 +347,7 @@ static bool must_compare(const struct db_segments *segments,
 
 	for (item = segments->items; item; item = item->next)
 		if (item->config != item->read ||
-		    !config_segment_has_bridges(item->read, config))
+		    !config_segment_has_room(item->read, config))
 			return true;
 	return segments->changed;
 }
@@ -307,7 +355,8 @@ static bool must_compare(const struct db_segments *segments,
 bool db_segments_have_refused(const struct db_segments *segments)
 {
 	for (const struct item *i = segments->items; i; i = i->next)
-		if (i->config && i->config->error && !i->read->error)
+		if (i->config && (i->config->error || i->config->refused) &&
+		    !i->read->error)
 			return true;
 	return false;
 }

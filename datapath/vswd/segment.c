@@ -75,12 +75,17 @@ bool segments_have_gateway(const struct vswitch *vs)
 	return false;
 }
 
-/* What the configuration itself has, its reader has said. */
+/* Takes over the text. */
 static void set_fault(struct segment *seg, char *error)
 {
-	if (error && !seg->config->error &&
-	    (!seg->error || strcmp(error, seg->error)))
+	if (error ? seg->error && !strcmp(error, seg->error) : !seg->error) {
+		free(error);
+		return;
+	}
+	if (error)
 		log_warn("segment %s: %s", seg->config->name, error);
+	else if (seg->error)
+		log_info("segment %s: works again", seg->config->name);
 	free(seg->error);
 	seg->error = error;
 	segment_mark_dirty(seg);
@@ -390,21 +395,36 @@ static void find_ports(struct segment *seg)
 		set_station(seg, i);
 }
 
+static char *find_uplink_fault(const struct segment *seg)
+{
+	const char *bridge = seg->config->uplink.bridge;
+	const struct bridge *b = vswitch_find_bridge(seg->vs, bridge);
+
+	if (b && b->seen)
+		return xasprintf("there is no way outside: another interface "
+				 "has the name %s.out, which it needs",
+				 seg->config->name);
+	return xasprintf("there is no way outside: outside is \"%s\", and "
+			 "there is no such bridge; add one with the uplink's "
+			 "device, or set outside to host",
+			 bridge);
+}
+
 static char *find_fault(const struct segment *seg, unsigned parts)
 {
 	const char *name = seg->config->name;
 
 	if (seg->config->error)
 		return xstrdup(seg->config->error);
+	if (seg->config->refused)
+		return xasprintf("%s; its former settings are in force",
+				 seg->config->refused);
 	if (parts && !seg->ports[ROUTER_INSIDE])
 		return xasprintf("there is no gateway: another interface has "
 				 "the name %s.gw, which it needs",
 				 name);
 	if (parts & PART_UPLINK && !seg->ports[ROUTER_OUTSIDE])
-		return xasprintf("there is no way outside: bridge %s is not "
-				 "there, or another interface has the name "
-				 "%s.out",
-				 seg->config->uplink.bridge, name);
+		return find_uplink_fault(seg);
 	return NULL;
 }
 
@@ -416,13 +436,18 @@ static void configure(struct segment *seg, struct bridge *b)
 
 	seg->bridge = b;
 	find_ports(seg);
-	if (seg->configured && cfg_segment_equals(old, next))
-		return; /* what the parts point to stays */
+	if (seg->configured && cfg_segment_equals(old, next)) {
+		/* What the parts point to stays; the uplink's bridge may not.
+		 */
+		set_fault(seg, find_fault(seg, parts));
+		return;
+	}
 	seg->configured = true;
 	seg->config = cfg_segment_ref(next);
 	make_parts(seg, parts);
 	cfg_segment_unref(old);
 	set_fault(seg, find_fault(seg, parts));
+	segment_mark_dirty(seg);
 	seg->vs->changed = true;
 	segment_arm(seg);
 }

@@ -1,9 +1,11 @@
 """Uplinks of segments: addresses by DHCP and by advertisements, IPv6, VLANs,
 bonds, links that come and go."""
-from lib.nat import (Advertiser, Capture, DhcpServer, Echo, GATEWAY6, NatLab,
-                     OUTSIDE, OUTSIDE6, PROVIDER, SERVER, SERVER6, STATIC,
-                     STATIC6, no_offload, says, tcp_socket, udp_socket)
+from lib.nat import (Advertiser, Capture, DhcpServer, Echo, GATEWAY, GATEWAY6,
+                     NatLab, OUTSIDE, OUTSIDE6, PROVIDER, SERVER, SERVER6,
+                     STATIC, STATIC6, no_offload, says, tcp_socket,
+                     udp_socket)
 from lib.netns import ip_batch, receive, wait_until
+from lib.segment_vm import Machine
 from lib.switch import column_arguments
 from lib.testing import contains, equal, test
 from lib.traffic import tcp_transfer
@@ -228,5 +230,13 @@ def _(lab):
     nat.ctl("del-br", "wan")
     contains(nat.segment()["error"], "no such bridge", "the error")
     assert not c1.ping(SERVER), "there is no way"
+    # All else is as it was.
+    for address in (GATEWAY, nat.clients[1].ip):
+        c1.must_ping(address)
+    vm = Machine(lab, "vm1")
+    contains(vm.dhclient(), "10.20.0.", "a lease")
+    equal(vm.short("gateway.lab"), GATEWAY, "the name service")
+    nat.ctl("set-segment", "lab", "mtu=1400", check=False)
+    contains(nat.segment()["error"], "no such bridge", "the error")
     nat.ctl("add-br", "wan", "--", "add-port", "wan", "wan0")
     c1.must_ping(SERVER)

@@ -400,7 +400,7 @@ static char *find_uplink_fault(const struct segment *seg)
 	const char *bridge = seg->config->uplink.bridge;
 	const struct bridge *b = vswitch_find_bridge(seg->vs, bridge);
 
-	if (b && b->seen)
+	if (b && b->seen && !b->config->made_up)
 		return xasprintf("there is no way outside: another interface "
 				 "has the name %s.out, which it needs",
 				 seg->config->name);

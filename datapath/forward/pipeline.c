@@ -293,8 +293,8 @@ static void run_router(struct pipeline *pl, struct routed *r)
 		for (unsigned i = 1; together && i < r->n; i++)
 			r->results[i] = r->results[0];
 		follow_verdicts(pl, r);
+		take_all(pl, r);
 	}
-	take_all(pl, r);
 	router_leave(router, pl->thread);
 }
 

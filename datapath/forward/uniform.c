@@ -32,6 +32,15 @@ static inline bool word_is_multicast(uint64_t word)
 	return word >> 16 & 1;
 }
 
+/* A source address and a type, as they lie. */
+static inline bool is_ordinary(uint64_t from)
+{
+	uint64_t src = from << 16;
+
+	return src && !word_is_multicast(src) &&
+	       !eth_type_is_vlan(__builtin_bswap16(from >> 48));
+}
+
 /* Where the burst goes, if it may go there as it is, or NULL. */
 static inline const struct fwd_port *port_of(const struct stage *s,
 					     const struct uniform *u)
@@ -60,26 +69,25 @@ static inline bool take_packets(struct stage *s, struct uniform *u,
 	const uint32_t frame_max = u->frame_max;
 	const uint64_t dst = u->dst;
 	struct item *sender = s->items;
-	uint64_t last = 0, bytes = 0; /* nobody's */
+	uint64_t last = 0, bytes = 0; /* nobody */
 
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = &packets[i];
-		uint64_t src;
+		uint64_t from;
 
 		packet_pull_first(p);
 		if (unlikely(p->header_len < ETH_HEADER_LEN ||
-			     p->len > frame_max || mac_word(p->header) != dst ||
-			     eth_type_is_vlan(load_be16(p->header + 12))))
+			     p->len > frame_max || mac_word(p->header) != dst))
 			return false;
 		bytes += p->len;
 		s->sending[i] = p;
-		src = mac_word(p->header + 6);
-		if (src == last)
+		memcpy(&from, p->header + 6, sizeof(from));
+		if (from == last)
 			continue;
-		if (unlikely(word_is_multicast(src) || !src))
+		last = from;
+		if (unlikely(!is_ordinary(from)))
 			return false;
-		last = src;
-		sender->src = u->key | __builtin_bswap64(src);
+		sender->src = u->key | __builtin_bswap64(from << 16);
 		sender->src_bucket = fdb_prefetch(fdb, sender->src);
 		sender++;
 	}

@@ -322,6 +322,20 @@ INLINE void translate(struct nat *nat, struct nat_thread *t,
 		      l4_delta);
 }
 
+/* Through its session, if that is for it. */
+INLINE bool go(struct nat *nat, struct nat_thread *t, struct nat_session *s,
+	       struct packet *p, const unsigned code, uint64_t settled,
+	       unsigned hops, bool outbound)
+{
+	unsigned flags = code == NAT_TCP ? p->header[L4 + 13] : 0;
+
+	if (unlikely(!nat_is_settled(s, settled, flags)) &&
+	    !touch(nat, t, s, flags, outbound))
+		return false;
+	translate(nat, t, s, p, code, hops, outbound);
+	return true;
+}
+
 INLINE uint32_t use_sessions(struct nat *nat, struct nat_thread *t,
 			     const struct nat_plain *plain,
 			     const struct work *w, unsigned hops, bool outbound)
@@ -333,17 +347,19 @@ INLINE uint32_t use_sessions(struct nat *nat, struct nat_thread *t,
 	for (unsigned i = 0; i < n; i++) {
 		struct nat_session *s = w->guesses[i];
 		struct packet *p = plain->packets[i];
-		uint32_t code = plain->code[i];
-		unsigned flags = 0;
+		bool done;
 
 		if (unlikely(!s) || unlikely(!has_key(s, w->keys[i], outbound)))
 			s = search(nat, w->keys[i], outbound);
-		if (code == NAT_TCP)
-			flags = p->header[L4 + 13];
-		if (likely(s) && (likely(nat_is_settled(s, settled, flags)) ||
-				  touch(nat, t, s, flags, outbound)))
-			translate(nat, t, s, p, code, hops, outbound);
+		if (unlikely(!s))
+			done = false;
+		else if (plain->code[i] == NAT_TCP)
+			done = go(nat, t, s, p, NAT_TCP, settled, hops,
+				  outbound);
 		else
+			done = go(nat, t, s, p, NAT_UDP, settled, hops,
+				  outbound);
+		if (unlikely(!done))
 			left |= 1u << i;
 	}
 	return left;

@@ -252,35 +252,7 @@ static char *check_leases(const struct segment_plan *plan,
 	return why;
 }
 
-/* --- others --------------------------------------------------------------- */
-
-static char *check_overlap(const struct segment_plan *plan, const char *mine,
-			   const struct segment_plan *other, const char *theirs)
-{
-	struct net_prefix a, b;
-
-	if (!mine || !theirs || !net_prefix_parse(&a, mine, 0) ||
-	    !net_prefix_parse(&b, theirs, 0) || !net_prefix_overlaps(&a, &b))
-		return NULL;
-	return xasprintf("segment %s cannot have subnet %s: segment %s has "
-			 "%s; take another",
-			 plan->name, mine, other->name, theirs);
-}
-
-static char *check_others(const struct segment_plan *plan,
-			  const struct segment_plan *others, size_t n_others)
-{
-	char *why = NULL;
-
-	for (size_t i = 0; !why && i < n_others; i++) {
-		why = check_overlap(plan, plan->subnet, &others[i],
-				    others[i].subnet);
-		if (!why)
-			why = check_overlap(plan, plan->subnet6, &others[i],
-					    others[i].subnet6);
-	}
-	return why;
-}
+/* --- outside -------------------------------------------------------------- */
 
 /* The gateway would be on one network with both feet (RFC 4787 REQ-7). */
 static char *check_outside_net(const struct segment_plan *plan,
@@ -329,7 +301,7 @@ char *segment_plan_check(const struct segment_plan *plan,
 	if (!why)
 		why = segment_nets_read(plan, &nets);
 	if (!why)
-		why = check_others(plan, others, n_others);
+		why = segment_others_check(plan, others, n_others);
 	if (!why)
 		why = check_range(plan, &nets);
 	if (!why)

@@ -70,6 +70,10 @@ char *segment_nets_read(const struct segment_plan *plan,
 char *segment_nets_doubt(const struct segment_nets *nets,
 			 const struct net_addr *addr);
 
+/* segment_rules_others.c: NULL, or why not; freed by the caller. */
+char *segment_others_check(const struct segment_plan *plan,
+			   const struct segment_plan *others, size_t n_others);
+
 /* segment_rules_forward.c */
 char *segment_forwards_check(const struct segment_plan *plan,
 			     const struct segment_nets *nets,

@@ -391,6 +391,27 @@ static void name_of_the_bridge(void **state)
 	segment_database_read(&f);
 	expect_error("a", "another name");
 	assert_false(segment_database_bridge(&f, "a.host")->made_up);
+	/* What another segment makes up is no bridge to go out by. */
+	segment_database_add(&f, "b", B);
+	segment_database_add(&f, "c", BY("b.host", "2"));
+	segment_database_read(&f);
+	assert_null(get("c")->error);
+	assert_true(segment_database_bridge(&f, "b.host")->made_up);
+	assert_null(segment_database_interface(&f, "b.host", "c.out"));
+}
+
+/* A bridge that came later takes the segment's name: there is no way on. */
+static void former_is_no_way(void **state)
+{
+	segment_database_add(&f, "a", A);
+	segment_database_read(&f);
+	segment_database_add(&f, "a.host", NULL);
+	segment_database_read(&f);
+	expect_error("a", "another name");
+	segment_database_set(&f, "a", B);
+	segment_database_read(&f);
+	expect_error("a", "another name");
+	assert_null(get("a")->refused);
 }
 
 int main(void)
@@ -404,6 +425,7 @@ int main(void)
 		TEST(forwards),
 		TEST(bridge_of_the_uplink),
 		TEST(name_of_the_bridge),
+		TEST(former_is_no_way),
 		TEST(a_bad_option),
 		TEST(a_subnet_of_another),
 		TEST(one_after_the_other),

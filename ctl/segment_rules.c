@@ -236,14 +236,12 @@ static char *check_lease(const struct segment_plan *plan,
 	return doubt ? refuse(plan, lease->key, lease->value, doubt) : NULL;
 }
 
-static char *check_leases(const struct segment_plan *plan,
-			  const struct segment_nets *nets)
+static void check_leases(const struct segment_plan *plan,
+			 const struct segment_nets *nets,
+			 struct segment_reasons *reasons)
 {
-	char *why = NULL;
-
-	for (size_t i = 0; !why && i < plan->n_leases; i++)
-		why = check_lease(plan, nets, i);
-	return why;
+	for (size_t i = 0; i < plan->n_leases; i++)
+		segment_reason(reasons, check_lease(plan, nets, i));
 }
 
 /* --- outside -------------------------------------------------------------- */
@@ -286,39 +284,89 @@ static char *check_outside_gateway(const struct segment_plan *plan,
 				address_key));
 }
 
+/* --- all of it ------------------------------------------------------------ */
+
+void segment_reason(struct segment_reasons *reasons, char *why)
+{
+	if (!why)
+		return;
+	reasons->list = xrealloc(reasons->list,
+				 (reasons->n + 1) * sizeof(*reasons->list));
+	reasons->list[reasons->n++] = why;
+}
+
+static void free_reasons(struct segment_reasons *reasons)
+{
+	for (size_t i = 0; i < reasons->n; i++)
+		free(reasons->list[i]);
+	free(reasons->list);
+}
+
+static bool has_reason(const struct segment_reasons *reasons, const char *why)
+{
+	for (size_t i = 0; i < reasons->n; i++)
+		if (!strcmp(reasons->list[i], why))
+			return true;
+	return false;
+}
+
+static void check_uplink(const struct segment_plan *plan,
+			 const struct segment_nets *nets,
+			 struct segment_reasons *r)
+{
+	segment_reason(r, check_outside_gateway(plan, "outside-gateway",
+						"outside-address"));
+	segment_reason(r, check_outside_gateway(plan, "outside-gateway6",
+						"outside-address6"));
+	segment_reason(r, check_outside_net(plan, nets, "outside-address"));
+	segment_reason(r, check_outside_net(plan, nets, "outside-address6"));
+}
+
+/* All that cannot be; behind a subnet that is none, nothing is looked at. */
+static void find_reasons(const struct segment_plan *plan,
+			 const struct segment_plan *others, size_t n_others,
+			 struct segment_reasons *r)
+{
+	struct segment_nets nets;
+
+	segment_reason(r, check_type(plan));
+	if (!r->n)
+		segment_reason(r, segment_nets_read(plan, &nets));
+	if (r->n)
+		return;
+	segment_reason(r, segment_others_check(plan, others, n_others));
+	segment_reason(r, check_range(plan, &nets));
+	segment_reason(r, check_router(plan, &nets));
+	segment_reason(r, check_dhcp_routes(plan, &nets));
+	segment_reason(r, check_options(plan));
+	check_uplink(plan, &nets, r);
+	check_leases(plan, &nets, r);
+	segment_forwards_check(plan, &nets, others, n_others, r);
+}
+
+char *segment_plan_check_change(const struct segment_plan *plan,
+				const struct segment_plan *before,
+				const struct segment_plan *others,
+				size_t n_others)
+{
+	struct segment_reasons old = { 0 }, new = { 0 };
+	char *why = NULL;
+
+	find_reasons(plan, others, n_others, &new);
+	if (before && new.n)
+		find_reasons(before, others, n_others, &old);
+	for (size_t i = 0; !why && i < new.n; i++)
+		if (!has_reason(&old, new.list[i]))
+			why = xstrdup(new.list[i]);
+	free_reasons(&old);
+	free_reasons(&new);
+	return why;
+}
+
 char *segment_plan_check(const struct segment_plan *plan,
 			 const struct segment_plan *others, size_t n_others)
 {
-	struct segment_nets nets;
-	char *why = check_type(plan);
-
-	if (!why)
-		why = segment_nets_read(plan, &nets);
-	if (!why)
-		why = segment_others_check(plan, others, n_others);
-	if (!why)
-		why = check_range(plan, &nets);
-	if (!why)
-		why = check_router(plan, &nets);
-	if (!why)
-		why = check_dhcp_routes(plan, &nets);
-	if (!why)
-		why = check_options(plan);
-	if (!why)
-		why = check_outside_gateway(plan, "outside-gateway",
-					    "outside-address");
-	if (!why)
-		why = check_outside_gateway(plan, "outside-gateway6",
-					    "outside-address6");
-	if (!why)
-		why = check_outside_net(plan, &nets, "outside-address");
-	if (!why)
-		why = check_outside_net(plan, &nets, "outside-address6");
-	if (!why)
-		why = check_leases(plan, &nets);
-	if (!why)
-		why = segment_forwards_check(plan, &nets, others, n_others);
-	return why;
+	return segment_plan_check_change(plan, NULL, others, n_others);
 }
 
 char *segment_plan_doubt(const struct segment_plan *plan)

@@ -273,3 +273,30 @@ def _(lab):
     ctl("clear", "Bridge", "br0", "segment")
     equal((ctl("list", "Segment"), ctl("list-br")), ("", "br0\n"),
           "a bridge without a segment")
+
+
+@test("what a command makes wrong is refused, what was wrong before is not "
+      "its business", only="vsw")
+def _(lab):
+    ctl = start(lab)
+    ctl("add-br", "uplink", "--", "add-port", "uplink", "up0", "--",
+        "add-segment", "fast", "nat", "10.20.0.0/24", "outside=uplink",
+        "outside-address=198.51.100.5/24", "outside-gateway=198.51.100.1")
+    refused(ctl, "set-segment fast outside-address=", "outside-gateway",
+            "outside-address=ADDRESS/LENGTH")
+    refused(ctl, "remove Segment fast options outside-address",
+            "outside-gateway")
+    # Another client stores it all the same.
+    netns.run(["ovsdb-client", "--timeout=20", "transact",
+               f"unix:{lab.switch.path('db.sock')}",
+               json.dumps(["Open_vSwitch", {
+                   "op": "mutate", "table": "Segment", "where": [],
+                   "mutations": [["options", "delete",
+                                  ["set", ["outside-address"]]]]}])])
+    ctl("add-forward", "fast", "tcp", "80", "10.20.0.15", check=False)
+    contains(ctl("list-forwards", "fast"), "10.20.0.15:80", "it was stored")
+    ctl("set-segment", "fast", "mtu=1400", check=False)
+    equal(ctl("get", "Segment", "fast", "options:mtu"), '"1400"\n',
+          "it was stored")
+    result = ctl("set-segment", "fast", "outside-gateway=", check=False)
+    equal((result.returncode, result.stderr), (0, ""), "set right")

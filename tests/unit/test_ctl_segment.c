@@ -431,6 +431,50 @@ static void test_outside(void **state)
 	refused(NAT(.subnet6 = "fd20::/64", OPTION("mtu", "1279")), "1280");
 }
 
+/* Only what the change itself makes wrong is refused. */
+static void change(const char *words, const struct segment_plan *before,
+		   const struct segment_plan *after)
+{
+	char *why = segment_plan_check_change(after, before, &other, 1);
+
+	if (words ? !why || !strstr(why, words) : why != NULL)
+		fail_msg("%s: %s", words ? words : "nothing",
+			 why ? why : "accepted");
+	free(why);
+}
+
+#define WITH(...)                                                              \
+	.options = (const struct segment_pair[]){ __VA_ARGS__ },               \
+	.n_options = sizeof((const struct segment_pair[]){ __VA_ARGS__ }) /    \
+		     sizeof(struct segment_pair)
+#define OUTSIDE(...) NAT(.outside = "uplink", WITH(__VA_ARGS__))
+#define ADDRESS                                                                \
+	{                                                                      \
+		"outside-address", "192.0.2.5/24"                              \
+	}
+#define GATEWAY                                                                \
+	{                                                                      \
+		"outside-gateway", "192.0.2.1"                                 \
+	}
+
+static void test_changes(void **state)
+{
+	static const struct segment_forward wrong = { "tcp", NULL,	 80,
+						      80,    "10.9.0.1", 0 };
+
+	change("outside-address", OUTSIDE(ADDRESS, GATEWAY), OUTSIDE(GATEWAY));
+	change(NULL, OUTSIDE(ADDRESS, GATEWAY), OUTSIDE(ADDRESS));
+	/* Somebody else stored it; it is none of this command's business. */
+	change(NULL, OUTSIDE(GATEWAY), OUTSIDE(GATEWAY, { "mtu", "1400" }));
+	change("10.9.0.1", OUTSIDE(GATEWAY),
+	       NAT(.outside = "uplink", WITH(GATEWAY), .forwards = &wrong,
+		   .n_forwards = 1));
+	change("cannot have router", OUTSIDE(GATEWAY),
+	       OUTSIDE(GATEWAY, { "router", "10.9.0.1" }));
+	change("outside-gateway=192.0.2.2", OUTSIDE(GATEWAY),
+	       OUTSIDE({ "outside-gateway", "192.0.2.2" }));
+}
+
 static void doubted(const struct segment_plan *plan, const char *words)
 {
 	char *text = segment_plan_doubt(plan);
@@ -546,6 +590,7 @@ int main(void)
 		cmocka_unit_test(test_leases),
 		cmocka_unit_test(test_outside),
 		cmocka_unit_test(test_behind_each_other),
+		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_doubt),
 		cmocka_unit_test(test_forwards),
 		cmocka_unit_test(test_forwards_on_a_bridge),

@@ -130,8 +130,8 @@ static int classify_special(const struct admission *a, struct item *item,
  * The VLAN that the packet belongs to. An untagged one has that of the port,
  * which is a member of it by construction (snapshot.c).
  */
-static inline int classify(const struct admission *a, struct item *item,
-			   fdb_key *key)
+__attribute__((always_inline)) static inline int classify(
+	const struct admission *a, struct item *item, fdb_key *key)
 {
 	uint16_t type = load_be16(item->packet->header + 12);
 	int reason;
@@ -173,8 +173,8 @@ static int admit_multicast(const struct fwd_port *in, const struct packet *p,
 }
 
 /* Returns a drop reason, or -1 when the packet may go on. */
-static inline int admit(const struct admission *a, struct item *item,
-			struct tally *tally)
+__attribute__((always_inline)) static inline int admit(
+	const struct admission *a, struct item *item, struct tally *tally)
 {
 	struct packet *p = item->packet;
 	uint64_t dst, src;
@@ -217,14 +217,36 @@ static void count_received(const struct pipeline *pl, const struct fwd_port *in,
 		counter_add(&c->rx_broadcast, tally->broadcast);
 }
 
-void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
-		   unsigned n)
+/* Whether the first bytes of the frame can be looked at, here and now. */
+static inline bool is_at_hand(const struct packet *p)
+{
+	return p->state == PACKET_STATE_UNTOUCHED &&
+	       p->segment.len >= PACKET_PULL;
+}
+
+/*
+ * Whether a burst seems to be for one station, by its ends: then it pays to
+ * compare each address with the one before. What the frames say may change
+ * before they are private: it is a guess.
+ */
+static inline bool is_alike(const struct packet *packets, unsigned n)
+{
+	const struct packet *last = &packets[n - 1];
+
+	return is_at_hand(packets) && is_at_hand(last) &&
+	       !memcmp(packets->segment.data, last->segment.data, 6);
+}
+
+__attribute__((always_inline)) static inline void take_burst(
+	struct pipeline *pl, struct stage *s, struct packet *packets,
+	unsigned n, const bool alike)
 {
 	const struct fwd_port *in = s->in;
 	const struct fdb *fdb = in->bridge->fdb;
 	const struct admission a = admission_of(in);
 	struct tally tally = { 0 };
 	struct item *item = s->items;
+	struct item before = { .src = UINT64_MAX, .dst = UINT64_MAX };
 
 	for (unsigned i = 0; i < n; i++) {
 		int reason;
@@ -236,11 +258,29 @@ void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 				drop(pl, in, item->packet, reason);
 			continue;
 		}
-		item->src_bucket = fdb_prefetch(fdb, item->src);
-		item->dst_bucket = fdb_prefetch(fdb, item->dst);
+		if (!alike || item->src != before.src) {
+			before.src = item->src;
+			before.src_bucket = fdb_prefetch(fdb, item->src);
+		}
+		if (!alike || item->dst != before.dst) {
+			before.dst = item->dst;
+			before.dst_bucket = fdb_prefetch(fdb, item->dst);
+		}
+		item->src_bucket = before.src_bucket;
+		item->dst_bucket = before.dst_bucket;
 		item++;
 	}
 	s->n_items = item - s->items;
 	s->n_groups = tally.multicast + tally.broadcast;
+	s->alike = alike;
 	count_received(pl, in, n, &tally);
+}
+
+void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
+		   unsigned n)
+{
+	if (n > 1 && is_alike(packets, n))
+		take_burst(pl, s, packets, n, true);
+	else
+		take_burst(pl, s, packets, n, false);
 }

@@ -106,9 +106,18 @@ static __attribute__((noinline)) void count_groups(
 }
 
 static inline void count_sent(const struct fwd_port *out, unsigned thread,
-			      struct packet *const packets[], unsigned n)
+			      unsigned n, uint64_t bytes)
 {
 	struct port_counters *c = out->port->counters[thread];
+
+	counter_add(&c->tx_packets, n);
+	counter_add(&c->tx_bytes, bytes);
+}
+
+/* Any packets; those to groups apart. */
+static void count_all_sent(const struct fwd_port *out, unsigned thread,
+			   struct packet *const packets[], unsigned n)
+{
 	unsigned first_bytes = 0;
 	uint64_t bytes = 0;
 
@@ -116,10 +125,9 @@ static inline void count_sent(const struct fwd_port *out, unsigned thread,
 		bytes += packets[i]->len;
 		first_bytes |= packets[i]->header[0];
 	}
-	counter_add(&c->tx_packets, n);
-	counter_add(&c->tx_bytes, bytes);
+	count_sent(out, thread, n, bytes);
 	if (unlikely(first_bytes & 1))
-		count_groups(c, packets, n);
+		count_groups(out->port->counters[thread], packets, n);
 }
 
 /* Whether packets may go on into another bridge; if not they are dropped. */
@@ -136,7 +144,6 @@ static bool descend(struct pipeline *pl, const struct fwd_port *out,
 	for (unsigned i = 0; out->capture && i < n; i++)
 		capture_packet(out->capture, packets[i], CAPTURE_OUT);
 	pl->copies_left -= n;
-	count_sent(out, pl->thread, packets, n);
 	return true;
 }
 
@@ -147,6 +154,7 @@ void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
 
 	if (!descend(pl, out, packets, n))
 		return;
+	count_all_sent(out, pl->thread, packets, n);
 	/* The other bridge may change tags: it gets views of its own. */
 	for (unsigned i = 0; i < n; i++)
 		packet_copy(&views[i], packets[i]);
@@ -275,8 +283,10 @@ static void run_router(struct pipeline *pl, struct routed *r)
 	in = gateway->ports[r->results[0].side];
 	/* The usual burst: all of it by one side. */
 	if (likely(together && in)) {
-		gateway_enter(pl, in, r->packets, r->n);
+		count_sent(r->out, pl->thread, r->n,
+			   gateway_enter(pl, in, r->packets, r->n));
 	} else {
+		count_all_sent(r->out, pl->thread, r->packets, r->n);
 		for (unsigned i = 1; together && i < r->n; i++)
 			r->results[i] = r->results[0];
 		follow_verdicts(pl, r);

@@ -47,6 +47,7 @@ struct stage {
 	const struct fwd_port *as; /* port of the bridge: in, or its bond */
 	unsigned n_items;
 	unsigned n_groups; /* packets to groups that came, at least */
+	bool alike;	   /* most seem to be for one station */
 	struct item items[PACKET_BURST_MAX];
 	struct packet *sending[PACKET_BURST_MAX];
 	/* A port's queue is found by its slot; one that is taken is sent first.
@@ -123,9 +124,12 @@ void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
  */
 void pipeline_route(struct pipeline *pl, const struct fwd_port *out,
 		    struct packet *const packets[], unsigned n, bool flooded);
-/* gateway.c: what a router sends comes into the bridge of its port `in`. */
-void gateway_enter(struct pipeline *pl, const struct fwd_port *in,
-		   struct packet *const packets[], unsigned n);
+/*
+ * gateway.c: what a router sends comes into the bridge of its port `in`.
+ * Returns the packets' bytes.
+ */
+uint64_t gateway_enter(struct pipeline *pl, const struct fwd_port *in,
+		       struct packet *const packets[], unsigned n);
 /*
  * A packet that came to the gateway's port `out` goes to the control thread, by
  * the port by which it came into the switch; id, note: of struct punt_record;

@@ -18,11 +18,16 @@
 struct work {
 	/* The two words of each key, each where a session has it. */
 	uint64_t keys[NAT_PLAIN_MAX][2] CACHE_ALIGNED;
-	uint32_t buckets[NAT_PLAIN_MAX], tags[NAT_PLAIN_MAX];
+	struct nat_bucket *buckets[NAT_PLAIN_MAX];
+	uint32_t tags[NAT_PLAIN_MAX];
 	struct nat_session *guesses[NAT_PLAIN_MAX];
 	/* Inbound: of the outside addresses that they are to. */
 	uint32_t outsides[NAT_PLAIN_MAX + NAT_PLAIN_LANES];
 };
+
+/* What of a session's two words is in a key. */
+static const uint64_t mask_in[2] CACHE_ALIGNED = { UINT64_MAX, NAT_KEY_IN };
+static const uint64_t mask_out[2] CACHE_ALIGNED = { ~0ull << 32, NAT_KEY_OUT };
 
 /* The number of no outside address, which no session has. */
 #define STRANGER 0x1fff
@@ -68,12 +73,16 @@ INLINE void find_keys(const struct nat_hash *hash,
 		}
 		w->keys[i][1] = key.ports;
 		h = nat_hash_of(hash, key);
-		w->buckets[i] = nat_bucket(hash, h) - hash->buckets;
 		w->tags[i] = nat_tag(h);
+		w->buckets[i] = nat_bucket(hash, h);
+		__builtin_prefetch(w->buckets[i]);
 	}
 }
 
 /* --- eight, by AVX2 ------------------------------------------------------- */
+
+#define BUCKET_SHIFT 6
+_Static_assert(sizeof(struct nat_bucket) == 1 << BUCKET_SHIFT, "a shift");
 
 #define INLINE_AVX2 __attribute__((always_inline)) static inline AVX2
 
@@ -121,22 +130,36 @@ INLINE_AVX2 struct sums shift_down(struct sums s)
 			      _mm256_srli_epi64(s.d, 32) };
 }
 
+/* Four hashes' buckets, from `at` on each second one. */
+INLINE_AVX2 void place_four(const struct nat_hash *hash, struct work *w,
+			    unsigned at, __m256i h)
+{
+	__m256i n = eight(hash->n);
+	__m256i base = _mm256_set1_epi64x((intptr_t)hash->buckets);
+	uint64_t places[4];
+
+	h = _mm256_mul_epu32(_mm256_srli_epi64(h, 32), n);
+	h = _mm256_slli_epi64(_mm256_srli_epi64(h, 32), BUCKET_SHIFT);
+	_mm256_storeu_si256((void *)places, _mm256_add_epi64(base, h));
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < 4; i++) {
+		w->buckets[at + 2 * i] = (struct nat_bucket *)places[i];
+		__builtin_prefetch(w->buckets[at + 2 * i]);
+	}
+}
+
 /* Bucket and tag of eight hashes: those of even and of odd numbers. */
 INLINE_AVX2 void place_eight(const struct nat_hash *hash, struct work *w,
 			     unsigned at, __m256i even, __m256i odd)
 {
-	__m256i n = eight(hash->n);
-	__m256i bucket = _mm256_blend_epi32(
-		_mm256_srli_epi64(
-			_mm256_mul_epu32(_mm256_srli_epi64(even, 32), n), 32),
-		_mm256_mul_epu32(_mm256_srli_epi64(odd, 32), n), 0xaa);
 	__m256i tag =
 		_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
 
 	tag = _mm256_and_si256(tag, eight(0xffff));
 	tag = _mm256_max_epu32(tag, eight(1));
-	_mm256_storeu_si256((void *)&w->buckets[at], bucket);
 	_mm256_storeu_si256((void *)&w->tags[at], tag);
+	place_four(hash, w, at, even);
+	place_four(hash, w, at + 1, odd);
 }
 
 /* Keys of which each vector has a word of 32 bits, from the lowest. */
@@ -196,14 +219,11 @@ INLINE_AVX2 void find_keys_avx2(const struct nat_hash *hash,
 
 /* --- sessions ------------------------------------------------------------- */
 
-INLINE void find_sessions(const struct nat *nat, const struct nat_hash *hash,
-			  struct work *w, unsigned n)
+INLINE void find_sessions(const struct nat *nat, struct work *w, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		__builtin_prefetch(&hash->buckets[w->buckets[i]]);
 	for (unsigned i = 0; i < n; i++) {
-		w->guesses[i] = nat_bucket_guess(
-			nat, &hash->buckets[w->buckets[i]], w->tags[i]);
+		w->guesses[i] =
+			nat_bucket_guess(nat, w->buckets[i], w->tags[i]);
 		__builtin_prefetch(w->guesses[i]); /* none: no harm */
 	}
 }
@@ -211,11 +231,13 @@ INLINE void find_sessions(const struct nat *nat, const struct nat_hash *hash,
 INLINE bool has_key(const struct nat_session *s, const uint64_t key[2],
 		    bool outbound)
 {
-	if (outbound)
-		return !((s->addrs ^ key[0]) |
-			 ((s->ports ^ key[1]) & NAT_KEY_IN));
-	return !((s->addrs ^ key[0]) >> 32 |
-		 ((s->ports ^ key[1]) & NAT_KEY_OUT));
+	const void *mask = outbound ? mask_in : mask_out;
+	__m128i differ = _mm_xor_si128(_mm_load_si128((const void *)s),
+				       _mm_load_si128((const void *)key));
+
+	differ = _mm_and_si128(differ, _mm_load_si128(mask));
+	differ = _mm_cmpeq_epi8(differ, _mm_setzero_si128());
+	return _mm_movemask_epi8(differ) == 0xffff;
 }
 
 /* Another with the same tag was in front of it, or its bucket was full. */
@@ -230,14 +252,12 @@ static __attribute__((noinline)) struct nat_session *search(
 			: nat_find_out(nat, out, NULL);
 }
 
-/* Whether the packet may go through the session, as nat_touch() says. */
-INLINE bool use(struct nat *nat, struct nat_thread *t, struct nat_session *s,
-		const struct packet *p, uint32_t code, bool outbound)
+/* Not as nat_is_settled() says: whether it may go through the session. */
+static __attribute__((noinline)) bool touch(struct nat *nat,
+					    struct nat_thread *t,
+					    struct nat_session *s,
+					    unsigned flags, bool outbound)
 {
-	unsigned flags = code == NAT_TCP ? p->header[L4 + 13] : 0;
-
-	if (likely(nat_use_plain(t, s, flags)))
-		return true;
 	return !(atomic_load_explicit(&s->state, memory_order_relaxed) &
 		 NAT_S_HAIRPIN) &&
 	       nat_touch(nat, t, s, flags, outbound);
@@ -248,8 +268,7 @@ INLINE void change_ip(uint8_t *ip, uint16_t delta, unsigned hops)
 {
 	uint16_t csum;
 
-	csum = ~nat_fold((uint16_t)~nat_load16(ip + 10) + (uint32_t)delta +
-			 0xffff - hops);
+	csum = nat_csum_update(nat_load16(ip + 10), delta + 0xffffu - hops);
 	memcpy(ip + 10, &csum, 2);
 	ip[8] -= hops;
 }
@@ -280,16 +299,22 @@ INLINE uint32_t use_sessions(struct nat *nat, struct nat_thread *t,
 			     const struct nat_plain *plain,
 			     const struct work *w, unsigned hops, bool outbound)
 {
+	const uint64_t settled = nat_settled(t);
+	const unsigned n = plain->n;
 	uint32_t left = 0;
 
-	for (unsigned i = 0; i < plain->n; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		struct nat_session *s = w->guesses[i];
 		struct packet *p = plain->packets[i];
 		uint32_t code = plain->code[i];
+		unsigned flags = 0;
 
-		if (unlikely(!s || !has_key(s, w->keys[i], outbound)))
+		if (unlikely(!s) || unlikely(!has_key(s, w->keys[i], outbound)))
 			s = search(nat, w->keys[i], outbound);
-		if (likely(s && use(nat, t, s, p, code, outbound)))
+		if (code == NAT_TCP)
+			flags = p->header[L4 + 13];
+		if (likely(s) && (likely(nat_is_settled(s, settled, flags)) ||
+				  touch(nat, t, s, flags, outbound)))
 			translate(nat, t, s, p, code, hops, outbound);
 		else
 			left |= 1u << i;
@@ -304,7 +329,7 @@ INLINE uint32_t translate_all(struct nat *nat, struct nat_thread *t,
 {
 	uint32_t left;
 
-	find_sessions(nat, outbound ? &nat->in : &nat->out, w, plain->n);
+	find_sessions(nat, w, plain->n);
 	left = use_sessions(nat, t, plain, w, hops, outbound);
 	nat_count_n(outbound ? &t->counters.translated_out
 			     : &t->counters.translated_in,

@@ -72,8 +72,26 @@ struct cut {
 	uint32_t mtu;
 };
 
-/* What a thread needs for a burst. */
+/* Both addresses of a frame as they lie: the first eight bytes, and four. */
+struct macs {
+	uint64_t first;
+	uint32_t rest;
+};
+
+/*
+ * A machine of the segment that had a packet lately. key: its address as it
+ * lies, and above that the version of the neighbors that this is from.
+ */
+struct hop {
+	uint64_t key;
+	struct macs macs;
+};
+
+#define LANE_HOP_BITS 8
+
+/* What a thread needs for a burst, and what it remembers. */
 struct lane {
+	struct hop hops[1 << LANE_HOP_BITS];
 	struct cut cuts[LANE_CUTS];
 	unsigned n_cuts, at_cut;
 	/* of the packet that is being cut */

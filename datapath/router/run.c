@@ -133,7 +133,7 @@ static inline void finish(struct burst *b, const struct link *link, unsigned at)
 		hop = link->gateway4;
 	mac = router_mac_of(b, link, b->usual.side, hop);
 	if (likely(mac)) {
-		write_macs(p, link, mac);
+		write_macs(p, macs_of(link, mac));
 		return;
 	}
 	write_results(b);
@@ -145,12 +145,66 @@ static inline void finish(struct burst *b, const struct link *link, unsigned at)
 static inline bool finish_out(struct burst *b, const struct link *link)
 {
 	uint64_t mac = router_mac_of(b, link, ROUTER_OUTSIDE, link->gateway4);
+	const struct macs macs = macs_of(link, mac);
+	const unsigned n = b->plain.n;
 
 	if (unlikely(!mac))
 		return false;
-	for (unsigned i = 0; i < b->plain.n; i++)
-		write_macs(b->plain.packets[i], link, mac);
+	for (unsigned i = 0; i < n; i++)
+		write_macs(b->plain.packets[i], macs);
 	return true;
+}
+
+static inline struct hop *hop_of(struct lane *lane, uint32_t ip)
+{
+	return &lane->hops[ip * 0x9e3779b1u >> (32 - LANE_HOP_BITS)];
+}
+
+/* Its next hop is remembered. */
+static __attribute__((noinline)) void finish_first(struct burst *b,
+						   const struct link *link,
+						   unsigned at, uint64_t key)
+{
+	const uint8_t *header = b->plain.packets[at]->header;
+	struct hop *hop = hop_of(b->lane, (uint32_t)key);
+
+	finish(b, link, at);
+	memcpy(&hop->macs.first, header, 8);
+	memcpy(&hop->macs.rest, header + 8, 4);
+	hop->key = load_mac(header) ? key : 0;
+}
+
+static inline void finish_in(struct burst *b, const struct link *link)
+{
+	uint64_t version = neighbor_table_version(link->neighbors);
+	struct lane *lane = b->lane;
+	const unsigned n = b->plain.n;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct packet *p = b->plain.packets[i];
+		const struct hop *hop;
+		uint32_t ip;
+
+		memcpy(&ip, p->header + L3 + 16, 4);
+		hop = hop_of(lane, ip);
+		if (likely(hop->key == (version << 32 | ip)))
+			write_macs(p, hop->macs);
+		else
+			finish_first(b, link, i, version << 32 | ip);
+	}
+}
+
+/* Some are left, or cannot be sent yet. */
+static __attribute__((noinline)) void finish_some(struct burst *b,
+						  const struct link *link,
+						  uint32_t left)
+{
+	for (unsigned i = 0; i < b->plain.n; i++) {
+		if (left >> i & 1)
+			leave_to_others(b, i);
+		else
+			finish(b, link, i);
+	}
 }
 
 /* What has been gathered goes through the NAT. */
@@ -161,13 +215,10 @@ static void translate_plain(struct burst *b)
 	uint32_t left = (out ? nat_plain_outbound : nat_plain_inbound)(
 		b->r->nat, b->thread, &b->plain, 1);
 
-	if (unlikely(left) || !out || !finish_out(b, link))
-		for (unsigned i = 0; i < b->plain.n; i++) {
-			if (unlikely(left >> i & 1))
-				leave_to_others(b, i);
-			else
-				finish(b, link, i);
-		}
+	if (unlikely(left) || (out && unlikely(!finish_out(b, link))))
+		finish_some(b, link, left);
+	else if (!out)
+		finish_in(b, link);
 	b->plain.n = 0;
 }
 
@@ -206,13 +257,14 @@ static AVX2 void run_lanes(struct burst *b, const struct quick *q,
 			   struct packet *const packets[], unsigned n)
 {
 	const struct link *link = &b->r->links[b->in];
+	uint64_t index; /* eight */
 	unsigned at = 0;
 
 	for (; n - at >= LANES; at += LANES) {
 		if (b->plain.n > NAT_PLAIN_MAX - LANES)
 			translate_plain(b);
-		for (unsigned i = 0; i < LANES; i++)
-			b->index[b->plain.n + i] = at + i;
+		index = 0x0706050403020100 + at * 0x0101010101010101;
+		memcpy(&b->index[b->plain.n], &index, sizeof(index));
 		if (likely(add_eight(link, q, b->in, packets + at, &b->plain)))
 			continue;
 		for (unsigned i = 0; i < LANES; i++)

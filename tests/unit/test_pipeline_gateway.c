@@ -320,6 +320,30 @@ static void drops_are_the_gateways(void **state)
 	assert_int_equal(fixture_drops(n->outside, DROP_NAT_UNSOLICITED), 1);
 }
 
+/*
+ * A worker that has nothing to do turns to the port to which it sent last; that
+ * may be the gateway's, where the packet ended, and which has no queues.
+ */
+static void nothing_to_do_after_the_gateway(void **state)
+{
+	const struct port_config config = { .name = "lab.gw",
+					    .type = "gateway",
+					    .mac = GW_INSIDE,
+					    .n_threads = 1 };
+	struct port *port, *before;
+	struct net *n = *state;
+	char *why = NULL;
+
+	assert_int_equal(port_open(&config, &port, &why), 0);
+	before = n->inside->fwd->port;
+	n->inside->fwd->port = port;
+	vm_sends(n, "127.0.0.1", 1);
+	pipeline_warm(n->f->pipeline);
+	pipeline_forget(n->f->pipeline);
+	n->inside->fwd->port = before;
+	port_close(port);
+}
+
 /* Fragments leave the switch; the router's memory outlives them. */
 static void in_fragments(void **state)
 {
@@ -439,6 +463,7 @@ int main(void)
 		T(without_a_punt),
 		T(drops_are_the_gateways),
 		T(a_flood_leaves_neighbors),
+		T(nothing_to_do_after_the_gateway),
 		T(in_fragments),
 		T(isolated_ports),
 		T(isolated_ports_keep_their_stations),

@@ -300,3 +300,23 @@ def _(lab):
           "it was stored")
     result = ctl("set-segment", "fast", "outside-gateway=", check=False)
     equal((result.returncode, result.stderr), (0, ""), "set right")
+
+
+@test("from another network namespace, what is there is not taken for the "
+      "host's", only="vsw")
+def _(lab):
+    ctl = start(lab)
+    ip_batch(["link add here0 type veth peer name here1", "link set here0 up",
+              "address add 10.20.0.9/24 dev here0"], lab.far_ns.name)
+
+    def elsewhere(*args):
+        return lab.far_ns.run(f"{BUILD}/vsw-ctl", "--run-dir",
+                              lab.switch.directory, *args, check=False)
+    refused(ctl, "add-segment x nat 192.0.2.0/24", "192.0.2.0/24 by up1")
+    result = elsewhere("add-segment", "lab", "nat", "10.20.0.0/24")
+    equal((result.returncode, result.stderr), (0, ""), "no route of vswd's")
+    result = elsewhere("add-segment", "x", "nat", "192.0.2.0/24")
+    contains(result.stderr, 'del-segment x" removes it', "vswd finds out")
+    result = elsewhere("add-segment", "y", "nat", "10.21.0.0/24",
+                       "outside=here0")
+    contains(result.stderr, "cannot be seen from here", "whose device is it")

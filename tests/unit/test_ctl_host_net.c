@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "ctl/host_net.h"
@@ -127,11 +129,26 @@ static void test_routes(void **state)
 	overlaps("fd21::/64", "lab", NULL);
 }
 
+static void test_whose_network(void **state)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/db.sock", dir);
+	assert_false(host_net_is_of(at.sun_path));
+	assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_true(host_net_is_of(at.sun_path));
+	close(fd);
+	assert_false(host_net_is_of(at.sun_path));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_whose_network),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -284,7 +284,10 @@ static void test_subnets(void **state)
 	fine(NAT(.subnet6 = "fd20::/64"));
 	fine(PLAN("internal"));
 	fine(PLAN("bridged"));
-	fine(PLAN("host-only", .subnet = "192.168.0.0/30"));
+	fine(PLAN("host-only", .subnet = "192.168.0.0/29"));
+	refused(PLAN("host-only", .subnet = "192.168.0.0/30"),
+		"the host, a gateway and a machine; its length may be 29");
+	fine(PLAN("nat", .subnet = "192.168.0.0/30"));
 	fine(PLAN("nat", .subnet6 = "fd20::/64"));
 	refused(PLAN("nat"), "needs a subnet");
 	refused(PLAN("host-only"), "needs a subnet");
@@ -414,6 +417,38 @@ static void test_leases(void **state)
 		     { "52:54:00:00:00:02", "10.20.0.16,VM1" }));
 }
 
+/* Only what the change itself makes wrong is refused. */
+static void change(const char *words, const struct segment_plan *before,
+		   const struct segment_plan *after)
+{
+	char *why = segment_plan_check_change(after, before, &other, 1);
+
+	if (words ? !why || !strstr(why, words) : why != NULL)
+		fail_msg("%s: %s", words ? words : "nothing",
+			 why ? why : "accepted");
+	free(why);
+}
+
+/* Of two the one is refused that was not there before. */
+static void test_new_lease(void **state)
+{
+	static const struct segment_pair was = { "52:54:00:00:00:02",
+						 "10.20.0.15,vm2" };
+	const struct segment_plan before = { .name = "lab",
+					     .type = "nat",
+					     .subnet = "10.20.0.0/24",
+					     .leases = &was,
+					     .n_leases = 1 };
+
+	change("cannot have 52:54:00:00:00:01=10.20.0.15: 52:54:00:00:00:02 "
+	       "has 10.20.0.15,vm2 already",
+	       &before,
+	       NAT(.leases =
+			   (const struct segment_pair[]){
+				   was, { "52:54:00:00:00:01", "10.20.0.15" } },
+		   .n_leases = 2));
+}
+
 static void test_outside(void **state)
 {
 	fine(NAT(.outside = "uplink"));
@@ -429,18 +464,6 @@ static void test_outside(void **state)
 		"outside-address=");
 	fine(NAT(OPTION("mtu", "1000")));
 	refused(NAT(.subnet6 = "fd20::/64", OPTION("mtu", "1279")), "1280");
-}
-
-/* Only what the change itself makes wrong is refused. */
-static void change(const char *words, const struct segment_plan *before,
-		   const struct segment_plan *after)
-{
-	char *why = segment_plan_check_change(after, before, &other, 1);
-
-	if (words ? !why || !strstr(why, words) : why != NULL)
-		fail_msg("%s: %s", words ? words : "nothing",
-			 why ? why : "accepted");
-	free(why);
 }
 
 #define WITH(...)                                                              \
@@ -588,6 +611,7 @@ int main(void)
 		cmocka_unit_test(test_own_addresses),
 		cmocka_unit_test(test_dhcp),
 		cmocka_unit_test(test_leases),
+		cmocka_unit_test(test_new_lease),
 		cmocka_unit_test(test_outside),
 		cmocka_unit_test(test_behind_each_other),
 		cmocka_unit_test(test_changes),

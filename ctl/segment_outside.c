@@ -135,8 +135,13 @@ no_outside(struct ctl *ctl, const char *name, bool is_local)
 void segment_set_outside(struct ctl_command *cmd, struct view_row *segment,
 			 const char *name)
 {
+	const char *type = view_get_string(segment, "type");
 	bool is_local;
 
+	if (*name && strcmp(type, "nat"))
+		ctl_fatal("segment %s is %s: outside=%s is for segments of "
+			  "type nat only",
+			  view_get_string(segment, "name"), type, name);
 	if (!*name || !strcmp(name, "host")) {
 		view_set(segment, "outside", value_set());
 		return;

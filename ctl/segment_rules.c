@@ -9,15 +9,6 @@
 
 #define MTU6_MIN 1280 /* RFC 8200 5 */
 
-/* Options that only an outside on a bridge, or only a subnet, gives a use. */
-static const char *const by_bridge[] = {
-	"outside-address",  "outside-gateway", "outside-address6",
-	"outside-gateway6", "outside-tag",     "outside-mtu",
-	"nat-sessions",	    "nat-clients",     "udp-timeout",
-	"tcp-timeout",	    "icmp-timeout",    "filtering",
-	"client-sessions",  "client-ports",    "client-rate",
-};
-
 static bool is_type(const struct segment_plan *plan, const char *type)
 {
 	return !strcmp(plan->type, type);
@@ -367,20 +358,4 @@ char *segment_plan_check(const struct segment_plan *plan,
 			 const struct segment_plan *others, size_t n_others)
 {
 	return segment_plan_check_change(plan, NULL, others, n_others);
-}
-
-char *segment_plan_doubt(const struct segment_plan *plan)
-{
-	bool bridge = is_type(plan, "nat") && !segment_plan_is_by_host(plan);
-
-	for (size_t i = 0; !bridge && i < ARRAY_SIZE(by_bridge); i++)
-		if (segment_plan_option(plan, by_bridge[i]))
-			return xasprintf("segment %s: %s has no effect: it is "
-					 "for type nat with outside=BRIDGE",
-					 plan->name, by_bridge[i]);
-	if (plan->n_options && !plan->subnet && !plan->subnet6)
-		return xasprintf("segment %s: %s has no effect: it has no "
-				 "subnet, so no gateway",
-				 plan->name, plan->options[0].key);
-	return NULL;
 }

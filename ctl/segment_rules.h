@@ -63,7 +63,10 @@ char *segment_plan_check_change(const struct segment_plan *plan,
 				const struct segment_plan *before,
 				const struct segment_plan *others,
 				size_t n_others);
-/* NULL, or a setting that has no effect as things are; freed by the caller. */
+/*
+ * segment_doubt.c: NULL, or a setting that has no effect as things are; freed
+ * by the caller.
+ */
 char *segment_plan_doubt(const struct segment_plan *plan);
 
 /* NULL: it is not set. */

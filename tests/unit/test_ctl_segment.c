@@ -10,6 +10,7 @@
 #include "ctl/forward_text.h"
 #include "ctl/segment_rules.h"
 #include "ctl/segment_settings.h"
+#include "ctl/settings.h"
 
 /* --- text ----------------------------------------------------------------- */
 
@@ -515,6 +516,28 @@ static void test_doubt(void **state)
 	doubted(NAT(.outside = "uplink", OPTION("outside-tag", "5")), NULL);
 	doubted(PLAN("internal", OPTION("mtu", "1400")), "no subnet");
 	doubted(NAT(OPTION("mtu", "1400")), NULL);
+	doubted(NAT(OPTION("host-address", "10.20.0.9")), "host-only");
+	doubted(NAT(OPTION("ra", "false")), "no subnet6");
+	doubted(NAT(OPTION("boot-file-7", "a")), NULL);
+	doubted(PLAN("nat", .subnet6 = "fd20::/64", OPTION("boot-file-7", "a")),
+		"no IPv4 subnet");
+	doubted(NAT(.outside = "uplink", OPTION("host-loopback", "true")),
+		"outside=host");
+	doubted(NAT(.outside = "uplink", OPTION("outside-address6", "auto")),
+		"no subnet6");
+	doubted(PLAN("bridged", OPTION("dhcp", "true")), "no subnet");
+}
+
+/* Each setting needs something; a bridged segment has nothing of it. */
+static void test_every_setting_is_doubted(void **state)
+{
+	for (size_t i = 0; i < segment_settings_count(); i++) {
+		struct setting_info info;
+
+		segment_settings_get(i, &info);
+		doubted(PLAN("bridged", OPTION(strchr(info.key, ':') + 1, "x")),
+			"no effect");
+	}
 }
 
 static void forward(const char *words, const struct segment_forward *list,
@@ -616,6 +639,7 @@ int main(void)
 		cmocka_unit_test(test_behind_each_other),
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_doubt),
+		cmocka_unit_test(test_every_setting_is_doubted),
 		cmocka_unit_test(test_forwards),
 		cmocka_unit_test(test_forwards_on_a_bridge),
 	};

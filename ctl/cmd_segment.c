@@ -158,9 +158,12 @@ static void create(struct ctl_command *cmd, const struct segment_words *w)
 {
 	/* The host has a device in it, to which vswd gives its address. */
 	bool local = !strcmp(w->type, "host-only");
-	struct view_row *bridge = bridge_create(cmd->ctl, w->name, local);
-	struct view_row *row = view_insert(cmd->ctl->view, "Segment");
+	struct view_row *bridge, *row;
 
+	if (local)
+		segment_check_new_device(cmd, w->name);
+	bridge = bridge_create(cmd->ctl, w->name, local);
+	row = view_insert(cmd->ctl->view, "Segment");
 	view_set_string(row, "name", w->name);
 	view_set_string(row, "type", w->type);
 	if (w->subnet)

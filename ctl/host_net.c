@@ -128,6 +128,16 @@ static bool find_address(const char *name, char text[NET_TEXT_MAX])
 	return found;
 }
 
+char *host_net_name_doubt(const char *sys, const char *name)
+{
+	/* A tap may be vswd's own, or wait for it. */
+	if (!has_entry(sys, name, "") || has_entry(sys, name, "tun_flags"))
+		return NULL;
+	return xasprintf("there is a network device %s already, and the host "
+			 "gets a device of that name; take another name",
+			 name);
+}
+
 char *host_net_device_doubt(const char *sys, const char *name, bool force)
 {
 	char master[PATH_BYTES], address[NET_TEXT_MAX];

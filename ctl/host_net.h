@@ -23,6 +23,9 @@ bool host_net_has_device(const char *name);
  */
 char *host_net_device_doubt(const char *sys, const char *name, bool force);
 
+/* NULL, or why vswd cannot make a device of this name; as above. */
+char *host_net_name_doubt(const char *sys, const char *name);
+
 /*
  * A route of the host, but for those of device `own`, that overlaps a network:
  * "NETWORK/LENGTH by DEVICE", freed by the caller; NULL: there is none. proc:

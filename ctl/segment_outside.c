@@ -20,6 +20,16 @@ bool segment_is_local(const struct ctl_command *cmd)
 	return !strncmp(db, "unix:", 5) && host_net_is_of(db + 5);
 }
 
+void segment_check_new_device(const struct ctl_command *cmd, const char *name)
+{
+	char *why = segment_is_local(cmd) && host_net_has_device(name)
+			    ? host_net_name_doubt("/sys", name)
+			    : NULL;
+
+	if (why)
+		ctl_fatal_error(why);
+}
+
 void segment_check_device(const struct ctl_command *cmd, const char *device)
 {
 	char *why =

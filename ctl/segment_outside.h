@@ -22,6 +22,8 @@ void segment_set_outside(struct ctl_command *cmd, struct view_row *segment,
  * devices and routes can be looked at.
  */
 bool segment_is_local(const struct ctl_command *cmd);
+/* Ends the program when a device of this name is there already. */
+void segment_check_new_device(const struct ctl_command *cmd, const char *name);
 /* Ends the program when machines cannot be bridged to this device. */
 void segment_check_device(const struct ctl_command *cmd, const char *device);
 

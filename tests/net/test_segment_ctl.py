@@ -125,6 +125,8 @@ def _(lab):
             ("add-static-lease lab 52:54:00:00:00:00 10.20.0.15",
              "cannot have 52:54:00:00:00:00=", "52:54:00:00:00:01 has"),
             ("add-segment x host-only 10.78.0.0/30", "29 at most"),
+            ("add-segment lo host-only 10.78.0.0/24", "device lo already"),
+            ("add-segment up1 host-only 10.78.0.0/24", "another name"),
             ("add-segment x internal 10.78.0.0/24 outside=host",
              "x is internal: outside=host is for"),
             ("add-static-lease lab 52:54:00:00:00:02 10.21.0.15",

@@ -48,6 +48,8 @@ static int setup(void **state)
 	make_dir("class/net/wlan1");
 	make_dir("class/net/wlan1/phy80211");
 	make_dir("class/net/eth7");
+	make_dir("class/net/tap7");
+	make_file("class/net/tap7/tun_flags", "0x5002\n");
 	make_dir("class/net/eth8");
 	path = xasprintf("%s/class/net/eth8/master", dir);
 	assert_int_equal(symlink("../../devices/virtual/net/virbr0", path), 0);
@@ -106,6 +108,16 @@ static void test_devices(void **state)
 	doubted("a-name-that-is-too-long", false, "name");
 }
 
+static void test_names(void **state)
+{
+	char *why = host_net_name_doubt(dir, "eth7");
+
+	assert_non_null(strstr(why, "device eth7"));
+	free(why);
+	assert_null(host_net_name_doubt(dir, "quiet"));
+	assert_null(host_net_name_doubt(dir, "tap7"));
+}
+
 static void overlaps(const char *network, const char *own, const char *route)
 {
 	struct net_prefix net;
@@ -147,6 +159,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_whose_network),
 	};

@@ -216,6 +216,36 @@ static void test_values(void **state)
 	}
 }
 
+static void slip(const char *key, const char *value, const char *words)
+{
+	char *why = segment_setting_check(key, value);
+
+	if (!why || !strstr(why, words) || strchr(why, '\n'))
+		fail_msg("%s=%s: %s", key, value, why ? why : "taken");
+	free(why);
+}
+
+static void test_slips(void **state)
+{
+	struct forward_end end;
+	char *error = NULL;
+
+	slip("routes", "10.6.0.0/16=10.20.0.9,10.5.0.1/16=10.20.0.9",
+	     "10.5.0.1/16 has bits beyond its length; write "
+	     "10.5.0.0/16=10.20.0.9");
+	slip("routes", "10.5.0.0=10.20.0.9", "NETWORK/LENGTH=ROUTER");
+	slip("dhcp-range", "10.20.0.9-10.20.0.5", "write 10.20.0.5-10.20.0.9");
+	slip("dhcp-range", "10.20.0.9", "the first and the last");
+	slip("outside-address", "192.0.2.5/24,192.0.2.9-192.0.2.8",
+	     "write 192.0.2.8-192.0.2.9");
+	assert_int_not_equal(
+		forward_outside_parse(&end, "[fd00::1]:80-79", &error), 0);
+	assert_non_null(strstr(error, "write [fd00::1]:79-80"));
+	assert_int_not_equal(forward_outside_parse(&end, "80-79x", &error), 0);
+	assert_non_null(strstr(error, "PORT, FIRST-LAST"));
+	free(error);
+}
+
 static void test_keys(void **state)
 {
 	static const char *const unknown[] = {
@@ -629,6 +659,7 @@ int main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_forward_text),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_slips),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_subnets),
 		cmocka_unit_test(test_own_addresses),

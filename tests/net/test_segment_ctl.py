@@ -310,6 +310,22 @@ def _(lab):
     equal((result.returncode, result.stderr), (0, ""), "set right")
 
 
+@test("set-segment takes away a key that it does not know", only="vsw")
+def _(lab):
+    ctl = start(lab)
+    ctl("add-segment", "lab", "nat", "10.20.0.0/24")
+    netns.run(["ovsdb-client", "--timeout=20", "transact",
+               f"unix:{lab.switch.path('db.sock')}",
+               json.dumps(["Open_vSwitch", {
+                   "op": "mutate", "table": "Segment", "where": [],
+                   "mutations": [["options", "insert",
+                                  ["map", [["foo", "1"]]]]]}])])
+    refused(ctl, "set-segment lab foo=2", 'no setting "foo"')
+    ctl("set-segment", "lab", "foo=")
+    equal(ctl("get", "Segment", "lab", "options"), "{}\n", "options")
+    refused(ctl, "set-segment lab foo=", 'no setting "foo"')
+
+
 @test("from another network namespace, what is there is not taken for the "
       "host's", only="vsw")
 def _(lab):

@@ -72,8 +72,8 @@ static char *check_type(const struct segment_plan *plan)
 
 /* --- what has to be in the subnet ----------------------------------------- */
 
-static char *refuse(const struct segment_plan *plan, const char *key,
-		    const char *value, char *doubt)
+char *segment_refuse(const struct segment_plan *plan, const char *key,
+		     const char *value, char *doubt)
 {
 	char *why = xasprintf("segment %s cannot have %s=%s: %s", plan->name,
 			      key, value, doubt);
@@ -114,7 +114,7 @@ static char *check_range(const struct segment_plan *plan,
 	if (!text || !net_range_parse(&range, text, 4))
 		return NULL; /* segment_settings.h tells it */
 	doubt = range_doubt(nets, &range);
-	return doubt ? refuse(plan, "dhcp-range", text, doubt) : NULL;
+	return doubt ? segment_refuse(plan, "dhcp-range", text, doubt) : NULL;
 }
 
 /* It would be of no use to a client that cannot reach it. */
@@ -128,9 +128,10 @@ static char *check_router(const struct segment_plan *plan,
 	if (!text || !net_addr_parse(&addr, text, 4) ||
 	    !nets->subnet.addr.version || net_prefix_has(&nets->subnet, &addr))
 		return NULL;
-	return refuse(plan, "router", text,
-		      xasprintf("%s is not in %s", net_addr_text(&addr, buf),
-				plan->subnet));
+	return segment_refuse(plan, "router", text,
+			      xasprintf("%s is not in %s",
+					net_addr_text(&addr, buf),
+					plan->subnet));
 }
 
 static bool route_part(const char *text, void *arg)
@@ -152,7 +153,7 @@ static char *check_dhcp_routes(const struct segment_plan *plan,
 	if (!text || !nets->subnet.addr.version ||
 	    segment_list_each(text, route_part, nets))
 		return NULL;
-	return refuse(
+	return segment_refuse(
 		plan, "routes", text,
 		xasprintf("machines reach routers in %s only", plan->subnet));
 }
@@ -165,17 +166,19 @@ static char *check_options(const struct segment_plan *plan)
 	const char *path = segment_plan_option(plan, "resolv-conf");
 
 	if (ipv6 && !strcmp(ipv6, "routed") && segment_plan_is_by_host(plan))
-		return refuse(plan, "ipv6", ipv6,
-			      xstrdup("the host's sockets cannot route; give "
-				      "outside=BRIDGE, or ipv6=nat"));
+		return segment_refuse(
+			plan, "ipv6", ipv6,
+			xstrdup("the host's sockets cannot route; give "
+				"outside=BRIDGE, or ipv6=nat"));
 	if (plan->subnet6 && mtu && strtol(mtu, NULL, 10) < MTU6_MIN)
-		return refuse(
+		return segment_refuse(
 			plan, "mtu", mtu,
 			xasprintf("with IPv6 it is %d at least", MTU6_MIN));
 	if (path && segment_plan_option(plan, "dns-forward"))
-		return refuse(plan, "resolv-conf", path,
-			      xstrdup("dns-forward says whom to ask, too; "
-				      "remove one"));
+		return segment_refuse(
+			plan, "resolv-conf", path,
+			xstrdup("dns-forward says whom to ask, too; "
+				"remove one"));
 	return NULL;
 }
 
@@ -224,7 +227,8 @@ static char *check_lease(const struct segment_plan *plan,
 			doubt = xasprintf("%s has %s already", other->key,
 					  other->value);
 	}
-	return doubt ? refuse(plan, lease->key, lease->value, doubt) : NULL;
+	return doubt ? segment_refuse(plan, lease->key, lease->value, doubt)
+		     : NULL;
 }
 
 static void check_leases(const struct segment_plan *plan,
@@ -233,46 +237,6 @@ static void check_leases(const struct segment_plan *plan,
 {
 	for (size_t i = 0; i < plan->n_leases; i++)
 		segment_reason(reasons, check_lease(plan, nets, i));
-}
-
-/* --- outside -------------------------------------------------------------- */
-
-/* The gateway would be on one network with both feet (RFC 4787 REQ-7). */
-static char *check_outside_net(const struct segment_plan *plan,
-			       const struct segment_nets *nets, const char *key)
-{
-	const char *text = segment_plan_option(plan, key);
-	char part[NET_TEXT_MAX];
-	struct net_prefix net;
-	size_t n = text ? strcspn(text, ", ") : 0;
-
-	if (!n || n >= sizeof(part))
-		return NULL;
-	memcpy(part, text, n);
-	part[n] = '\0';
-	if (!net_prefix_parse(&net, part, 0) ||
-	    !(net_prefix_overlaps(&net, &nets->subnet) ||
-	      net_prefix_overlaps(&net, &nets->subnet6)))
-		return NULL;
-	return refuse(plan, key, text,
-		      xstrdup("that is the segment's own subnet; inside and "
-			      "outside are two networks"));
-}
-
-/* With addresses by DHCP and the like, the gateway comes that way, too. */
-static char *check_outside_gateway(const struct segment_plan *plan,
-				   const char *key, const char *address_key)
-{
-	const char *text = segment_plan_option(plan, key);
-	const char *addresses = segment_plan_option(plan, address_key);
-
-	if (!text || segment_plan_is_by_host(plan) ||
-	    (addresses && strchr(addresses, '/')))
-		return NULL;
-	return refuse(plan, key, text,
-		      xasprintf("its address outside comes by itself, and the "
-				"gateway with it; set %s=ADDRESS/LENGTH, too",
-				address_key));
 }
 
 /* --- all of it ------------------------------------------------------------ */
@@ -301,18 +265,6 @@ static bool has_reason(const struct segment_reasons *reasons, const char *why)
 	return false;
 }
 
-static void check_uplink(const struct segment_plan *plan,
-			 const struct segment_nets *nets,
-			 struct segment_reasons *r)
-{
-	segment_reason(r, check_outside_gateway(plan, "outside-gateway",
-						"outside-address"));
-	segment_reason(r, check_outside_gateway(plan, "outside-gateway6",
-						"outside-address6"));
-	segment_reason(r, check_outside_net(plan, nets, "outside-address"));
-	segment_reason(r, check_outside_net(plan, nets, "outside-address6"));
-}
-
 /* All that cannot be; behind a subnet that is none, nothing is looked at. */
 static void find_reasons(const struct segment_plan *plan,
 			 const struct segment_plan *others, size_t n_others,
@@ -330,7 +282,7 @@ static void find_reasons(const struct segment_plan *plan,
 	segment_reason(r, check_router(plan, &nets));
 	segment_reason(r, check_dhcp_routes(plan, &nets));
 	segment_reason(r, check_options(plan));
-	check_uplink(plan, &nets, r);
+	segment_outside_check(plan, &nets, r);
 	check_leases(plan, &nets, r);
 	segment_forwards_check(plan, &nets, others, n_others, r);
 }

@@ -48,6 +48,9 @@ struct segment_reasons {
 
 /* Takes over a reason; NULL: there is none. */
 void segment_reason(struct segment_reasons *reasons, char *why);
+/* "segment NAME cannot have KEY=VALUE: DOUBT", of which it frees the doubt. */
+char *segment_refuse(const struct segment_plan *plan, const char *key,
+		     const char *value, char *doubt);
 
 /*
  * NULL, or what cannot be, in one line that says what to do; freed by the
@@ -92,6 +95,11 @@ char *segment_nets_doubt(const struct segment_nets *nets,
 /* segment_rules_others.c: NULL, or why not; freed by the caller. */
 char *segment_others_check(const struct segment_plan *plan,
 			   const struct segment_plan *others, size_t n_others);
+
+/* segment_rules_outside.c */
+void segment_outside_check(const struct segment_plan *plan,
+			   const struct segment_nets *nets,
+			   struct segment_reasons *reasons);
 
 /* segment_rules_forward.c */
 void segment_forwards_check(const struct segment_plan *plan,

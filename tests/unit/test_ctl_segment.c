@@ -517,6 +517,15 @@ static void test_changes(void **state)
 						      80,    "10.9.0.1", 0 };
 
 	change("outside-address", OUTSIDE(ADDRESS, GATEWAY), OUTSIDE(GATEWAY));
+	change("cannot be reached from outside-address=10.9.9.5/24",
+	       OUTSIDE(ADDRESS, GATEWAY),
+	       OUTSIDE({ "outside-address", "10.9.9.5/24" }, GATEWAY));
+	change("that is its own", OUTSIDE(ADDRESS, GATEWAY),
+	       OUTSIDE({ "outside-address", "192.0.2.5/24,192.0.2.1" },
+		       GATEWAY));
+	change(NULL, OUTSIDE(ADDRESS),
+	       OUTSIDE({ "outside-address6", "2001:db8::5/64" },
+		       { "outside-gateway6", "fe80::1" }));
 	change(NULL, OUTSIDE(ADDRESS, GATEWAY), OUTSIDE(ADDRESS));
 	/* Somebody else stored it; it is none of this command's business. */
 	change(NULL, OUTSIDE(GATEWAY), OUTSIDE(GATEWAY, { "mtu", "1400" }));

@@ -37,24 +37,24 @@ static inline unsigned find_receivers(struct stage *s,
 {
 	const struct fdb *fdb = s->in->bridge->fdb;
 	fdb_key key = fdb_make_key(0, s->in->native_vid & VLAN_VID_MASK);
-	struct item *item = s->items - 1;
+	struct item *item = s->items;
 	uint64_t last = 0, sum = 0; /* nobody's */
 
-	for (unsigned i = 0; i < n; i++) {
+	for (struct packet *const *p = packets; p < packets + n; p++) {
 		uint64_t mac;
 
-		memcpy(&mac, packets[i]->header, sizeof(mac));
+		memcpy(&mac, (*p)->header, sizeof(mac));
 		mac <<= 16;
-		sum += packets[i]->len;
+		sum += (*p)->len;
 		if (mac == last)
 			continue;
 		last = mac;
-		item++;
 		item->dst = key | __builtin_bswap64(mac);
 		item->dst_bucket = fdb_prefetch(fdb, item->dst);
+		item++;
 	}
 	*bytes = sum;
-	return item + 1 - s->items;
+	return item - s->items;
 }
 
 /* The port of all receivers, if the packets may leave by it as they are. */
@@ -64,19 +64,17 @@ static inline const struct fwd_port *common_port(const struct stage *s,
 	const struct fwd_port *in = s->in, *out = NULL;
 	const struct fwd_bridge *bridge = in->bridge;
 	const struct vlan_state vlan = { .vid = in->native_vid };
-	unsigned to = FDB_NONE;
+	const struct item *item = s->items, *end = item + n_receivers;
+	unsigned to;
 
-	if (unlikely(in->capture || in->isolated || bridge->no_learn_vlans))
+	if (unlikely((uintptr_t)in->capture | in->isolated |
+		     bridge->no_learn_vlans))
 		return NULL;
-	for (unsigned i = 0; i < n_receivers; i++) {
-		const struct item *item = &s->items[i];
-		unsigned at =
-			fdb_lookup_in(bridge->fdb, item->dst_bucket, item->dst);
-
-		if (i && unlikely(at != to))
+	to = fdb_lookup_in(bridge->fdb, item->dst_bucket, item->dst);
+	while (++item < end)
+		if (unlikely(fdb_lookup_in(bridge->fdb, item->dst_bucket,
+					   item->dst) != to))
 			return NULL;
-		to = at;
-	}
 	if (to < bridge->n_numbers)
 		out = bridge->by_number[to];
 	return out && out != in && out->plain.word == vlan.word ? out : NULL;

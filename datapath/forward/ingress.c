@@ -40,7 +40,8 @@ static unsigned count_tags(const struct packet *p)
 }
 
 /* A tagged frame on a port that believes tags. */
-static int classify_tagged(const struct fwd_port *in, struct item *item)
+__attribute__((always_inline)) static inline int classify_tagged(
+	const struct fwd_port *in, struct item *item)
 {
 	const struct packet *p = item->packet;
 	uint16_t tci, vid;
@@ -116,8 +117,8 @@ static struct admission admission_of(const struct fwd_port *in)
 }
 
 /* What is not just an untagged frame on a port that takes such. */
-static int classify_special(const struct admission *a, struct item *item,
-			    uint16_t type)
+__attribute__((always_inline)) static inline int classify_special(
+	const struct admission *a, struct item *item, uint16_t type)
 {
 	if (a->in->is_tunnel)
 		return classify_tunnel(a->in, item);
@@ -130,8 +131,8 @@ static int classify_special(const struct admission *a, struct item *item,
  * The VLAN that the packet belongs to. An untagged one has that of the port,
  * which is a member of it by construction (snapshot.c).
  */
-__attribute__((always_inline)) static inline int classify(
-	const struct admission *a, struct item *item, fdb_key *key)
+static inline int classify(const struct admission *a, struct item *item,
+			   fdb_key *key)
 {
 	uint16_t type = load_be16(item->packet->header + 12);
 	int reason;
@@ -173,8 +174,8 @@ static int admit_multicast(const struct fwd_port *in, const struct packet *p,
 }
 
 /* Returns a drop reason, or -1 when the packet may go on. */
-__attribute__((always_inline)) static inline int admit(
-	const struct admission *a, struct item *item, struct tally *tally)
+static inline int admit(const struct admission *a, struct item *item,
+			struct tally *tally)
 {
 	struct packet *p = item->packet;
 	uint64_t dst, src;
@@ -217,36 +218,14 @@ static void count_received(const struct pipeline *pl, const struct fwd_port *in,
 		counter_add(&c->rx_broadcast, tally->broadcast);
 }
 
-/* Whether the first bytes of the frame can be looked at, here and now. */
-static inline bool is_at_hand(const struct packet *p)
-{
-	return p->state == PACKET_STATE_UNTOUCHED &&
-	       p->segment.len >= PACKET_PULL;
-}
-
-/*
- * Whether a burst seems to be for one station, by its ends: then it pays to
- * compare each address with the one before. What the frames say may change
- * before they are private: it is a guess.
- */
-static inline bool is_alike(const struct packet *packets, unsigned n)
-{
-	const struct packet *last = &packets[n - 1];
-
-	return is_at_hand(packets) && is_at_hand(last) &&
-	       !memcmp(packets->segment.data, last->segment.data, 6);
-}
-
-__attribute__((always_inline)) static inline void take_burst(
-	struct pipeline *pl, struct stage *s, struct packet *packets,
-	unsigned n, const bool alike)
+void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
+		   unsigned n)
 {
 	const struct fwd_port *in = s->in;
 	const struct fdb *fdb = in->bridge->fdb;
 	const struct admission a = admission_of(in);
 	struct tally tally = { 0 };
 	struct item *item = s->items;
-	struct item before = { .src = UINT64_MAX, .dst = UINT64_MAX };
 
 	for (unsigned i = 0; i < n; i++) {
 		int reason;
@@ -258,29 +237,11 @@ __attribute__((always_inline)) static inline void take_burst(
 				drop(pl, in, item->packet, reason);
 			continue;
 		}
-		if (!alike || item->src != before.src) {
-			before.src = item->src;
-			before.src_bucket = fdb_prefetch(fdb, item->src);
-		}
-		if (!alike || item->dst != before.dst) {
-			before.dst = item->dst;
-			before.dst_bucket = fdb_prefetch(fdb, item->dst);
-		}
-		item->src_bucket = before.src_bucket;
-		item->dst_bucket = before.dst_bucket;
+		item->src_bucket = fdb_prefetch(fdb, item->src);
+		item->dst_bucket = fdb_prefetch(fdb, item->dst);
 		item++;
 	}
 	s->n_items = item - s->items;
 	s->n_groups = tally.multicast + tally.broadcast;
-	s->alike = alike;
 	count_received(pl, in, n, &tally);
-}
-
-void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
-		   unsigned n)
-{
-	if (n > 1 && is_alike(packets, n))
-		take_burst(pl, s, packets, n, true);
-	else
-		take_burst(pl, s, packets, n, false);
 }

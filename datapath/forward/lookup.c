@@ -33,8 +33,7 @@ static void flood_some_vlans(struct stage *s)
 			s->items[i].out = NULL;
 }
 
-__attribute__((always_inline)) static inline void look_up(struct stage *s,
-							  const bool alike)
+void lookup_burst(struct stage *s)
 {
 	const struct fwd_port *in = s->in;
 	const struct fwd_bridge *bridge = in->bridge;
@@ -43,40 +42,22 @@ __attribute__((always_inline)) static inline void look_up(struct stage *s,
 	const struct fdb *fdb = bridge->fdb;
 	const struct item *end = s->items + s->n_items;
 	fdb_fresh fresh = fdb_fresh_on(fdb, in->number);
-	fdb_key src = UINT64_MAX, dst = UINT64_MAX; /* of the one before */
-	const struct fwd_port *out = NULL;
 
 	for (struct item *item = s->items; item < end; item++) {
 		unsigned to;
 
-		if (!alike || item->src != src) {
-			src = item->src;
-			if (unlikely(!fdb_is_fresh_in(fdb, item->src_bucket,
-						      src, fresh)))
-				learn(in, item);
-		}
-		if (!alike || item->dst != dst) {
-			dst = item->dst;
-			to = fdb_lookup_in(fdb, item->dst_bucket, dst);
-			/*
-			 * FDB_NONE is the number of no port, and so is one that
-			 * the snapshot does not have; groups are not learned:
-			 * they flood.
-			 */
-			out = likely(to < n_numbers) ? by_number[to] : NULL;
-		}
-		item->out = out;
+		if (unlikely(!fdb_is_fresh_in(fdb, item->src_bucket, item->src,
+					      fresh)))
+			learn(in, item);
+		to = fdb_lookup_in(fdb, item->dst_bucket, item->dst);
+		/*
+		 * FDB_NONE is the number of no port, and so is one that the
+		 * snapshot does not have; groups are not learned: they flood.
+		 */
+		item->out = likely(to < n_numbers) ? by_number[to] : NULL;
 	}
 	if (unlikely(bridge->no_learn_vlans))
 		flood_some_vlans(s);
-}
-
-void lookup_burst(struct stage *s)
-{
-	if (s->alike)
-		look_up(s, true);
-	else
-		look_up(s, false);
 }
 
 void lookup_routed(struct stage *s)

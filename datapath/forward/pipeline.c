@@ -8,6 +8,8 @@
  *	output.c              sort by port, tags, flood
  *	port_send (port/)     MTU, offloads, transmit; or into the next bridge
  *
+ * A burst from one port to one station goes a shorter way (uniform.c).
+ *
  * Every packet that does not leave ends in drop(), with a reason, or with the
  * control thread (protocol.c). Chosen here are a bond's members, and the way
  * of packets to a gateway: they are routed, into the bridge of another of its
@@ -65,6 +67,8 @@ static void forward(struct pipeline *pl, const struct fwd_port *in,
 
 	s->in = in;
 	s->as = in->as;
+	if (seems_uniform(packets, n) && uniform_burst(pl, s, packets, n))
+		return;
 	ingress_burst(pl, s, packets, n);
 	if (unlikely(fwd_port_filter(in)))
 		filter_burst(pl, s);
@@ -290,8 +294,8 @@ static void run_router(struct pipeline *pl, struct routed *r)
 		for (unsigned i = 1; together && i < r->n; i++)
 			r->results[i] = r->results[0];
 		follow_verdicts(pl, r);
+		take_all(pl, r);
 	}
-	take_all(pl, r);
 	router_leave(router, pl->thread);
 }
 

@@ -47,7 +47,6 @@ struct stage {
 	const struct fwd_port *as; /* port of the bridge: in, or its bond */
 	unsigned n_items;
 	unsigned n_groups; /* packets to groups that came, at least */
-	bool alike;	   /* most seem to be for one station */
 	struct item items[PACKET_BURST_MAX];
 	struct packet *sending[PACKET_BURST_MAX];
 	/* A port's queue is found by its slot; one that is taken is sent first.
@@ -76,6 +75,31 @@ struct pipeline {
 	struct bond_rows *rows;
 };
 
+/* Whether the frame's first bytes can be looked at, here and now. */
+static inline bool is_at_hand(const struct packet *p)
+{
+	return p->state == PACKET_STATE_UNTOUCHED &&
+	       p->segment.len >= PACKET_PULL;
+}
+
+/*
+ * Whether the burst seems to be for one station, by its ends. What the frames
+ * say may change before they are private: it is a guess.
+ */
+static inline bool seems_uniform(const struct packet *packets, unsigned n)
+{
+	const struct packet *last = &packets[n - 1];
+
+	return is_at_hand(packets) && is_at_hand(last) &&
+	       !memcmp(packets->segment.data, last->segment.data, 6);
+}
+
+/*
+ * All of the steps below at once, of an ordinary burst to one station; false:
+ * they are to be taken (uniform.c).
+ */
+bool uniform_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
+		   unsigned n);
 /* The steps, in order; each takes what the one before left in stage->items. */
 void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 		   unsigned n);

@@ -32,18 +32,22 @@ static const uint64_t mask_out[2] CACHE_ALIGNED = { ~0ull << 32, NAT_KEY_OUT };
 /* The number of no outside address, which no session has. */
 #define STRANGER 0x1fff
 
+static void find_outside(const struct nat *nat, struct nat_thread *t,
+			 const uint32_t *dst)
+{
+	t->last_word = *dst;
+	t->last_outside =
+		nat_find_outside(nat, t->view, 4, (const uint8_t *)dst, *dst);
+}
+
 /* The outside addresses, which are looked for where they change. */
-INLINE void find_outsides(const struct nat *nat, struct nat_thread *t,
+static void find_outsides(const struct nat *nat, struct nat_thread *t,
 			  const struct nat_plain *plain, struct work *w)
 {
 	for (unsigned i = 0; i < plain->n; i++) {
 		if (unlikely(plain->dst[i] != t->last_word ||
-			     t->last_outside < 0)) {
-			t->last_word = plain->dst[i];
-			t->last_outside = nat_find_outside(
-				nat, t->view, 4,
-				(const uint8_t *)&plain->dst[i], t->last_word);
-		}
+			     t->last_outside < 0))
+			find_outside(nat, t, &plain->dst[i]);
 		w->outsides[i] = likely(t->last_outside >= 0) ? t->last_outside
 							      : STRANGER;
 	}
@@ -209,6 +213,29 @@ INLINE_AVX2 void find_eight(const struct nat_hash *hash,
 	place_eight(hash, w, at, hash_four(s), hash_four(shift_down(s)));
 }
 
+/* The same where there is but one; false: look for each. */
+INLINE_AVX2 bool find_outside_avx2(const struct nat *nat, struct nat_thread *t,
+				   const struct nat_plain *plain,
+				   struct work *w)
+{
+	__m256i first = eight(plain->dst[0]), differ = _mm256_setzero_si256();
+	unsigned at = 0;
+
+	if (unlikely(!plain->n || plain->n % NAT_PLAIN_LANES))
+		return false;
+	if (t->last_outside < 0 || plain->dst[0] != t->last_word)
+		find_outside(nat, t, &plain->dst[0]);
+	if (unlikely(t->last_outside < 0))
+		return false;
+	for (; at < plain->n; at += NAT_PLAIN_LANES) {
+		differ = _mm256_or_si256(
+			differ, _mm256_xor_si256(first, load(&plain->dst[at])));
+		_mm256_storeu_si256((void *)&w->outsides[at],
+				    eight(t->last_outside));
+	}
+	return _mm256_testz_si256(differ, differ);
+}
+
 INLINE_AVX2 void find_keys_avx2(const struct nat_hash *hash,
 				const struct nat_plain *plain, struct work *w,
 				bool outbound)
@@ -295,6 +322,20 @@ INLINE void translate(struct nat *nat, struct nat_thread *t,
 		      l4_delta);
 }
 
+/* Through its session, if that is for it. */
+INLINE bool go(struct nat *nat, struct nat_thread *t, struct nat_session *s,
+	       struct packet *p, const unsigned code, uint64_t settled,
+	       unsigned hops, bool outbound)
+{
+	unsigned flags = code == NAT_TCP ? p->header[L4 + 13] : 0;
+
+	if (unlikely(!nat_is_settled(s, settled, flags)) &&
+	    !touch(nat, t, s, flags, outbound))
+		return false;
+	translate(nat, t, s, p, code, hops, outbound);
+	return true;
+}
+
 INLINE uint32_t use_sessions(struct nat *nat, struct nat_thread *t,
 			     const struct nat_plain *plain,
 			     const struct work *w, unsigned hops, bool outbound)
@@ -306,17 +347,19 @@ INLINE uint32_t use_sessions(struct nat *nat, struct nat_thread *t,
 	for (unsigned i = 0; i < n; i++) {
 		struct nat_session *s = w->guesses[i];
 		struct packet *p = plain->packets[i];
-		uint32_t code = plain->code[i];
-		unsigned flags = 0;
+		bool done;
 
 		if (unlikely(!s) || unlikely(!has_key(s, w->keys[i], outbound)))
 			s = search(nat, w->keys[i], outbound);
-		if (code == NAT_TCP)
-			flags = p->header[L4 + 13];
-		if (likely(s) && (likely(nat_is_settled(s, settled, flags)) ||
-				  touch(nat, t, s, flags, outbound)))
-			translate(nat, t, s, p, code, hops, outbound);
+		if (unlikely(!s))
+			done = false;
+		else if (plain->code[i] == NAT_TCP)
+			done = go(nat, t, s, p, NAT_TCP, settled, hops,
+				  outbound);
 		else
+			done = go(nat, t, s, p, NAT_UDP, settled, hops,
+				  outbound);
+		if (unlikely(!done))
 			left |= 1u << i;
 	}
 	return left;
@@ -351,7 +394,8 @@ static AVX2 uint32_t in_avx2(struct nat *nat, struct nat_thread *t,
 {
 	struct work w;
 
-	find_outsides(nat, t, plain, &w);
+	if (unlikely(!find_outside_avx2(nat, t, plain, &w)))
+		find_outsides(nat, t, plain, &w);
 	find_keys_avx2(&nat->out, plain, &w, false);
 	return translate_all(nat, t, plain, &w, hops, false);
 }

@@ -68,7 +68,7 @@ struct hostnet {
 	/* The thread, and what wakes it. */
 	pthread_t thread;
 	bool has_thread;
-	_Atomic bool stop, asleep;
+	_Atomic bool stop, stopped, asleep;
 	int kick_fd;
 	pthread_mutex_t lock; /* of the next four */
 	pthread_cond_t called;

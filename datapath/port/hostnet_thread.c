@@ -24,9 +24,11 @@
 
 LOG_MODULE(hostnet);
 
-#define TICK_MS 499 /* of libslirp's timers */
-#define FD_KICK 0   /* its place in fds */
-#define BACKLOG 128 /* connections to a forward that wait */
+#define TICK_MS	     499 /* of libslirp's timers */
+#define FD_KICK	     0	 /* its place in fds */
+#define BACKLOG	     128 /* connections to a forward that wait */
+#define NUDGE_SIGNAL SIGURG
+#define NUDGE_MS     20
 
 static uint64_t now_ns(void)
 {
@@ -338,7 +340,31 @@ static void *thread_main(void *h_)
 		hostnet_take_frames(h);
 		serve_sockets(h);
 	}
+	pthread_mutex_lock(&h->lock);
+	atomic_store(&h->stopped, true);
+	pthread_cond_signal(&h->called);
+	pthread_mutex_unlock(&h->lock);
 	return NULL;
+}
+
+/*
+ * libslirp waits in connect() while the name service, which is the control
+ * thread's, has more connections to accept than its socket keeps. The control
+ * thread cannot wait for that in turn: a signal that does nothing ends it.
+ */
+static void wait_while(struct hostnet *h, const _Atomic bool *flag, bool value)
+{
+	struct timespec until;
+
+	while (atomic_load(flag) == value) {
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += NUDGE_MS * 1000000;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		if (pthread_cond_clockwait(&h->called, &h->lock,
+					   CLOCK_MONOTONIC, &until))
+			pthread_kill(h->thread, NUDGE_SIGNAL);
+	}
 }
 
 void hostnet_call(struct hostnet *h, void (*fn)(struct hostnet *, void *),
@@ -349,8 +375,7 @@ void hostnet_call(struct hostnet *h, void (*fn)(struct hostnet *, void *),
 	h->call_arg = arg;
 	atomic_store(&h->has_call, true);
 	hostnet_wake(h);
-	while (atomic_load(&h->has_call))
-		pthread_cond_wait(&h->called, &h->lock);
+	wait_while(h, &h->has_call, true);
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -396,13 +421,23 @@ static int add_dns(struct hostnet *h, char **errp)
 			 h->up.name);
 }
 
-/* Signals are the control thread's; that of a closed socket nobody's. */
+static void do_nothing(int signal)
+{
+}
+
+/*
+ * Signals are the control thread's, that of a closed socket nobody's; but for
+ * wait_while()'s.
+ */
 static int start(struct hostnet *h, char **errp)
 {
+	const struct sigaction nudged = { .sa_handler = do_nothing };
 	sigset_t all, old;
 	int error;
 
+	sigaction(NUDGE_SIGNAL, &nudged, NULL);
 	sigfillset(&all);
+	sigdelset(&all, NUDGE_SIGNAL);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	error = pthread_create(&h->thread, NULL, thread_main, h);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -442,6 +477,9 @@ void hostnet_thread_stop(struct hostnet *h)
 	if (h->has_thread) {
 		atomic_store(&h->stop, true);
 		hostnet_wake(h);
+		pthread_mutex_lock(&h->lock);
+		wait_while(h, &h->stopped, false);
+		pthread_mutex_unlock(&h->lock);
 		pthread_join(h->thread, NULL);
 	}
 	if (h->slirp)

@@ -139,7 +139,8 @@ void router_leave(const struct router *router, unsigned thread);
 /*
  * Decides on n (1 to PACKET_BURST_MAX) untagged frames. Packets that do not
  * leave by ROUTER_SEND or ROUTER_RESOLVE are as they came. True: all of them
- * have the first one's result, ROUTER_SEND; others' are not written.
+ * have the first one's result, ROUTER_SEND, others' are not written, and
+ * router_take() has nothing.
  */
 bool router_run(const struct router *router, enum router_side in,
 		unsigned thread, struct packet *const packets[], unsigned n,

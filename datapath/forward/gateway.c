@@ -21,25 +21,73 @@ static inline uint64_t mac_at(const uint8_t *h)
 }
 
 static void drop_all(const struct pipeline *pl, const struct fwd_port *in,
-		     struct packet *const packets[], unsigned n,
-		     enum drop_reason reason)
+		     struct packet *const packets[], unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		drop(pl, in, packets[i], reason);
+		drop(pl, in, packets[i], DROP_UNTAGGED_NOT_ALLOWED);
 }
 
-/* Returns their bytes. */
-static uint64_t fill_in(struct stage *s, const struct fwd_port *in,
-			struct packet *const packets[], unsigned n)
+/*
+ * The receivers, those in a row that are the same as one, as the first items of
+ * the stage. Returns how many; *bytes: of all packets.
+ */
+static inline unsigned find_receivers(struct stage *s,
+				      struct packet *const packets[],
+				      unsigned n, uint64_t *bytes)
 {
+	const struct fdb *fdb = s->in->bridge->fdb;
+	fdb_key key = fdb_make_key(0, s->in->native_vid & VLAN_VID_MASK);
+	struct item *item = s->items;
+	uint64_t last = 0, sum = 0; /* nobody's */
+
+	for (struct packet *const *p = packets; p < packets + n; p++) {
+		uint64_t mac;
+
+		memcpy(&mac, (*p)->header, sizeof(mac));
+		mac <<= 16;
+		sum += (*p)->len;
+		if (mac == last)
+			continue;
+		last = mac;
+		item->dst = key | __builtin_bswap64(mac);
+		item->dst_bucket = fdb_prefetch(fdb, item->dst);
+		item++;
+	}
+	*bytes = sum;
+	return item - s->items;
+}
+
+/* The port of all receivers, if the packets may leave by it as they are. */
+static inline const struct fwd_port *common_port(const struct stage *s,
+						 unsigned n_receivers)
+{
+	const struct fwd_port *in = s->in, *out = NULL;
+	const struct fwd_bridge *bridge = in->bridge;
 	const struct vlan_state vlan = { .vid = in->native_vid };
-	const struct fdb *fdb = in->bridge->fdb;
-	fdb_key key = fdb_make_key(0, in->native_vid), last = 0, src;
-	const struct fdb_bucket *bucket = NULL;
-	uint64_t bytes = 0;
+	const struct item *item = s->items, *end = item + n_receivers;
+	unsigned to;
+
+	if (unlikely((uintptr_t)in->capture | in->isolated |
+		     bridge->no_learn_vlans))
+		return NULL;
+	to = fdb_lookup_in(bridge->fdb, item->dst_bucket, item->dst);
+	while (++item < end)
+		if (unlikely(fdb_lookup_in(bridge->fdb, item->dst_bucket,
+					   item->dst) != to))
+			return NULL;
+	if (to < bridge->n_numbers)
+		out = bridge->by_number[to];
+	return out && out != in && out->plain.word == vlan.word ? out : NULL;
+}
+
+/* As ingress leaves them. */
+static void fill_in(struct stage *s, struct packet *const packets[], unsigned n)
+{
+	const struct fwd_port *in = s->in;
+	const struct vlan_state vlan = { .vid = in->native_vid };
+	fdb_key key = fdb_make_key(0, in->native_vid), src;
 
 	src = key | mac_at(packets[0]->header + 6); /* one for all */
-
 	for (unsigned i = 0; i < n; i++) {
 		struct item *item = &s->items[i];
 		struct packet *p = packets[i];
@@ -49,35 +97,40 @@ static uint64_t fill_in(struct stage *s, const struct fwd_port *in,
 		item->dst = key | mac_at(p->header);
 		item->vlan.word = vlan.word;
 		item->tpid = in->tpid;
-		if (item->dst != last) {
-			last = item->dst;
-			bucket = fdb_prefetch(fdb, last);
-		}
-		item->dst_bucket = bucket;
-		bytes += p->len;
+		item->dst_bucket = fdb_prefetch(in->bridge->fdb, item->dst);
 	}
-	return bytes;
-}
-
-void gateway_enter(struct pipeline *pl, const struct fwd_port *in,
-		   struct packet *const packets[], unsigned n)
-{
-	struct port_counters *c = in->port->counters[pl->thread];
-	struct stage *s;
-
-	if (unlikely(in->native_vid == VLAN_VID_NONE)) {
-		drop_all(pl, in, packets, n, DROP_UNTAGGED_NOT_ALLOWED);
-		return;
-	}
-	s = pl->stages[++pl->depth];
-	s->in = s->as = in;
 	s->n_items = n;
 	s->n_groups = 0;
-	counter_add(&c->rx_bytes, fill_in(s, in, packets, n));
+}
+
+uint64_t gateway_enter(struct pipeline *pl, const struct fwd_port *in,
+		       struct packet *const packets[], unsigned n)
+{
+	struct port_counters *c = in->port->counters[pl->thread];
+	struct stage *s = pl->stages[++pl->depth];
+	const struct fwd_port *out;
+	unsigned n_receivers;
+	uint64_t bytes;
+
+	s->in = s->as = in;
+	n_receivers = find_receivers(s, packets, n, &bytes);
+	if (unlikely(in->native_vid == VLAN_VID_NONE)) {
+		drop_all(pl, in, packets, n);
+		goto out;
+	}
 	counter_add(&c->rx_packets, n);
-	lookup_routed(s);
-	output_burst(pl, s);
+	counter_add(&c->rx_bytes, bytes);
+	out = common_port(s, n_receivers);
+	if (likely(out)) {
+		output_send(pl, out, packets, n);
+	} else {
+		fill_in(s, packets, n);
+		lookup_routed(s);
+		output_burst(pl, s);
+	}
+out:
 	pl->depth--;
+	return bytes;
 }
 
 /*

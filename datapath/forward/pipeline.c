@@ -8,6 +8,8 @@
  *	output.c              sort by port, tags, flood
  *	port_send (port/)     MTU, offloads, transmit; or into the next bridge
  *
+ * A burst from one port to one station goes a shorter way (uniform.c).
+ *
  * Every packet that does not leave ends in drop(), with a reason, or with the
  * control thread (protocol.c). Chosen here are a bond's members, and the way
  * of packets to a gateway: they are routed, into the bridge of another of its
@@ -65,6 +67,8 @@ static void forward(struct pipeline *pl, const struct fwd_port *in,
 
 	s->in = in;
 	s->as = in->as;
+	if (seems_uniform(packets, n) && uniform_burst(pl, s, packets, n))
+		return;
 	ingress_burst(pl, s, packets, n);
 	if (unlikely(fwd_port_filter(in)))
 		filter_burst(pl, s);
@@ -106,9 +110,18 @@ static __attribute__((noinline)) void count_groups(
 }
 
 static inline void count_sent(const struct fwd_port *out, unsigned thread,
-			      struct packet *const packets[], unsigned n)
+			      unsigned n, uint64_t bytes)
 {
 	struct port_counters *c = out->port->counters[thread];
+
+	counter_add(&c->tx_packets, n);
+	counter_add(&c->tx_bytes, bytes);
+}
+
+/* Any packets; those to groups apart. */
+static void count_all_sent(const struct fwd_port *out, unsigned thread,
+			   struct packet *const packets[], unsigned n)
+{
 	unsigned first_bytes = 0;
 	uint64_t bytes = 0;
 
@@ -116,10 +129,9 @@ static inline void count_sent(const struct fwd_port *out, unsigned thread,
 		bytes += packets[i]->len;
 		first_bytes |= packets[i]->header[0];
 	}
-	counter_add(&c->tx_packets, n);
-	counter_add(&c->tx_bytes, bytes);
+	count_sent(out, thread, n, bytes);
 	if (unlikely(first_bytes & 1))
-		count_groups(c, packets, n);
+		count_groups(out->port->counters[thread], packets, n);
 }
 
 /* Whether packets may go on into another bridge; if not they are dropped. */
@@ -136,7 +148,6 @@ static bool descend(struct pipeline *pl, const struct fwd_port *out,
 	for (unsigned i = 0; out->capture && i < n; i++)
 		capture_packet(out->capture, packets[i], CAPTURE_OUT);
 	pl->copies_left -= n;
-	count_sent(out, pl->thread, packets, n);
 	return true;
 }
 
@@ -147,6 +158,7 @@ void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
 
 	if (!descend(pl, out, packets, n))
 		return;
+	count_all_sent(out, pl->thread, packets, n);
 	/* The other bridge may change tags: it gets views of its own. */
 	for (unsigned i = 0; i < n; i++)
 		packet_copy(&views[i], packets[i]);
@@ -219,23 +231,13 @@ static void send_routed(struct pipeline *pl, const struct routed *r,
 
 static void follow_verdicts(struct pipeline *pl, const struct routed *r)
 {
-	unsigned sides = 0, ended = 0, side0;
+	unsigned sides = 0;
 
 	for (unsigned i = 0; i < r->n; i++) {
-		if (likely(r->results[i].verdict == ROUTER_SEND)) {
+		if (likely(r->results[i].verdict == ROUTER_SEND))
 			sides |= 1u << r->results[i].side;
-		} else {
+		else
 			end_routed(pl, r, i);
-			ended++;
-		}
-	}
-	/* The usual burst: all of it by one side. */
-	side0 = r->results[0].side;
-	if (likely(!ended && sides == 1u << side0) &&
-	    likely(r->out->gateway->ports[side0])) {
-		gateway_enter(pl, r->out->gateway->ports[side0], r->packets,
-			      r->n);
-		return;
 	}
 	for (unsigned side = 0; sides; side++, sides >>= 1)
 		if (sides & 1)
@@ -274,13 +276,26 @@ static __attribute__((noinline)) void take_all(struct pipeline *pl,
 
 static void run_router(struct pipeline *pl, struct routed *r)
 {
-	const struct router *router = r->out->gateway->router;
+	const struct fwd_gateway *gateway = r->out->gateway;
+	const struct router *router = gateway->router;
+	const struct fwd_port *in;
+	bool together;
 
 	router_enter(router, pl->thread, now_ms());
-	router_run(router, r->out->gateway_side, pl->thread, r->packets, r->n,
-		   r->results);
-	follow_verdicts(pl, r);
-	take_all(pl, r);
+	together = router_run(router, r->out->gateway_side, pl->thread,
+			      r->packets, r->n, r->results);
+	in = gateway->ports[r->results[0].side];
+	/* The usual burst: all of it by one side. */
+	if (likely(together && in)) {
+		count_sent(r->out, pl->thread, r->n,
+			   gateway_enter(pl, in, r->packets, r->n));
+	} else {
+		count_all_sent(r->out, pl->thread, r->packets, r->n);
+		for (unsigned i = 1; together && i < r->n; i++)
+			r->results[i] = r->results[0];
+		follow_verdicts(pl, r);
+		take_all(pl, r);
+	}
 	router_leave(router, pl->thread);
 }
 

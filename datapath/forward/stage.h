@@ -75,6 +75,31 @@ struct pipeline {
 	struct bond_rows *rows;
 };
 
+/* Whether the frame's first bytes can be looked at, here and now. */
+static inline bool is_at_hand(const struct packet *p)
+{
+	return p->state == PACKET_STATE_UNTOUCHED &&
+	       p->segment.len >= PACKET_PULL;
+}
+
+/*
+ * Whether the burst seems to be for one station, by its ends. What the frames
+ * say may change before they are private: it is a guess.
+ */
+static inline bool seems_uniform(const struct packet *packets, unsigned n)
+{
+	const struct packet *last = &packets[n - 1];
+
+	return is_at_hand(packets) && is_at_hand(last) &&
+	       !memcmp(packets->segment.data, last->segment.data, 6);
+}
+
+/*
+ * All of the steps below at once, of an ordinary burst to one station; false:
+ * they are to be taken (uniform.c).
+ */
+bool uniform_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
+		   unsigned n);
 /* The steps, in order; each takes what the one before left in stage->items. */
 void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 		   unsigned n);
@@ -123,9 +148,12 @@ void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
  */
 void pipeline_route(struct pipeline *pl, const struct fwd_port *out,
 		    struct packet *const packets[], unsigned n, bool flooded);
-/* gateway.c: what a router sends comes into the bridge of its port `in`. */
-void gateway_enter(struct pipeline *pl, const struct fwd_port *in,
-		   struct packet *const packets[], unsigned n);
+/*
+ * gateway.c: what a router sends comes into the bridge of its port `in`.
+ * Returns the packets' bytes.
+ */
+uint64_t gateway_enter(struct pipeline *pl, const struct fwd_port *in,
+		       struct packet *const packets[], unsigned n);
 /*
  * A packet that came to the gateway's port `out` goes to the control thread, by
  * the port by which it came into the switch; id, note: of struct punt_record;

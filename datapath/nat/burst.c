@@ -1,44 +1,30 @@
 /*
- * Bursts through the NAT, in three steps, so that memory is waited for once a
- * burst and not once a packet: headers and hash, bucket, session.
+ * Bursts through the NAT: plain packets together (plain.c), all others, and
+ * those that open a flow, one by one.
  */
 #include <netinet/in.h>
 
+#include "nat/plain.h"
 #include "nat/way.h"
 #include "packet/parse.h"
-
-#define CHUNK 32
-
-struct work {
-	struct nat_headers h;
-	struct nat_key key;
-	uint64_t hash;
-	struct nat_session *guess;
-	struct nat_bucket *bucket;
-	int oidx;    /* inbound */
-	bool plain;  /* a whole packet of a flow */
-	bool simple; /* as parse_plain() knows it */
-};
 
 /* Where the headers of a plain packet are. */
 #define L3 ETH_HEADER_LEN
 #define L4 (ETH_HEADER_LEN + 20)
 
-/*
- * The usual packet: untagged IPv4 without options, not a fragment, TCP or UDP.
- * Says no to all others, which nat_headers_parse() looks at.
- */
-static inline bool parse_plain(struct packet *p, struct nat_headers *h)
+/* Adds the packet, if it is a plain one. */
+static inline bool add_plain(struct nat_plain *plain, struct packet *p)
 {
 	/* ethertype, version and header length; the byte between is the TOS */
 	const uint32_t type_len = 0x00450008;
 	const uint16_t fragment = 0xff3f;
+	unsigned at = plain->n;
 	const uint8_t *ip;
 	uint32_t word, total;
 	uint8_t proto;
 	bool tcp;
 
-	if (unlikely(!packet_pull_first(p) || p->header_len < L4 + 20))
+	if (unlikely(!packet_pull_first(p) || p->header_len < NAT_PLAIN_HEADER))
 		return false;
 	ip = p->header + L3;
 	memcpy(&word, ip - 2, 4);
@@ -51,83 +37,13 @@ static inline bool parse_plain(struct packet *p, struct nat_headers *h)
 	total = load_be16(ip + 2);
 	if (unlikely(L3 + total > p->len || total < (tcp ? 40u : 28u)))
 		return false;
-	h->all = 4 << 8 | (tcp ? NAT_TCP : NAT_UDP) << 16;
-	h->tcp_flags = tcp ? p->header[L4 + 13] : 0;
-	h->l3 = L3;
-	h->l4 = L4;
-	memcpy(&h->sport, p->header + L4, 4);
+	memcpy(&plain->src[at], ip + 12, 4);
+	memcpy(&plain->dst[at], ip + 16, 4);
+	memcpy(&plain->ports[at], p->header + L4, 4);
+	plain->code[at] = tcp ? NAT_TCP : NAT_UDP;
+	plain->packets[at] = p;
+	plain->n = at + 1;
 	return true;
-}
-
-static inline void look(struct packet *p, struct work *w)
-{
-	w->guess = NULL;
-	w->plain = w->simple = true;
-	if (likely(parse_plain(p, &w->h)))
-		return;
-	nat_headers_parse(p, &w->h);
-	w->plain = w->h.look == NAT_LOOK_FLOW && !w->h.fragment;
-	w->simple = false;
-}
-
-__attribute__((always_inline)) static inline void prefetch_bucket(
-	struct work *w, const struct nat_hash *hash)
-{
-	w->hash = nat_hash_of(hash, w->key);
-	w->bucket = nat_bucket(hash, w->hash);
-	__builtin_prefetch(w->bucket);
-}
-
-__attribute__((always_inline)) static inline void prefetch_session(
-	const struct nat *nat, struct work *w)
-{
-	if (unlikely(!w->plain))
-		return;
-	w->guess = nat_bucket_guess(nat, w->bucket, nat_tag(w->hash));
-	if (likely(w->guess))
-		__builtin_prefetch(w->guess);
-}
-
-/* The key of a simple packet is in it as it is. */
-static inline void key_out(const struct nat *nat, const struct packet *p,
-			   struct work *w)
-{
-	uint32_t ports;
-
-	if (unlikely(!w->simple)) {
-		w->key = nat_flow_in(nat, p, &w->h);
-		return;
-	}
-	memcpy(&w->key.addrs, p->header + L3 + 12, 8);
-	memcpy(&ports, &w->h.sport, 4);
-	w->key.ports = ports | (uint64_t)w->h.code << 48;
-}
-
-static inline void key_in(const struct nat *nat, struct nat_thread *t,
-			  const struct packet *p, struct work *w)
-{
-	uint64_t addrs;
-	uint32_t ports;
-
-	if (unlikely(!w->simple)) {
-		const uint8_t *dst = nat_dst(p, &w->h);
-
-		w->oidx = nat_find_outside(nat, t->view, w->h.version, dst,
-					   nat_word(nat, w->h.version, dst));
-		w->key = nat_flow_out(nat, p, &w->h, MAX(w->oidx, 0));
-		return;
-	}
-	memcpy(&addrs, p->header + L3 + 12, 8);
-	if (unlikely(addrs >> 32 != t->last_word || t->last_outside < 0)) {
-		t->last_word = addrs >> 32;
-		t->last_outside = nat_find_outside(
-			nat, t->view, 4, p->header + L3 + 16, t->last_word);
-	}
-	w->oidx = t->last_outside;
-	memcpy(&ports, &w->h.sport, 4);
-	w->key.addrs = (uint32_t)addrs;
-	w->key.ports = (uint64_t)ports << 16 |
-		       (uint64_t)NAT_KIND(w->h.code, MAX(w->oidx, 0)) << 48;
 }
 
 void nat_hairpin(struct nat *nat, struct nat_thread *t, struct packet *p,
@@ -220,8 +136,8 @@ void nat_inbound_one(struct nat *nat, struct nat_thread *t, struct packet *p,
 	nat_count(&t->counters.translated_in);
 }
 
-/* What is no plain flow. */
-static __attribute__((noinline)) void special(
+/* Any packet. */
+static __attribute__((noinline)) void general(
 	struct nat *nat, struct nat_thread *t, struct packet *p,
 	const struct nat_headers *h, bool outbound, struct nat_result *result)
 {
@@ -264,94 +180,56 @@ static __attribute__((noinline)) void special(
 	}
 }
 
-static void chunk_out(struct nat *nat, struct nat_thread *t,
-		      struct packet *const packets[], unsigned n,
-		      struct nat_result *results)
+/* At most NAT_PLAIN_MAX packets. */
+static void chunk(struct nat *nat, unsigned thread,
+		  struct packet *const packets[], unsigned n, bool outbound,
+		  struct nat_result *results)
 {
-	struct work work[CHUNK];
-	uint64_t translated = 0;
+	struct nat_thread *t = &nat->threads[thread];
+	uint8_t index[NAT_PLAIN_MAX] = { 0 }; /* of the plain in packets */
+	struct nat_plain plain;
+	struct nat_headers h;
+	uint32_t others = 0, left;
 
+	plain.n = 0;
 	for (unsigned i = 0; i < n; i++) {
-		look(packets[i], &work[i]);
-		if (unlikely(!work[i].plain))
-			continue;
-		key_out(nat, packets[i], &work[i]);
-		prefetch_bucket(&work[i], &nat->in);
+		index[plain.n] = i;
+		results[i] = (struct nat_result){ .verdict = NAT_FORWARD };
+		if (unlikely(!add_plain(&plain, packets[i])))
+			others |= 1u << i;
 	}
-	for (unsigned i = 0; i < n; i++)
-		prefetch_session(nat, &work[i]);
-	for (unsigned i = 0; i < n; i++) {
-		struct work *w = &work[i];
-		struct nat_session *s = w->guess;
+	left = (outbound ? nat_plain_outbound : nat_plain_inbound)(nat, thread,
+								   &plain, 0);
+	for (; unlikely(left); left &= left - 1)
+		others |= 1u << index[__builtin_ctz(left)];
+	for (; unlikely(others); others &= others - 1) {
+		unsigned i = __builtin_ctz(others);
 
-		if (likely(s && w->simple && nat_session_is_in(s, w->key) &&
-			   nat_use_plain(t, s, w->h.tcp_flags))) {
-			nat_translate_out4(nat, t, s, packets[i], &w->h, L3,
-					   L4);
-			results[i] = (struct nat_result){ 0 };
-			translated++;
-		} else if (w->plain) {
-			nat_outbound_one(nat, t, packets[i], &w->h,
-					 &results[i]);
-		} else {
-			special(nat, t, packets[i], &w->h, true, &results[i]);
-		}
+		nat_headers_parse(packets[i], &h);
+		general(nat, t, packets[i], &h, outbound, &results[i]);
 	}
-	nat_count_n(&t->counters.translated_out, translated);
 }
 
-static void chunk_in(struct nat *nat, struct nat_thread *t,
-		     struct packet *const packets[], unsigned n,
-		     struct nat_result *results)
+static void run(struct nat *nat, unsigned thread,
+		struct packet *const packets[], unsigned n, bool outbound,
+		struct nat_result *results)
 {
-	struct work work[CHUNK];
-	uint64_t translated = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		look(packets[i], &work[i]);
-		if (unlikely(!work[i].plain))
-			continue;
-		key_in(nat, t, packets[i], &work[i]);
-		prefetch_bucket(&work[i], &nat->out);
-	}
-	for (unsigned i = 0; i < n; i++)
-		prefetch_session(nat, &work[i]);
-	for (unsigned i = 0; i < n; i++) {
-		struct work *w = &work[i];
-		struct nat_session *s = w->guess;
-
-		if (likely(s && w->simple && w->oidx >= 0 &&
-			   nat_session_is_out(s, w->key) &&
-			   nat_use_plain(t, s, w->h.tcp_flags))) {
-			nat_translate_in4(s, packets[i], &w->h, L3, L4);
-			results[i] = (struct nat_result){ 0 };
-			translated++;
-		} else if (w->plain) {
-			nat_inbound_one(nat, t, packets[i], &w->h, false,
-					&results[i]);
-		} else {
-			special(nat, t, packets[i], &w->h, false, &results[i]);
-		}
-	}
-	nat_count_n(&t->counters.translated_in, translated);
+	for (unsigned i = 0; i < n; i += NAT_PLAIN_MAX)
+		chunk(nat, thread, packets + i,
+		      MIN(n - i, (unsigned)NAT_PLAIN_MAX), outbound,
+		      results + i);
 }
 
 void nat_outbound(struct nat *nat, unsigned thread,
 		  struct packet *const packets[], unsigned n,
 		  struct nat_result *results)
 {
-	struct nat_thread *t = &nat->threads[thread];
-
-	for (unsigned i = 0; i < n; i += CHUNK)
-		chunk_out(nat, t, packets + i, MIN(n - i, CHUNK), results + i);
+	run(nat, thread, packets, n, true, results);
 }
 
 void nat_inbound(struct nat *nat, unsigned thread,
 		 struct packet *const packets[], unsigned n,
 		 struct nat_result *results)
 {
-	struct nat_thread *t = &nat->threads[thread];
-
-	for (unsigned i = 0; i < n; i += CHUNK)
-		chunk_in(nat, t, packets + i, MIN(n - i, CHUNK), results + i);
+	run(nat, thread, packets, n, false, results);
 }

@@ -30,15 +30,34 @@ struct nat_key {
 	uint64_t addrs, ports; /* masked */
 };
 
-/* One product alone is linear in what differs between a host's flows, and with
- * some seeds leaves consecutive ports in a few buckets. */
+#define NAT_STIR_1 0x9e3779b1u
+#define NAT_STIR_2 0x85ebca77u
+#define NAT_STIR_3 0xc2b2ae3du
+#define NAT_STIR_4 0x27d4eb2fu
+
+static inline uint64_t nat_stir(uint64_t h, uint32_t low, uint32_t high)
+{
+	h = (uint32_t)h * (uint64_t)low + (h >> 32) * high;
+	return h ^ h >> 32;
+}
+
+/*
+ * Products of keyed sums of words (the NH of RFC 4418, 5.2): two keys have the
+ * same one with a chance of 2^-32, whoever chose them. Of what differs between
+ * a host's flows it is linear, so it is stirred, or consecutive ports would be
+ * in a few buckets. All of 32 bits times 32, for eight at once (plain.c).
+ */
 static inline uint64_t nat_hash_of(const struct nat_hash *hash,
 				   struct nat_key key)
 {
-	uint64_t h =
-		nat_mix(key.addrs ^ hash->seed[0], key.ports ^ hash->seed[1]);
+	uint32_t a = key.addrs + hash->seed[0];
+	uint32_t b = (key.addrs >> 32) + (hash->seed[0] >> 32);
+	uint32_t c = key.ports + hash->seed[1];
+	uint32_t d = (key.ports >> 32) + (hash->seed[1] >> 32);
+	uint64_t h = (uint64_t)a * b + (uint64_t)c * d;
 
-	return (h ^ h >> 32) * 0x9e3779b97f4a7c15ull;
+	h = nat_stir(h ^ h >> 32, NAT_STIR_1, NAT_STIR_2);
+	return nat_stir(h, NAT_STIR_3, NAT_STIR_4);
 }
 
 static inline struct nat_bucket *nat_bucket(const struct nat_hash *hash,

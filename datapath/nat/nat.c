@@ -1,4 +1,5 @@
 /* A NAT as a whole: its configuration and its tables' sizes. */
+#include "nat/plain.h"
 #include "nat/nat.h"
 
 #include <errno.h>
@@ -148,6 +149,7 @@ int nat_create(const struct nat_config *config, struct nat **natp, char **errp)
 	if (r)
 		return r;
 	nat = xcalloc_aligned(1, sizeof(*nat));
+	nat->avx2 = nat_plain_has_avx2();
 	nat->config = *config;
 	atomic_store(&nat->epoch, 1);
 	r = create_threads(nat);

@@ -184,18 +184,22 @@ uint64_t nat_state_first(unsigned code, unsigned tcp_flags, bool outbound,
 bool nat_touch(struct nat *nat, struct nat_thread *t, struct nat_session *s,
 	       unsigned tcp_flags, bool outbound);
 
-/*
- * Whether the packet is a plain one of a session that was used this second
- * already, so that nat_touch() would change nothing; and its remote is outside.
- */
-static inline bool nat_use_plain(const struct nat_thread *t,
-				 struct nat_session *s, unsigned tcp_flags)
+#define NAT_S_SETTLED_MASK                                                     \
+	(NAT_S_LIVE | NAT_S_SETTLED | NAT_S_HAIRPIN | NAT_S_TIME)
+
+/* What those bits of a session are that was used this second already. */
+static inline uint64_t nat_settled(const struct nat_thread *t)
+{
+	return NAT_S_LIVE | NAT_S_SETTLED | t->now_s;
+}
+
+/* Whether nat_touch() would change nothing; and its remote is outside. */
+static inline bool nat_is_settled(struct nat_session *s, uint64_t settled,
+				  unsigned tcp_flags)
 {
 	uint64_t state = atomic_load_explicit(&s->state, memory_order_acquire);
-	uint64_t plain = NAT_S_LIVE | NAT_S_SETTLED;
-	uint64_t mask = plain | NAT_S_HAIRPIN | NAT_S_TIME;
 
-	return (state & mask) == (plain | t->now_s) &&
+	return (state & NAT_S_SETTLED_MASK) == settled &&
 	       !(tcp_flags & (NAT_FIN | NAT_SYN | NAT_RST));
 }
 

@@ -220,6 +220,7 @@ struct nat {
 	_Atomic(struct nat_outside *) *outside; /* NAT_ADDRESSES_MAX */
 	_Atomic(struct nat_view *) view;
 	struct nat_thread *threads; /* and one more: the control thread's */
+	bool avx2;		    /* this machine has it */
 	struct nat_fragments *fragments;
 
 	/* Control thread. */

@@ -28,16 +28,16 @@ static inline uint16_t nat_load16(const void *p)
 	return v;
 }
 
+/* The halves add up with their carry, on top of their sum in turn. */
 static inline uint16_t nat_fold(uint32_t sum)
 {
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum + (sum >> 16);
+	return (sum + (sum << 16 | sum >> 16)) >> 16;
 }
 
 /* A stored (complemented) checksum after such a difference. */
 static inline uint16_t nat_csum_update(uint16_t csum, uint32_t delta)
 {
-	return ~nat_fold((uint16_t)~csum + delta);
+	return ~nat_fold((csum ^ 0xffffu) + delta);
 }
 
 static inline void nat_csum_change(uint8_t *at, uint32_t delta)
@@ -65,10 +65,10 @@ static inline void nat_l4_change(const struct packet *p, unsigned l4,
 	} else {
 		bool udp = NAT_CODE_PROTOCOL(code) == NAT_UDP;
 
-		if (udp && unlikely(!csum))
+		if (unlikely(!csum) && udp)
 			return;
 		csum = nat_csum_update(csum, all);
-		if (udp && unlikely(!csum))
+		if (unlikely(!csum) && udp)
 			csum = 0xffff;
 	}
 	memcpy(at, &csum, 2);

@@ -87,6 +87,8 @@ struct hostnet {
 	uint32_t last_id;		      /* of a packet that was cut */
 	const struct hostnet_packet *current; /* that libslirp works on */
 	bool forwards_changed;
+	uint64_t dns_s; /* the second that the next is of */
+	unsigned dns_calls;
 	bool delayed; /* libslirp asked for a MAC and is to go on */
 	struct pollfd *fds;
 	unsigned n_fds, fds_size;
@@ -117,6 +119,15 @@ void hostnet_deliver(struct hostnet *h, const uint8_t *frame, uint32_t len);
 void hostnet_drop(struct hostnet *h, enum drop_reason reason);
 /* Watches fd in this round; the number by which to ask what came of it. */
 int hostnet_watch(struct hostnet *h, int fd, short events);
+
+/* Whether all that libslirp may send in one go could be delivered. */
+bool hostnet_has_room(struct hostnet *h);
+
+/* --- hostnet_take.c ------------------------------------------------------- */
+
+/* The thread: frames from machines wait; they are taken while there is room. */
+bool hostnet_frames_wait(struct hostnet *h);
+void hostnet_take_frames(struct hostnet *h);
 
 /* --- hostnet_ping.c ------------------------------------------------------- */
 

@@ -24,12 +24,11 @@
 
 LOG_MODULE(hostnet);
 
-#define FRAMES_PER_TURN 64
-#define TICK_MS		499 /* of libslirp's timers */
-#define FD_KICK		0   /* its place in fds */
-#define BACKLOG		128 /* connections to a forward that wait */
-#define NUDGE_SIGNAL	SIGURG
-#define NUDGE_MS	20
+#define TICK_MS 499 /* of libslirp's timers */
+#define FD_KICK 0   /* its place in fds */
+#define BACKLOG 128 /* connections to a forward that wait */
+#define NUDGE_SIGNAL SIGURG
+#define NUDGE_MS     20
 
 static uint64_t now_ns(void)
 {
@@ -118,7 +117,7 @@ void hostnet_deliver(struct hostnet *h, const uint8_t *frame, uint32_t len)
 		deliver_one(h, h->piece, n);
 }
 
-static bool has_room(struct hostnet *h)
+bool hostnet_has_room(struct hostnet *h)
 {
 	if (hostnet_ring_room(h->to_machines) >= HOSTNET_TURN)
 		return true;
@@ -207,103 +206,6 @@ static const SlirpCb callbacks = {
 	.notify = notify,
 };
 
-/* --- from machines -------------------------------------------------------- */
-
-/* What may not pass as it is. */
-static void refuse(struct hostnet *h, const uint8_t *frame,
-		   const struct hostnet_packet *p, enum drop_reason reason)
-{
-	uint8_t reset[HOSTNET_RESET_MAX];
-
-	hostnet_drop(h, reason);
-	if (reason == DROP_NO_DESTINATION && p->kind == HOSTNET_TCP_NEW)
-		hostnet_deliver(h, reset, hostnet_frame_reset(frame, p, reset));
-}
-
-/* By libslirp; one that was begun before may have to end for it. */
-static void pass_on(struct hostnet *h, uint8_t *frame,
-		    const struct hostnet_packet *p)
-{
-	uint8_t reset[HOSTNET_RESET_MAX];
-	uint32_t len = hostnet_half_open_add(&h->half_open, &h->options.net,
-					     frame, p, reset);
-
-	if (unlikely(len)) {
-		hostnet_drop(h, DROP_NAT_FULL);
-		slirp_input(h->slirp, reset, len);
-	}
-	h->current = p;
-	slirp_input(h->slirp, frame, p->end);
-	h->current = NULL;
-}
-
-static void take_whole(struct hostnet *h, uint8_t *frame, uint32_t len,
-		       bool first)
-{
-	enum drop_reason reason = DROP_NAT_MALFORMED;
-	struct hostnet_packet p;
-	bool may = hostnet_frame_in(&h->options.net, &h->memory, frame, len, &p,
-				    &reason);
-
-	if (!may && first && reason == DROP_NAT_FRAGMENT) {
-		frame = hostnet_fragments_add(h->fragments, frame, &p,
-					      h->memory.now_s, &len);
-		if (frame)
-			take_whole(h, frame, len, false);
-		return;
-	}
-	if (!may || !hostnet_sessions_may(h->sessions, &p, &reason)) {
-		refuse(h, frame, &p, reason);
-		return;
-	}
-	if (p.kind == HOSTNET_PING)
-		hostnet_pings_send(h->pings, frame, &p);
-	else
-		pass_on(h, frame, &p);
-}
-
-static void take_frame(struct hostnet *h, struct hostnet_record *record)
-{
-	uint64_t lost = hostnet_fragments_lost(h->fragments);
-
-	take_whole(h, record->frame, record->len, true);
-	lost = hostnet_fragments_lost(h->fragments) - lost;
-	if (unlikely(lost))
-		counter_add(&h->drops[DROP_NAT_FRAGMENT], lost);
-}
-
-static bool frames_wait(struct hostnet *h)
-{
-	for (unsigned i = 0; i < PORT_THREADS_MAX; i++) {
-		struct hostnet_ring *ring =
-			atomic_load_explicit(&h->from[i], memory_order_acquire);
-
-		if (ring && !hostnet_ring_empty(ring))
-			return true;
-	}
-	return false;
-}
-
-/* Takes turns between the senders. */
-static void take_frames(struct hostnet *h)
-{
-	for (unsigned i = 0; i < PORT_THREADS_MAX; i++) {
-		struct hostnet_ring *ring =
-			atomic_load_explicit(&h->from[i], memory_order_acquire);
-		struct hostnet_record *record;
-
-		for (unsigned n = 0; ring && n < FRAMES_PER_TURN; n++) {
-			if (!has_room(h))
-				return;
-			record = hostnet_ring_take(ring);
-			if (!record)
-				break;
-			take_frame(h, record);
-			hostnet_ring_release(ring);
-		}
-	}
-}
-
 /* --- waiting -------------------------------------------------------------- */
 
 int hostnet_watch(struct hostnet *h, int fd, short events)
@@ -352,7 +254,7 @@ static int get_revents(int index, void *opaque)
 	int events = 0;
 
 	if (index < 0 || (unsigned)index >= h->n_fds ||
-	    !h->fds[index].revents || !has_room(h))
+	    !h->fds[index].revents || !hostnet_has_room(h))
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(events_of); i++)
 		if (h->fds[index].revents & events_of[i].poll)
@@ -369,7 +271,7 @@ static bool has_sessions(const struct hostnet *h)
 
 static bool must_not_sleep(struct hostnet *h, bool room)
 {
-	return (room && frames_wait(h)) || atomic_load(&h->has_call) ||
+	return (room && hostnet_frames_wait(h)) || atomic_load(&h->has_call) ||
 	       atomic_load(&h->stop);
 }
 
@@ -395,7 +297,7 @@ static void sleep_until_event(struct hostnet *h, int timeout, bool room)
 
 static void serve_sockets(struct hostnet *h)
 {
-	bool room = has_room(h);
+	bool room = hostnet_has_room(h);
 	uint32_t timeout = UINT32_MAX;
 	uint64_t now = now_ns();
 
@@ -435,7 +337,7 @@ static void *thread_main(void *h_)
 	sandbox_enter_sockets();
 	while (!atomic_load(&h->stop)) {
 		run_call(h);
-		take_frames(h);
+		hostnet_take_frames(h);
 		serve_sockets(h);
 	}
 	pthread_mutex_lock(&h->lock);

@@ -7,23 +7,25 @@
 
 #include "router/internal.h"
 
-/* The addresses are written as two words, the type is left as it is. */
-static inline void write_macs(struct packet *p, const struct link *link,
-			      uint64_t dst)
+static inline struct macs macs_of(const struct link *link, uint64_t dst)
 {
-	uint64_t to = __builtin_bswap64(dst) >> 16;
-	uint64_t words = to | link->mac_word << 48;
-	uint32_t rest = link->mac_word >> 16;
+	return (struct macs){ __builtin_bswap64(dst) >> 16 | link->mac_word
+								     << 48,
+			      link->mac_word >> 16 };
+}
 
-	memcpy(p->header, &words, 8);
-	memcpy(p->header + 8, &rest, 4);
+/* The type is left as it is. */
+static inline void write_macs(struct packet *p, struct macs macs)
+{
+	memcpy(p->header, &macs.first, 8);
+	memcpy(p->header + 8, &macs.rest, 4);
 }
 
 static inline void router_write_link(const struct burst *b, struct packet *p,
 				     enum router_side side, uint64_t mac,
 				     struct router_result *result)
 {
-	write_macs(p, &b->r->links[side], mac);
+	write_macs(p, macs_of(&b->r->links[side], mac));
 	if (likely(mac)) {
 		*result = (struct router_result){ .verdict = ROUTER_SEND,
 						  .side = side };
@@ -59,23 +61,6 @@ static inline uint64_t router_mac_of(struct burst *b, const struct link *link,
 		b->hop[side].mac = neighbor_table_find4(link->neighbors, hop);
 	}
 	return b->hop[side].mac;
-}
-
-/* IPv4 that was translated, and fits; the links are as struct quick says. */
-static inline void router_finish_plain(struct burst *b, struct packet *p,
-				       enum router_side side,
-				       struct router_result *result)
-{
-	const struct link *link = &b->r->links[side];
-	const struct net4 *net = link->ip4;
-	uint8_t *ip = p->header + L3;
-	uint32_t hop = load_be32(ip + 16);
-
-	if ((hop ^ net->ip) & net->mask)
-		hop = link->gateway4;
-	router_decrement4(ip);
-	router_write_link(b, p, side, router_mac_of(b, link, side, hop),
-			  result);
 }
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef ROUTER_INTERNAL_H
 #define ROUTER_INTERNAL_H
 
-#include "nat/nat.h"
+#include "nat/plain.h"
 #include "packet/cursor.h"
 #include "router/neighbor_table.h"
 #include "router/router.h"
@@ -53,6 +53,7 @@ struct router {
 	struct nat *nat;
 	bool nat6;
 	bool tcp_dns_to_host, local_to_host, isolated;
+	bool has_lanes; /* this machine can look at eight packets at once */
 	struct link links[ROUTER_N_SIDES];
 	struct quick quick[ROUTER_N_SIDES];
 	struct lane *lanes; /* by thread */
@@ -71,8 +72,26 @@ struct cut {
 	uint32_t mtu;
 };
 
-/* What a thread needs for a burst. */
+/* Both addresses of a frame as they lie: the first eight bytes, and four. */
+struct macs {
+	uint64_t first;
+	uint32_t rest;
+};
+
+/*
+ * A machine of the segment that had a packet lately. key: its address as it
+ * lies, and above that the version of the neighbors that this is from.
+ */
+struct hop {
+	uint64_t key;
+	struct macs macs;
+};
+
+#define LANE_HOP_BITS 8
+
+/* What a thread needs for a burst, and what it remembers. */
 struct lane {
+	struct hop hops[1 << LANE_HOP_BITS];
 	struct cut cuts[LANE_CUTS];
 	unsigned n_cuts, at_cut;
 	/* of the packet that is being cut */
@@ -143,10 +162,15 @@ struct burst {
 		uint32_t ip;
 		uint64_t mac;
 	} hop[ROUTER_N_SIDES];
+	/* What most packets get, and whether others had to be told apart. */
+	struct router_result usual;
+	bool wrote_results;
+	unsigned n_results;
+	struct router_result *all_results;
 	/* Packets to be translated together: plain ones, and others. */
-	unsigned n, n_others;
-	struct packet *plain[PACKET_BURST_MAX];
-	uint8_t index[PACKET_BURST_MAX]; /* in the burst */
+	struct nat_plain plain;
+	uint8_t index[NAT_PLAIN_MAX + NAT_PLAIN_LANES]; /* in the burst */
+	unsigned n_others;
 	struct packet *packets[PACKET_BURST_MAX];
 	struct router_result *results[PACKET_BURST_MAX];
 };
@@ -160,7 +184,8 @@ static inline void burst_begin(struct burst *b, const struct router *router,
 	b->lane = &router->lanes[thread];
 	b->in = in;
 	b->thread = thread;
-	b->n = b->n_others = 0;
+	b->wrote_results = false;
+	b->plain.n = b->n_others = 0;
 	b->src = UINT64_MAX;
 	b->dst = 0; /* 0.0.0.0 */
 	b->way = WAY_MARTIAN;

@@ -14,6 +14,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+/* Words that are loaded at once are no race, but a sanitizer takes it for one.
+ */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define VECTORS_RACE 1
+#endif
+#endif
+#ifndef VECTORS_RACE
+#define VECTORS_RACE 0
+#endif
+
 #define SLOTS4	 4
 #define SLOTS6	 2
 #define PROBES	 16 /* buckets that are looked at, at most */
@@ -38,6 +53,7 @@ struct neighbor_table {
 	uint64_t odd[2];
 	unsigned mask4, mask6; /* buckets less one */
 	unsigned n, max;
+	_Atomic uint32_t version; /* 1 and up */
 	struct bucket4 *buckets4;
 	struct bucket6 *buckets6;
 };
@@ -60,6 +76,7 @@ struct neighbor_table *neighbor_table_create(unsigned max, uint64_t seed)
 	for (unsigned i = 0; i < 2; i++)
 		t->odd[i] = scramble(seed + i) | 1;
 	t->max = max;
+	atomic_init(&t->version, 1);
 	t->mask4 = n * 2 / SLOTS4 - 1;
 	t->mask6 = n * 2 / SLOTS6 - 1;
 	t->buckets4 = xcalloc_aligned(t->mask4 + 1, sizeof(*t->buckets4));
@@ -114,7 +131,8 @@ static inline uint64_t use(_Atomic uint64_t *at, uint64_t mac)
 	return mac & MAC_BITS;
 }
 
-uint64_t neighbor_table_find4(struct neighbor_table *table, uint32_t ip)
+static __attribute__((noinline)) uint64_t search4(struct neighbor_table *table,
+						  uint32_t ip)
 {
 	unsigned at = home4(table, ip), probes = 0;
 
@@ -142,6 +160,41 @@ uint64_t neighbor_table_find4(struct neighbor_table *table, uint32_t ip)
 		probes++;
 	}
 	return 0;
+}
+
+/* The first slot that seems to be it, or SLOTS4. */
+static inline unsigned guess4(const struct bucket4 *b, uint32_t ip)
+{
+#if defined(__SSE2__) && !VECTORS_RACE
+	__m128i ips = _mm_loadu_si128((const void *)b->ip);
+	unsigned set = _mm_movemask_ps(_mm_castsi128_ps(
+		_mm_cmpeq_epi32(ips, _mm_set1_epi32((int)ip))));
+
+	return __builtin_ctz(set | 1u << SLOTS4);
+#else
+	unsigned i = 0;
+
+	while (i < SLOTS4 && load_acquire(&b->ip[i]) != ip)
+		i++;
+	return i;
+#endif
+}
+
+/* Nearly always it is where it seems to be, whole, and in use already. */
+uint64_t neighbor_table_find4(struct neighbor_table *table, uint32_t ip)
+{
+	struct bucket4 *b = &table->buckets4[home4(table, ip)];
+	uint32_t seq = load_acquire(&b->seq);
+	unsigned i = guess4(b, ip);
+	uint64_t mac;
+
+	if (unlikely(i == SLOTS4))
+		return search4(table, ip);
+	atomic_thread_fence(memory_order_acquire);
+	mac = load_acquire(&b->mac[i]);
+	if (unlikely(!(mac & USED) || seq & 1 || load_relaxed(&b->seq) != seq))
+		return search4(table, ip);
+	return mac & MAC_BITS;
 }
 
 uint64_t neighbor_table_find6(struct neighbor_table *table,
@@ -177,6 +230,11 @@ uint64_t neighbor_table_find6(struct neighbor_table *table,
 		probes++;
 	}
 	return 0;
+}
+
+uint32_t neighbor_table_version(const struct neighbor_table *table)
+{
+	return load_acquire(&table->version);
 }
 
 /* --- the control thread --------------------------------------------------- */
@@ -230,6 +288,14 @@ static bool slot_has(const struct slot *s, const uint64_t ip[2])
 		return load_relaxed(s->ip4) == (uint32_t)ip[0];
 	return load_relaxed(&s->ip6[0]) == ip[0] &&
 	       load_relaxed(&s->ip6[1]) == ip[1];
+}
+
+/* Not 0, which those that remember nothing have. */
+static void turn_version(struct neighbor_table *t)
+{
+	uint32_t version = load_relaxed(&t->version) + 1;
+
+	store_release(&t->version, version + !version);
 }
 
 /* Where an address is to be. */
@@ -312,6 +378,7 @@ void neighbor_table_set(struct neighbor_table *table, const uint8_t *ip,
 		return;
 	}
 	write_slot(&slot, place.ip, mac);
+	turn_version(table);
 	if (!mac) {
 		table->n--;
 		add_passed(&place, probes, -1u);
@@ -359,4 +426,5 @@ void neighbor_table_take_used(struct neighbor_table *table,
 
 			take_slot(&s, 16, cb, arg);
 		}
+	turn_version(table);
 }

@@ -30,6 +30,11 @@ void neighbor_table_take_used(struct neighbor_table *table,
  * order.
  */
 uint64_t neighbor_table_find4(struct neighbor_table *table, uint32_t ip);
+/*
+ * Any thread: what a caller remembers of find4() or find6() is right as long as
+ * this, taken before, is the same, and counts as a use until the next take.
+ */
+uint32_t neighbor_table_version(const struct neighbor_table *table);
 uint64_t neighbor_table_find6(struct neighbor_table *table,
 			      const uint8_t ip[16]);
 

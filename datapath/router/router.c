@@ -113,6 +113,7 @@ struct router *router_create(const struct router_config *config)
 	r->tcp_dns_to_host = config->tcp_dns_to_host;
 	r->local_to_host = config->local_to_host;
 	r->isolated = config->isolated;
+	r->has_lanes = nat_plain_has_avx2();
 	at = (uint8_t *)(r + 1);
 	for (unsigned i = 0; i < ROUTER_N_SIDES; i++) {
 		uint8_t *next = at;

@@ -135,10 +135,7 @@ static void send_to(struct segment *seg, const struct segment_packet *packet,
 	segment_send(seg, packet->note.side, frame, packet->len);
 }
 
-/*
- * Who sent it is told; but what the gateway itself sent is nobody's, and what
- * came from outside to a forwarded port seems to be for a machine that is down.
- */
+/* Who sent it is told; but what the gateway itself sent is nobody's. */
 static void tell_unreachable(struct segment *seg,
 			     const struct segment_packet *packet)
 {
@@ -147,8 +144,6 @@ static void tell_unreachable(struct segment *seg,
 
 	count_drop(seg, packet, DROP_HOLD_UNREACHED);
 	if (packet->note.in == packet->note.side)
-		return;
-	if (seg->nat && packet->note.in == ROUTER_OUTSIDE)
 		return;
 	about.note.icmp_type = v6 ? 1 : 3; /* unreachable: */
 	about.note.icmp_code = v6 ? 3 : 1; /* address, host */

@@ -150,6 +150,15 @@ static void take(struct gw *gw, struct shot *s)
 		}
 }
 
+void run_router(struct gw *gw, enum router_side in,
+		struct packet *const packets[], unsigned n,
+		struct router_result *results)
+{
+	if (router_run(gw->router, in, 0, packets, n, results))
+		for (unsigned i = 1; i < n; i++)
+			results[i] = results[0];
+}
+
 struct shot *shoot_as_is(struct gw *gw, enum router_side in,
 			 const struct pkt *k)
 {
@@ -180,6 +189,19 @@ struct shot *shoot(struct gw *gw, enum router_side in, struct pkt *k)
 
 	set_macs(k, macs[in], from[in]);
 	return shoot_as_is(gw, in, k);
+}
+
+struct shot *shoot_udp(struct pkt *k, struct gw *gw, enum router_side in,
+		       const char *src, const char *dst)
+{
+	pkt_udp(k, src, 1025, dst, 4000);
+	return shoot(gw, in, k);
+}
+
+int gw_teardown(void **state)
+{
+	gw_destroy(*state);
+	return 0;
 }
 
 void assert_sent(const struct shot *s, enum router_side side, uint64_t dst,

@@ -55,15 +55,23 @@ struct gw *gw_create(bool nat, bool nat6);
 /* After a change of config. */
 void gw_renew(struct gw *gw);
 void gw_destroy(struct gw *gw);
+int gw_teardown(void **state);
 
 void set_macs(struct pkt *k, uint64_t dst, uint64_t src);
 /* After a change of an IPv4 header. */
 void fix_ip4(struct pkt *k);
+/* router_run() on thread 0, with the results of all. */
+void run_router(struct gw *gw, enum router_side in,
+		struct packet *const packets[], unsigned n,
+		struct router_result *results);
 /* One packet, alone in its burst, with the MAC of the gateway's on that side
  * unless it has got another; then all that router_take() has. */
 struct shot *shoot(struct gw *gw, enum router_side in, struct pkt *k);
 struct shot *shoot_as_is(struct gw *gw, enum router_side in,
 			 const struct pkt *k);
+/* A datagram to port 4000, into k. */
+struct shot *shoot_udp(struct pkt *k, struct gw *gw, enum router_side in,
+		       const char *src, const char *dst);
 
 /* Of the last shot: */
 void assert_sent(const struct shot *s, enum router_side side, uint64_t dst,

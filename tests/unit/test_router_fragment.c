@@ -21,12 +21,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	gw_destroy(*state);
-	return 0;
-}
-
 static void allow_fragments(void)
 {
 	k.data[20] &= ~0x40;
@@ -161,7 +155,7 @@ static void many(void **state)
 		ps[i] = &packets[i];
 	}
 	router_enter(gw->router, 0, 1);
-	router_run(gw->router, ROUTER_INSIDE, 0, ps, 64, results);
+	run_router(gw, ROUTER_INSIDE, ps, 64, results);
 	while ((n = router_take(gw->router, 0, taken, r, 16)))
 		for (unsigned i = 0; i < n; i++, total++)
 			assert_int_equal(r[i].verdict, ROUTER_SEND);
@@ -239,7 +233,7 @@ static void segments(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, gw_teardown)
 	const struct CMUnitTest tests[] = {
 		T(in_fragments), T(fragments_of_fragments),
 		T(options),	 T(unfinished_checksum),

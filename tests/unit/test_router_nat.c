@@ -15,12 +15,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	gw_destroy(*state);
-	return 0;
-}
-
 /* A flow is opened; its outside port. */
 static uint16_t open_flow(struct gw *gw, const char *src, const char *dst)
 {
@@ -255,7 +249,7 @@ static void mixed_burst(void **state)
 		ps[i] = &packets[i];
 	}
 	router_enter(gw->router, 0, gw->lab.now_ms);
-	router_run(gw->router, ROUTER_INSIDE, 0, ps, 6, results);
+	run_router(gw, ROUTER_INSIDE, ps, 6, results);
 	for (unsigned i = 0; i < 6; i++)
 		assert_int_equal(results[i].verdict, verdicts[i]);
 	router_leave(gw->router, 0);
@@ -263,7 +257,7 @@ static void mixed_burst(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, gw_teardown)
 	const struct CMUnitTest tests[] = {
 		T(there_and_back),
 		T(there_and_back6),

@@ -1,0 +1,133 @@
+/*
+ * Bursts from one port to one station, untagged and with nothing special about
+ * them: what a guest sends to its gateway, or a flow in full swing. All that
+ * ingress, lookup and output do for each packet is done here for the burst, but
+ * for what depends on the packet itself.
+ *
+ * A burst that turns out to be another is left to them: that a packet has been
+ * made private, or a sender learned, they find done.
+ */
+#include "forward/stage.h"
+
+/* What a packet has to be like, and what it is added to. */
+struct uniform {
+	uint64_t dst; /* as it lies, in the upper 48 bits */
+	fdb_key key;  /* without an address */
+	uint32_t frame_max;
+	uint64_t bytes;
+	unsigned n_senders; /* the first items: those in a row, as one */
+};
+
+/* A MAC address as it lies, in the upper 48 bits. */
+static inline uint64_t mac_word(const uint8_t *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return word << 16;
+}
+
+static inline bool word_is_multicast(uint64_t word)
+{
+	return word >> 16 & 1;
+}
+
+/* A source address and a type, as they lie. */
+static inline bool is_ordinary(uint64_t from)
+{
+	uint64_t src = from << 16;
+
+	return src && !word_is_multicast(src) &&
+	       !eth_type_is_vlan(__builtin_bswap16(from >> 48));
+}
+
+/* Where the burst goes, if it may go there as it is, or NULL. */
+static inline const struct fwd_port *port_of(const struct stage *s,
+					     const struct uniform *u)
+{
+	const struct fwd_port *in = s->in, *as = s->as, *out;
+	const struct fwd_bridge *bridge = in->bridge;
+	const struct vlan_state vlan = { .vid = in->native_vid };
+	unsigned to;
+
+	if (unlikely((uintptr_t)in->capture | (uintptr_t)as->capture) ||
+	    unlikely(in->is_tunnel || as->isolated ||
+		     in->native_vid == VLAN_VID_NONE ||
+		     bridge->no_learn_vlans || word_is_multicast(u->dst) ||
+		     fwd_port_filter(in)))
+		return NULL;
+	to = fdb_lookup(bridge->fdb, u->key | __builtin_bswap64(u->dst));
+	out = to < bridge->n_numbers ? bridge->by_number[to] : NULL;
+	return out && out != as && out->plain.word == vlan.word ? out : NULL;
+}
+
+/* The packets, as ingress admits them; false: one is not for that station. */
+static inline bool take_packets(struct stage *s, struct uniform *u,
+				struct packet *packets, unsigned n)
+{
+	const struct fdb *fdb = s->in->bridge->fdb;
+	const uint32_t frame_max = u->frame_max;
+	const uint64_t dst = u->dst;
+	struct item *sender = s->items;
+	uint64_t last = 0, bytes = 0; /* nobody */
+
+	for (unsigned i = 0; i < n; i++) {
+		struct packet *p = &packets[i];
+		uint64_t from;
+
+		packet_pull_first(p);
+		if (unlikely(p->header_len < ETH_HEADER_LEN ||
+			     p->len > frame_max || mac_word(p->header) != dst))
+			return false;
+		bytes += p->len;
+		s->sending[i] = p;
+		memcpy(&from, p->header + 6, sizeof(from));
+		if (from == last)
+			continue;
+		last = from;
+		if (unlikely(!is_ordinary(from)))
+			return false;
+		sender->src = u->key | __builtin_bswap64(from << 16);
+		sender->src_bucket = fdb_prefetch(fdb, sender->src);
+		sender++;
+	}
+	u->bytes = bytes;
+	u->n_senders = sender - s->items;
+	return true;
+}
+
+static inline void learn_senders(const struct stage *s, unsigned n)
+{
+	const struct fwd_port *in = s->in;
+	const struct fdb *fdb = in->bridge->fdb;
+	fdb_fresh fresh = fdb_fresh_on(fdb, in->number);
+
+	for (const struct item *i = s->items; i < s->items + n; i++)
+		if (unlikely(!fdb_is_fresh_in(fdb, i->src_bucket, i->src,
+					      fresh)) &&
+		    in->learns)
+			fdb_learn(in->bridge->fdb, i->src, in->number);
+}
+
+bool uniform_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
+		   unsigned n)
+{
+	const struct fwd_port *in = s->in, *out;
+	struct port_counters *c = in->port->counters[pl->thread];
+	struct uniform u;
+
+	packet_pull_first(packets);
+	u.dst = mac_word(packets->header);
+	u.key = fdb_make_key(0, in->native_vid & VLAN_VID_MASK);
+	u.frame_max =
+		atomic_load_explicit(&in->port->mtu, memory_order_relaxed) +
+		ETH_HEADER_LEN;
+	out = port_of(s, &u);
+	if (!out || !take_packets(s, &u, packets, n))
+		return false;
+	counter_add(&c->rx_packets, n);
+	counter_add(&c->rx_bytes, u.bytes);
+	learn_senders(s, u.n_senders);
+	output_send(pl, out, s->sending, n);
+	return true;
+}

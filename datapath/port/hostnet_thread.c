@@ -24,9 +24,9 @@
 
 LOG_MODULE(hostnet);
 
-#define TICK_MS 499 /* of libslirp's timers */
-#define FD_KICK 0   /* its place in fds */
-#define BACKLOG 128 /* connections to a forward that wait */
+#define TICK_MS	     499 /* of libslirp's timers */
+#define FD_KICK	     0	 /* its place in fds */
+#define BACKLOG	     128 /* connections to a forward that wait */
 #define NUDGE_SIGNAL SIGURG
 #define NUDGE_MS     20
 

@@ -155,6 +155,7 @@ static void read_plan(struct ctl *ctl, struct view_row *row, bool before,
 		.subnet = optional(row, "subnet"),
 		.subnet6 = optional(row, "subnet6"),
 		.outside = optional(row, "outside"),
+		.isolated = view_get_bool(row, "isolated"),
 	};
 	if (!*p->type)
 		p->type = "bridged"; /* the enum's first value */

@@ -55,6 +55,12 @@ static char *check_type(const struct segment_plan *plan)
 				 "of its LAN, it has no subnet and no leases "
 				 "of its own",
 				 plan->name);
+	if (is_type(plan, "bridged") && plan->isolated)
+		return xasprintf("segment %s is bridged and cannot be "
+				 "isolated: its machines would lose the LAN, "
+				 "which is a port of it as they are; a segment "
+				 "of type nat can",
+				 plan->name);
 	if (!subnet && (is_type(plan, "nat") || is_type(plan, "host-only")))
 		return xasprintf("segment %s is %s and needs a subnet, such "
 				 "as 10.20.0.0/24",

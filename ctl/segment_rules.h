@@ -25,6 +25,7 @@ struct segment_forward {
 struct segment_plan {
 	const char *name, *type;
 	const char *subnet, *subnet6, *outside;
+	bool isolated;
 	const struct segment_pair *options;
 	size_t n_options;
 	const struct segment_pair *leases; /* MAC, "IP" or "IP,NAME" */

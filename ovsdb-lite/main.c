@@ -21,6 +21,7 @@
 #include "ovsdb-lite/options.h"
 #include "ovsdb-lite/server_control.h"
 #include "ovsdb-lite/server_tls.h"
+#include "ovsdb-lite/stream.h"
 
 LOG_MODULE(ovsdb);
 
@@ -121,6 +122,10 @@ static int start_server(struct program *p, char **errp)
 	const struct options *o = &p->options;
 	int error = 0;
 
+	/* The lock of its database is held no longer than its sockets. */
+	for (size_t i = 0; i < o->n_remotes; i++)
+		if (!strncmp(o->remotes[i], "punix:", 6))
+			stream_wait_unix(o->remotes[i] + 6);
 	for (size_t i = 0; i < o->n_dbs && !error; i++)
 		error = ovsdb_server_open(p->server, o->dbs[i], errp);
 	if (!error &&

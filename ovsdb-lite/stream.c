@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -22,6 +23,9 @@ LOG_MODULE(stream);
 
 #define UNIX_MODE 0660
 #define BACKLOG	  64
+
+#define WAIT_MS	     2000
+#define WAIT_EACH_MS 20
 
 /*
  * Fills in the address of path. One that is too long for it is reached through
@@ -94,6 +98,21 @@ static int connect_unix(const char *path, char **errp)
 int stream_connect_unix(const char *path, char **errp)
 {
 	return connect_unix(path, errp);
+}
+
+void stream_wait_unix(const char *path)
+{
+	const struct timespec each = { .tv_nsec = WAIT_EACH_MS * 1000000L };
+
+	for (int ms = 0; ms < WAIT_MS; ms += WAIT_EACH_MS) {
+		int fd = connect_unix(path, NULL);
+
+		if (fd < 0 && fd != -EAGAIN)
+			return;
+		if (fd >= 0)
+			close(fd);
+		nanosleep(&each, NULL);
+	}
 }
 
 /* Makes way for a new socket at path, when what is there is a dead one. */

@@ -19,6 +19,12 @@
  * never any other file. A descriptor, or -errno with a message.
  */
 int stream_listen_unix(const char *path, char **errp);
+/*
+ * Waits until nobody listens at path, for two seconds at most. Before a start:
+ * a process that was killed listens until the kernel has taken its memory
+ * apart, which takes a second where that is large.
+ */
+void stream_wait_unix(const char *path);
 /* Connects at once. A descriptor, or -errno with a message. */
 int stream_connect_unix(const char *path, char **errp);
 

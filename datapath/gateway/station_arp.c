@@ -111,9 +111,12 @@ bool station_arp(struct station *s, const struct gateway_client *client,
 
 		neighbor_cache_learn(s->neighbors, &ip, client, for_us, now_ms);
 	}
-	/* a sender of 0 probes (RFC 5227 2.1.1), and must be told, too */
-	if (for_us && operation == ARP_REQUEST &&
-	    (!sender_ip || own_address_for(s, sender_ip))) {
+	/*
+	 * Whoever asks is told, by the MAC that asks: a sender of 0, which
+	 * probes (RFC 5227 2.1.1), and a host of several networks that asks
+	 * by its address of another. Learned is only who is of an own network.
+	 */
+	if (for_us && operation == ARP_REQUEST) {
 		s->counters.arp_answers++;
 		send_arp(s, target_ip, client->mac, ARP_REPLY, client->mac,
 			 sender_ip);

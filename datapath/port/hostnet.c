@@ -300,6 +300,7 @@ void hostnet_get_stats(struct port *port, struct hostnet_stats *stats)
 	stats->udp = hostnet_sessions_count(h->sessions, HOSTNET_UDP);
 	stats->icmp = hostnet_sessions_count(h->sessions, HOSTNET_PING);
 	stats->refused = h->drops[DROP_NAT_LIMIT] + h->drops[DROP_NAT_FULL];
+	stats->ping_error = h->ping_error;
 }
 
 static void show(struct hostnet *h, void *text)

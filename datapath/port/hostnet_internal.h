@@ -97,6 +97,7 @@ struct hostnet {
 	unsigned n_forwards;
 
 	_Atomic uint64_t drops[N_DROP_REASONS]; /* the thread's */
+	_Atomic int ping_error;			/* see hostnet_stats */
 };
 
 static inline struct hostnet *hostnet_of(const struct port *port)

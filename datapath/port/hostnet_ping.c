@@ -85,10 +85,9 @@ static void complain(struct hostnet_pings *pings, int error)
 	if (pings->complained)
 		return;
 	pings->complained = true;
-	log_warn("%s: pings fail, as the kernel gives no socket for them (%s): "
-		 "sysctl -w net.ipv4.ping_group_range=\"0 2147483647\", or "
-		 "start vswd with CAP_NET_RAW",
-		 pings->h->up.name, strerror(error));
+	log_warn(
+		"%s: pings fail, as the kernel gives no socket for them (%s): " HOSTNET_PING_REMEDY,
+		pings->h->up.name, strerror(error));
 }
 
 /* A raw socket sees what comes for all: only answers, please. */
@@ -137,6 +136,7 @@ static struct ping *open_ping(struct hostnet_pings *pings,
 	int fd = open_socket(p->version, &raw);
 	struct ping *ping;
 
+	pings->h->ping_error = fd < 0 ? -fd : 0;
 	if (fd < 0) {
 		complain(pings, -fd);
 		return NULL;

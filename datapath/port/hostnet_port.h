@@ -57,7 +57,12 @@ int hostnet_set_forwards(struct port *port,
 struct hostnet_stats {
 	uint64_t tcp, udp, icmp; /* sessions now */
 	uint64_t refused;	 /* for a limit */
+	int ping_error; /* errno: no socket for the last; 0: there was */
 };
+/* What to do about that. */
+#define HOSTNET_PING_REMEDY                                                    \
+	"sysctl -w net.ipv4.ping_group_range=\"0 2147483647\", "               \
+	"or start vswd with CAP_NET_RAW"
 void hostnet_get_stats(struct port *port, struct hostnet_stats *stats);
 /* What libslirp knows of its connections, a text for people; to be freed. */
 char *hostnet_show(struct port *port);

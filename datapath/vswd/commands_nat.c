@@ -110,11 +110,18 @@ static bool find_nat(struct control_request *request, struct vswitch *vs,
 		return false;
 	}
 	s->nat = s->seg->nat ? segment_nat_engine(s->seg->nat) : NULL;
-	if (!s->nat)
+	if (!s->nat && s->seg->config->outside == OUTSIDE_HOST)
+		command_fail(request,
+			     "segment %s has no sessions of its own: its "
+			     "outside is the host, whose sockets they are; use "
+			     "segment/show %s, and ss(8) on the host",
+			     name, name);
+	else if (!s->nat)
 		command_fail(request,
 			     "segment %s has no address translation of its "
-			     "own: only one with outside=BRIDGE has",
-			     name);
+			     "own: only one with outside=BRIDGE has; use "
+			     "segment/show %s",
+			     name, name);
 	return s->nat;
 }
 

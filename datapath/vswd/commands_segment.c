@@ -98,6 +98,34 @@ static void statistics_text(struct text *text, const json_t *statistics)
 				 (long long)json_integer_value(value));
 }
 
+/* "DHCP of 10.20.0.2-10.20.0.254, DNS"; nothing without a gateway. */
+static void services_text(struct text *text, const json_t *json)
+{
+	static const struct {
+		const char *key, *word;
+	} services[] = {
+		{ "dns", "DNS" },
+		{ "ra", "router advertisements" },
+		{ "dhcpv6", "DHCPv6" },
+	};
+	const char *range = member(json, "dhcp_range"), *comma = "";
+
+	if (!json_object_get(json, "dhcp"))
+		return;
+	text_add(text, "  services:");
+	if (range) {
+		text_add(text, " DHCP of %s", range);
+		comma = ",";
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
+		if (!json_is_true(json_object_get(json, services[i].key)))
+			continue;
+		text_add(text, "%s %s", comma, services[i].word);
+		comma = ",";
+	}
+	text_add(text, "%s\n", *comma ? "" : " none");
+}
+
 static void segment_text(struct text *text, const json_t *json)
 {
 	const json_t *item;
@@ -113,7 +141,12 @@ static void segment_text(struct text *text, const json_t *json)
 	line(text, "gateway", member(json, "gateway"));
 	line(text, "IPv6 subnet", member(json, "subnet6"));
 	line(text, "IPv6 gateway", member(json, "gateway6"));
+	line(text, "host", member(json, "host"));
+	line(text, "IPv6 of the host", member(json, "host6"));
 	line(text, "gateway's MAC", member(json, "mac"));
+	services_text(text, json);
+	json_array_foreach(json_object_get(json, "devices"), i, item)
+		line(text, "device", json_string_value(item));
 	json_array_foreach(json_object_get(json, "resolvers"), i, item)
 		line(text, "resolver", json_string_value(item));
 	outside_text(text, json);

@@ -268,6 +268,13 @@ static void check_networks(struct segment_reader *r)
 			       "a segment of type bridged has no subnet of its "
 			       "own: the network that it is bridged to gives "
 			       "the addresses; clear subnet and subnet6");
+	if (s->type != SEGMENT_BRIDGED || !s->isolated)
+		return;
+	s->isolated = false;
+	segment_refuse(s, "isolated cannot be true on a segment of type "
+			  "bridged: the LAN's port would be isolated, too, and "
+			  "the machines lose the LAN; set it to false, or take "
+			  "a segment of type nat");
 }
 
 static void read_ipv6(struct segment_reader *r)

@@ -28,10 +28,14 @@ struct segment_rows {
 /* One reference, the caller's. */
 struct cfg_segment *config_read_segment(const struct db_columns *columns,
 					const struct segment_rows *rows);
-/* Logs options that are not known, or have no effect as things are. */
+/*
+ * Logs options that are not known, or have no effect as things are, but for
+ * what *told says: that was logged the last time, and is replaced. NULL at
+ * first; the caller's to free.
+ */
 void config_doubt_segment(const struct db_columns *columns,
 			  const struct segment_rows *rows,
-			  const struct cfg_segment *segment);
+			  const struct cfg_segment *segment, char **told);
 
 /* --- what it makes up (config_segment_ports.c) ---------------------------- */
 

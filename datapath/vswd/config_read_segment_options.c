@@ -130,8 +130,27 @@ static const struct option *find_option(const char *key)
 	return NULL;
 }
 
+/* What is said of the row, a line each; what was said of it before, is not. */
+struct doubts {
+	const char *before;
+	char *now;
+};
+
+/* Takes over the text. */
+static void doubt(struct doubts *d, char *text)
+{
+	char *all = xasprintf("%s%s\n", d->now, text);
+
+	if (!strstr(d->before, text))
+		log_warn("%s", text);
+	free(d->now);
+	d->now = all;
+	free(text);
+}
+
 /* An option that is not known is no error: a newer switch may know it. */
-static void log_unknown(const struct cfg_segment *s, const char *key)
+static void doubt_unknown(struct doubts *d, const struct cfg_segment *s,
+			  const char *key)
 {
 	struct suggestion near;
 	char hint[128];
@@ -139,8 +158,9 @@ static void log_unknown(const struct cfg_segment *s, const char *key)
 	suggestion_init(&near, key);
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		suggestion_offer(&near, options[i].name);
-	log_warn("segment %s: options:%s is not known, and ignored%s", s->name,
-		 key, suggestion_phrase(&near, hint, sizeof(hint)));
+	doubt(d, xasprintf("segment %s: options:%s is not known, and ignored%s",
+			   s->name, key,
+			   suggestion_phrase(&near, hint, sizeof(hint))));
 }
 
 /* Why the option has no effect; NULL: it has one. */
@@ -178,10 +198,11 @@ static const char *no_effect(const struct cfg_segment *s, enum need need)
 
 void config_doubt_segment(const struct db_columns *columns,
 			  const struct segment_rows *rows,
-			  const struct cfg_segment *s)
+			  const struct cfg_segment *s, char **told)
 {
 	const struct ovsdb_datum *map =
 		db_get(columns, rows->segment, DB_SEGMENT_OPTIONS);
+	struct doubts d = { *told ? *told : "", xstrdup("") };
 
 	for (unsigned i = 0; i < map->n; i++) {
 		const char *key = ovsdb_atom_string(&map->keys[i]);
@@ -189,9 +210,12 @@ void config_doubt_segment(const struct db_columns *columns,
 		const char *why = option ? no_effect(s, option->need) : NULL;
 
 		if (!option)
-			log_unknown(s, key);
+			doubt_unknown(&d, s, key);
 		else if (why && !s->error)
-			log_warn("segment %s: options:%s has no effect: %s",
-				 s->name, key, why);
+			doubt(&d, xasprintf("segment %s: options:%s has no "
+					    "effect: %s",
+					    s->name, key, why));
 	}
+	free(*told);
+	*told = d.now;
 }

@@ -33,6 +33,7 @@ static void forget_item(struct segment_item *item)
 	config_segment_ports_unref(&item->ports);
 	cfg_segment_unref(item->config);
 	cfg_segment_unref(item->good);
+	free(item->doubts);
 	free(item);
 }
 
@@ -121,7 +122,7 @@ static void read_item(const struct db_columns *columns,
 	for (size_t i = 0; i < rows->n_forwards; i++)
 		item->forwards[i] =
 			db_row_copy(columns, rows->forwards[i], DB_FORWARD);
-	config_doubt_segment(columns, rows, item->read);
+	config_doubt_segment(columns, rows, item->read, &item->doubts);
 }
 
 void db_segments_read(struct db_segments *segments,

@@ -17,6 +17,7 @@ struct segment_item {
 	/* As it is among the others; may be `read` itself. NULL: not yet. */
 	struct cfg_segment *config;
 	struct segment_ports ports;
+	char *doubts; /* that were logged */
 	bool seen;
 };
 

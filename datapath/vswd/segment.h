@@ -69,6 +69,7 @@ struct segment {
 	/* segment_rows.c's own */
 	json_t *told, *told_stats; /* what the database has, by row */
 	json_t *forward_errors;	   /* by row */
+	int ping_error;		   /* that the database has been told of */
 
 	/* segment.c's own */
 	bool configured;
@@ -247,6 +248,9 @@ const char *segment_uplink_error(const struct segment_uplink *uplink);
 /* Addresses, lease, routers, as segment/show has them; the caller's. */
 json_t *segment_uplink_to_json(const struct segment_uplink *uplink);
 
+/* What its DHCP client does, in a word that stays; NULL: there is none. */
+const char *segment_uplink_dhcp_state(const struct segment_uplink *uplink);
+
 /* --- segment_nat.c -------------------------------------------------------- */
 
 struct segment_nat *segment_nat_create(struct segment *seg);
@@ -307,6 +311,14 @@ void segment_hold_resolved(struct segment *seg, enum router_side side,
 void segment_hold_clear(struct segment *seg);
 void segment_hold_run(struct segment *seg, uint64_t now_ms);
 uint64_t segment_hold_next_ms(const struct segment *seg);
+
+/* --- segment_status.c ------------------------------------------------------
+ */
+
+/* Segment:status, as the database has maps; the caller's. */
+json_t *segment_status(const struct segment *seg);
+/* From time to time: marks it dirty when what nobody tells of has changed. */
+void segment_status_look(struct segment *seg);
 
 /* --- for the daemon's commands -------------------------------------------- */
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "port/netdev.h"
 #include "vswd/segment.h"
 #include "vswd/segment_uplink.h"
 #include "vswd/vbond.h"
@@ -71,6 +72,13 @@ static void set_addresses(json_t *json, const struct cfg_segment *c)
 			    net_json(&net6, c->ip6.prefix_len));
 	json_object_set_new(json, "gateway", ip_json(&ip));
 	json_object_set_new(json, "gateway6", ip_json(&ip6));
+	if (c->type == SEGMENT_HOST_ONLY) {
+		ip = ip_address_v4(c->host_ip4);
+		ip.len = c->host_ip4 ? 4 : 0;
+		ip6 = ip_address_of(c->host_ip6, c->ip6.prefix_len ? 16 : 0);
+		json_object_set_new(json, "host", ip_json(&ip));
+		json_object_set_new(json, "host6", ip_json(&ip6));
+	}
 	json_object_set_new(json, "mac", json_string(mac_format(c->mac, mac)));
 	json_object_set_new(json, "mtu", json_integer(c->mtu));
 }
@@ -215,6 +223,38 @@ static json_t *resolvers_json(const struct segment *seg)
 	return list;
 }
 
+/* "10.20.0.2-10.20.0.254"; null without a server. */
+static json_t *range_json(const struct cfg_segment *c)
+{
+	struct ip_address first = ip_address_v4(c->dhcp.first);
+	struct ip_address last = ip_address_v4(c->dhcp.last);
+	char text[2][IP_TEXT_SIZE];
+
+	if (!c->dhcp_on)
+		return json_null();
+	return json_sprintf("%s-%s", segment_ip_format(&first, text[0]),
+			    segment_ip_format(&last, text[1]));
+}
+
+/* The LAN's, and no machine's: those are TAP devices, or none of the host's. */
+static json_t *devices_json(const struct segment *seg)
+{
+	const struct bridge *b = seg->bridge;
+	json_t *list = json_array();
+	struct netdev_info info;
+
+	for (size_t i = 0; i < b->n_vports; i++) {
+		const struct vport *v = b->vports[i];
+
+		if (!vport_is_host_device(v) ||
+		    (!netdev_get(v->interface->name, &info) &&
+		     !strcmp(info.kind, "tun")))
+			continue;
+		json_array_append_new(list, json_string(v->interface->name));
+	}
+	return list;
+}
+
 /* --- all of it -------------------------------------------------------------
  */
 
@@ -224,6 +264,10 @@ static void set_services(json_t *json, const struct segment *seg)
 	const char *conflict = segment_services_conflict(seg->services);
 
 	json_object_set_new(json, "dhcp", json_boolean(seg->config->dhcp_on));
+	json_object_set_new(json, "dhcp_range", range_json(seg->config));
+	json_object_set_new(json, "dhcpv6",
+			    json_boolean(seg->config->dhcpv6_on));
+	json_object_set_new(json, "ra", json_boolean(seg->config->ra.enabled));
 	json_object_set_new(json, "dns", json_boolean(seg->config->dns_on));
 	json_object_set_new(json, "leases", leases_json(seg));
 	json_object_set_new(json, "neighbors",
@@ -245,6 +289,8 @@ json_t *segment_to_json(const struct segment *seg)
 			  (int)c->isolated, "outside", outside_word(c), "error",
 			  segment_fault(seg), "forwards", forwards_json(seg));
 
+	if (c->type == SEGMENT_BRIDGED)
+		json_object_set_new(json, "devices", devices_json(seg));
 	if (!seg->services)
 		return json;
 	set_addresses(json, c);

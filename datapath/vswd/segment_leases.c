@@ -6,7 +6,9 @@
  * What changed waits until the next transaction (segment_rows.h), so that many
  * changes of one lease become one. A lease is written for a later end of it
  * only when that has moved by an eighth of the lease time: a client that renews
- * it every minute costs no more than others.
+ * it every minute costs no more than others. So a row may say an earlier end
+ * than its client was told, and is believed to be that much behind when it is
+ * read.
  *
  * The transactions themselves are in segment_leases_told.c.
  */
@@ -149,6 +151,12 @@ static uint32_t find_port(const struct segment *seg, const char *interface)
 	return v && v->bridge == seg->bridge ? v->number : UINT32_MAX;
 }
 
+/* Ends that differ by less are not written. */
+static int64_t worth_writing_s(const struct segment_leases *l)
+{
+	return MAX((int64_t)l->seg->config->dhcp.lease_s / 8, INT64_C(1));
+}
+
 /* A row of the database; a second one of an address is to go. */
 static void read_row(struct segment_leases *l, const struct cfg_lease *from)
 {
@@ -157,6 +165,9 @@ static void read_row(struct segment_leases *l, const struct cfg_lease *from)
 
 	lease.port = find_port(l->seg, from->interface);
 	lease.expires_ms = from_wall_s(from->expires_s);
+	/* Nobody else gets an address that its client may still hold. */
+	if (lease.state == DHCP_BOUND)
+		lease.expires_ms += worth_writing_s(l) * 1000;
 	if (find(l, lease.ip)) {
 		row = xcalloc(1, sizeof(*row));
 		row->is_spare = row->gone = true;
@@ -278,7 +289,6 @@ void segment_leases_changed(struct segment_leases *l,
 {
 	struct lease_row *row = find(l, lease->ip);
 	int64_t expires_s = to_wall_s(lease->expires_ms);
-	int64_t least = l->seg->config->dhcp.lease_s / 8;
 	const char *interface = row ? row->interface : NULL;
 
 	/* Of one that runs out nobody has been heard. */
@@ -286,8 +296,10 @@ void segment_leases_changed(struct segment_leases *l,
 		interface = interface_name(l->seg, lease->port);
 	if (row && !gone && !row->gone &&
 	    same_but_time(row, lease, interface) &&
-	    llabs(expires_s - row->expires_s) < MAX(least, INT64_C(1)))
+	    llabs(expires_s - row->expires_s) < worth_writing_s(l)) {
+		row->lease.expires_ms = lease->expires_ms;
 		return;
+	}
 	if (!row)
 		row = add(l, lease);
 	row->lease = *lease;

@@ -58,26 +58,55 @@ static bool equal(const struct nat_forward *a, const struct nat_forward *b)
 	       a->inside_port == b->inside_port;
 }
 
+static bool has_address(const struct segment_nat *nat,
+			const struct nat_forward *f)
+{
+	for (unsigned i = 0; i < nat->n_outside; i++)
+		if (!memcmp(&nat->outside[i], &f->outside, sizeof(f->outside)))
+			return true;
+	return f->any_outside;
+}
+
+/* Why nothing comes in by it now; NULL: it is in force. The caller's. */
+static char *find_error(const struct segment_nat *nat,
+			const struct nat_forward_row *row)
+{
+	char text[IP_TEXT_SIZE];
+
+	if (row->error)
+		return xstrdup(row->error);
+	if (has_address(nat, &row->forward))
+		return NULL;
+	return xasprintf("%s is none of the outside addresses now",
+			 segment_ip_format(&row->row->outside, text));
+}
+
 /* The row says why its forward is not in force. */
+static void tell_row(struct segment *seg, const struct cfg_forward *row,
+		     const char *why)
+{
+	const char *told = segment_forward_error(seg, row);
+
+	if (told && why ? !strcmp(told, why) : !told && !why)
+		return;
+	segment_set_forward_error(seg, &row->uuid, why);
+	if (why)
+		log_warn("segment %s: a forward is not in force: %s",
+			 seg->config->name, why);
+}
+
 static void tell(struct segment_nat *nat, const struct nat_forward_row *row)
 {
-	struct segment *seg = nat->seg;
-	const char *told;
+	char *why;
 
-	if (!row->row) {
-		if (row->error)
-			log_warn_limited("segment %s: %s", seg->config->name,
-					 row->error);
-		return;
+	if (row->row) {
+		why = find_error(nat, row);
+		tell_row(nat->seg, row->row, why);
+		free(why);
+	} else if (row->error) {
+		log_warn_limited("segment %s: %s", nat->seg->config->name,
+				 row->error);
 	}
-	told = segment_forward_error(seg, row->row);
-	if (told && row->error ? !strcmp(told, row->error)
-			       : !told && !row->error)
-		return;
-	segment_set_forward_error(seg, &row->row->uuid, row->error);
-	if (row->error)
-		log_warn("segment %s: a forward is not in force: %s",
-			 seg->config->name, row->error);
 }
 
 static void add(struct segment_nat *nat, struct nat_forward_row *row)

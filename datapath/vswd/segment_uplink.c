@@ -362,6 +362,17 @@ static void resolve_gateways(struct segment_uplink *uplink, uint64_t now_ms)
 		segment_uplink_resolve(uplink, &ip, ASKER, &mac);
 }
 
+/* The row has the DHCP client's state, which goes on by itself. */
+static void follow_dhcp(struct segment_uplink *uplink)
+{
+	const char *state = segment_uplink_dhcp_state(uplink);
+
+	if (state == uplink->dhcp_state)
+		return;
+	uplink->dhcp_state = state;
+	segment_mark_dirty(uplink->seg);
+}
+
 static void tick(struct segment_uplink *uplink, uint64_t now_ms)
 {
 	const struct vport *out = uplink->seg->ports[ROUTER_OUTSIDE];
@@ -375,6 +386,7 @@ static void tick(struct segment_uplink *uplink, uint64_t now_ms)
 	uplink->begun |= is_open;
 	if (is_open && uplink->seg->config->uplink.dhcp && !uplink->dhcp)
 		uplink_dhcp_start(uplink, now_ms);
+	follow_dhcp(uplink);
 	if (uplink->conflict && now_ms >= uplink->conflict_until_ms) {
 		free(uplink->conflict);
 		uplink->conflict = NULL;
@@ -413,4 +425,11 @@ uint64_t segment_uplink_next_ms(const struct segment_uplink *uplink)
 const char *segment_uplink_error(const struct segment_uplink *uplink)
 {
 	return uplink->error ? uplink->error : uplink->conflict;
+}
+
+const char *segment_uplink_dhcp_state(const struct segment_uplink *uplink)
+{
+	return uplink->dhcp
+		       ? dhcp_client_state_name(dhcp_client_state(uplink->dhcp))
+		       : NULL;
 }

@@ -26,7 +26,8 @@ struct segment_uplink {
 	struct dhcp_client *dhcp;
 	struct autoconf *autoconf;
 	struct uplink_addresses now;
-	uint32_t probed; /* by the DHCP client */
+	uint32_t probed;	/* by the DHCP client */
+	const char *dhcp_state; /* that the database has been told of */
 
 	bool begun;	  /* run() was called once */
 	unsigned n_links; /* ports of the bridge that have one */

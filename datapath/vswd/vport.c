@@ -106,6 +106,17 @@ static const struct vport *lowest_device(const struct bridge *b)
 	return lowest;
 }
 
+/*
+ * What machines of a host-only segment know the host by: it stays, whatever
+ * devices come and go.
+ */
+static bool is_host_only(const struct bridge *b)
+{
+	const struct cfg_segment *segment = b->config->segment;
+
+	return segment && segment->type == SEGMENT_HOST_ONLY;
+}
+
 static uint64_t bridge_mac(const struct bridge *b,
 			   const struct cfg_interface *local)
 {
@@ -115,7 +126,7 @@ static uint64_t bridge_mac(const struct bridge *b,
 		return b->config->hwaddr;
 	if (local && local->mac)
 		return local->mac;
-	lowest = lowest_device(b);
+	lowest = is_host_only(b) ? NULL : lowest_device(b);
 	return lowest ? lowest->status.mac : mac_of_uuid(&b->uuid);
 }
 
@@ -437,6 +448,9 @@ static void log_new_mac(const struct vport *v, uint64_t from)
 		why = xstrdup("other_config:hwaddr says so");
 	else if (v->interface->mac)
 		why = xstrdup("its interface's mac says so");
+	else if (is_host_only(b))
+		why = xstrdup("the host has one of its own on a host-only "
+			      "segment");
 	else
 		why = xasprintf("%s%s; set Bridge %s other_config:hwaddr=... "
 				"keeps one",

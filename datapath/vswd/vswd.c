@@ -12,6 +12,7 @@
 #include "base/sandbox.h"
 #include "ovsdb-lite/control.h"
 #include "ovsdb-lite/embed.h"
+#include "ovsdb-lite/stream.h"
 #include "port/link_monitor.h"
 #include "vswd/capture_session.h"
 #include "vswd/commands.h"
@@ -177,6 +178,7 @@ static int start_database(struct vswd *d, char **errp)
 
 static int start_control(struct vswd *d, char **errp)
 {
+	stream_wait_unix(d->options->control_socket);
 	d->control = control_server_create(d->base, d->options->control_socket,
 					   errp);
 	if (!d->control)

@@ -1,4 +1,5 @@
 """The way to the host's own networks, by its sockets."""
+import errno
 import hashlib
 import os
 import resource
@@ -90,6 +91,22 @@ def _(lab):
                          check=False).stdout
         contains(out, "From 192.0.2.2", "the error")
         assert net.stats()["icmp"] >= 2, net.stats()
+
+
+@test("why pings are not possible is known, and when they are again",
+      only="vsw")
+def _(lab):
+    lab_of_user = Hostnet(lab, wrapper=("setpriv", "--bounding-set=-net_raw"))
+    lab_of_user.host.sysctl("ipv4/ping_group_range", "1 0")
+    with lab_of_user as net:
+        equal(net.stats()["ping_error"], 0, "at first")
+        net.vm.run("ping", "-c", "1", "-W", "2", WORLD[4], check=False)
+        wait_until(lambda: net.stats()["ping_error"] in (errno.EACCES,
+                                                         errno.EPERM),
+                   lambda: f"{net.stats()}")
+        net.host.sysctl("ipv4/ping_group_range", "0 2147483647")
+        net.vm.run("ping", "-c", "3", "-i", "0.2", "-W", "5", WORLD[4])
+        equal(net.stats()["ping_error"], 0, "allowed")
 
 
 @test("ports of the host lead to machines, and change live", only="vsw")

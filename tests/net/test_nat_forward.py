@@ -4,8 +4,8 @@ import select
 import socket
 import time
 
-from lib.nat import (Capture, Echo, NatLab, OUTSIDE, SERVER, STATIC,
-                     is_refused, says, tcp_socket, udp_socket)
+from lib.nat import (Capture, DhcpServer, Echo, NatLab, OUTSIDE, PROVIDER,
+                     SERVER, STATIC, is_refused, says, tcp_socket, udp_socket)
 from lib.netns import CommandFailed, wait_until
 from lib.testing import contains, equal, test
 
@@ -62,6 +62,37 @@ def _(lab):
     # RFC 4787 REQ-9: by its outside address
     equal({ip for ip, _ in echo.peers}, {OUTSIDE}, "who c1 saw")
     assert nat.stats()["hairpinned"] > 0, "turned back inside"
+
+
+@test("nat/show says where the sessions of outside=host are", only="vsw")
+def _(lab):
+    lab.start(monitor=False)
+    lab.switch.vsw_ctl("add-segment", "lab", "nat", "10.20.0.0/24")
+    contains(lab.switch.vsw_ctl("nat/show", "lab", check=False).stderr,
+             "its outside is the host, whose sockets they are; use "
+             "segment/show lab", "nat/show")
+
+
+@test("a forward of an address that the uplink has not says so, while it is so",
+      only="vsw")
+def _(lab):
+    nat = NatLab(lab, clients=1)
+    DhcpServer(nat, "192.0.2.100", "192.0.2.100", PROVIDER)
+    nat.wait_address("192.0.2.100", 40)
+    nat.ctl("add-forward", "lab", "tcp", "192.0.2.77:80", "10.20.0.21:8000",
+            "--", "add-forward", "lab", "tcp", "192.0.2.100:80",
+            "10.20.0.21:8000", check=False)
+
+    def errors():
+        return {f["outside_address"]: f["error"]
+                for f in nat.segment()["forwards"]}
+
+    absent = "192.0.2.77 is none of the outside addresses now"
+    wait_until(lambda: errors() == {"192.0.2.77": absent,
+                                    "192.0.2.100": None}, errors, 40)
+    contains(nat.ctl("list-forwards", "lab"), absent, "the list")
+    nat.set("outside-address=192.0.2.100/24,192.0.2.77")
+    wait_until(lambda: errors()["192.0.2.77"] is None, errors)
 
 
 @test("a forward onto a port in use is refused in its row, and waits for it",

@@ -15,14 +15,24 @@ def lease(nat):
     return nat.segment()["uplink"]["dhcp"]
 
 
+def status(nat):
+    uuid = nat.ctl("get", "Bridge", "lab", "segment")
+    return nat.lab.switch.get("Segment", uuid, "status")
+
+
 @test("the uplink's address by DHCP: got, renewed, another after renumbering",
       only="vsw")
 def _(lab):
     nat = NatLab(lab, attach=False)
+    wait_until(lambda: status(nat).get("outside-dhcp") == "selecting",
+               lambda: f"{status(nat)}")
     # the server is first, or it would be asked in vain, and 4 s later again
     server = DhcpServer(nat, "192.0.2.100", "192.0.2.110", PROVIDER, lease=10)
     nat.ctl("add-port", "wan", "wan0")
     nat.wait_address("192.0.2.1", 40)
+    wait_until(lambda: status(nat)["outside-dhcp"] in ("bound", "renewing"),
+               lambda: f"{status(nat)}")
+    contains(status(nat)["outside-address"], "192.0.2.1", "the status")
     c1 = nat.clients[0]
     c1.must_ping(SERVER)
     equal(nat.segment()["uplink"]["gateway"], PROVIDER, "the router")

@@ -47,6 +47,45 @@ def _(lab):
     wait_until(lambda: not addresses(lab, "quiet"), "it is gone")
 
 
+@test("the host's MAC on a host-only segment stays when machines come",
+      only="vsw")
+def _(lab):
+    lab.start()
+    lab.switch.vsw_ctl("add-segment", "quiet", "host-only", "10.30.0.0/24")
+    lab.kept_devices |= {"quiet"}
+    wait_until(lambda: addresses(lab, "quiet"), "the host has an address")
+
+    def mac():
+        shown = lab.sw_ns.run("ip", "-br", "link", "show", "dev", "quiet")
+        return shown.stdout.split()[2]
+
+    before = mac()
+    machine = lab.host("a", "10.30.0.21/24", bridge="quiet", attach=False)
+    lab.sw_ns.ip("link", "set", "dev", "a", "address",
+                  "02:00:00:00:00:01")
+    lab.switch.vsw_ctl("add-port", "quiet", "a")
+    machine.must_ping("10.30.0.1")
+    equal(mac(), before, "the host's MAC")
+
+
+@test("segment/show tells of services, the host's address, LANs' devices",
+      only="vsw")
+def _(lab):
+    lab.start()
+    show = lambda name: lab.switch.vsw_ctl("segment/show", name).stdout
+    lab.switch.vsw_ctl("add-segment", "quiet", "host-only", "10.30.0.0/24",
+                       "fd30::/64", "dhcp-range=10.30.0.5-10.30.0.9")
+    lab.kept_devices |= {"quiet", "lan"}
+    contains(show("quiet"), "  host: 10.30.0.1\n", "host-only")
+    contains(show("quiet"), "  IPv6 of the host: fd30::1\n", "host-only")
+    contains(show("quiet"), "  services: DHCP of 10.30.0.5-10.30.0.9, DNS, "
+             "router advertisements", "host-only")
+    lab.host("eth7", bridge="none", attach=False)
+    lab.switch.vsw_ctl("add-segment", "lan", "bridged", "eth7")
+    contains(show("lan"), "  device: eth7\n", "bridged")
+    assert "services" not in show("lan"), "a bridged segment has none"
+
+
 @test("a port of the host leads to a machine, also for the host's programs",
       only="vsw")
 def _(lab):

@@ -42,6 +42,36 @@ def add_route(lab):
     lab.sw_ns.ip("link", "set", "other", "up")
 
 
+@test("what is wrong or has no effect is logged once, with the segment's name",
+      only="vsw")
+def _(lab):
+    lab.start(monitor=False)
+    lab.host("eth7", bridge="none", attach=False)
+    lab.switch.vsw_ctl("add-segment", "lab", "nat", "10.20.0.0/24")
+    lab.switch.vsw_ctl("add-segment", "lan", "bridged", "eth7", "mtu=1400")
+    lab.kept_devices |= {"lan"}
+    where = [["name", "==", "lab"]]
+    transact(lab, {"op": "mutate", "table": "Segment", "where": where,
+                   "mutations": [["options", "insert",
+                                  ["map", [["mtu", "9"]]]]]})
+    error_is(lab, "options:mtu")
+    transact(lab, {"op": "update", "table": "Segment", "where": where,
+                   "row": {"isolated": True}})
+    lab.switch.vsw_ctl("set-segment", "lan", "domain=one.test", check=False)
+    lab.switch.vsw_ctl("set-segment", "lan", "domain=two.test", check=False)
+
+    def lines(part):
+        # a set, as the log file and stderr have the same lines
+        return {line for line in lab.switch.log_text().splitlines()
+                if part in line and "WARN" in line}
+
+    wait_until(lambda: lines("segment lan: options:domain has no effect"),
+               lambda: lab.switch.log_text())
+    for part in ("segment lab: options:mtu is", "segment lan: options:mtu has",
+                 "segment lan: options:domain has"):
+        equal(len(lines(part)), 1, f"lines with {part}")
+
+
 @test("a subnet that the host has a route to is refused until it is gone",
       only="vsw")
 def _(lab):

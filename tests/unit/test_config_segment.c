@@ -111,9 +111,15 @@ static void others_have_no_gateway(void **state)
 	assert_false(s->dhcp_on || s->dns_on || s->dhcpv6_on);
 	assert_int_equal(segment_database_bridge(&f, "lab")->n_ports, 0);
 	assert_int_equal(f.config->n_bridges, 1);
-	s = read_as("{'type':'bridged','isolated':true}");
+	s = read_as("{'type':'internal','isolated':true}");
 	assert_null(s->error);
 	assert_true(s->isolated);
+	s = read_as("{'type':'bridged'}");
+	assert_null(s->error);
+	assert_int_equal(f.config->n_bridges, 1);
+	/* its uplink is a port as the machines' are */
+	s = read_as("{'type':'bridged','isolated':true}");
+	assert_false(s->isolated);
 	assert_int_equal(f.config->n_bridges, 1);
 }
 
@@ -303,6 +309,7 @@ static const char *const wrong[][3] = {
 	{ "{'type':'nat'}", "needs a subnet", "10.20.0.0/24" },
 	{ "{'type':'host-only'}", "host-only needs", "10.20.0.0/24" },
 	{ "{'type':'bridged'," NET "}", "bridged", "clear subnet" },
+	{ "{'type':'bridged','isolated':true}", "isolated", "set it to false" },
 	{ "{'type':'internal','outside':'host'}", "outside", "clear" },
 	{ "{'type':'nat'," NET ",'outside':'lab'}", "\"lab\"", "another" },
 	{ "{'type':'nat','subnet':'lan'}", "\"lan\"", "10.20.0.0/24" },

@@ -314,6 +314,34 @@ static void test_stream(void **state)
 	free(text);
 }
 
+static void *close_late(void *fd)
+{
+	usleep(100000);
+	close(*(int *)fd);
+	return NULL;
+}
+
+/* One that was killed goes on listening for a moment. */
+static void test_wait(void **state)
+{
+	struct fixture *f = *state;
+	char *path = xasprintf("%s.late", f->path), *why = NULL;
+	int old = stream_listen_unix(path, NULL), fd;
+	pthread_t thread;
+
+	assert_true(old >= 0);
+	assert_int_equal(stream_listen_unix(path, &why), -EADDRINUSE);
+	free(why);
+	assert_int_equal(pthread_create(&thread, NULL, close_late, &old), 0);
+	stream_wait_unix(path);
+	fd = stream_listen_unix(path, NULL);
+	assert_true(fd >= 0);
+	pthread_join(thread, NULL);
+	close(fd);
+	unlink(path);
+	free(path);
+}
+
 static void test_socket_file(void **state)
 {
 	struct fixture *f = *state;
@@ -360,6 +388,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_socket_file, setup,
 						teardown),
 		cmocka_unit_test(test_nobody_there),
+		cmocka_unit_test_setup_teardown(test_wait, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -323,6 +323,8 @@ static void test_subnets(void **state)
 	refused(PLAN("nat"), "needs a subnet");
 	refused(PLAN("host-only"), "needs a subnet");
 	refused(PLAN("bridged", .subnet = "10.20.0.0/24"), "no subnet");
+	refused(PLAN("bridged", .isolated = true), "lose the LAN");
+	fine(PLAN("internal", .isolated = true));
 	refused(PLAN("nat", .subnet = "10.20.0/24"), "NETWORK/LENGTH");
 	refused(PLAN("nat", .subnet = "fd20::/64"), "NETWORK/LENGTH");
 	refused(PLAN("nat", .subnet = "10.20.0.1/24"), "write 10.20.0.0/24");

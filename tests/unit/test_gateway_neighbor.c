@@ -153,9 +153,27 @@ static void rfc826_requests_are_answered_and_learnt(void **state)
 	/* not for us: neither answered nor learnt */
 	arp_as(MAC(2), 1, IP(11), IP(10));
 	assert_int_equal(n_sent, 1);
-	/* an address of another network is not learnt either */
-	arp_as(MAC(2), 1, 0x0b000001, GATEWAY_IP);
+}
+
+/* Linux asks so by any of its addresses (arp_announce 0). */
+static void who_asks_by_an_address_of_another_network_is_told(void **state)
+{
+	const uint32_t elsewhere = 0xc6336401;
+	uint64_t mac;
+
+	arp_as(MAC(2), 1, elsewhere, GATEWAY_IP);
 	assert_int_equal(n_sent, 1);
+	assert_true(load_mac(sent) == MAC(2));
+	assert_int_equal(load_be16(sent + 20), 2);
+	assert_true(load_mac(sent + 22) == GATEWAY_MAC);
+	assert_int_equal(load_be32(sent + 28), GATEWAY_IP);
+	assert_true(load_mac(sent + 32) == MAC(2));
+	assert_int_equal(load_be32(sent + 38), elsewhere);
+	/* but it is not learnt, and asking for another is not our business */
+	assert_int_equal(resolve(elsewhere, &mac), -EAGAIN);
+	n_sent = 0;
+	arp_as(MAC(2), 1, elsewhere, IP(10));
+	assert_int_equal(n_sent, 0);
 }
 
 static void rfc5227_probes_and_claims_of_our_address(void **state)
@@ -495,6 +513,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_mirror_shows_what_is_known),
 		T(rfc826_requests_are_answered_and_learnt),
+		T(who_asks_by_an_address_of_another_network_is_told),
 		T(rfc5227_probes_and_claims_of_our_address),
 		T(further_addresses_are_its_own_as_well),
 		T(who_answers_keeps_a_claimed_address),

@@ -99,8 +99,8 @@ class Echo:
 class Hostnet:
     """The port and the three namespaces, as `with` has it."""
 
-    def __init__(self, lab, *options):
-        self.options = options
+    def __init__(self, lab, *options, wrapper=()):
+        self.options, self.wrapper = options, wrapper
         self.vm = Namespace(lab.prefix + "vm")
         self.host = Namespace(lab.prefix + "host")
         self.world = Namespace(lab.prefix + "world")
@@ -122,7 +122,7 @@ class Hostnet:
 
     def __enter__(self):
         self.process = subprocess.Popen(
-            self.host.argv([PROGRAM, self.vm.name, "eth0",
+            self.host.argv([*self.wrapper, PROGRAM, self.vm.name, "eth0",
                             *self.options, "ip4=10.20.0.1/24",
                             "ip6=fd20::1/64"]),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -215,9 +215,10 @@ static void print_stats(void)
 	struct hostnet_stats stats;
 
 	hostnet_get_stats(host, &stats);
-	printf("tcp %lu udp %lu icmp %lu refused %lu\n",
+	printf("tcp %lu udp %lu icmp %lu refused %lu ping_error %d\n",
 	       (unsigned long)stats.tcp, (unsigned long)stats.udp,
-	       (unsigned long)stats.icmp, (unsigned long)stats.refused);
+	       (unsigned long)stats.icmp, (unsigned long)stats.refused,
+	       stats.ping_error);
 }
 
 static void command(const char *line)

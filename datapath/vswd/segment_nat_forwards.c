@@ -81,13 +81,18 @@ static char *find_error(const struct segment_nat *nat,
 			 segment_ip_format(&row->row->outside, text));
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
 /* The row says why its forward is not in force. */
 static void tell_row(struct segment *seg, const struct cfg_forward *row,
 		     const char *why)
 {
 	const char *told = segment_forward_error(seg, row);
 
-	if (told && why ? !strcmp(told, why) : !told && !why)
+	if (same_text(told, why))
 		return;
 	segment_set_forward_error(seg, &row->uuid, why);
 	if (why)

@@ -8,6 +8,7 @@
 #include "ctl/listing.h"
 #include "ctl/segment_check.h"
 #include "ctl/segment_rules.h"
+#include "ctl/settings.h"
 #include "ctl/value.h"
 
 static const char *const lease_columns[] = { "address",	  "mac",   "hostname",
@@ -41,7 +42,7 @@ static const char *find_key(struct view_row *segment, const char *mac)
 
 static void parse_mac(const struct ctl_command *cmd, char mac[18])
 {
-	if (!net_mac_parse(mac, cmd->argv[2]))
+	if (!settings_parse_address(mac, cmd->argv[2]))
 		ctl_fatal("%s: \"%s\" is not the MAC address of one device, "
 			  "such as 52:54:00:00:00:01",
 			  cmd->argv[0], cmd->argv[2]);

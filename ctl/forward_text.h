@@ -2,7 +2,7 @@
 #ifndef CTL_FORWARD_TEXT_H
 #define CTL_FORWARD_TEXT_H
 
-#include "ctl/net_text.h"
+#include "base/net_text.h"
 
 struct forward_end {
 	char addr[NET_TEXT_MAX]; /* "": none */

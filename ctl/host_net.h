@@ -5,7 +5,7 @@
 #ifndef CTL_HOST_NET_H
 #define CTL_HOST_NET_H
 
-#include "ctl/net_text.h"
+#include "base/net_text.h"
 
 bool host_net_has_device(const char *name);
 

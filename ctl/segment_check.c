@@ -286,8 +286,7 @@ void segment_check(struct ctl *ctl)
 		if (own)
 			ctl_expect_row(
 				ctl, all.rows[i],
-				xasprintf("segment %s does not work",
-					  all.plans[i].name),
+				xasprintf("segment %s", all.plans[i].name),
 				xasprintf("del-segment %s", all.plans[i].name));
 		if (expect_forwards(ctl, all.rows[i], &all.plans[i]) || own)
 			check_one(ctl, &all, i);

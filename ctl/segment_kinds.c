@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/net_text.h"
+#include "base/net_text.h"
 #include "ctl/segment_settings.h"
 #include "ctl/settings.h"
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ctl/segment_settings.h"
+#include "ctl/settings.h"
 
 #define MTU6_MIN 1280 /* RFC 8200 5 */
 
@@ -217,7 +218,7 @@ static char *check_lease(const struct segment_plan *plan,
 	struct net_addr ip;
 	char mac[18], *doubt = NULL;
 
-	if (!net_mac_parse(mac, lease->key))
+	if (!settings_parse_address(mac, lease->key))
 		doubt = xstrdup("the key is the MAC address of one device, "
 				"such as 52:54:00:00:00:01");
 	else if (!segment_lease_parse(lease->value, &ip, &name))
@@ -245,35 +246,7 @@ static char *check_leases(const struct segment_plan *plan,
 	return why;
 }
 
-/* --- others --------------------------------------------------------------- */
-
-static char *check_overlap(const struct segment_plan *plan, const char *mine,
-			   const struct segment_plan *other, const char *theirs)
-{
-	struct net_prefix a, b;
-
-	if (!mine || !theirs || !net_prefix_parse(&a, mine, 0) ||
-	    !net_prefix_parse(&b, theirs, 0) || !net_prefix_overlaps(&a, &b))
-		return NULL;
-	return xasprintf("segment %s cannot have subnet %s: segment %s has "
-			 "%s; take another",
-			 plan->name, mine, other->name, theirs);
-}
-
-static char *check_others(const struct segment_plan *plan,
-			  const struct segment_plan *others, size_t n_others)
-{
-	char *why = NULL;
-
-	for (size_t i = 0; !why && i < n_others; i++) {
-		why = check_overlap(plan, plan->subnet, &others[i],
-				    others[i].subnet);
-		if (!why)
-			why = check_overlap(plan, plan->subnet6, &others[i],
-					    others[i].subnet6);
-	}
-	return why;
-}
+/* --- outside -------------------------------------------------------------- */
 
 /* The gateway would be on one network with both feet (RFC 4787 REQ-7). */
 static char *check_outside_net(const struct segment_plan *plan,
@@ -322,7 +295,7 @@ char *segment_plan_check(const struct segment_plan *plan,
 	if (!why)
 		why = segment_nets_read(plan, &nets);
 	if (!why)
-		why = check_others(plan, others, n_others);
+		why = segment_others_check(plan, others, n_others);
 	if (!why)
 		why = check_range(plan, &nets);
 	if (!why)

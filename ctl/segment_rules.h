@@ -7,7 +7,7 @@
 #ifndef CTL_SEGMENT_RULES_H
 #define CTL_SEGMENT_RULES_H
 
-#include "ctl/net_text.h"
+#include "base/net_text.h"
 
 struct segment_pair {
 	const char *key, *value;
@@ -68,6 +68,10 @@ char *segment_nets_read(const struct segment_plan *plan,
  */
 char *segment_nets_doubt(const struct segment_nets *nets,
 			 const struct net_addr *addr);
+
+/* segment_rules_others.c: NULL, or why not; freed by the caller. */
+char *segment_others_check(const struct segment_plan *plan,
+			   const struct segment_plan *others, size_t n_others);
 
 /* segment_rules_forward.c */
 char *segment_forwards_check(const struct segment_plan *plan,

@@ -1,6 +1,7 @@
 /* What vswd takes in other_config (settings.h); the same as in vswd(8). */
 #include "ctl/settings.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -137,6 +138,15 @@ bool settings_is_address(const char *value)
 	for (unsigned i = 0; i < ARRAY_SIZE(a); i++)
 		any |= a[i];
 	return any && !(a[0] & 1);
+}
+
+bool settings_parse_address(char mac[18], const char *text)
+{
+	if (!settings_is_address(text))
+		return false;
+	for (unsigned i = 0; i < 18; i++)
+		mac[i] = (char)tolower((unsigned char)text[i]);
+	return true;
 }
 
 static bool is_name(const char *value)

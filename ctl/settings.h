@@ -21,6 +21,8 @@ void settings_check(const char *table, const char *column, const char *key,
 
 /* An address of one device as text: none of a group, and not zero. */
 bool settings_is_address(const char *text);
+/* The same, in lower case. */
+bool settings_parse_address(char mac[18], const char *text);
 
 /*
  * settings_hint.c: what a person may have meant. All return a text that the

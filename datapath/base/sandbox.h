@@ -13,9 +13,10 @@
  * The calling thread, and all that it starts later, keep of the capabilities
  * they have only those to work with network devices (CAP_NET_ADMIN,
  * CAP_NET_RAW, CAP_BPF), to lock memory (CAP_IPC_LOCK) and to listen on the
- * host's lower ports (CAP_NET_BIND_SERVICE); and nobody gains any by exec. Call before any thread is started. When `file` (may be NULL) is to
- * be made and renamed in a directory of another user, CAP_DAC_OVERRIDE stays as
- * well. Failing is logged, not fatal.
+ * host's lower ports (CAP_NET_BIND_SERVICE); and nobody gains any by exec. Call
+ * before any thread is started. When `file` (may be NULL) is to be made and
+ * renamed in a directory of another user, CAP_DAC_OVERRIDE stays as well.
+ * Failing is logged, not fatal.
  *
  * What it takes to use other users' files (CAP_DAC_OVERRIDE, CAP_CHOWN,
  * CAP_FOWNER) is kept but not in force: see sandbox_files_begin().

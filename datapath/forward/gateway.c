@@ -4,9 +4,13 @@
  * from the gateway's own address, so it needs no admission and teaches nothing:
  * the stage is filled in as ingress and lookup would have done.
  */
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+
 #include "forward/punt.h"
 #include "forward/stage.h"
 #include "packet/csum.h"
+#include "packet/parse.h"
 
 static inline uint64_t mac_at(const uint8_t *h)
 {
@@ -129,8 +133,25 @@ out:
 	return bytes;
 }
 
+/*
+ * Frames to groups, ARP, neighbor discovery (RFC 4861: a hop limit of 255 tells
+ * that nobody has forwarded it). They have a pace of their own: next hops stay
+ * known whatever comes from beyond the link.
+ */
+static bool is_of_link(const struct packet *p)
+{
+	const uint8_t *ip = p->header + ETH_HEADER_LEN;
+
+	if (p->header[0] & 1 || load_be16(p->header + 12) == ETH_TYPE_ARP)
+		return true;
+	return load_be16(p->header + 12) == ETH_TYPE_IPV6 &&
+	       p->header_len > ETH_HEADER_LEN + 40 && ip[6] == IPPROTO_ICMPV6 &&
+	       ip[7] == 255 && ip[40] >= ND_ROUTER_SOLICIT &&
+	       ip[40] <= ND_REDIRECT;
+}
+
 enum punt_result gateway_punt(const struct pipeline *pl, struct packet *p,
-			      uint32_t id, uint64_t note)
+			      uint32_t id, uint64_t note, bool local)
 {
 	const struct fwd_port *in = pl->stages[0]->in;
 
@@ -139,5 +160,8 @@ enum punt_result gateway_punt(const struct pipeline *pl, struct packet *p,
 	/* Those who read it check it; one that is out of reach stays wrong. */
 	if (p->offload.csum_needed)
 		(void)!packet_finish_csum(p);
-	return punt_to_gateway(in->punt, p, id, note);
+	return punt_to_gateway(in->punt, p,
+			       local && is_of_link(p) ? PUNT_GATEWAY_LINK
+						      : PUNT_GATEWAY,
+			       id, note);
 }

@@ -40,7 +40,8 @@ static unsigned count_tags(const struct packet *p)
 }
 
 /* A tagged frame on a port that believes tags. */
-static int classify_tagged(const struct fwd_port *in, struct item *item)
+__attribute__((always_inline)) static inline int classify_tagged(
+	const struct fwd_port *in, struct item *item)
 {
 	const struct packet *p = item->packet;
 	uint16_t tci, vid;
@@ -116,8 +117,8 @@ static struct admission admission_of(const struct fwd_port *in)
 }
 
 /* What is not just an untagged frame on a port that takes such. */
-static int classify_special(const struct admission *a, struct item *item,
-			    uint16_t type)
+__attribute__((always_inline)) static inline int classify_special(
+	const struct admission *a, struct item *item, uint16_t type)
 {
 	if (a->in->is_tunnel)
 		return classify_tunnel(a->in, item);

@@ -14,7 +14,12 @@ static bool is_flood_vlan(const struct fwd_bridge *bridge,
 /* The sender is new, has moved, or has not been heard in this second. */
 static void learn(const struct fwd_port *in, const struct item *item)
 {
+	const struct fdb *fdb = in->bridge->fdb;
+
 	if (!in->learns)
+		return;
+	if (unlikely(in->as->isolated) &&
+	    is_of_other_isolated(in->as, fdb_lookup(fdb, item->src)))
 		return;
 	if (in->bridge->no_learn_vlans && is_flood_vlan(in->bridge, item))
 		return;

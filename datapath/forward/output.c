@@ -271,15 +271,21 @@ static void flood(struct pipeline *pl, struct stage *s, unsigned from,
 			     isolated ? DROP_ISOLATED : DROP_NO_DESTINATION);
 }
 
-/* From an isolated port: what is for others of its kind ends here. */
+/*
+ * From an isolated port: what is for others of its kind ends here, and what
+ * says that it is from one of theirs.
+ */
 static void isolate(const struct pipeline *pl, struct stage *s)
 {
+	const struct fdb *fdb = s->as->bridge->fdb;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < s->n_items; i++) {
 		const struct fwd_port *out = s->items[i].out;
 
-		if (out && out->isolated && out != s->as)
+		if ((out && out->isolated && out != s->as) ||
+		    is_of_other_isolated(s->as,
+					 fdb_lookup(fdb, s->items[i].src)))
 			drop(pl, s->in, s->items[i].packet, DROP_ISOLATED);
 		else
 			s->items[n++] = s->items[i];

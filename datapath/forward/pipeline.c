@@ -190,7 +190,8 @@ static void end_routed(const struct pipeline *pl, const struct routed *r,
 	case ROUTER_PUNT:
 		memcpy(&note, &result->note, sizeof(result->note));
 		punted = gateway_punt(pl, r->packets[i],
-				      router_id(r->out->gateway->router), note);
+				      router_id(r->out->gateway->router), note,
+				      result->note.what == ROUTER_LOCAL);
 		if (result->note.what == ROUTER_ERROR)
 			drop_out(pl, r->out, r->packets[i], result->reason);
 		else if (punted != PUNT_DONE)

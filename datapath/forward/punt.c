@@ -87,10 +87,17 @@ unsigned punt_ring_read(struct punt_ring *ring, unsigned max,
 
 static unsigned rate_of(enum punt_kind kind)
 {
-	return kind == PUNT_NEIGHBOR  ? PUNT_RATE_COPY
-	       : kind == PUNT_BEACON  ? PUNT_RATE_BEACON
-	       : kind == PUNT_GATEWAY ? PUNT_RATE_GATEWAY
-				      : PUNT_RATE;
+	switch (kind) {
+	case PUNT_NEIGHBOR:
+		return PUNT_RATE_COPY;
+	case PUNT_BEACON:
+		return PUNT_RATE_BEACON;
+	case PUNT_GATEWAY:
+	case PUNT_GATEWAY_LINK:
+		return PUNT_RATE_GATEWAY;
+	default:
+		return PUNT_RATE;
+	}
 }
 
 /* Whether a frame may come now; then the next is due an interval later. */
@@ -152,11 +159,12 @@ enum punt_result punt_packet(struct punt *punt, const struct packet *p,
 }
 
 enum punt_result punt_to_gateway(struct punt *punt, const struct packet *p,
-				 uint32_t gateway, uint64_t note)
+				 enum punt_kind kind, uint32_t gateway,
+				 uint64_t note)
 {
 	return store(punt, p,
 		     (struct stored){ .id = punt->id,
-				      .kind = PUNT_GATEWAY,
+				      .kind = kind,
 				      .gateway = gateway,
 				      .note = note });
 }

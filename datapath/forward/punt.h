@@ -25,6 +25,8 @@ enum punt_kind {
 	PUNT_BEACON,   /* the bond's own, by its identity (packet/beacon.h) */
 	PUNT_NEIGHBOR, /* ARP, neighbour discovery; a copy, the frame goes on */
 	PUNT_GATEWAY,  /* what a router leaves to the control thread */
+	/* Of that: what neighbors say to each other; nobody farther away can */
+	PUNT_GATEWAY_LINK,
 	N_PUNT_KINDS,
 };
 
@@ -51,7 +53,7 @@ struct punt_record {
 	uint8_t kind; /* enum punt_kind */
 	uint16_t vid; /* PUNT_NEIGHBOR: the VLAN that it belongs to */
 	uint16_t len; /* bytes that follow */
-	/* PUNT_GATEWAY: a struct router_note, and router_config.id */
+	/* PUNT_GATEWAY*: a struct router_note, and router_config.id */
 	uint64_t note;
 	uint32_t gateway;
 	const uint8_t *data; /* valid during the callback; tags included */
@@ -71,8 +73,9 @@ enum punt_result { PUNT_DONE, PUNT_LIMITED, PUNT_FULL };
 /* Any thread that forwards. */
 enum punt_result punt_packet(struct punt *punt, const struct packet *p,
 			     enum punt_kind kind, uint16_t vid);
-/* PUNT_GATEWAY, with what the record has of it. */
+/* PUNT_GATEWAY or PUNT_GATEWAY_LINK, with what the record has of it. */
 enum punt_result punt_to_gateway(struct punt *punt, const struct packet *p,
-				 uint32_t gateway, uint64_t note);
+				 enum punt_kind kind, uint32_t gateway,
+				 uint64_t note);
 
 #endif

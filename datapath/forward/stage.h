@@ -156,10 +156,25 @@ uint64_t gateway_enter(struct pipeline *pl, const struct fwd_port *in,
 		       struct packet *const packets[], unsigned n);
 /*
  * A packet that came to the gateway's port `out` goes to the control thread, by
- * the port by which it came into the switch; id, note: of struct punt_record.
+ * the port by which it came into the switch; id, note: of struct punt_record;
+ * local: it is for the gateway itself.
  */
 enum punt_result gateway_punt(const struct pipeline *pl, struct packet *p,
-			      uint32_t id, uint64_t note);
+			      uint32_t id, uint64_t note, bool local);
+
+/*
+ * Whether a station that is at the port of that number, by the FDB, is another
+ * isolated port's than `as`: that may send for it as little as to it.
+ */
+static inline bool is_of_other_isolated(const struct fwd_port *as,
+					unsigned number)
+{
+	const struct fwd_bridge *bridge = as->bridge;
+
+	return as->isolated && number != as->number &&
+	       number < bridge->n_numbers && bridge->by_number[number] &&
+	       bridge->by_number[number]->isolated;
+}
 
 /* The end of a packet at the port it leaves by. */
 static inline void drop_out(const struct pipeline *pl,

@@ -1,8 +1,6 @@
 /* Messages of a DHCPv4 client; see dhcp_client_message.h. */
 #include "gateway/dhcp_client_message.h"
 
-#include "packet/reader.h"
-
 #define BOOTREQUEST 1
 #define BOOTREPLY   2
 #define HTYPE_ETHER 1
@@ -126,30 +124,17 @@ static void keep_option(struct options *o, uint8_t code, const uint8_t *data,
 		o->routes_len += n;
 		o->routes_cut |= n < len;
 	} else if (place) {
-		n = MIN(len, (unsigned)DHCP_OPTION_MAX - place->len);
-		memcpy(place->bytes + place->len, data, n);
-		place->len += n;
+		dhcp_bytes_append(place, data, len);
 	}
 }
 
-/* An end that is missing is as good as one that is there. */
 static bool read_area(struct reader *r, struct options *o)
 {
-	while (reader_left(r)) {
-		uint8_t code = reader_u8(r), len;
-		const uint8_t *data;
+	struct dhcp_raw_option raw;
 
-		if (code == OPTION_PAD)
-			continue;
-		if (code == OPTION_END)
-			return true;
-		len = reader_u8(r);
-		data = reader_take(r, len);
-		if (!data)
-			return false;
-		keep_option(o, code, data, len);
-	}
-	return true;
+	while (dhcp_option_next(r, &raw))
+		keep_option(o, raw.code, raw.data, raw.len);
+	return !r->failed;
 }
 
 static uint32_t value32(const struct dhcp_bytes *option, uint32_t otherwise)

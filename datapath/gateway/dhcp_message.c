@@ -1,8 +1,6 @@
 /* Decoding of DHCPv4 messages; see dhcp_message.h. */
 #include "gateway/dhcp_message.h"
 
-#include "packet/reader.h"
-
 #define BOOTREQUEST    1
 #define HTYPE_ETHER    1
 #define MAX_SIZE_LEAST 576
@@ -16,13 +14,27 @@ struct options {
 		vendor_class, arch;
 };
 
-/* RFC 3396: parts of an option are one after the other. */
-static void append(struct dhcp_bytes *to, const uint8_t *data, unsigned len)
+void dhcp_bytes_append(struct dhcp_bytes *to, const uint8_t *data, unsigned len)
 {
 	unsigned n = MIN(len, (unsigned)DHCP_OPTION_MAX - to->len);
 
 	memcpy(to->bytes + to->len, data, n);
 	to->len += n;
+}
+
+bool dhcp_option_next(struct reader *area, struct dhcp_raw_option *option)
+{
+	while (reader_left(area)) {
+		option->code = reader_u8(area);
+		if (option->code == OPTION_PAD)
+			continue;
+		if (option->code == OPTION_END)
+			return false;
+		option->len = reader_u8(area);
+		option->data = reader_take(area, option->len);
+		return option->data;
+	}
+	return false;
 }
 
 static struct dhcp_bytes *place_of(struct options *o, struct dhcp_message *m,
@@ -57,28 +69,18 @@ static struct dhcp_bytes *place_of(struct options *o, struct dhcp_message *m,
 	}
 }
 
-/* An end that is missing is as good as one that is there. */
 static bool read_area(struct reader *r, struct options *o,
 		      struct dhcp_message *m)
 {
-	while (reader_left(r)) {
-		uint8_t code = reader_u8(r), len;
-		struct dhcp_bytes *place;
-		const uint8_t *data;
+	struct dhcp_raw_option raw;
 
-		if (code == OPTION_PAD)
-			continue;
-		if (code == OPTION_END)
-			return true;
-		len = reader_u8(r);
-		data = reader_take(r, len);
-		if (!data)
-			return false;
-		place = place_of(o, m, code);
+	while (dhcp_option_next(r, &raw)) {
+		struct dhcp_bytes *place = place_of(o, m, raw.code);
+
 		if (place)
-			append(place, data, len);
+			dhcp_bytes_append(place, raw.data, raw.len);
 	}
-	return true;
+	return !r->failed;
 }
 
 static uint32_t ip_of(const struct dhcp_bytes *option)

@@ -5,7 +5,7 @@
 #ifndef GATEWAY_DHCP_MESSAGE_H
 #define GATEWAY_DHCP_MESSAGE_H
 
-#include "base/util.h"
+#include "packet/reader.h"
 
 #define DHCP_FILE_LEN	    128
 #define DHCP_SNAME_LEN	    64
@@ -60,6 +60,22 @@ struct dhcp_bytes {
 	uint8_t len;
 	uint8_t bytes[DHCP_OPTION_MAX];
 };
+
+/* Parts of an option that is split are one after the other (RFC 3396). */
+void dhcp_bytes_append(struct dhcp_bytes *to, const uint8_t *data,
+		       unsigned len);
+
+struct dhcp_raw_option {
+	uint8_t code, len;
+	const uint8_t *data;
+};
+
+/*
+ * The next option of an area; false: that was the last, or the area is
+ * malformed and the reader has failed. An end that is missing is as good as one
+ * that is there.
+ */
+bool dhcp_option_next(struct reader *area, struct dhcp_raw_option *option);
 
 struct dhcp_message {
 	enum dhcp_type type;

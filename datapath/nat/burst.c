@@ -186,7 +186,7 @@ static void chunk(struct nat *nat, unsigned thread,
 		  struct nat_result *results)
 {
 	struct nat_thread *t = &nat->threads[thread];
-	uint8_t index[NAT_PLAIN_MAX] = { 0 };
+	uint8_t index[NAT_PLAIN_MAX] = { 0 }; /* of the plain in packets */
 	struct nat_plain plain;
 	struct nat_headers h;
 	uint32_t others = 0, left;

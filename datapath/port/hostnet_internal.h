@@ -7,6 +7,7 @@
  *	hostnet_forward.c   ports of the host that lead to machines
  *	hostnet_ping.c	    pings
  *	hostnet_sessions.c  limits
+ *	hostnet_half_open.c the same of connections to the name service
  *	hostnet_fragment.c  IP fragments
  *	hostnet_frame_in.c  what may pass to libslirp
  *	hostnet_frame_out.c, hostnet_answer.c, hostnet_mss.c, hostnet_headers.c
@@ -22,6 +23,7 @@
 
 #include "port/hostnet_fragment.h"
 #include "port/hostnet_frame.h"
+#include "port/hostnet_half_open.h"
 #include "port/hostnet_port.h"
 #include "port/hostnet_ring.h"
 #include "port/hostnet_sessions.h"
@@ -66,7 +68,7 @@ struct hostnet {
 	/* The thread, and what wakes it. */
 	pthread_t thread;
 	bool has_thread;
-	_Atomic bool stop, asleep;
+	_Atomic bool stop, stopped, asleep;
 	int kick_fd;
 	pthread_mutex_t lock; /* of the next four */
 	pthread_cond_t called;
@@ -78,12 +80,15 @@ struct hostnet {
 	Slirp *slirp;
 	struct hostnet_memory memory;
 	struct hostnet_sessions *sessions;
+	struct hostnet_half_open half_open;
 	struct hostnet_pings *pings;
 	struct hostnet_fragments *fragments;
 	uint8_t *piece;			      /* room for one that is cut */
 	uint32_t last_id;		      /* of a packet that was cut */
 	const struct hostnet_packet *current; /* that libslirp works on */
 	bool forwards_changed;
+	uint64_t dns_s; /* the second that the next is of */
+	unsigned dns_calls;
 	bool delayed; /* libslirp asked for a MAC and is to go on */
 	struct pollfd *fds;
 	unsigned n_fds, fds_size;
@@ -114,6 +119,15 @@ void hostnet_deliver(struct hostnet *h, const uint8_t *frame, uint32_t len);
 void hostnet_drop(struct hostnet *h, enum drop_reason reason);
 /* Watches fd in this round; the number by which to ask what came of it. */
 int hostnet_watch(struct hostnet *h, int fd, short events);
+
+/* Whether all that libslirp may send in one go could be delivered. */
+bool hostnet_has_room(struct hostnet *h);
+
+/* --- hostnet_take.c ------------------------------------------------------- */
+
+/* The thread: frames from machines wait; they are taken while there is room. */
+bool hostnet_frames_wait(struct hostnet *h);
+void hostnet_take_frames(struct hostnet *h);
 
 /* --- hostnet_ping.c ------------------------------------------------------- */
 

@@ -295,7 +295,7 @@ static void answer(struct hostnet_pings *pings, const struct ping *ping,
 /* False: there is nothing more. */
 static bool receive(struct hostnet_pings *pings, const struct ping *ping)
 {
-	struct sockaddr_storage from;
+	struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(from);
 	uint32_t header_len = ping->version == 4 ? IP4_LEN : IP6_LEN;
 	uint8_t *icmp = pings->frame + L3 + header_len, *ip;

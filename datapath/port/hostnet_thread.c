@@ -24,10 +24,11 @@
 
 LOG_MODULE(hostnet);
 
-#define FRAMES_PER_TURN 64
-#define TICK_MS		499 /* of libslirp's timers */
-#define FD_KICK		0   /* its place in fds */
-#define BACKLOG		128 /* connections to a forward that wait */
+#define TICK_MS	     499 /* of libslirp's timers */
+#define FD_KICK	     0	 /* its place in fds */
+#define BACKLOG	     128 /* connections to a forward that wait */
+#define NUDGE_SIGNAL SIGURG
+#define NUDGE_MS     20
 
 static uint64_t now_ns(void)
 {
@@ -116,7 +117,7 @@ void hostnet_deliver(struct hostnet *h, const uint8_t *frame, uint32_t len)
 		deliver_one(h, h->piece, n);
 }
 
-static bool has_room(struct hostnet *h)
+bool hostnet_has_room(struct hostnet *h)
 {
 	if (hostnet_ring_room(h->to_machines) >= HOSTNET_TURN)
 		return true;
@@ -178,6 +179,8 @@ static void opened(int fd, void *opaque)
 	struct hostnet *h = opaque;
 
 	hostnet_sessions_add(h->sessions, fd, h->current);
+	if (h->current)
+		hostnet_half_open_remove(&h->half_open, h->current);
 }
 
 static void closed(int fd, void *opaque)
@@ -202,88 +205,6 @@ static const SlirpCb callbacks = {
 	.unregister_poll_fd = closed,
 	.notify = notify,
 };
-
-/* --- from machines -------------------------------------------------------- */
-
-/* What may not pass as it is. */
-static void refuse(struct hostnet *h, const uint8_t *frame,
-		   const struct hostnet_packet *p, enum drop_reason reason)
-{
-	uint8_t reset[HOSTNET_RESET_MAX];
-
-	hostnet_drop(h, reason);
-	if (reason == DROP_NO_DESTINATION && p->kind == HOSTNET_TCP_NEW)
-		hostnet_deliver(h, reset, hostnet_frame_reset(frame, p, reset));
-}
-
-static void take_whole(struct hostnet *h, uint8_t *frame, uint32_t len,
-		       bool first)
-{
-	enum drop_reason reason = DROP_NAT_MALFORMED;
-	struct hostnet_packet p;
-	bool may = hostnet_frame_in(&h->options.net, &h->memory, frame, len, &p,
-				    &reason);
-
-	if (!may && first && reason == DROP_NAT_FRAGMENT) {
-		frame = hostnet_fragments_add(h->fragments, frame, &p,
-					      h->memory.now_s, &len);
-		if (frame)
-			take_whole(h, frame, len, false);
-		return;
-	}
-	if (!may || !hostnet_sessions_may(h->sessions, &p, &reason)) {
-		refuse(h, frame, &p, reason);
-		return;
-	}
-	h->current = &p;
-	if (p.kind == HOSTNET_PING)
-		hostnet_pings_send(h->pings, frame, &p);
-	else
-		slirp_input(h->slirp, frame, p.end);
-	h->current = NULL;
-}
-
-static void take_frame(struct hostnet *h, struct hostnet_record *record)
-{
-	uint64_t lost = hostnet_fragments_lost(h->fragments);
-
-	take_whole(h, record->frame, record->len, true);
-	lost = hostnet_fragments_lost(h->fragments) - lost;
-	if (unlikely(lost))
-		counter_add(&h->drops[DROP_NAT_FRAGMENT], lost);
-}
-
-static bool frames_wait(struct hostnet *h)
-{
-	for (unsigned i = 0; i < PORT_THREADS_MAX; i++) {
-		struct hostnet_ring *ring =
-			atomic_load_explicit(&h->from[i], memory_order_acquire);
-
-		if (ring && !hostnet_ring_empty(ring))
-			return true;
-	}
-	return false;
-}
-
-/* Takes turns between the senders. */
-static void take_frames(struct hostnet *h)
-{
-	for (unsigned i = 0; i < PORT_THREADS_MAX; i++) {
-		struct hostnet_ring *ring =
-			atomic_load_explicit(&h->from[i], memory_order_acquire);
-		struct hostnet_record *record;
-
-		for (unsigned n = 0; ring && n < FRAMES_PER_TURN; n++) {
-			if (!has_room(h))
-				return;
-			record = hostnet_ring_take(ring);
-			if (!record)
-				break;
-			take_frame(h, record);
-			hostnet_ring_release(ring);
-		}
-	}
-}
 
 /* --- waiting -------------------------------------------------------------- */
 
@@ -333,7 +254,7 @@ static int get_revents(int index, void *opaque)
 	int events = 0;
 
 	if (index < 0 || (unsigned)index >= h->n_fds ||
-	    !h->fds[index].revents || !has_room(h))
+	    !h->fds[index].revents || !hostnet_has_room(h))
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(events_of); i++)
 		if (h->fds[index].revents & events_of[i].poll)
@@ -350,7 +271,7 @@ static bool has_sessions(const struct hostnet *h)
 
 static bool must_not_sleep(struct hostnet *h, bool room)
 {
-	return (room && frames_wait(h)) || atomic_load(&h->has_call) ||
+	return (room && hostnet_frames_wait(h)) || atomic_load(&h->has_call) ||
 	       atomic_load(&h->stop);
 }
 
@@ -376,7 +297,7 @@ static void sleep_until_event(struct hostnet *h, int timeout, bool room)
 
 static void serve_sockets(struct hostnet *h)
 {
-	bool room = has_room(h);
+	bool room = hostnet_has_room(h);
 	uint32_t timeout = UINT32_MAX;
 	uint64_t now = now_ns();
 
@@ -416,10 +337,34 @@ static void *thread_main(void *h_)
 	sandbox_enter_sockets();
 	while (!atomic_load(&h->stop)) {
 		run_call(h);
-		take_frames(h);
+		hostnet_take_frames(h);
 		serve_sockets(h);
 	}
+	pthread_mutex_lock(&h->lock);
+	atomic_store(&h->stopped, true);
+	pthread_cond_signal(&h->called);
+	pthread_mutex_unlock(&h->lock);
 	return NULL;
+}
+
+/*
+ * libslirp waits in connect() while the name service, which is the control
+ * thread's, has more connections to accept than its socket keeps. The control
+ * thread cannot wait for that in turn: a signal that does nothing ends it.
+ */
+static void wait_while(struct hostnet *h, const _Atomic bool *flag, bool value)
+{
+	struct timespec until;
+
+	while (atomic_load(flag) == value) {
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += NUDGE_MS * 1000000;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		if (pthread_cond_clockwait(&h->called, &h->lock,
+					   CLOCK_MONOTONIC, &until))
+			pthread_kill(h->thread, NUDGE_SIGNAL);
+	}
 }
 
 void hostnet_call(struct hostnet *h, void (*fn)(struct hostnet *, void *),
@@ -430,8 +375,7 @@ void hostnet_call(struct hostnet *h, void (*fn)(struct hostnet *, void *),
 	h->call_arg = arg;
 	atomic_store(&h->has_call, true);
 	hostnet_wake(h);
-	while (atomic_load(&h->has_call))
-		pthread_cond_wait(&h->called, &h->lock);
+	wait_while(h, &h->has_call, true);
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -477,13 +421,23 @@ static int add_dns(struct hostnet *h, char **errp)
 			 h->up.name);
 }
 
-/* Signals are the control thread's; that of a closed socket nobody's. */
+static void do_nothing(int signal)
+{
+}
+
+/*
+ * Signals are the control thread's, that of a closed socket nobody's; but for
+ * wait_while()'s.
+ */
 static int start(struct hostnet *h, char **errp)
 {
+	const struct sigaction nudged = { .sa_handler = do_nothing };
 	sigset_t all, old;
 	int error;
 
+	sigaction(NUDGE_SIGNAL, &nudged, NULL);
 	sigfillset(&all);
+	sigdelset(&all, NUDGE_SIGNAL);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	error = pthread_create(&h->thread, NULL, thread_main, h);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -523,6 +477,9 @@ void hostnet_thread_stop(struct hostnet *h)
 	if (h->has_thread) {
 		atomic_store(&h->stop, true);
 		hostnet_wake(h);
+		pthread_mutex_lock(&h->lock);
+		wait_while(h, &h->stopped, false);
+		pthread_mutex_unlock(&h->lock);
 		pthread_join(h->thread, NULL);
 	}
 	if (h->slirp)

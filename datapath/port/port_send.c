@@ -286,8 +286,11 @@ void port_send(struct port *port, struct packet *const packets[], unsigned n,
 
 void port_warm(struct port *port, unsigned thread)
 {
-	unsigned i = thread < port->n_txqs ? thread : thread % port->n_txqs;
+	unsigned i;
 
-	if (port->class->warm)
-		port->class->warm(port->txqs[i], thread);
+	/* It may have no queues at all: bonds, patch ports, gateways. */
+	if (!port->class->warm)
+		return;
+	i = thread < port->n_txqs ? thread : thread % port->n_txqs;
+	port->class->warm(port->txqs[i], thread);
 }

@@ -155,8 +155,8 @@ bool router_local_to_host(const struct burst *b, struct packet *p,
 	if (!packet_pull(p, l4 + 4 - p->header))
 		return false;
 	port = load_be16(l4 + 2);
-	if (proto == IPPROTO_TCP)
-		return r->local_to_host ||
-		       (r->tcp_dns_to_host && port == DNS_PORT);
-	return r->local_to_host && !is_service(port);
+	/* The name service's socket there is one of IPv4: the rest is reset. */
+	if (proto == IPPROTO_TCP && port == DNS_PORT && r->tcp_dns_to_host)
+		return version == 4;
+	return r->local_to_host && (proto == IPPROTO_TCP || !is_service(port));
 }

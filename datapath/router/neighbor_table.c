@@ -116,11 +116,16 @@ static inline unsigned home6(const struct neighbor_table *t, const uint64_t *ip)
 
 /* --- workers -------------------------------------------------------------- */
 
-/* The line is written only by the first who uses the entry since the take. */
+/*
+ * The line is written only by the first who uses the entry since the take. What
+ * is there when that fails may be another's by now.
+ */
 static inline uint64_t use(_Atomic uint64_t *at, uint64_t mac)
 {
+	uint64_t found = mac;
+
 	if (unlikely(!(mac & USED)))
-		atomic_compare_exchange_strong_explicit(at, &mac, mac | USED,
+		atomic_compare_exchange_strong_explicit(at, &found, mac | USED,
 							memory_order_relaxed,
 							memory_order_relaxed);
 	return mac & MAC_BITS;

@@ -69,10 +69,11 @@ struct router_config {
 	struct nat *nat; /* between INSIDE and OUTSIDE; NULL: routed */
 	bool nat6;	 /* IPv6 is translated, too (NAT66); else routed */
 	/*
-	 * TCP port 53 of the gateway's own addresses goes to ROUTER_HOST. With
-	 * local_to_host so do all TCP and UDP to its own addresses but the
-	 * services' (UDP 53, 67, 547), as that is how the host's loopback is
-	 * reached.
+	 * TCP port 53 of the gateway's own IPv4 addresses goes to ROUTER_HOST,
+	 * that of its IPv6 addresses is LOCAL: nothing there serves it. With
+	 * local_to_host so do all other TCP and UDP to its own addresses but
+	 * the services' (UDP 53, 67, 547), as that is how the host's loopback
+	 * is reached.
 	 */
 	bool tcp_dns_to_host;
 	bool local_to_host;

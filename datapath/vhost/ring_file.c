@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/directory.h"
+
 #define MAGIC	     "vsw ring"
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
@@ -75,24 +77,10 @@ static bool is_own(int fd)
 	       st.st_uid == geteuid() && !(st.st_mode & 077);
 }
 
-static int make_directory(const char *path)
-{
-	char *directory = xstrdup(path), *slash = strrchr(directory, '/');
-	int error = 0;
-
-	if (slash && slash != directory) {
-		*slash = '\0';
-		if (mkdir(directory, 0700) && errno != EEXIST)
-			error = -errno;
-	}
-	free(directory);
-	return error;
-}
-
 static int open_own(const char *path)
 {
 	const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-	int error = make_directory(path), fd = open(path, flags);
+	int error = directory_make_for(path), fd = open(path, flags);
 
 	if (fd >= 0 && is_own(fd))
 		return fd;

@@ -121,13 +121,13 @@ void config_check_forwards(struct segment_check *const checks[], size_t n)
 	size_t n_entries = 0;
 
 	for (size_t i = 0; i < n; i++)
-		n_entries += checks[i]->segment->n_forwards;
+		n_entries += segment_check_value(checks[i])->n_forwards;
 	entries = xcalloc(n_entries, sizeof(*entries));
 	n_entries = 0;
 	for (size_t i = 0; i < n; i++) {
-		const struct cfg_segment *s = checks[i]->segment;
+		const struct cfg_segment *s = segment_check_value(checks[i]);
 
-		for (size_t k = 0; k < s->n_forwards && !checks[i]->error; k++)
+		for (size_t k = 0; k < s->n_forwards && !checks[i]->fails; k++)
 			entries[n_entries++] =
 				(struct entry){ s, &s->forwards[k],
 						&checks[i]->forward_errors[k],

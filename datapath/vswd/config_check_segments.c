@@ -19,12 +19,18 @@ static void refuse(struct segment_check *check, const char *fmt, ...)
 {
 	va_list args;
 
+	check->fails = true;
 	if (check->error)
 		return;
 	va_start(args, fmt);
 	if (vasprintf(&check->error, fmt, args) < 0)
 		abort();
 	va_end(args);
+}
+
+const struct cfg_segment *segment_check_value(const struct segment_check *check)
+{
+	return check->goes_on ? check->former : check->segment;
 }
 
 /* --- who comes first -------------------------------------------------------
@@ -47,7 +53,8 @@ static bool has_leases(const struct cfg_segment *s)
  */
 static bool has_worked(const struct segment_check *check)
 {
-	const struct cfg_segment *a = check->segment, *b = check->before;
+	const struct cfg_segment *a = segment_check_value(check);
+	const struct cfg_segment *b = check->before;
 
 	if (!b)
 		return has_leases(a);
@@ -78,15 +85,14 @@ static bool has_bridge(const struct cfg_switch *config, const char *name)
 	return false;
 }
 
-bool config_segment_has_bridges(const struct cfg_segment *s,
-				const struct cfg_switch *config)
+bool config_segment_has_room(const struct cfg_segment *s,
+			     const struct cfg_switch *config)
 {
 	char *made_up = xasprintf("%s.host", s->name);
 	bool good = !has_bridge(config, made_up);
 
 	free(made_up);
-	return good && (s->outside != OUTSIDE_BRIDGE ||
-			has_bridge(config, s->uplink.bridge));
+	return good;
 }
 
 static void check_bridges(struct segment_check *check,
@@ -94,20 +100,46 @@ static void check_bridges(struct segment_check *check,
 {
 	const struct cfg_segment *s = check->segment;
 
-	if (config_segment_has_bridges(s, config))
-		return;
-	if (s->outside == OUTSIDE_BRIDGE &&
-	    !has_bridge(config, s->uplink.bridge))
-		refuse(check,
-		       "outside is \"%s\", and there is no such bridge; add "
-		       "one with the uplink's device, or set outside to host",
-		       s->uplink.bridge);
-	else
+	if (!config_segment_has_room(s, config))
 		refuse(check,
 		       "there is a bridge %s.host, which is what the segment's "
 		       "own link to the host is called; give one of them "
 		       "another name",
 		       s->name);
+}
+
+/* The segment of that bridge among the first n, or NULL. */
+static const struct cfg_segment *find_segment(
+	struct segment_check *const checks[], size_t n, const char *bridge)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!checks[i]->fails &&
+		    !strcmp(checks[i]->segment->name, bridge))
+			return segment_check_value(checks[i]);
+	return NULL;
+}
+
+/*
+ * A way out that leads by other segments is one, as long as it does not come
+ * back: packets would go round. Those before it (checks[0..n)) have none that
+ * does.
+ */
+static void check_cycle(struct segment_check *const checks[], size_t n)
+{
+	const struct cfg_segment *own = segment_check_value(checks[n]);
+
+	for (const struct cfg_segment *s = own;
+	     s && s->outside == OUTSIDE_BRIDGE;
+	     s = find_segment(checks, n, s->uplink.bridge)) {
+		if (strcmp(s->uplink.bridge, own->name) != 0)
+			continue;
+		refuse(checks[n],
+		       "outside is \"%s\", from where the way out leads back "
+		       "to %s, as the outside of segment %s; set one's outside "
+		       "to host, or to another bridge",
+		       own->uplink.bridge, own->name, s->name);
+		return;
+	}
 }
 
 /* --- networks --------------------------------------------------------------
@@ -126,7 +158,8 @@ static uint32_t network4(const struct cfg_segment *s)
 static void check_overlap(struct segment_check *check,
 			  const struct segment_check *first)
 {
-	const struct cfg_segment *a = check->segment, *b = first->segment;
+	const struct cfg_segment *a = segment_check_value(check);
+	const struct cfg_segment *b = segment_check_value(first);
 
 	if (a->ip4 && b->ip4 &&
 	    overlap4(a->ip4, a->prefix4_len, b->ip4, b->prefix4_len))
@@ -172,7 +205,7 @@ static bool overlaps_route(const struct cfg_segment *s,
 static void check_routes(struct segment_check *check,
 			 const struct host_route *routes, size_t n)
 {
-	const struct cfg_segment *s = check->segment;
+	const struct cfg_segment *s = segment_check_value(check);
 	struct ip_address ip;
 
 	for (size_t i = 0; i < n; i++) {
@@ -196,11 +229,30 @@ static void check_routes(struct segment_check *check,
 /* --- all -------------------------------------------------------------------
  */
 
+static void clear(struct segment_check *check)
+{
+	const struct cfg_segment *s = segment_check_value(check);
+
+	for (size_t i = 0; check->forward_errors && i < s->n_forwards; i++)
+		free(check->forward_errors[i]);
+	free(check->forward_errors);
+	check->forward_errors = NULL;
+}
+
+void segment_check_fini(struct segment_check *check)
+{
+	clear(check);
+	free(check->error);
+	check->error = NULL;
+}
+
 static void init_results(struct segment_check *check)
 {
-	const struct cfg_segment *s = check->segment;
+	const struct cfg_segment *s = segment_check_value(check);
 
-	check->error = s->error ? xstrdup(s->error) : NULL;
+	check->fails = false;
+	if (!check->goes_on && s->error)
+		refuse(check, "%s", s->error);
 	check->forward_errors =
 		xcalloc(s->n_forwards, sizeof(*check->forward_errors));
 	for (size_t i = 0; i < s->n_forwards; i++)
@@ -209,12 +261,37 @@ static void init_results(struct segment_check *check)
 				xstrdup(s->forwards[i].error);
 }
 
-void segment_check_fini(struct segment_check *check)
+/* Whoever fails and can go on as it was is to be compared as that. */
+static bool fall_back(struct segment_check *checks, size_t n)
 {
-	for (size_t i = 0; i < check->segment->n_forwards; i++)
-		free(check->forward_errors[i]);
-	free(check->forward_errors);
-	free(check->error);
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct segment_check *check = &checks[i];
+
+		if (!check->fails || check->goes_on || !check->former)
+			continue;
+		clear(check);
+		check->goes_on = any = true;
+	}
+	return any;
+}
+
+static void compare(struct segment_check *order[], size_t n,
+		    const struct cfg_switch *config,
+		    const struct host_route *routes, size_t n_routes)
+{
+	qsort(order, n, sizeof(*order), compare_segments);
+	for (size_t i = 0; i < n; i++) {
+		check_bridges(order[i], config);
+		check_cycle(order, i);
+		for (size_t k = 0; k < i; k++)
+			if (!order[k]->fails)
+				check_overlap(order[i], order[k]);
+		if (uses_host(segment_check_value(order[i])) &&
+		    !has_worked(order[i]))
+			check_routes(order[i], routes, n_routes);
+	}
 }
 
 void config_check_segments_with(struct segment_check *checks, size_t n,
@@ -224,19 +301,19 @@ void config_check_segments_with(struct segment_check *checks, size_t n,
 {
 	struct segment_check **order = xcalloc(n, sizeof(*order));
 
-	for (size_t i = 0; i < n; i++) {
-		init_results(&checks[i]);
-		order[i] = &checks[i];
-	}
-	qsort(order, n, sizeof(*order), compare_segments);
-	for (size_t i = 0; i < n; i++) {
-		check_bridges(order[i], config);
-		for (size_t k = 0; k < i; k++)
-			if (!order[k]->error)
-				check_overlap(order[i], order[k]);
-		if (uses_host(order[i]->segment) && !has_worked(order[i]))
-			check_routes(order[i], routes, n_routes);
-	}
+	/* Each turn but the last, at least one more goes on as it was. */
+	do {
+		for (size_t i = 0; i < n; i++) {
+			clear(&checks[i]);
+			if (!checks[i].goes_on) {
+				free(checks[i].error);
+				checks[i].error = NULL;
+			}
+			init_results(&checks[i]);
+			order[i] = &checks[i];
+		}
+		compare(order, n, config, routes, n_routes);
+	} while (fall_back(checks, n));
 	config_check_forwards(order, n);
 	free(order);
 }

@@ -6,6 +6,9 @@
  * that has worked until now goes on, and the other one is refused. Of those
  * that are new together the one whose name comes first does; when vswd starts,
  * those that have leases come before others.
+ *
+ * One that cannot be as its rows say goes on as it was, and the others are
+ * compared with that.
  */
 #ifndef VSWD_CONFIG_CHECK_SEGMENTS_H
 #define VSWD_CONFIG_CHECK_SEGMENTS_H
@@ -18,10 +21,21 @@ struct segment_check {
 	const struct cfg_segment *segment; /* taken alone */
 	/* What it was until now, among the others; NULL: it is new. */
 	const struct cfg_segment *before;
-	/* The results: those it has taken alone, or what is found. */
+	/* What it can go on as; NULL: there is nothing. */
+	const struct cfg_segment *former;
+	/*
+	 * The results. Why it cannot be as `segment` says, taken alone or among
+	 * the others; then: whether it goes on as `former`.
+	 */
 	char *error;
-	char **forward_errors; /* one, or NULL, for each forward */
+	bool goes_on;
+	bool fails;	       /* it can be nothing; has an error then */
+	char **forward_errors; /* one, or NULL, for each it has in force */
 };
+
+/* What is compared: as it says, or as it goes on. */
+const struct cfg_segment *segment_check_value(
+	const struct segment_check *check);
 
 /* config: all of its bridges are read, and nothing is made up yet. */
 void config_check_segments(struct segment_check *checks, size_t n,
@@ -36,8 +50,8 @@ void config_check_forwards(struct segment_check *const checks[], size_t n);
 /* Frees the results. */
 void segment_check_fini(struct segment_check *check);
 
-/* The bridges that it needs are there? */
-bool config_segment_has_bridges(const struct cfg_segment *segment,
-				const struct cfg_switch *config);
+/* No bridge of a row has the name of the one that it makes up? */
+bool config_segment_has_room(const struct cfg_segment *segment,
+			     const struct cfg_switch *config);
 
 #endif

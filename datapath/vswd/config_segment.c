@@ -24,6 +24,7 @@ void cfg_segment_unref(struct cfg_segment *s)
 		return;
 	free_forwards(s);
 	free(s->error);
+	free(s->refused);
 	cfg_segment_unref(s->base);
 	if (!s->base) {
 		for (size_t i = 0; i < s->n_leases; i++)
@@ -43,21 +44,60 @@ void cfg_segment_unref(struct cfg_segment *s)
 	free(s);
 }
 
+/* All but forwards, of which there is room for so many, is the base's. */
+static struct cfg_segment *borrow(const struct cfg_segment *base,
+				  size_t n_forwards)
+{
+	struct cfg_segment *s = xmalloc(sizeof(*s));
+
+	*s = *base;
+	s->refs = 1;
+	s->base = cfg_segment_ref(base);
+	s->error = s->refused = NULL;
+	s->forwards = xcalloc(n_forwards, sizeof(*s->forwards));
+	return s;
+}
+
 struct cfg_segment *cfg_segment_derive(const struct cfg_segment *segment,
 				       const char *error,
 				       char *const forward_errors[])
 {
-	struct cfg_segment *s = xmalloc(sizeof(*s));
+	struct cfg_segment *s = borrow(segment, segment->n_forwards);
 
-	*s = *segment;
-	s->refs = 1;
-	s->base = cfg_segment_ref(segment);
 	s->error = error ? xstrdup(error) : NULL;
-	s->forwards = xcalloc(s->n_forwards, sizeof(*s->forwards));
 	for (size_t i = 0; i < s->n_forwards; i++) {
 		s->forwards[i] = segment->forwards[i];
 		s->forwards[i].error =
 			forward_errors[i] ? xstrdup(forward_errors[i]) : NULL;
+	}
+	return s;
+}
+
+static const struct cfg_forward *find_forward(const struct cfg_segment *s,
+					      const struct uuid *uuid)
+{
+	for (size_t i = 0; i < s->n_forwards; i++)
+		if (uuid_equals(&s->forwards[i].uuid, uuid))
+			return &s->forwards[i];
+	return NULL;
+}
+
+struct cfg_segment *cfg_segment_keep(const struct cfg_segment *former,
+				     const struct cfg_segment *now)
+{
+	struct cfg_segment *s = borrow(former, now->n_forwards);
+
+	s->n_forwards = now->n_forwards;
+	for (size_t i = 0; i < now->n_forwards; i++) {
+		const struct cfg_forward *own = &now->forwards[i];
+		const struct cfg_forward *f = find_forward(former, &own->uuid);
+		const char *error =
+			f ? f->error
+			  : "the segment goes on by its former settings, which "
+			    "do not have it; see the segment's error";
+
+		s->forwards[i] = f ? *f : *own;
+		s->forwards[i].error = error ? xstrdup(error) : NULL;
 	}
 	return s;
 }
@@ -249,7 +289,8 @@ bool cfg_segment_equals(const struct cfg_segment *a,
 	return uuid_equals(&a->uuid, &b->uuid) &&
 	       text_equals(a->name, b->name) && a->type == b->type &&
 	       a->outside == b->outside && a->isolated == b->isolated &&
-	       text_equals(a->error, b->error) && addresses_equal(a, b) &&
+	       text_equals(a->error, b->error) &&
+	       text_equals(a->refused, b->refused) && addresses_equal(a, b) &&
 	       ra_equals(&a->ra, &b->ra) && a->dhcp_on == b->dhcp_on &&
 	       a->dhcpv6_on == b->dhcpv6_on && a->dns_on == b->dns_on &&
 	       dhcp_equals(&a->dhcp, &b->dhcp) &&

@@ -112,7 +112,9 @@ struct cfg_segment {
 	size_t n_leases;
 
 	char *error; /* it cannot be, in one line: no gateway is made */
-	/* Owns all but error and forwards, when not NULL; config_segment.c. */
+	/* Its rows cannot be, in one line: this is what they said before. */
+	char *refused;
+	/* Owns all but errors and forwards, when not NULL; config_segment.c. */
 	struct cfg_segment *base;
 };
 
@@ -122,6 +124,12 @@ void cfg_segment_unref(struct cfg_segment *segment); /* accepts NULL */
 struct cfg_segment *cfg_segment_derive(const struct cfg_segment *segment,
 				       const char *error,
 				       char *const forward_errors[]);
+/*
+ * The former with the forwards that `now` has: one that it does not have is
+ * gone, and one that it has more is an error.
+ */
+struct cfg_segment *cfg_segment_keep(const struct cfg_segment *former,
+				     const struct cfg_segment *now);
 /* The same but for leases? */
 bool cfg_segment_equals(const struct cfg_segment *a,
 			const struct cfg_segment *b);

@@ -3,29 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "vswd/config_check_segments.h"
-#include "vswd/config_read_segment.h"
-
-LOG_MODULE(config);
-
-/* A bridge's segment, and the rows that it was made of. */
-struct item {
-	struct item *next;
-	struct uuid bridge;
-	struct db_row_copy *row;
-	struct db_row_copy **forwards; /* as many as `read` has */
-	struct cfg_segment *read;      /* as the rows say, taken alone */
-	/* As it is among the others; may be `read` itself. NULL: not yet. */
-	struct cfg_segment *config;
-	struct segment_ports ports;
-	bool seen;
-};
-
-struct db_segments {
-	struct item *items; /* in no order */
-	bool changed;	    /* since they were compared */
-};
+#include "vswd/db_segments_internal.h"
 
 struct db_segments *db_segments_create(void)
 {
@@ -35,7 +13,7 @@ struct db_segments *db_segments_create(void)
 /* --- rows ------------------------------------------------------------------
  */
 
-static void forget_rows(struct item *item)
+static void forget_rows(struct segment_item *item)
 {
 	if (!item->read)
 		return;
@@ -49,17 +27,18 @@ static void forget_rows(struct item *item)
 	item->read = NULL;
 }
 
-static void forget_item(struct item *item)
+static void forget_item(struct segment_item *item)
 {
 	forget_rows(item);
 	config_segment_ports_unref(&item->ports);
 	cfg_segment_unref(item->config);
+	cfg_segment_unref(item->good);
 	free(item);
 }
 
 void db_segments_forget(struct db_segments *segments)
 {
-	struct item *item;
+	struct segment_item *item;
 
 	while ((item = segments->items)) {
 		segments->items = item->next;
@@ -73,10 +52,10 @@ void db_segments_destroy(struct db_segments *segments)
 	free(segments);
 }
 
-static struct item *find_item(const struct db_segments *segments,
-			      const struct uuid *bridge)
+static struct segment_item *find_item(const struct db_segments *segments,
+				      const struct uuid *bridge)
 {
-	struct item *item = segments->items;
+	struct segment_item *item = segments->items;
 
 	while (item && !uuid_equals(&item->bridge, bridge))
 		item = item->next;
@@ -104,7 +83,8 @@ static const struct ovsdb_client_row **find_rows(
 }
 
 static bool is_current(const struct db_columns *columns,
-		       const struct item *item, const struct segment_rows *rows)
+		       const struct segment_item *item,
+		       const struct segment_rows *rows)
 {
 	if (!item->read ||
 	    !uuid_equals(&item->read->uuid, &rows->segment->uuid) ||
@@ -121,11 +101,21 @@ static bool is_current(const struct db_columns *columns,
 	return true;
 }
 
-static void read_item(const struct db_columns *columns, struct item *item,
+/* Another row, or bridge, is another segment, which has not worked yet. */
+static void forget_good(struct segment_item *item)
+{
+	if (item->good && (!uuid_equals(&item->good->uuid, &item->read->uuid) ||
+			   strcmp(item->good->name, item->read->name) != 0))
+		segment_item_set_good(item, NULL);
+}
+
+static void read_item(const struct db_columns *columns,
+		      struct segment_item *item,
 		      const struct segment_rows *rows)
 {
 	forget_rows(item);
 	item->read = config_read_segment(columns, rows);
+	forget_good(item);
 	item->row = db_row_copy(columns, rows->segment, DB_SEGMENT);
 	item->forwards = xcalloc(rows->n_forwards, sizeof(*item->forwards));
 	for (size_t i = 0; i < rows->n_forwards; i++)
@@ -143,7 +133,7 @@ void db_segments_read(struct db_segments *segments,
 	const struct ovsdb_datum *ref = db_get(columns, row, DB_BRIDGE_SEGMENT);
 	struct segment_rows rows = { .bridge = bridge->name };
 	const struct ovsdb_client_row **forwards, **leases;
-	struct item *item = find_item(segments, &row->uuid);
+	struct segment_item *item = find_item(segments, &row->uuid);
 
 	if (ref->n)
 		rows.segment = ovsdb_client_find(
@@ -171,12 +161,12 @@ void db_segments_read(struct db_segments *segments,
 	free(forwards);
 }
 
-/* --- among others ----------------------------------------------------------
+/* --- those that are gone ----------------------------------------------------
  */
 
 static void sweep(struct db_segments *segments)
 {
-	struct item **p = &segments->items, *item;
+	struct segment_item **p = &segments->items, *item;
 
 	while ((item = *p)) {
 		if (item->seen) {
@@ -190,124 +180,11 @@ static void sweep(struct db_segments *segments)
 	}
 }
 
-/* The same error as it has? Either may be NULL. */
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
-static bool same_errors(const struct cfg_segment *config,
-			const struct segment_check *check)
-{
-	if (!same_text(config->error, check->error))
-		return false;
-	for (size_t i = 0; i < config->n_forwards; i++)
-		if (!same_text(config->forwards[i].error,
-			       check->forward_errors[i]))
-			return false;
-	return true;
-}
-
-static const char *forward_error_before(const struct cfg_segment *before,
-					const struct uuid *uuid)
-{
-	for (size_t i = 0; before && i < before->n_forwards; i++)
-		if (uuid_equals(&before->forwards[i].uuid, uuid))
-			return before->forwards[i].error;
-	return NULL;
-}
-
-/* The segment's own error is logged with whatever else it suffers from. */
-static void log_forward_errors(const struct cfg_segment *now,
-			       const struct cfg_segment *before)
-{
-	for (size_t i = 0; i < now->n_forwards && !now->error; i++) {
-		const struct cfg_forward *f = &now->forwards[i];
-
-		if (f->error && !same_text(f->error, forward_error_before(
-							     before, &f->uuid)))
-			log_warn("segment %s: forward of %s port %u: %s",
-				 now->name, f->udp ? "udp" : "tcp",
-				 f->outside_lo, f->error);
-	}
-}
-
-/* Another value for the item: what it makes up follows. */
-static void set_config(struct item *item, struct cfg_segment *config)
-{
-	log_forward_errors(config, item->config);
-	cfg_segment_unref(item->config);
-	item->config = config;
-	config_segment_ports_unref(&item->ports);
-	config_segment_ports(config, &item->ports);
-}
-
-static bool is_of(const struct cfg_segment *config,
-		  const struct cfg_segment *read)
-{
-	return config && (config == read || config->base == read);
-}
-
-static bool has_errors(const struct segment_check *check)
-{
-	for (size_t i = 0; i < check->segment->n_forwards; i++)
-		if (check->forward_errors[i])
-			return true;
-	return check->error;
-}
-
-static void take_over(struct item *item, const struct segment_check *check)
-{
-	if (is_of(item->config, item->read) && same_errors(item->config, check))
-		return;
-	set_config(item, has_errors(check)
-				 ? cfg_segment_derive(item->read, check->error,
-						      check->forward_errors)
-				 : cfg_segment_ref(item->read));
-}
-
-static void compare_all(struct db_segments *segments,
-			const struct cfg_switch *config)
-{
-	struct segment_check *checks;
-	struct item *item;
-	size_t n = 0, i = 0;
-
-	for (item = segments->items; item; item = item->next)
-		n++;
-	checks = xcalloc(n, sizeof(*checks));
-	for (item = segments->items; item; item = item->next, i++) {
-		checks[i].segment = item->read;
-		checks[i].before = item->config;
-	}
-	config_check_segments(checks, n, config);
-	for (item = segments->items, i = 0; item; item = item->next, i++) {
-		take_over(item, &checks[i]);
-		segment_check_fini(&checks[i]);
-	}
-	free(checks);
-}
-
-/*
- * Whether what they are compared with may have changed: rows have; or one was
- * refused, which may be for the host's routes; or the bridges are others.
- */
-static bool must_compare(const struct db_segments *segments,
-			 const struct cfg_switch *config)
-{
-	const struct item *item;
-
-	for (item = segments->items; item; item = item->next)
-		if (item->config != item->read ||
-		    !config_segment_has_bridges(item->read, config))
-			return true;
-	return segments->changed;
-}
-
 bool db_segments_have_refused(const struct db_segments *segments)
 {
-	for (const struct item *i = segments->items; i; i = i->next)
-		if (i->config && i->config->error && !i->read->error)
+	for (const struct segment_item *i = segments->items; i; i = i->next)
+		if (i->config && (i->config->error || i->config->refused) &&
+		    !i->read->error)
 			return true;
 	return false;
 }
@@ -315,11 +192,13 @@ bool db_segments_have_refused(const struct db_segments *segments)
 /* --- what they make up -----------------------------------------------------
  */
 
+/* One of a row's. */
 static struct cfg_bridge *find_bridge(const struct cfg_switch *config,
 				      const char *name)
 {
 	for (size_t i = 0; i < config->n_bridges; i++)
-		if (!strcmp(config->bridges[i]->name, name))
+		if (!config->bridges[i]->made_up &&
+		    !strcmp(config->bridges[i]->name, name))
 			return config->bridges[i];
 	return NULL;
 }
@@ -333,7 +212,8 @@ static void add_port(struct cfg_bridge *bridge, const struct cfg_port *port)
 	bridge->ports[bridge->n_ports++] = cfg_port_ref(port);
 }
 
-static void add_to_tree(const struct item *item, struct cfg_switch *config)
+static void add_to_tree(const struct segment_item *item,
+			struct cfg_switch *config)
 {
 	struct cfg_bridge *own = find_bridge(config, item->config->name);
 
@@ -357,9 +237,7 @@ static void add_to_tree(const struct item *item, struct cfg_switch *config)
 void db_segments_finish(struct db_segments *segments, struct cfg_switch *config)
 {
 	sweep(segments);
-	if (must_compare(segments, config))
-		compare_all(segments, config);
-	segments->changed = false;
-	for (struct item *i = segments->items; i; i = i->next)
+	db_segments_compare(segments, config);
+	for (struct segment_item *i = segments->items; i; i = i->next)
 		add_to_tree(i, config);
 }

@@ -1,7 +1,8 @@
 /*
  * The segments of a configuration as the client's replica has it: reads them
- * when their rows change, looks for those that cannot be together, and adds to
- * the tree what they make up. A part of db_view.c.
+ * when their rows change, looks for those that cannot be together
+ * (db_segments_compare.c), and adds to the tree what they make up. A part of
+ * db_view.c.
  */
 #ifndef VSWD_DB_SEGMENTS_H
 #define VSWD_DB_SEGMENTS_H

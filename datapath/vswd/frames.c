@@ -92,6 +92,7 @@ static void dispatch(struct frames *f, struct vport *v,
 			f->client->receive(v, r);
 		break;
 	case PUNT_GATEWAY:
+	case PUNT_GATEWAY_LINK:
 		segments_receive(f->vs, v, r);
 		break;
 	case N_PUNT_KINDS:

@@ -5,37 +5,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/net_text.h"
+#include "packet/packet.h"
+
 bool net_text_ip4(const char *text, uint32_t *ip)
 {
-	struct in_addr in;
+	struct net_addr addr;
 
-	if (inet_pton(AF_INET, text, &in) != 1)
+	if (!net_addr_parse(&addr, text, 4))
 		return false;
-	*ip = ntohl(in.s_addr);
+	*ip = load_be32(addr.bytes);
 	return true;
 }
 
 bool net_text_ip6(const char *text, uint8_t ip[16])
 {
-	uint8_t bytes[16];
+	struct net_addr addr;
 
-	if (inet_pton(AF_INET6, text, bytes) != 1)
+	if (!net_addr_parse(&addr, text, 6))
 		return false;
-	memcpy(ip, bytes, 16);
+	memcpy(ip, addr.bytes, 16);
 	return true;
 }
 
 bool net_text_ip(const char *text, struct ip_address *ip)
 {
-	uint8_t bytes[16];
-	uint32_t ip4;
+	struct net_addr addr;
 
-	if (net_text_ip4(text, &ip4))
-		*ip = ip_address_v4(ip4);
-	else if (net_text_ip6(text, bytes))
-		*ip = ip_address_of(bytes, 16);
-	else
+	if (!net_addr_parse(&addr, text, 0))
 		return false;
+	*ip = ip_address_of(addr.bytes, addr.version == 4 ? 4 : 16);
 	return true;
 }
 
@@ -55,77 +54,42 @@ bool net_text_number(const char *text, uint64_t min, uint64_t max,
 	return true;
 }
 
-/* "ADDRESS/LENGTH" apart, the address into buf; NULL: it is not that. */
-static const char *cut_prefix(const char *text, char buf[INET6_ADDRSTRLEN])
-{
-	const char *slash = strchr(text, '/');
-
-	if (!slash || slash - text >= INET6_ADDRSTRLEN)
-		return NULL;
-	memcpy(buf, text, slash - text);
-	buf[slash - text] = '\0';
-	return slash + 1;
-}
-
 bool net_text_prefix4(const char *text, uint32_t *ip, uint8_t *len)
 {
-	char address[INET6_ADDRSTRLEN];
-	const char *rest = cut_prefix(text, address);
-	uint64_t number;
+	struct net_prefix prefix;
 
-	if (!rest || !net_text_number(rest, 0, 32, &number) ||
-	    !net_text_ip4(address, ip))
+	if (!net_prefix_parse(&prefix, text, 4))
 		return false;
-	*len = number;
+	*ip = load_be32(prefix.addr.bytes);
+	*len = prefix.len;
 	return true;
 }
 
 bool net_text_prefix6(const char *text, uint8_t ip[16], uint8_t *len)
 {
-	char address[INET6_ADDRSTRLEN];
-	const char *rest = cut_prefix(text, address);
-	uint64_t number;
+	struct net_prefix prefix;
 
-	if (!rest || !net_text_number(rest, 0, 128, &number) ||
-	    !net_text_ip6(address, ip))
+	if (!net_prefix_parse(&prefix, text, 6))
 		return false;
-	*len = number;
+	memcpy(ip, prefix.addr.bytes, 16);
+	*len = prefix.len;
 	return true;
 }
 
 bool net_text_range4(const char *text, uint32_t *first, uint32_t *last)
 {
-	const char *dash = strchr(text, '-');
-	char address[INET_ADDRSTRLEN];
-	uint32_t a, b;
+	struct net_range range;
 
-	if (!dash) {
-		if (!net_text_ip4(text, first))
-			return false;
-		*last = *first;
-		return true;
-	}
-	if (dash - text >= INET_ADDRSTRLEN)
+	if (!net_range_parse(&range, text, 4))
 		return false;
-	memcpy(address, text, dash - text);
-	address[dash - text] = '\0';
-	if (!net_text_ip4(address, &a) || !net_text_ip4(dash + 1, &b) || a > b)
-		return false;
-	*first = a;
-	*last = b;
+	*first = load_be32(range.first.bytes);
+	*last = load_be32(range.last.bytes);
 	return true;
 }
 
 bool net_text_is_label(const char *text)
 {
-	size_t n = strlen(text);
-
-	if (!n || n > 63 || text[0] == '-' || text[n - 1] == '-')
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (!isalnum((unsigned char)text[i]) && text[i] != '-')
-			return false;
-	return true;
+	return net_is_label(text, strlen(text));
 }
 
 bool ip4_is_unicast(uint32_t ip)

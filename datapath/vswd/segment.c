@@ -1,7 +1,7 @@
 /*
  * The life of segments: each bridge that has one gets a gateway, which is made
  * of parts (segment.h). This file makes and ends them as the configuration
- * says, gives each its time, and hands packets from workers to them.
+ * says, and gives each its time.
  *
  * What workers do with packets is the struct router, which belongs to a
  * snapshot and is made with it (segment_router.c). What it points to and is not
@@ -17,8 +17,8 @@
 #include <sys/random.h>
 
 #include "base/log.h"
-#include "vswd/frames.h"
 #include "vswd/segment_rows.h"
+#include "vswd/segment_upkeep.h"
 #include "vswd/vbond.h"
 
 LOG_MODULE(segment);
@@ -75,12 +75,17 @@ bool segments_have_gateway(const struct vswitch *vs)
 	return false;
 }
 
-/* What the configuration itself has, its reader has said. */
+/* Takes over the text. */
 static void set_fault(struct segment *seg, char *error)
 {
-	if (error && !seg->config->error &&
-	    (!seg->error || strcmp(error, seg->error)))
+	if (error ? seg->error && !strcmp(error, seg->error) : !seg->error) {
+		free(error);
+		return;
+	}
+	if (error)
 		log_warn("segment %s: %s", seg->config->name, error);
+	else if (seg->error)
+		log_info("segment %s: works again", seg->config->name);
 	free(seg->error);
 	seg->error = error;
 	segment_mark_dirty(seg);
@@ -95,39 +100,6 @@ const char *segment_fault(const struct segment *seg)
 	if (!fault && seg->nat)
 		fault = segment_nat_error(seg->nat);
 	return fault;
-}
-
-/* --- static FDB entries of the gateway's addresses -------------------------
- */
-
-static fdb_key station_key(const struct vport *v)
-{
-	const struct vlan_config *vlan = &v->config->vlan;
-
-	return fdb_make_key(v->interface->mac,
-			    vlan->mode == VLAN_ACCESS ? vlan->tag : 0);
-}
-
-/* No machine draws the gateway's frames to itself by sending as it. */
-static void set_station(struct segment *seg, enum router_side side)
-{
-	struct segment_station *now = &seg->stations[side];
-	const struct vport *v = seg->ports[side];
-	struct segment_station next = { 0 };
-
-	if (v && v->number) {
-		next.bridge = v->bridge;
-		next.key = station_key(v);
-		next.number = v->number;
-	}
-	if (now->bridge && (now->bridge != next.bridge || now->key != next.key))
-		fdb_delete(now->bridge->fdb, now->key);
-	*now = next;
-	if (next.bridge &&
-	    fdb_add_static(next.bridge->fdb, next.key, next.number))
-		log_warn_limited("segment %s: no room for a static entry of "
-				 "its gateway in the MAC table of bridge %s",
-				 seg->config->name, next.bridge->name);
 }
 
 /* --- parts -----------------------------------------------------------------
@@ -305,8 +277,7 @@ static void doom(struct segment **at, bool save)
 	drop_parts(seg, 0, save);
 	memset(seg->ports, 0, sizeof(seg->ports));
 	seg->hostnet = NULL;
-	for (int i = 0; i < ROUTER_N_SIDES; i++)
-		set_station(seg, i);
+	segment_set_stations(seg);
 	event_free(seg->timer);
 	seg->timer = NULL;
 	*at = seg->next;
@@ -386,8 +357,22 @@ static void find_ports(struct segment *seg)
 	seg->ports[ROUTER_OUTSIDE] = own_port(seg, "out", "gateway");
 	seg->ports[ROUTER_HOST] = own_port(seg, "hgw", "gateway");
 	seg->hostnet = own_port(seg, "host", "hostnet");
-	for (int i = 0; i < ROUTER_N_SIDES; i++)
-		set_station(seg, i);
+	segment_set_stations(seg);
+}
+
+static char *find_uplink_fault(const struct segment *seg)
+{
+	const char *bridge = seg->config->uplink.bridge;
+	const struct bridge *b = vswitch_find_bridge(seg->vs, bridge);
+
+	if (b && b->seen && !b->config->made_up)
+		return xasprintf("there is no way outside: another interface "
+				 "has the name %s.out, which it needs",
+				 seg->config->name);
+	return xasprintf("there is no way outside: outside is \"%s\", and "
+			 "there is no such bridge; add one with the uplink's "
+			 "device, or set outside to host",
+			 bridge);
 }
 
 static char *find_fault(const struct segment *seg, unsigned parts)
@@ -396,15 +381,15 @@ static char *find_fault(const struct segment *seg, unsigned parts)
 
 	if (seg->config->error)
 		return xstrdup(seg->config->error);
+	if (seg->config->refused)
+		return xasprintf("%s; its former settings are in force",
+				 seg->config->refused);
 	if (parts && !seg->ports[ROUTER_INSIDE])
 		return xasprintf("there is no gateway: another interface has "
 				 "the name %s.gw, which it needs",
 				 name);
 	if (parts & PART_UPLINK && !seg->ports[ROUTER_OUTSIDE])
-		return xasprintf("there is no way outside: bridge %s is not "
-				 "there, or another interface has the name "
-				 "%s.out",
-				 seg->config->uplink.bridge, name);
+		return find_uplink_fault(seg);
 	return NULL;
 }
 
@@ -416,13 +401,18 @@ static void configure(struct segment *seg, struct bridge *b)
 
 	seg->bridge = b;
 	find_ports(seg);
-	if (seg->configured && cfg_segment_equals(old, next))
-		return; /* what the parts point to stays */
+	if (seg->configured && cfg_segment_equals(old, next)) {
+		/* What the parts point to stays; the uplink's bridge may not.
+		 */
+		set_fault(seg, find_fault(seg, parts));
+		return;
+	}
 	seg->configured = true;
 	seg->config = cfg_segment_ref(next);
 	make_parts(seg, parts);
 	cfg_segment_unref(old);
 	set_fault(seg, find_fault(seg, parts));
+	segment_mark_dirty(seg);
 	seg->vs->changed = true;
 	segment_arm(seg);
 }
@@ -479,134 +469,6 @@ void segments_published(struct vswitch *vs)
 	}
 }
 
-/* --- packets ---------------------------------------------------------------
- */
-
-/* The number of the port of the segment's bridge that it came by. */
-static uint16_t number_of(const struct vport *port, const struct vport *v,
-			  uint64_t mac)
-{
-	if (v->bridge == port->bridge)
-		return v->number;
-	/* By a patch port: the one that the sender is behind. */
-	return fdb_lookup(port->bridge->fdb,
-			  fdb_make_key(mac, station_key(port) >> 48 & 0xfff));
-}
-
-static void dispatch(struct segment *seg, const struct segment_packet *packet)
-{
-	switch ((enum router_what)packet->note.what) {
-	case ROUTER_LOCAL:
-		if (packet->note.in == ROUTER_INSIDE && seg->services)
-			segment_services_receive(seg->services, packet);
-		else if (packet->note.in == ROUTER_OUTSIDE && seg->uplink)
-			segment_uplink_receive(seg->uplink, packet);
-		break;
-	case ROUTER_RESOLVE:
-		segment_hold(seg, packet);
-		break;
-	case ROUTER_ERROR:
-		segment_error_send(seg, packet);
-		break;
-	}
-}
-
-void segments_receive(struct vswitch *vs, struct vport *v,
-		      const struct punt_record *record)
-{
-	struct segment_packet packet = {
-		.frame = record->data,
-		.len = record->len,
-	};
-	struct segment *seg = vs->segments;
-	const struct vport *port;
-
-	_Static_assert(sizeof(packet.note) == sizeof(record->note),
-		       "a note goes as one word");
-	while (seg && seg->id != record->gateway)
-		seg = seg->next;
-	memcpy(&packet.note, &record->note, sizeof(packet.note));
-	if (!seg || packet.len < ETH_HEADER_LEN ||
-	    packet.note.in >= ROUTER_N_SIDES ||
-	    packet.note.side >= ROUTER_N_SIDES)
-		return;
-	port = seg->ports[packet.note.in];
-	if (!port)
-		return;
-	packet.client.mac = load_mac(packet.frame + 6);
-	packet.client.port = number_of(port, v, packet.client.mac);
-	dispatch(seg, &packet);
-	segment_arm(seg);
-}
-
-void segment_send(struct segment *seg, enum router_side side, const void *frame,
-		  size_t len)
-{
-	struct vport *v = seg->ports[side];
-
-	if (v)
-		frames_inject(seg->vs, v, frame, len);
-}
-
-void segments_port_gone(struct vswitch *vs, const struct vport *v)
-{
-	for (struct segment *seg = vs->segments; seg; seg = seg->next)
-		if (seg->bridge == v->bridge && seg->services && v->number)
-			segment_services_port_gone(seg->services, v->number);
-}
-
-/* --- once a second ---------------------------------------------------------
- */
-
-/* What workers send to is asked for again before it is stale. */
-static void refresh_inside(const uint8_t *ip, unsigned len, void *arg)
-{
-	const struct ip_address address = ip_address_of(ip, len);
-	struct segment *seg = arg;
-	uint64_t mac;
-
-	segment_services_resolve(seg->services, &address, UINT32_MAX, &mac);
-}
-
-static void refresh_outside(const uint8_t *ip, unsigned len, void *arg)
-{
-	const struct ip_address address = ip_address_of(ip, len);
-	struct segment *seg = arg;
-	uint64_t mac;
-
-	segment_uplink_resolve(seg->uplink, &address, UINT32_MAX, &mac);
-}
-
-/* Has the gateway sent anything by that side since it was last asked? */
-static bool has_traffic(struct segment *seg, enum router_side side)
-{
-	const struct vport *v = seg->ports[side];
-	struct port_counters c;
-	uint64_t before = seg->traffic[side];
-
-	if (!v || !v->port)
-		return false;
-	port_get_counters(v->port, &c);
-	seg->traffic[side] = c.rx_packets;
-	return seg->traffic[side] != before;
-}
-
-void segments_tick(struct vswitch *vs)
-{
-	for (struct segment *seg = vs->segments; seg; seg = seg->next) {
-		/* By hand, somebody may have removed one. */
-		for (int i = 0; i < ROUTER_N_SIDES; i++)
-			set_station(seg, i);
-		if (seg->services && has_traffic(seg, ROUTER_INSIDE))
-			neighbor_table_take_used(seg->neighbors[ROUTER_INSIDE],
-						 refresh_inside, seg);
-		if (seg->uplink && has_traffic(seg, ROUTER_OUTSIDE))
-			neighbor_table_take_used(seg->neighbors[ROUTER_OUTSIDE],
-						 refresh_outside, seg);
-		segment_arm(seg);
-	}
-}
-
 /* --- for the parts ---------------------------------------------------------
  */
 
@@ -635,4 +497,11 @@ void segment_mark_dirty(struct segment *seg)
 {
 	seg->dirty = true;
 	wake(seg->vs);
+}
+
+void segments_port_gone(struct vswitch *vs, const struct vport *v)
+{
+	for (struct segment *seg = vs->segments; seg; seg = seg->next)
+		if (seg->bridge == v->bridge && seg->services && v->number)
+			segment_services_port_gone(seg->services, v->number);
 }

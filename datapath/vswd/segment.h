@@ -4,6 +4,8 @@
  * other by this header only. Control thread, but for what workers do by the
  * struct router (router/router.h).
  *
+ *	segment_packets.c   between workers and the parts
+ *	segment_upkeep.c    once a second: neighbors in use, own FDB entries
  *	segment_services.c  ARP, neighbor discovery, pings, DHCP, DHCPv6
  *	segment_leases.c    leases in the database
  *	segment_rows.c	    what else the database is told

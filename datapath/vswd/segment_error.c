@@ -280,11 +280,12 @@ void segment_error_send(struct segment *seg,
 }
 
 /*
- * An error about a packet as the NAT has made it, on its way back inside: to
- * the machine that sent it, about what it sent (RFC 5508 REQ-4). Its new
- * length; 0: the NAT knows nothing of such a packet.
+ * An error about a packet as the NAT has made it, on its way back to where that
+ * came from: to the machine that sent it, about what it sent (RFC 5508 REQ-4,
+ * REQ-5). Its new length; 0: the NAT knows nothing of such a packet.
  */
-static size_t translate_back(struct segment *seg, uint8_t *room, size_t len)
+static size_t translate_back(struct segment *seg, bool outwards, uint8_t *room,
+			     size_t len)
 {
 	struct nat *nat = segment_nat_engine(seg->nat);
 	struct packet p, *const packets[] = { &p };
@@ -296,7 +297,10 @@ static size_t translate_back(struct segment *seg, uint8_t *room, size_t len)
 	packet_init(&p, room, len);
 	packet_pull_first(&p);
 	nat_enter(nat, 0, vswitch_now_ms());
-	nat_inbound(nat, 0, packets, 1, &result);
+	if (outwards)
+		nat_outbound(nat, 0, packets, 1, &result);
+	else
+		nat_inbound(nat, 0, packets, 1, &result);
 	len = 0;
 	if (result.verdict == NAT_FORWARD)
 		len = packet_read(&p, 0, translated, sizeof(translated));
@@ -310,8 +314,9 @@ static bool is_translated(const struct segment *seg,
 {
 	bool v6 = packet->frame[ETH_HEADER_LEN] >> 4 == 6;
 
-	return seg->nat && packet->note.side == ROUTER_OUTSIDE &&
-	       (!v6 || seg->config->nat6);
+	return seg->nat && (!v6 || seg->config->nat6) &&
+	       (packet->note.side == ROUTER_OUTSIDE ||
+		packet->note.in == ROUTER_OUTSIDE);
 }
 
 void segment_error_unreached(struct segment *seg,
@@ -322,7 +327,8 @@ void segment_error_unreached(struct segment *seg,
 	size_t len = segment_error_build(packet, &from, room);
 
 	if (len && is_translated(seg, packet))
-		len = translate_back(seg, room, len);
+		len = translate_back(seg, packet->note.in == ROUTER_OUTSIDE,
+				     room, len);
 	if (len && segment_error_allowed(seg, packet->client.port))
 		segment_send_ip(seg, room, len);
 }

@@ -135,10 +135,7 @@ static void send_to(struct segment *seg, const struct segment_packet *packet,
 	segment_send(seg, packet->note.side, frame, packet->len);
 }
 
-/*
- * Who sent it is told; but what the gateway itself sent is nobody's, and what
- * came from outside to a forwarded port seems to be for a machine that is down.
- */
+/* Who sent it is told; but what the gateway itself sent is nobody's. */
 static void tell_unreachable(struct segment *seg,
 			     const struct segment_packet *packet)
 {
@@ -147,8 +144,6 @@ static void tell_unreachable(struct segment *seg,
 
 	count_drop(seg, packet, DROP_HOLD_UNREACHED);
 	if (packet->note.in == packet->note.side)
-		return;
-	if (seg->nat && packet->note.in == ROUTER_OUTSIDE)
 		return;
 	about.note.icmp_type = v6 ? 1 : 3; /* unreachable: */
 	about.note.icmp_code = v6 ? 3 : 1; /* address, host */
@@ -206,19 +201,27 @@ void segment_hold(struct segment *seg, const struct segment_packet *packet)
 	segment_hold_for(seg, packet, &next_hop);
 }
 
+/*
+ * All of them are taken out first: what is sent because of one may be held in
+ * its turn, and take the place of any that are still there.
+ */
 void segment_hold_resolved(struct segment *seg, enum router_side side,
 			   const struct ip_address *next_hop, uint64_t mac)
 {
 	struct held **at = seg->holds ? &seg->holds->oldest : NULL;
+	struct held *taken = NULL, **end = &taken, *h;
 
 	while (at && *at) {
-		struct held *h;
-
 		if (!same_hop(*at, side, next_hop)) {
 			at = &(*at)->next;
 			continue;
 		}
-		h = take(seg->holds, at);
+		*end = take(seg->holds, at);
+		end = &(*end)->next;
+	}
+	*end = NULL;
+	while ((h = taken)) {
+		taken = h->next;
 		if (mac)
 			send_to(seg, &h->packet, mac);
 		else

@@ -292,7 +292,7 @@ void segment_nat_run(struct segment_nat *nat, uint64_t now_ms)
 		return;
 	nat->next_ms = now_ms + EACH_MS;
 	if (nat->saved)
-		segment_nat_take_up(nat, now_ms);
+		segment_nat_age_saved(nat, now_ms);
 	if (!nat->engine)
 		return;
 	age(nat, now_ms);

@@ -47,8 +47,10 @@ void segment_nat_free_forwards(struct segment_nat *nat);
 void segment_nat_save(const struct segment_nat *nat, uint64_t now_ms);
 /* Reads that file, which is gone then. */
 void segment_nat_read_saved(struct segment_nat *nat);
-/* Takes up what was saved, as far as there are addresses for it. */
+/* There are other addresses: takes up what was saved of them. */
 void segment_nat_take_up(struct segment_nat *nat, uint64_t now_ms);
+/* Once a second: it is kept for late addresses, but not for long. */
+void segment_nat_age_saved(struct segment_nat *nat, uint64_t now_ms);
 /* Sessions of one engine for the other, in memory. */
 void segment_nat_carry_over(struct segment_nat *nat, struct nat *from,
 			    struct nat *to, uint64_t now_ms);

@@ -99,20 +99,20 @@ static void forget_saved(struct segment_nat *nat)
 	nat->saved = NULL;
 }
 
+void segment_nat_age_saved(struct segment_nat *nat, uint64_t now_ms)
+{
+	if (!nat->saved_until_ms)
+		nat->saved_until_ms = now_ms + KEEP_MS;
+	else if (now_ms >= nat->saved_until_ms)
+		forget_saved(nat);
+}
+
 void segment_nat_take_up(struct segment_nat *nat, uint64_t now_ms)
 {
 	char *why = NULL;
 	int64_t n;
 
-	if (!nat->saved || !nat->engine)
-		return;
-	if (!nat->saved_until_ms)
-		nat->saved_until_ms = now_ms + KEEP_MS;
-	if (now_ms >= nat->saved_until_ms) {
-		forget_saved(nat);
-		return;
-	}
-	if (!nat->n_outside)
+	if (!nat->saved || !nat->engine || !nat->n_outside)
 		return;
 	n = nat_load(nat->engine, now_ms, nat->saved_age_ms, nat->saved,
 		     nat->saved_len, &why);

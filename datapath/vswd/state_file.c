@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "packet/crc32c.h"
 
 #define VERSION 1
@@ -43,20 +44,6 @@ static uint64_t wall_ms(void)
 	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
 }
 
-static int make_directory(const char *path)
-{
-	char *directory = xstrdup(path), *slash = strrchr(directory, '/');
-	int error = 0;
-
-	if (slash && slash != directory) {
-		*slash = '\0';
-		if (mkdir(directory, 0700) && errno != EEXIST)
-			error = -errno;
-	}
-	free(directory);
-	return error;
-}
-
 static int write_all(int fd, const uint8_t *data, size_t len)
 {
 	while (len) {
@@ -77,7 +64,7 @@ int state_file_create(const char *path, const char *kind,
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	char *beside = xasprintf("%s.new", path);
-	int error = make_directory(path), fd;
+	int error = directory_make_for(path), fd;
 	struct state_writer *w;
 
 	unlink(beside); /* of a stop that was cut short */

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """make bench: measures vswd beside the kernel's bridge and Open vSwitch, guest
 to guest beside Open vSwitch on DPDK, the speed of copies that bounds it, the
-pipeline's instructions, the FDB, the control side and bonds; prints tables and
-writes build/bench.json. Absolute figures are this machine's; look at the ratios."""
+pipeline's instructions, the FDB, the control side, bonds and address
+translation; prints tables and writes build/bench.json. Absolute figures are this machine's; look at the ratios."""
 
 import argparse
 import json
@@ -12,6 +12,7 @@ import sys
 
 import bond
 import control
+import nat
 import side_by_side
 import vhost
 from lab import BUILD, ROOT
@@ -71,7 +72,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=["traffic", "vhost", "copy",
                                            "instructions", "fdb", "control",
-                                           "bond"])
+                                           "bond", "nat"])
     args = parser.parse_args()
     parts = [
         ("traffic", lambda: side_by_side.measure(args.rounds),
@@ -82,6 +83,7 @@ def main():
         ("fdb", fdb, report_fdb),
         ("control", control.measure, control.report),
         ("bond", bond.measure, bond.report),
+        ("nat", lambda: nat.measure(args.rounds), nat.report),
     ]
     result = {}
     for name, measure, report in parts:

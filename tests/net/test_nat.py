@@ -4,7 +4,8 @@ import socket
 import threading
 
 from lib.nat import (Capture, Echo, GATEWAY, NatLab, OUTSIDE, PROVIDER, SERVER,
-                     STATIC, no_offload, says, tcp_socket, udp_socket)
+                     STATIC, is_refused, no_offload, says, tcp_socket,
+                     udp_socket)
 from lib.netns import wait_until
 from lib.testing import contains, equal, test
 from lib.traffic import tcp_transfer
@@ -113,17 +114,7 @@ def _(lab):
     nat = NatLab(lab, *STATIC)
     nat.clients[0].must_ping(SERVER)
     sock = udp_socket(nat.clients[0], SERVER, 9)
-    refused = False
-    for _ in range(3):
-        try:
-            sock.send(b"x")
-            sock.recv(1)
-        except ConnectionRefusedError:
-            refused = True
-            break
-        except socket.timeout:
-            pass
-    assert refused, "the port is closed, which nobody says"
+    assert is_refused(sock), "the port is closed, which nobody says"
     try:
         tcp_socket(nat.clients[0], SERVER, 9)
         raise AssertionError("a closed port was open")

@@ -1,8 +1,11 @@
 """Port forwards through a segment's NAT, and what a person sees and ends."""
+import errno
+import select
 import socket
+import time
 
-from lib.nat import (Echo, NatLab, OUTSIDE, SERVER, STATIC, says, tcp_socket,
-                     udp_socket)
+from lib.nat import (Capture, Echo, NatLab, OUTSIDE, SERVER, STATIC,
+                     is_refused, says, tcp_socket, udp_socket)
 from lib.netns import CommandFailed, wait_until
 from lib.testing import contains, equal, test
 
@@ -135,25 +138,51 @@ def _(lab):
     nat = NatLab(lab, *STATIC)
     nat.clients[0].must_ping(SERVER)
     sock = udp_socket(nat.server, OUTSIDE, 1234)
-    refused = False
-    for _ in range(3):
-        try:
-            sock.send(b"x")
-            sock.recv(1)
-        except ConnectionRefusedError:
-            refused = True
-            break
-        except socket.timeout:
-            pass
-    assert refused, "no port unreachable"
+    assert is_refused(sock), "no port unreachable"
     # RFC 5382 REQ-4: a SYN is answered after 6 s, not at once
+    with nat.server.namespace.entered():
+        sock = socket.socket()
+    sock.setblocking(False)
+    started = time.monotonic()
+    equal(sock.connect_ex((OUTSIDE, 1234)), errno.EINPROGRESS, "connect")
+    assert select.select([], [sock], [], 30)[1], "never answered"
+    assert time.monotonic() - started > 5, "answered at once"
+    equal(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR),
+          errno.ECONNREFUSED, "the answer")
+
+
+def refused_by(host, port):
+    """What a connection to a forward of the gateway ends with: errno."""
     try:
-        tcp_socket(nat.server, OUTSIDE, 1234, timeout=2)
-        raise AssertionError("connected")
-    except socket.timeout:
-        pass
-    try:
-        tcp_socket(nat.server, OUTSIDE, 1234, timeout=30)
-        raise AssertionError("connected")
-    except OSError as error:
-        assert not isinstance(error, socket.timeout), "never answered"
+        with tcp_socket(host, OUTSIDE, port, timeout=30):
+            return 0
+    except OSError as e:
+        return e.errno
+
+
+@test("who asks for a machine that is down is told so, and not each time",
+      only="vsw")
+def _(lab):
+    nat = NatLab(lab, *STATIC)
+    nat.clients[0].must_ping(SERVER)
+    nat.ctl("add-forward", "lab", "tcp", "2222", "10.20.0.99:22", "--",
+            "add-forward", "lab", "udp", "53", "10.20.0.99:53")
+    capture = Capture(lab, nat.server)
+    equal(refused_by(nat.server, 2222), errno.EHOSTUNREACH, "TCP")
+    with udp_socket(nat.server, OUTSIDE, 53, timeout=30) as sock:
+        for _ in range(400):
+            try:
+                sock.send(b"hello")
+            except OSError as e:
+                equal(e.errno, errno.EHOSTUNREACH, "UDP")
+    capture.stop()
+    # The error, as the outside knows the connection.
+    errors = capture.tshark("icmp.type == 3 and icmp.code == 1", "ip.src",
+                            "ip.dst", "tcp.dstport", "udp.dstport")
+    assert 1 <= len(errors) <= 200, errors
+    for error in errors:
+        words = error.split("\t")
+        contains(words[0], OUTSIDE, "who says so, and quoted")
+        contains(words[1], OUTSIDE, "quoted")
+        assert "10.20.0." not in error, error
+    equal(capture.tshark("icmp.checksum.status == 0"), [], "bad checksums")

@@ -1,5 +1,6 @@
 """A segment's NAT over the end of the daemon: clean, and by kill -9."""
 import os
+import time
 
 from lib.nat import (DhcpServer, Echo, NatLab, OUTSIDE, SERVER, STATIC, says,
                      tcp_socket, udp_socket)
@@ -31,6 +32,11 @@ def _(lab):
     equal(after, before, "sessions, by their outside ports")
     assert says(sock, b"q" * 20000), "the connection goes on"
     assert says(datagrams), "datagrams as well"
+    # what is ended by hand does not come back with what was saved
+    lab.switch.app("nat/flush", "lab", "tcp")
+    equal(nat.sessions("tcp"), [], "flushed")
+    time.sleep(2.5)
+    equal(nat.sessions("tcp"), [], "flushed for good")
     assert not os.path.exists(lab.switch.path("nat/lab.sessions")), \
         "what was read is gone"
 

@@ -131,6 +131,9 @@ def _(lab):
             ("set Segment lab subnet=10.20.0.0/33", "NETWORK/LENGTH"),
             ("set Segment lab name=other", "name=lab")):
         refused(ctl, line, *words)
+    ctl("add-segment", "deep", "nat", "10.25.0.0/24", "outside=lab")
+    refused(ctl, "set-segment lab outside=deep", "leads back to lab")
+    refused(ctl, "set-segment lab outside=lab", "outside of itself")
     contains(ctl("add-segment", "x", "nat", "10.21.0.0/24", "outside-tag=5",
                  check=False).stderr, "warning: segment x: outside-tag",
              "what has no effect")

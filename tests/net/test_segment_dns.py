@@ -1,5 +1,6 @@
 """Names of a segment's machines, and the host's resolvers through its gateway.
 """
+import errno
 import os
 import socket
 import struct
@@ -298,3 +299,9 @@ def _(lab):
               "the gateway")
         equal(vm.short("-x", "fd20::1", server="fd20::1"), "gateway.lab.",
               "reverse")
+        # By TCP it is refused at once, and not left to time out.
+        with vm.host.namespace.entered():
+            sock = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        with sock:
+            sock.settimeout(60)
+            equal(sock.connect_ex(("fd20::1", 53)), errno.ECONNREFUSED, "TCP")

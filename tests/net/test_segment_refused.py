@@ -3,6 +3,7 @@ vsw-ctl would not write is written by another client."""
 import json
 
 from lib import netns
+from lib.nat import NatLab, SERVER, STATIC
 from lib.netns import wait_until
 from lib.segment_vm import Machine, add_segment, leases
 from lib.testing import contains, equal, test
@@ -82,8 +83,11 @@ def _(lab):
     error_is(lab, "[]", "abe")
 
 
-@test("a setting that makes no sense stops the segment, and says why",
-      only="vsw")
+FORMER = "its former settings are in force"
+
+
+@test("a setting that makes no sense leaves the segment as it was, and it says "
+      "so", only="vsw")
 def _(lab):
     lab.start(monitor=False)
     add_segment(lab)
@@ -92,8 +96,54 @@ def _(lab):
     transact(lab, {"op": "update", "table": "Segment", "where": [],
                    "row": {"options": ["map", [["mtu", "12"]]]}})
     error_is(lab, "it must be a number from 576 to 65520")
+    contains(error(lab), FORMER, "what it does")
     contains(lab.switch.ctl("segment/show", "lab"), "576", "segment/show")
-    lab.switch.ctl("remove", "Segment", "lab", "options", "mtu")
-    error_is(lab, "[]")
     vm.run("ping", "-c", "1", "-W", "5", "10.20.0.1")
+    contains(vm.short("gateway.lab"), "10.20.0.1", "the name service")
     equal(vm.dhclient(), address, "the same address")
+    # Wrong in other ways.
+    insert_segment(lab, "abe", type="internal", subnet="10.21.0.0/24")
+    transact(lab, {"op": "update", "table": "Segment",
+                   "where": [["name", "==", "lab"]],
+                   "row": {"options": ["map", []],
+                           "subnet": "10.21.0.0/15"}})
+    error_is(lab, "bits beyond its length")
+    transact(lab, {"op": "update", "table": "Segment",
+                   "where": [["name", "==", "lab"]],
+                   "row": {"subnet": "10.21.0.0/24"}})
+    error_is(lab, "overlaps that of segment abe")
+    contains(error(lab), FORMER, "what it does")
+    equal(error(lab, "abe"), "[]", "the other's")
+    vm.run("ping", "-c", "1", "-W", "5", "10.20.0.1")
+    lab.switch.ctl("del-br", "abe")
+    error_is(lab, "[]")
+    contains(lab.switch.ctl("segment/show", "lab"), "gateway: 10.21.0.1",
+             "the new subnet is in force")
+    # What has never worked has nothing to go on by.
+    insert_segment(lab, "bad", type="nat", subnet="10.22.0.0/24",
+                   options=["map", [["mtu", "12"]]])
+    error_is(lab, "576", "bad")
+    assert FORMER not in error(lab, "bad"), error(lab, "bad")
+
+
+@test("a segment behind a segment has a way out; a round way has none",
+      only="vsw")
+def _(lab):
+    nat = NatLab(lab, *STATIC)
+    nat.clients[0].must_ping(SERVER)
+    nat.ctl("add-segment", "deep", "nat", "10.21.0.0/24", "outside=lab")
+    vm = Machine(lab, "vm1", bridge="deep")
+    vm.dhclient()
+    wait_until(lambda: vm.host.ping(SERVER), "its way through both")
+    lines = nat.ctl("segment/show", "deep")
+    contains(lines, "10.20.0.", "its outside address is one of lab")
+    # Round: refused by vswd, whoever writes it, and lab goes on.
+    transact(lab, {"op": "update", "table": "Segment",
+                   "where": [["name", "==", "lab"]],
+                   "row": {"outside": "deep"}})
+    error_is(lab, "leads back to lab, as the outside of segment deep")
+    contains(error(lab), FORMER, "what it does")
+    assert vm.host.ping(SERVER), "nothing has changed"
+    nat.clients[0].must_ping(SERVER)
+    nat.set("outside=wan")
+    error_is(lab, "[]")

@@ -191,6 +191,19 @@ struct shot *shoot(struct gw *gw, enum router_side in, struct pkt *k)
 	return shoot_as_is(gw, in, k);
 }
 
+struct shot *shoot_udp(struct pkt *k, struct gw *gw, enum router_side in,
+		       const char *src, const char *dst)
+{
+	pkt_udp(k, src, 1025, dst, 4000);
+	return shoot(gw, in, k);
+}
+
+int gw_teardown(void **state)
+{
+	gw_destroy(*state);
+	return 0;
+}
+
 void assert_sent(const struct shot *s, enum router_side side, uint64_t dst,
 		 uint64_t src)
 {

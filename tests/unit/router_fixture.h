@@ -55,6 +55,7 @@ struct gw *gw_create(bool nat, bool nat6);
 /* After a change of config. */
 void gw_renew(struct gw *gw);
 void gw_destroy(struct gw *gw);
+int gw_teardown(void **state);
 
 void set_macs(struct pkt *k, uint64_t dst, uint64_t src);
 /* After a change of an IPv4 header. */
@@ -68,6 +69,9 @@ void run_router(struct gw *gw, enum router_side in,
 struct shot *shoot(struct gw *gw, enum router_side in, struct pkt *k);
 struct shot *shoot_as_is(struct gw *gw, enum router_side in,
 			 const struct pkt *k);
+/* A datagram to port 4000, into k. */
+struct shot *shoot_udp(struct pkt *k, struct gw *gw, enum router_side in,
+		       const char *src, const char *dst);
 
 /* Of the last shot: */
 void assert_sent(const struct shot *s, enum router_side side, uint64_t dst,

@@ -115,7 +115,7 @@ static void kinds(void **state)
 	s.type = SEGMENT_NAT;
 	s.outside = OUTSIDE_BRIDGE;
 	s.uplink.bridge = (char *)"br-ext";
-	expect(&s, NULL, "198.18.4.0/24", "eth0", "no such bridge");
+	expect(&s, NULL, "198.18.4.0/24", "eth0", NULL);
 }
 
 /* The results do not depend on the order. */

@@ -305,6 +305,41 @@ static void test_subnets(void **state)
 	refused(NAT(.subnet6 = "fd30::/64"), "fd30::/64");
 }
 
+/* The others' outsides; whether lab may have `outside`. */
+static char *check_among(const char *outside, const char *a, const char *b)
+{
+	const struct segment_plan others[] = {
+		{ .name = "a",
+		  .type = "nat",
+		  .subnet = "10.21.0.0/24",
+		  .outside = a },
+		{ .name = "b",
+		  .type = "nat",
+		  .subnet = "10.22.0.0/24",
+		  .outside = b },
+	};
+
+	return segment_plan_check(NAT(.outside = outside), others, 2);
+}
+
+static void test_behind_each_other(void **state)
+{
+	char *why;
+
+	assert_null(check_among("a", "b", "host"));
+	assert_null(check_among("a", "b", NULL));
+	assert_null(check_among("uplink", "lab", "a"));
+	/* Not of its making, and without an end. */
+	assert_null(check_among("a", "b", "a"));
+	why = check_among("a", "lab", NULL);
+	assert_non_null(strstr(why, "the outside of segment a;"));
+	free(why);
+	why = check_among("a", "b", "lab");
+	assert_non_null(strstr(why, "the outside of segment b;"));
+	assert_null(strchr(why, '\n'));
+	free(why);
+}
+
 static void test_own_addresses(void **state)
 {
 	fine(NAT(OPTION("address", "10.20.0.254")));
@@ -510,6 +545,7 @@ int main(void)
 		cmocka_unit_test(test_dhcp),
 		cmocka_unit_test(test_leases),
 		cmocka_unit_test(test_outside),
+		cmocka_unit_test(test_behind_each_other),
 		cmocka_unit_test(test_doubt),
 		cmocka_unit_test(test_forwards),
 		cmocka_unit_test(test_forwards_on_a_bridge),

@@ -109,7 +109,7 @@ static size_t build(const struct advert *a, uint8_t *room, size_t size)
 	writer_u8(&w, a->hop_limit);
 	writer_bytes(&w, from, 16);
 	writer_bytes(&w, all, 16);
-	writer_be32(&w, RA << 24);
+	writer_be32(&w, (uint32_t)RA << 24);
 	writer_u8(&w, 64);
 	writer_u8(&w, a->flags);
 	writer_be16(&w, a->lifetime);

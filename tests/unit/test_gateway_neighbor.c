@@ -175,6 +175,42 @@ static void rfc5227_probes_and_claims_of_our_address(void **state)
 	assert_int_equal(n_sent, 3);
 }
 
+/* A NAT's pool: each is answered for, defended, and asked from. */
+static void further_addresses_are_its_own_as_well(void **state)
+{
+	const uint32_t elsewhere = 0xc0a80105;
+	uint64_t mac;
+
+	config.further4[0] = (struct station_ip4){ IP(8), 24 };
+	config.further4[1] = (struct station_ip4){ elsewhere, 28 };
+	config.n_further4 = 2;
+	station_configure(station, &config, now);
+	arp_as(MAC(1), 1, IP(50), IP(8));
+	assert_int_equal(n_sent, 1);
+	assert_int_equal(load_be32(sent + 28), IP(8));
+	assert_int_equal(load_be32(sent + 38), IP(50));
+	assert_int_equal(load_mac(sent + 22), GATEWAY_MAC);
+	arp_as(MAC(1), 1, IP(50), IP(9));
+	assert_int_equal(n_sent, 1);
+	/* a network of its own, where it asks by its address of it */
+	assert_int_equal(resolve(elsewhere + 1, &mac), -EAGAIN);
+	assert_int_equal(load_be32(sent + 28), elsewhere);
+	arp_as(MAC(2), 2, elsewhere + 1, elsewhere);
+	assert_int_equal(mac_of(elsewhere + 1), MAC(2));
+	n_sent = 0;
+	arp_as(MAC(3), 1, IP(8), IP(8));
+	assert_int_equal(n_conflicts, 1);
+	assert_int_equal(holder, GATEWAY_MAC);
+	assert_int_equal(n_sent, 1);
+	assert_int_equal(load_be32(sent + 28), IP(8));
+	/* given up */
+	config.n_further4 = 0;
+	station_configure(station, &config, now);
+	n_sent = 0;
+	arp_as(MAC(1), 1, IP(50), IP(8));
+	assert_int_equal(n_sent, 0);
+}
+
 static void who_answers_keeps_a_claimed_address(void **state)
 {
 	arp_as(MAC(1), 1, IP(10), GATEWAY_IP);
@@ -460,6 +496,7 @@ int main(void)
 		T(a_mirror_shows_what_is_known),
 		T(rfc826_requests_are_answered_and_learnt),
 		T(rfc5227_probes_and_claims_of_our_address),
+		T(further_addresses_are_its_own_as_well),
 		T(who_answers_keeps_a_claimed_address),
 		T(who_is_gone_loses_a_claimed_address),
 		T(an_address_with_an_owner_is_the_owners),

@@ -12,6 +12,7 @@
 #include "packet/gso.h"
 #include "port/hostnet_fragment.h"
 #include "port/hostnet_frame.h"
+#include "port/hostnet_half_open.h"
 #include "port/hostnet_ring.h"
 #include "port/hostnet_sessions.h"
 
@@ -367,6 +368,43 @@ static void test_dns(void **state)
 	assert_csum(L3 + 20, 6, len);
 }
 
+/* The length of the reset that a connection to the name service brings. */
+static uint32_t begin(struct hostnet_half_open *h, uint16_t port, uint8_t flags,
+		      uint8_t reset[HOSTNET_RESET_MAX])
+{
+	struct hostnet_packet p;
+	enum drop_reason reason;
+	uint32_t len = tcp4(MACHINE, GATEWAY, port, 53, flags, 1460, 0);
+
+	assert_true(in(&net, len, &p, &reason));
+	if (flags & SYN)
+		return hostnet_half_open_add(h, &net, frame, &p, reset);
+	hostnet_half_open_remove(h, &p);
+	return 0;
+}
+
+/* Of connections that are begun and not completed, the oldest gives way. */
+static void test_half_open(void **state)
+{
+	uint8_t reset[HOSTNET_RESET_MAX];
+	struct hostnet_half_open h = { 0 };
+	uint32_t len;
+
+	for (unsigned i = 0; i < HOSTNET_HALF_OPEN_MAX; i++)
+		assert_int_equal(begin(&h, 1000 + i, SYN, reset), 0);
+	assert_int_equal(begin(&h, 1000, SYN, reset), 0); /* again */
+	begin(&h, 1000, ACK, reset);
+	assert_int_equal(begin(&h, 2000, SYN, reset), 0);
+	len = begin(&h, 2001, SYN, reset);
+	assert_int_equal(len, L3 + 40);
+	memcpy(frame, reset, len);
+	assert_csum(L3 + 20, 6, len);
+	assert_int_equal(load_be16(frame + L3 + 20), 1001);
+	assert_int_equal(load_be32(frame + L3 + 16), 0x0a140000);
+	assert_int_equal(load_be32(frame + L3 + 24), 1001); /* 1000 + SYN */
+	assert_int_equal(frame[L3 + 33], 4);
+}
+
 static void test_reset(void **state)
 {
 	uint8_t reset[HOSTNET_RESET_MAX];
@@ -640,6 +678,7 @@ int main(void)
 		cmocka_unit_test(test_gateway),
 		cmocka_unit_test(test_host_program_is_the_gateway),
 		cmocka_unit_test(test_dns),
+		cmocka_unit_test(test_half_open),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_arp_answer),
 		cmocka_unit_test(test_fragments),

@@ -593,7 +593,10 @@ static void long_difference(void **state)
 	remove_files(&f);
 }
 
-/* A database of the published schema, as its packages make it. */
+/*
+ * A database of the published schema, as its packages make it. Of its tables
+ * only Bridge has a column more: its segment.
+ */
 static void published_schema(void **state)
 {
 	static const char path[] = "/usr/share/openvswitch/vswitch.ovsschema";
@@ -616,6 +619,11 @@ static void published_schema(void **state)
 		assert_non_null(table);
 		a = ovsdb_table_schema_to_json(table, false);
 		b = ovsdb_table_schema_to_json(&theirs->tables[i], false);
+		if (!strcmp(table->name, "Bridge"))
+			assert_int_equal(
+				json_object_del(json_object_get(a, "columns"),
+						"segment"),
+				0);
 		assert_true(json_equal(a, b));
 		json_decref(a);
 		json_decref(b);

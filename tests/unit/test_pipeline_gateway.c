@@ -12,6 +12,7 @@
 
 #include "base/ticks.h"
 #include "forward/punt.h"
+#include "packet/parse.h"
 #include "router/router.h"
 #include "tests/unit/router_fixture.h"
 #include "tests/unit/switch_fixture.h"
@@ -92,12 +93,13 @@ static void send_in(struct net *n, struct fixture_port *in)
 	fixture_frame(n->f, in, k.data, k.len);
 }
 
-static struct port_counters counters(const struct fixture_port *p)
+/* Until the next call. */
+static const struct port_counters *counters(const struct fixture_port *p)
 {
-	struct port_counters c;
+	static struct port_counters c;
 
 	port_get_counters(p->port, &c);
-	return c;
+	return &c;
 }
 
 static void vm_sends(struct net *n, const char *dst, uint16_t port)
@@ -123,7 +125,9 @@ static struct router_note punted(struct net *n)
 
 	memset(&last, 0, sizeof(last));
 	assert_int_equal(punt_ring_read(n->ring, 8, remember, NULL), 1);
-	assert_int_equal(last.kind, PUNT_GATEWAY);
+	assert_int_equal(last.kind, load_mac(last_data) == MAC_BROADCAST
+					    ? PUNT_GATEWAY_LINK
+					    : PUNT_GATEWAY);
 	assert_int_equal(last.id, 33);
 	assert_int_equal(last.gateway, 7);
 	memcpy(&note, &last.note, sizeof(note));
@@ -134,7 +138,7 @@ static void there_and_back(void **state)
 {
 	struct net *n = *state;
 	struct pkt got = { .version = 4, .proto = 17, .l4 = 34 };
-	struct port_counters c;
+	const struct port_counters *c;
 
 	vm_sends(n, REMOTE, 4000);
 	assert_int_equal(n->uplink->n_sent, 1);
@@ -146,12 +150,12 @@ static void there_and_back(void **state)
 	assert_true(checksums_right(&got));
 	assert_true(load_mac(got.data) == UPLINK_MAC);
 	c = counters(n->inside);
-	assert_int_equal(c.tx_packets, 1);
-	assert_int_equal(c.tx_bytes, k.len);
-	assert_int_equal(c.rx_packets, 0);
+	assert_int_equal(c->tx_packets, 1);
+	assert_int_equal(c->tx_bytes, k.len);
+	assert_int_equal(c->rx_packets, 0);
 	c = counters(n->outside);
-	assert_int_equal(c.rx_packets, 1);
-	assert_int_equal(c.rx_bytes, k.len);
+	assert_int_equal(c->rx_packets, 1);
+	assert_int_equal(c->rx_bytes, k.len);
 
 	pkt_udp(&k, REMOTE, 4000, GW_OUT, got.sport);
 	set_macs(&k, GW_OUTSIDE, UPLINK_MAC);
@@ -163,7 +167,7 @@ static void there_and_back(void **state)
 	assert_flow(&got, REMOTE, 4000, VM, 1025);
 	assert_true(load_mac(got.data + 6) == GW_INSIDE);
 	c = counters(n->inside);
-	assert_int_equal(c.rx_packets, 1);
+	assert_int_equal(c->rx_packets, 1);
 }
 
 /* By the segment's own port again, with what is not known flooded. */
@@ -221,7 +225,7 @@ static void groups_reach_both(void **state)
 	assert_int_equal(punted(n).what, ROUTER_LOCAL);
 	assert_int_equal(n->vm2->n_sent, 1);
 	assert_memory_equal(n->vm2->sent[0].data, k.data, k.len);
-	assert_int_equal(counters(n->inside).tx_broadcast, 1);
+	assert_int_equal(counters(n->inside)->tx_broadcast, 1);
 
 	pkt_udp(&k, VM, 1, "255.255.255.255", 9999);
 	set_macs(&k, MAC_BROADCAST, VM_MAC);
@@ -261,6 +265,49 @@ static void without_a_punt(void **state)
 	assert_true(fixture_drops(n->inside, DROP_PUNT_LIMITED) > 0);
 }
 
+static unsigned n_link;
+
+static void count_link(const struct punt_record *record, void *aux)
+{
+	n_link += record->kind == PUNT_GATEWAY_LINK;
+}
+
+/* From UPLINK, to the gateway outside: a reply, as if it had been asked. */
+static void uplink_says_arp(struct net *n)
+{
+	struct nat_addr from = addr(UPLINK), to = addr(GW_OUT);
+
+	k.len = 60;
+	memset(k.data, 0, k.len);
+	set_macs(&k, GW_OUTSIDE, UPLINK_MAC);
+	store_be16(k.data + 12, ETH_TYPE_ARP);
+	store_be32(k.data + 14, 0x00010800);
+	store_be32(k.data + 18, 0x06040002);
+	memcpy(k.data + 22, k.data + 6, 6);
+	memcpy(k.data + 28, from.ip, 4);
+	memcpy(k.data + 32, k.data, 6);
+	memcpy(k.data + 38, to.ip, 4);
+	send_in(n, n->uplink);
+}
+
+/* From anywhere outside come as many pings as may be; ARP still gets there. */
+static void a_flood_leaves_neighbors(void **state)
+{
+	struct net *n = *state;
+
+	n->uplink->fwd->punt = &n->punt;
+	for (unsigned i = 0; i < 4 * PUNT_BURST; i++) {
+		pkt_echo(&k, REMOTE, GW_OUT, i, false);
+		set_macs(&k, GW_OUTSIDE, UPLINK_MAC);
+		send_in(n, n->uplink);
+	}
+	assert_true(fixture_drops(n->outside, DROP_PUNT_LIMITED) > 0);
+	uplink_says_arp(n);
+	n_link = 0;
+	punt_ring_read(n->ring, 8 * PUNT_BURST, count_link, NULL);
+	assert_int_equal(n_link, 1);
+}
+
 static void drops_are_the_gateways(void **state)
 {
 	struct net *n = *state;
@@ -271,6 +318,30 @@ static void drops_are_the_gateways(void **state)
 	set_macs(&k, GW_OUTSIDE, UPLINK_MAC);
 	send_in(n, n->uplink);
 	assert_int_equal(fixture_drops(n->outside, DROP_NAT_UNSOLICITED), 1);
+}
+
+/*
+ * A worker that has nothing to do turns to the port to which it sent last; that
+ * may be the gateway's, where the packet ended, and which has no queues.
+ */
+static void nothing_to_do_after_the_gateway(void **state)
+{
+	const struct port_config config = { .name = "lab.gw",
+					    .type = "gateway",
+					    .mac = GW_INSIDE,
+					    .n_threads = 1 };
+	struct port *port, *before;
+	struct net *n = *state;
+	char *why = NULL;
+
+	assert_int_equal(port_open(&config, &port, &why), 0);
+	before = n->inside->fwd->port;
+	n->inside->fwd->port = port;
+	vm_sends(n, "127.0.0.1", 1);
+	pipeline_warm(n->f->pipeline);
+	pipeline_forget(n->f->pipeline);
+	n->inside->fwd->port = before;
+	port_close(port);
 }
 
 /* Fragments leave the switch; the router's memory outlives them. */
@@ -289,7 +360,7 @@ static void in_fragments(void **state)
 	assert_int_equal(n->uplink->n_sent, 3);
 	for (unsigned i = 0; i < 3; i++)
 		assert_true(n->uplink->sent[i].len <= 1514);
-	assert_int_equal(counters(n->outside).rx_packets, 3);
+	assert_int_equal(counters(n->outside)->rx_packets, 3);
 }
 
 static void isolated_ports(void **state)
@@ -321,6 +392,33 @@ static void isolated_ports(void **state)
 	assert_int_equal(n->vm2->n_sent, 1);
 }
 
+/* No isolated port draws another's packets to itself, or sends as another. */
+static void isolated_ports_keep_their_stations(void **state)
+{
+	struct net *n = *state;
+
+	n->vm->fwd->isolated = n->vm2->fwd->isolated = true;
+	learn(n->segment, 0x0200000000ee, n->vm2);
+	pkt_udp(&k, VM, 1025, REMOTE, 4000);
+	set_macs(&k, GW_INSIDE, 0x0200000000ee);
+	send_in(n, n->vm);
+	assert_int_equal(n->uplink->n_sent, 0);
+	assert_int_equal(fixture_drops(n->vm, DROP_ISOLATED), 1);
+
+	pkt_udp(&k, GW, 1, VM2, 2);
+	set_macs(&k, 0x0200000000ee, GW_INSIDE);
+	send_in(n, n->inside);
+	assert_int_equal(n->vm->n_sent, 0);
+	assert_int_equal(n->vm2->n_sent, 1);
+
+	/* Its port has gone: it may be elsewhere. */
+	fdb_flush(n->segment->fdb, n->vm2->fwd->number, -1);
+	pkt_udp(&k, VM, 1025, REMOTE, 4000);
+	set_macs(&k, GW_INSIDE, 0x0200000000ee);
+	send_in(n, n->vm);
+	assert_int_equal(n->uplink->n_sent, 1);
+}
+
 /*
  * Another gateway's port on the outside bridge leads back to the first one's
  * inside: a router is not entered anew by what it has sent.
@@ -348,7 +446,7 @@ static void loops_end(void **state)
 	fdb_add_static(n->outer->fdb, fdb_make_key(0x0200000000f1, 0),
 		       from->fwd->number);
 	vm_sends(n, "198.51.100.50", 1);
-	assert_int_equal(counters(to).rx_packets, 1);
+	assert_int_equal(counters(to)->rx_packets, 1);
 	assert_int_equal(fixture_drops(n->inside, DROP_PATCH_LOOP), 1);
 	gw_destroy(back);
 }
@@ -357,11 +455,19 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(there_and_back),	   T(back_into_the_segment),
-		T(to_the_control_thread),  T(groups_reach_both),
-		T(flooded_to_the_gateway), T(without_a_punt),
-		T(drops_are_the_gateways), T(in_fragments),
-		T(isolated_ports),	   T(loops_end),
+		T(there_and_back),
+		T(back_into_the_segment),
+		T(to_the_control_thread),
+		T(groups_reach_both),
+		T(flooded_to_the_gateway),
+		T(without_a_punt),
+		T(drops_are_the_gateways),
+		T(a_flood_leaves_neighbors),
+		T(nothing_to_do_after_the_gateway),
+		T(in_fragments),
+		T(isolated_ports),
+		T(isolated_ports_keep_their_stations),
+		T(loops_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

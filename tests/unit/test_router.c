@@ -15,23 +15,10 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	gw_destroy(*state);
-	return 0;
-}
-
-static struct shot *udp(struct gw *gw, enum router_side in, const char *src,
-			const char *dst)
-{
-	pkt_udp(&k, src, 1025, dst, 4000);
-	return shoot(gw, in, &k);
-}
-
 static void routes_out_and_in(void **state)
 {
 	struct gw *gw = *state;
-	struct shot *s = udp(gw, ROUTER_INSIDE, VM, REMOTE);
+	struct shot *s = shoot_udp(&k, gw, ROUTER_INSIDE, VM, REMOTE);
 	struct pkt sent;
 
 	assert_sent(s, ROUTER_OUTSIDE, UPLINK_MAC, GW_OUTSIDE);
@@ -40,13 +27,13 @@ static void routes_out_and_in(void **state)
 	assert_flow(&sent, VM, 1025, REMOTE, 4000);
 	assert_true(checksums_right(&sent));
 
-	s = udp(gw, ROUTER_OUTSIDE, REMOTE, VM);
+	s = shoot_udp(&k, gw, ROUTER_OUTSIDE, REMOTE, VM);
 	assert_sent(s, ROUTER_INSIDE, VM_MAC, GW_INSIDE);
 	assert_int_equal(s->data[22], 63);
 
-	s = udp(gw, ROUTER_HOST, REMOTE, VM);
+	s = shoot_udp(&k, gw, ROUTER_HOST, REMOTE, VM);
 	assert_sent(s, ROUTER_INSIDE, VM_MAC, GW_INSIDE);
-	s = udp(gw, ROUTER_OUTSIDE, REMOTE, REMOTE_2);
+	s = shoot_udp(&k, gw, ROUTER_OUTSIDE, REMOTE, REMOTE_2);
 	assert_refused(s, &k, 3, 0, DROP_ROUTE_NO_WAY);
 }
 
@@ -55,12 +42,13 @@ static void strangers_from_outside(void **state)
 {
 	struct gw *gw = *state;
 
-	assert_dropped(udp(gw, ROUTER_OUTSIDE, VM, VM), DROP_ROUTE_SOURCE);
-	assert_dropped(udp(gw, ROUTER_OUTSIDE, "127.0.0.1", VM),
+	assert_dropped(shoot_udp(&k, gw, ROUTER_OUTSIDE, VM, VM),
 		       DROP_ROUTE_SOURCE);
-	assert_dropped(udp(gw, ROUTER_OUTSIDE, "0.0.0.0", VM),
+	assert_dropped(shoot_udp(&k, gw, ROUTER_OUTSIDE, "127.0.0.1", VM),
 		       DROP_ROUTE_SOURCE);
-	assert_dropped(udp(gw, ROUTER_OUTSIDE, "255.255.255.255", VM),
+	assert_dropped(shoot_udp(&k, gw, ROUTER_OUTSIDE, "0.0.0.0", VM),
+		       DROP_ROUTE_SOURCE);
+	assert_dropped(shoot_udp(&k, gw, ROUTER_OUTSIDE, "255.255.255.255", VM),
 		       DROP_ROUTE_SOURCE);
 }
 
@@ -71,10 +59,10 @@ static void on_link_and_back(void **state)
 	struct shot *s;
 
 	neighbor_table_set(gw->outside, near.ip, 4, UPLINK2_MAC);
-	s = udp(gw, ROUTER_INSIDE, VM, "198.51.100.7");
+	s = shoot_udp(&k, gw, ROUTER_INSIDE, VM, "198.51.100.7");
 	assert_sent(s, ROUTER_OUTSIDE, UPLINK2_MAC, GW_OUTSIDE);
 	/* To one's own network by the gateway: no redirects, it is routed. */
-	s = udp(gw, ROUTER_INSIDE, "10.20.0.9", VM);
+	s = shoot_udp(&k, gw, ROUTER_INSIDE, "10.20.0.9", VM);
 	assert_sent(s, ROUTER_INSIDE, VM_MAC, GW_INSIDE);
 }
 
@@ -84,19 +72,45 @@ static void isolated(void **state)
 
 	gw->config.isolated = true;
 	gw_renew(gw);
-	assert_dropped(udp(gw, ROUTER_INSIDE, "10.20.0.9", VM), DROP_ISOLATED);
-	assert_sent(udp(gw, ROUTER_HOST, REMOTE, VM), ROUTER_INSIDE, VM_MAC,
-		    GW_INSIDE);
-	assert_sent(udp(gw, ROUTER_INSIDE, VM, REMOTE), ROUTER_OUTSIDE,
-		    UPLINK_MAC, GW_OUTSIDE);
+	assert_dropped(shoot_udp(&k, gw, ROUTER_INSIDE, "10.20.0.9", VM),
+		       DROP_ISOLATED);
+	assert_sent(shoot_udp(&k, gw, ROUTER_HOST, REMOTE, VM), ROUTER_INSIDE,
+		    VM_MAC, GW_INSIDE);
+	assert_sent(shoot_udp(&k, gw, ROUTER_INSIDE, VM, REMOTE),
+		    ROUTER_OUTSIDE, UPLINK_MAC, GW_OUTSIDE);
 	pkt_udp(&k, "fd20::9", 1, VM6, 2);
 	assert_dropped(shoot(gw, ROUTER_INSIDE, &k), DROP_ISOLATED);
+}
+
+/* Nobody sends as another there, by which the answers would be that one's. */
+static void isolated_senders(void **state)
+{
+	struct gw *gw = *state;
+	struct nat_addr vm = addr(VM), vm6 = addr(VM6);
+
+	gw->config.isolated = true;
+	gw_renew(gw);
+	neighbor_table_set(gw->inside, vm.ip, 4, VM_MAC);
+	neighbor_table_set(gw->inside, vm6.ip, 16, VM_MAC);
+	for (int i = 0; i < 4; i++) {
+		if (i % 2)
+			pkt_udp(&k, VM6, 1025, REMOTE6, 4000);
+		else
+			pkt_udp(&k, VM, 1025, REMOTE, 4000);
+		set_macs(&k, GW_INSIDE, i < 2 ? VM_MAC : 0x0200000000ee);
+		if (i < 2)
+			assert_sent(shoot_as_is(gw, ROUTER_INSIDE, &k),
+				    ROUTER_OUTSIDE, UPLINK_MAC, GW_OUTSIDE);
+		else
+			assert_dropped(shoot_as_is(gw, ROUTER_INSIDE, &k),
+				       DROP_ROUTE_SOURCE);
+	}
 }
 
 static void unknown_next_hop(void **state)
 {
 	struct gw *gw = *state;
-	struct shot *s = udp(gw, ROUTER_INSIDE, VM, "198.51.100.8");
+	struct shot *s = shoot_udp(&k, gw, ROUTER_INSIDE, VM, "198.51.100.8");
 
 	assert_int_equal(s->r.verdict, ROUTER_PUNT);
 	assert_int_equal(s->r.note.what, ROUTER_RESOLVE);
@@ -113,8 +127,8 @@ static void to_the_host(void **state)
 
 	gw->config.way_out = ROUTER_HOST;
 	gw_renew(gw);
-	assert_sent(udp(gw, ROUTER_INSIDE, VM, REMOTE), ROUTER_HOST, HOST_MAC,
-		    GW_HOST);
+	assert_sent(shoot_udp(&k, gw, ROUTER_INSIDE, VM, REMOTE), ROUTER_HOST,
+		    HOST_MAC, GW_HOST);
 }
 
 static void no_way_out(void **state)
@@ -124,19 +138,19 @@ static void no_way_out(void **state)
 
 	gw->config.way_out = ROUTER_INSIDE;
 	gw_renew(gw);
-	s = udp(gw, ROUTER_INSIDE, VM, REMOTE);
+	s = shoot_udp(&k, gw, ROUTER_INSIDE, VM, REMOTE);
 	assert_refused(s, &k, 3, 0, DROP_ROUTE_NO_WAY);
 
 	gw->config.way_out = ROUTER_OUTSIDE;
 	gw->config.links[ROUTER_OUTSIDE].up = false;
 	gw_renew(gw);
-	s = udp(gw, ROUTER_INSIDE, VM, REMOTE);
+	s = shoot_udp(&k, gw, ROUTER_INSIDE, VM, REMOTE);
 	assert_refused(s, &k, 3, 0, DROP_ROUTE_NO_WAY);
 
 	gw->config.links[ROUTER_OUTSIDE].up = true;
 	gw->config.links[ROUTER_OUTSIDE].gateway4 = 0;
 	gw_renew(gw);
-	s = udp(gw, ROUTER_INSIDE, VM, REMOTE);
+	s = shoot_udp(&k, gw, ROUTER_INSIDE, VM, REMOTE);
 	assert_refused(s, &k, 3, 0, DROP_ROUTE_NO_WAY);
 }
 
@@ -149,8 +163,9 @@ static void sources_of_the_segment_only(void **state)
 	struct gw *gw = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++)
-		assert_dropped(udp(gw, ROUTER_INSIDE, wrong[i], REMOTE),
-			       DROP_ROUTE_SOURCE);
+		assert_dropped(
+			shoot_udp(&k, gw, ROUTER_INSIDE, wrong[i], REMOTE),
+			DROP_ROUTE_SOURCE);
 }
 
 static void martians_never_leave(void **state)
@@ -164,8 +179,9 @@ static void martians_never_leave(void **state)
 	struct gw *gw = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(martians); i++)
-		assert_dropped(udp(gw, ROUTER_INSIDE, VM, martians[i]),
-			       DROP_ROUTE_MARTIAN);
+		assert_dropped(
+			shoot_udp(&k, gw, ROUTER_INSIDE, VM, martians[i]),
+			DROP_ROUTE_MARTIAN);
 }
 
 static void time_exceeded(void **state)
@@ -324,12 +340,13 @@ static void finds_the_way(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, gw_teardown)
 	const struct CMUnitTest tests[] = {
 		T(routes_out_and_in),
 		T(strangers_from_outside),
 		T(on_link_and_back),
 		T(isolated),
+		T(isolated_senders),
 		T(unknown_next_hop),
 		T(to_the_host),
 		T(no_way_out),

@@ -21,12 +21,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	gw_destroy(*state);
-	return 0;
-}
-
 static void allow_fragments(void)
 {
 	k.data[20] &= ~0x40;
@@ -239,7 +233,7 @@ static void segments(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, gw_teardown)
 	const struct CMUnitTest tests[] = {
 		T(in_fragments), T(fragments_of_fragments),
 		T(options),	 T(unfinished_checksum),

@@ -15,36 +15,23 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	gw_destroy(*state);
-	return 0;
-}
-
-static struct shot *udp(struct gw *gw, enum router_side in, const char *src,
-			const char *dst)
-{
-	pkt_udp(&k, src, 1025, dst, 4000);
-	return shoot(gw, in, &k);
-}
-
 static void out_and_in(void **state)
 {
 	struct gw *gw = *state;
-	struct shot *s = udp(gw, ROUTER_INSIDE, VM6, REMOTE6);
+	struct shot *s = shoot_udp(&k, gw, ROUTER_INSIDE, VM6, REMOTE6);
 	struct pkt sent;
 
 	assert_sent(s, ROUTER_OUTSIDE, UPLINK_MAC, GW_OUTSIDE);
 	assert_int_equal(s->data[21], 63);
 	shot_to_pkt(s, &sent);
 	assert_flow(&sent, VM6, 1025, REMOTE6, 4000);
-	s = udp(gw, ROUTER_OUTSIDE, REMOTE6, VM6);
+	s = shoot_udp(&k, gw, ROUTER_OUTSIDE, REMOTE6, VM6);
 	assert_sent(s, ROUTER_INSIDE, VM_MAC, GW_INSIDE);
-	s = udp(gw, ROUTER_HOST, REMOTE6, VM6);
+	s = shoot_udp(&k, gw, ROUTER_HOST, REMOTE6, VM6);
 	assert_sent(s, ROUTER_INSIDE, VM_MAC, GW_INSIDE);
-	s = udp(gw, ROUTER_OUTSIDE, REMOTE6, "2001:db8:7::1");
+	s = shoot_udp(&k, gw, ROUTER_OUTSIDE, REMOTE6, "2001:db8:7::1");
 	assert_refused(s, &k, 1, 0, DROP_ROUTE_NO_WAY);
-	s = udp(gw, ROUTER_INSIDE, VM6, "fd20::77");
+	s = shoot_udp(&k, gw, ROUTER_INSIDE, VM6, "fd20::77");
 	assert_int_equal(s->r.note.what, ROUTER_RESOLVE);
 	assert_int_equal(s->r.note.side, ROUTER_INSIDE);
 }
@@ -56,10 +43,12 @@ static void sources(void **state)
 	struct gw *gw = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++)
-		assert_dropped(udp(gw, ROUTER_INSIDE, wrong[i], REMOTE6),
-			       DROP_ROUTE_SOURCE);
-	assert_dropped(udp(gw, ROUTER_OUTSIDE, VM6, VM6), DROP_ROUTE_SOURCE);
-	assert_dropped(udp(gw, ROUTER_OUTSIDE, "fe80::5", VM6),
+		assert_dropped(
+			shoot_udp(&k, gw, ROUTER_INSIDE, wrong[i], REMOTE6),
+			DROP_ROUTE_SOURCE);
+	assert_dropped(shoot_udp(&k, gw, ROUTER_OUTSIDE, VM6, VM6),
+		       DROP_ROUTE_SOURCE);
+	assert_dropped(shoot_udp(&k, gw, ROUTER_OUTSIDE, "fe80::5", VM6),
 		       DROP_ROUTE_SOURCE);
 }
 
@@ -71,10 +60,10 @@ static void martians(void **state)
 	struct gw *gw = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(never); i++)
-		assert_dropped(udp(gw, ROUTER_INSIDE, VM6, never[i]),
+		assert_dropped(shoot_udp(&k, gw, ROUTER_INSIDE, VM6, never[i]),
 			       DROP_ROUTE_MARTIAN);
 	/* The other link's link-local address is nobody's here. */
-	assert_dropped(udp(gw, ROUTER_INSIDE, VM6, "fe80::2"),
+	assert_dropped(shoot_udp(&k, gw, ROUTER_INSIDE, VM6, "fe80::2"),
 		       DROP_ROUTE_MARTIAN);
 }
 
@@ -116,22 +105,22 @@ static void no_way(void **state)
 
 	gw->config.way_out = ROUTER_INSIDE;
 	gw_renew(gw);
-	assert_refused(udp(gw, ROUTER_INSIDE, VM6, REMOTE6), &k, 1, 0,
+	assert_refused(shoot_udp(&k, gw, ROUTER_INSIDE, VM6, REMOTE6), &k, 1, 0,
 		       DROP_ROUTE_NO_WAY);
 	gw->config.way_out = ROUTER_OUTSIDE;
 	memset(gw->config.links[ROUTER_OUTSIDE].gateway6, 0, 16);
 	gw_renew(gw);
-	assert_refused(udp(gw, ROUTER_INSIDE, VM6, REMOTE6), &k, 1, 0,
+	assert_refused(shoot_udp(&k, gw, ROUTER_INSIDE, VM6, REMOTE6), &k, 1, 0,
 		       DROP_ROUTE_NO_WAY);
 	gw->config.way_out = ROUTER_HOST;
 	gw_renew(gw);
-	assert_sent(udp(gw, ROUTER_INSIDE, VM6, REMOTE6), ROUTER_HOST, HOST_MAC,
-		    GW_HOST);
+	assert_sent(shoot_udp(&k, gw, ROUTER_INSIDE, VM6, REMOTE6), ROUTER_HOST,
+		    HOST_MAC, GW_HOST);
 }
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, gw_teardown)
 	const struct CMUnitTest tests[] = {
 		T(out_and_in),	       T(sources),   T(martians),
 		T(hop_limit_and_size), T(malformed), T(no_way),

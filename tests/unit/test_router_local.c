@@ -16,12 +16,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	gw_destroy(*state);
-	return 0;
-}
-
 static void make_arp(uint64_t dst, uint16_t op, const char *sender,
 		     const char *target)
 {
@@ -173,10 +167,14 @@ static void services_by_the_host(void **state)
 	struct gw *gw = *state;
 
 	assert_true(goes_to_host(gw, true, GW, 53));
-	assert_true(goes_to_host(gw, true, GW6, 53));
+	/* The socket there knows IPv4 only. */
+	assert_false(goes_to_host(gw, true, GW6, 53));
 	assert_false(goes_to_host(gw, true, GW, 80));
 	gw->config.local_to_host = true;
 	gw_renew(gw);
+	assert_true(goes_to_host(gw, true, GW, 53));
+	assert_false(goes_to_host(gw, true, GW6, 53));
+	assert_true(goes_to_host(gw, true, GW6, 80));
 	assert_true(goes_to_host(gw, true, GW, 80));
 	assert_true(goes_to_host(gw, false, GW, 5000));
 	assert_true(goes_to_host(gw, false, GW6, 5000));
@@ -203,7 +201,7 @@ static void answers_from_the_host(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, gw_teardown)
 	const struct CMUnitTest tests[] = {
 		T(arp),
 		T(broadcasts),

@@ -15,12 +15,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	gw_destroy(*state);
-	return 0;
-}
-
 /* A flow is opened; its outside port. */
 static uint16_t open_flow(struct gw *gw, const char *src, const char *dst)
 {
@@ -263,7 +257,7 @@ static void mixed_burst(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, gw_teardown)
 	const struct CMUnitTest tests[] = {
 		T(there_and_back),
 		T(there_and_back6),

@@ -1,5 +1,6 @@
 /* What a worker may still do, each tried in a process of its own. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -23,7 +24,7 @@
 #endif
 
 /* The wait status of a child that has entered the sandbox and runs fn. */
-static int run(int (*fn)(void))
+static int run_in(void (*enter)(void), int (*fn)(void))
 {
 	int status;
 	pid_t child = fork();
@@ -31,11 +32,16 @@ static int run(int (*fn)(void))
 	assert_true(child >= 0);
 	if (!child) {
 		sandbox_enable_filters();
-		sandbox_enter_worker();
+		enter();
 		_exit(fn());
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	return status;
+}
+
+static int run(int (*fn)(void))
+{
+	return run_in(sandbox_enter_worker, fn);
 }
 
 static int work(void)
@@ -105,6 +111,28 @@ static void test_refused(void **state)
 	assert_int_equal(run(make_socket), 0);
 }
 
+/* Sockets of IP and Unix, nothing below, and no files. */
+static int use_sockets(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (fd < 0 || close(fd) || socket(AF_UNIX, SOCK_STREAM, 0) < 0)
+		return 1;
+	if (socket(AF_PACKET, SOCK_RAW, 0) != -1 || errno != EPERM)
+		return 2;
+	return open("/dev/null", O_RDONLY) == -1 && errno == EPERM ? 0 : 3;
+}
+
+static void test_sockets(void **state)
+{
+	int status = run_in(sandbox_enter_sockets, use_sockets);
+
+	assert_int_equal(status, 0);
+	status = run_in(sandbox_enter_sockets, execute);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+}
+
 static void test_deadly(void **state)
 {
 	int status = run(execute);
@@ -172,6 +200,7 @@ int main(void)
 		cmocka_unit_test(test_work_goes_on),
 		cmocka_unit_test(test_socket_errors_are_taken),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_sockets),
 		cmocka_unit_test(test_deadly),
 		cmocka_unit_test(test_files_of_others),
 #endif
@@ -181,6 +210,7 @@ int main(void)
 	(void)test_work_goes_on;
 	(void)test_socket_errors_are_taken;
 	(void)test_refused;
+	(void)test_sockets;
 	(void)test_deadly;
 	(void)test_files_of_others;
 #endif

@@ -232,6 +232,39 @@ static void test_hold_limits(void **state)
 	assert_true(segment_hold_next_ms(lab.seg) == UINT64_MAX);
 }
 
+/* From an address of the segment's own. */
+static struct segment_packet packet_from(uint32_t from, uint32_t to,
+					 uint32_t port)
+{
+	struct segment_packet p = packet_to(to, port);
+
+	store_be32(frame + 26, from);
+	csum_ipv4_header(frame + 14, 20);
+	return p;
+}
+
+/*
+ * Senders of packets that nobody took are told, and nobody knows where they
+ * are: what they are told waits in the place of what waited for them.
+ */
+static void test_hold_unreached_by_unknown(void **state)
+{
+	struct ip_address hop = ip_address_v4(VM_IP(3));
+	struct segment_packet p;
+
+	for (int i = 0; i < 3; i++)
+		hold(VM_IP(2), 7);
+	for (int i = 0; i < 3; i++) {
+		p = packet_from(VM_IP(2), VM_IP(3), 7);
+		segment_hold(lab.seg, &p);
+	}
+	segment_hold_resolved(lab.seg, ROUTER_INSIDE, &hop, 0);
+	lab.vm[0].n = lab.vm[1].n = 0;
+	arp(1, 2, 2, VM_IP(2), LAB_IP);
+	assert_int_equal(icmp_answer(1), 3 << 8 | 1);
+	assert_true(segment_hold_next_ms(lab.seg) == UINT64_MAX);
+}
+
 /* Not whole, or to where there is no way: counted and gone. */
 static void test_hold_odd(void **state)
 {
@@ -383,6 +416,7 @@ int main(void)
 		T(test_conflict),
 		T(test_hold),
 		T(test_hold_limits),
+		T(test_hold_unreached_by_unknown),
 		T(test_hold_odd),
 		T(test_odd_records),
 		T(test_live_change),

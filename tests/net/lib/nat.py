@@ -179,6 +179,19 @@ def says(sock, data=b"hello"):
     return False
 
 
+def is_refused(sock):
+    """A datagram of a connected socket comes to a port that is closed."""
+    for _ in range(3):
+        try:
+            sock.send(b"x")
+            sock.recv(1)
+        except ConnectionRefusedError:
+            return True
+        except socket.timeout:
+            pass
+    return False
+
+
 class Capture:
     """Of a device's frames, both ways, with tcpdump; read by tshark."""
 

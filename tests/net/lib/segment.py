@@ -4,72 +4,15 @@ programs/segment.c is the gateway; its tap is the client's card. A resolver of
 the test stands in for the host's, in the namespace `up`.
 """
 import os
-import select
-import socket
-import struct
 import subprocess
 import threading
 
 from . import switch
 from .netns import Namespace, wait_until
+from .segment_vm import HostResolver
 
 PROGRAM = os.path.join(switch.ROOT, "build", "net-tools", "segment")
 TCP_PORT = 5353
-
-
-class Resolver:
-    """Answers A with 192.0.2.7; by UDP cuts off what is named long.*."""
-
-    def __init__(self, namespace):
-        self.asked = []
-        with namespace.entered():
-            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.udp.bind(("127.0.0.1", 5300))
-            self.tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self.tcp.bind(("127.0.0.1", 5300))
-            self.tcp.listen(8)
-        self.stopping = False
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
-
-    def answer(self, query, by_tcp):
-        name, at = [], 12
-        while query[at]:
-            name.append(query[at + 1:at + 1 + query[at]].decode())
-            at += 1 + query[at]
-        question = query[12:at + 5]
-        self.asked.append((".".join(name), by_tcp))
-        if name[0] == "silent":
-            return None
-        cut = name[0] == "long" and not by_tcp
-        count = 0 if cut else 100 if name[0] == "long" else 1
-        records = b"".join(
-            b"\xc0\x0c" + struct.pack("!HHIHBBBB", 1, 1, 60, 4, 192, 0, 2,
-                                      7 + i) for i in range(count))
-        flags = 0x8180 | (0x0200 if cut else 0)
-        return (query[:2] + struct.pack("!HHHHH", flags, 1, count, 0, 0) +
-                question + records)
-
-    def serve(self):
-        while not self.stopping:
-            ready, _, _ = select.select([self.udp, self.tcp], [], [], 0.1)
-            if self.udp in ready:
-                query, peer = self.udp.recvfrom(4096)
-                if (answer := self.answer(query, False)) is not None:
-                    self.udp.sendto(answer, peer)
-            if self.tcp in ready:
-                with self.tcp.accept()[0] as peer:
-                    peer.settimeout(20)
-                    query = peer.recv(4096)
-                    answer = self.answer(query[2:], True)
-                    peer.sendall(struct.pack("!H", len(answer)) + answer)
-
-    def stop(self):
-        self.stopping = True
-        self.thread.join()
-        self.udp.close()
-        self.tcp.close()
 
 
 class Segment:
@@ -84,7 +27,7 @@ class Segment:
         self.lines = []
 
     def __enter__(self):
-        self.resolver = Resolver(self.up)
+        self.resolver = HostResolver(self.up, port=5300)
         resolv_conf = os.path.join(self.folder, "resolv.conf")
         with open(resolv_conf, "w", encoding="ascii") as file:
             file.write("# the host's\nnameserver 127.0.0.1\n")

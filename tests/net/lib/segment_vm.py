@@ -91,17 +91,18 @@ class HostResolver:
     fills a datagram with as many records as a query's EDNS size takes; does
     not answer silent.*."""
 
-    def __init__(self, namespace, ip="127.0.0.1", answer="192.0.2.7"):
+    def __init__(self, namespace, ip="127.0.0.1", answer="192.0.2.7",
+                 port=53):
         self.asked = []
         self.data = socket.inet_aton(answer)
         self.lock = threading.Lock()
         with namespace.entered():
             self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-            self.udp.bind((ip, 53))
+            self.udp.bind((ip, port))
             self.tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self.tcp.bind((ip, 53))
+            self.tcp.bind((ip, port))
             self.tcp.listen(64)
         self.stopping = False
         self.thread = threading.Thread(target=self.serve, daemon=True)

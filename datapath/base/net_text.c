@@ -1,12 +1,10 @@
 /* Addresses, networks and ranges from and to text (net_text.h). */
-#include "ctl/net_text.h"
+#include "base/net_text.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "ctl/settings.h"
 
 #define LABEL_MAX 63
 
@@ -133,15 +131,6 @@ bool net_prefix_is_network(const struct net_prefix *prefix)
 
 	net_prefix_ends(prefix, &first, &last);
 	return !net_addr_compare(&first, &prefix->addr);
-}
-
-bool net_mac_parse(char mac[18], const char *text)
-{
-	if (!settings_is_address(text))
-		return false;
-	for (unsigned i = 0; i < 18; i++)
-		mac[i] = (char)tolower((unsigned char)text[i]);
-	return true;
 }
 
 bool net_is_label(const char *text, size_t n)

@@ -1,10 +1,11 @@
 /*
- * Addresses, networks and ranges as people write them in a segment's settings.
- * Addresses of both versions are 16 bytes, IPv4's in the first four; a version
- * is 4 or 6.
+ * Addresses, networks and ranges as people write them in a segment's settings:
+ * vsw-ctl and vswd read them alike. Addresses of both versions are 16 bytes,
+ * IPv4's in the first four; a version is 4 or 6. What a parser fails at is
+ * undefined afterwards.
  */
-#ifndef CTL_NET_TEXT_H
-#define CTL_NET_TEXT_H
+#ifndef BASE_NET_TEXT_H
+#define BASE_NET_TEXT_H
 
 #include "base/util.h"
 
@@ -48,8 +49,6 @@ bool net_prefix_is_network(const struct net_prefix *prefix);
 void net_prefix_ends(const struct net_prefix *prefix, struct net_addr *first,
 		     struct net_addr *last);
 
-/* The MAC address of one device in lower case; false: it is none. */
-bool net_mac_parse(char mac[18], const char *text);
 /* A label of a domain name (RFC 1123 2.1): letters, digits, '-' inside. */
 bool net_is_label(const char *text, size_t n);
 

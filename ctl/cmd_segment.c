@@ -158,9 +158,12 @@ static void create(struct ctl_command *cmd, const struct segment_words *w)
 {
 	/* The host has a device in it, to which vswd gives its address. */
 	bool local = !strcmp(w->type, "host-only");
-	struct view_row *bridge = bridge_create(cmd->ctl, w->name, local);
-	struct view_row *row = view_insert(cmd->ctl->view, "Segment");
+	struct view_row *bridge, *row;
 
+	if (local)
+		segment_check_new_device(cmd, w->name);
+	bridge = bridge_create(cmd->ctl, w->name, local);
+	row = view_insert(cmd->ctl->view, "Segment");
 	view_set_string(row, "name", w->name);
 	view_set_string(row, "type", w->type);
 	if (w->subnet)
@@ -317,13 +320,16 @@ const struct ctl_command_class segment_commands[] = {
 	{ "add-segment", "SEGMENT TYPE [SUBNET|IFACE]... [KEY=VALUE]...", 2,
 	  INT_MAX, "--may-exist --force",
 	  "create a bridge with a gateway: nat SUBNET [SUBNET6], host-only "
-	  "SUBNET [SUBNET6], internal [SUBNET [SUBNET6]], or bridged IFACE",
+	  "SUBNET [SUBNET6], internal [SUBNET [SUBNET6]], or bridged IFACE; "
+	  "--force: also if the device has an address of the host's, or the "
+	  "host a route to the subnet (which vswd refuses until it is gone)",
 	  want_new_segment, add_segment, NULL },
 	{ "del-segment", "SEGMENT", 1, 1, "--if-exists",
 	  "delete a segment, its bridge and all of its ports", segment_want,
 	  del_segment, NULL },
 	{ "set-segment", "SEGMENT KEY=VALUE...", 2, INT_MAX, "--force",
-	  "change settings of a segment; an empty VALUE takes one away",
+	  "change settings of a segment; an empty VALUE takes one away; "
+	  "--force: as of add-segment",
 	  segment_want, set_segment, NULL },
 	{ "list-segments", "", 0, 0, "", "print all segments", segment_want,
 	  list_segments, NULL },

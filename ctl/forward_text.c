@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/segment_slip.h"
+
 #define PORT_MAX 65535
 
 /* Reads a port and moves on; false: there is none. */
@@ -69,11 +71,19 @@ int forward_outside_parse(struct forward_end *end, const char *text,
 			  char **errp)
 {
 	const char *rest;
+	char *slip;
 
 	memset(end, 0, sizeof(*end));
 	if (parse_ports(end, text, true) ||
 	    (split(end, text, &rest) && rest && parse_ports(end, rest, true)))
 		return 0;
+	slip = segment_slip_ports(text);
+	if (slip) {
+		set_error(errp, -EINVAL, "\"%s\" cannot be forwarded: %s", text,
+			  slip);
+		free(slip);
+		return -EINVAL;
+	}
 	return set_error(errp, -EINVAL,
 			 "\"%s\" cannot be forwarded; it is PORT, FIRST-LAST "
 			 "or ADDRESS:PORT (an IPv6 address in brackets), with "

@@ -9,12 +9,54 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define PATH_BYTES 256
 #define LINE_BYTES 512
 /* Shorter ones lead anywhere: VPNs have two halves as a default route. */
 #define MIN_ROUTE_LEN 2
+
+/* --- whose network -------------------------------------------------------- */
+
+/* Of the process that listens, by a connection of its own; 0: unknown. */
+static pid_t find_listener(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof(peer);
+	int fd;
+
+	if (strlen(path) >= sizeof(at.sun_path))
+		return 0;
+	memcpy(at.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return 0;
+	if (connect(fd, (const struct sockaddr *)&at, sizeof(at)) ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		peer.pid = 0;
+	close(fd);
+	return peer.pid;
+}
+
+bool host_net_is_of(const char *path)
+{
+	pid_t pid = find_listener(path);
+	struct stat own, its;
+	char *link;
+	bool same;
+
+	if (pid <= 0) /* 0: it is in another namespace of processes, too */
+		return false;
+	link = xasprintf("/proc/%ld/ns/net", (long)pid);
+	same = !stat("/proc/self/ns/net", &own) && !stat(link, &its) &&
+	       own.st_dev == its.st_dev && own.st_ino == its.st_ino;
+	free(link);
+	return same;
+}
 
 bool host_net_has_device(const char *name)
 {
@@ -84,6 +126,16 @@ static bool find_address(const char *name, char text[NET_TEXT_MAX])
 	}
 	freeifaddrs(list);
 	return found;
+}
+
+char *host_net_name_doubt(const char *sys, const char *name)
+{
+	/* A tap may be vswd's own, or wait for it. */
+	if (!has_entry(sys, name, "") || has_entry(sys, name, "tun_flags"))
+		return NULL;
+	return xasprintf("there is a network device %s already, and the host "
+			 "gets a device of that name; take another name",
+			 name);
 }
 
 char *host_net_device_doubt(const char *sys, const char *name, bool force)

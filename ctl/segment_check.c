@@ -5,21 +5,11 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/segment_read.h"
 #include "ctl/segment_rules.h"
 #include "ctl/value.h"
 #include "ctl/view.h"
 
-const char *const segment_columns[] = { "name",	    "type",	     "subnet",
-					"subnet6",  "outside",	     "isolated",
-					"forwards", "static_leases", "options",
-					NULL };
-const char *const forward_columns[] = { "protocol",
-					"outside_address",
-					"outside_port",
-					"outside_port_last",
-					"inside_address",
-					"inside_port",
-					NULL };
 static const char *const bridge_columns[] = { "name", "segment", NULL };
 
 /* All segments that a bridge has. */
@@ -29,31 +19,9 @@ struct segments {
 	size_t n;
 };
 
-/* What is only taken away makes nothing wrong that was right. */
-static bool has_more(const struct view_row *row, const char *column)
-{
-	const json_t *m;
-	size_t i;
-
-	json_array_foreach(row->mutated, i, m) {
-		const char *name = json_string_value(json_array_get(m, 0));
-		const char *how = json_string_value(json_array_get(m, 1));
-
-		if (strcmp(how, "delete") && (!column || !strcmp(name, column)))
-			return true;
-	}
-	return false;
-}
-
-static bool is_changed(const struct view_row *row)
-{
-	return !row->deleted && (row->inserted || json_object_size(row->set) ||
-				 has_more(row, NULL));
-}
-
 static bool is_touched(const struct view_row *row, const char *table)
 {
-	return is_changed(row) && !strcmp(row->table, table);
+	return segment_row_is_changed(row) && !strcmp(row->table, table);
 }
 
 /* Its reference to a segment alone, not its ports. */
@@ -61,7 +29,7 @@ static bool is_touched_bridge(const struct view_row *row)
 {
 	return is_touched(row, "Bridge") &&
 	       (json_object_get(row->set, "segment") ||
-		has_more(row, "segment"));
+		segment_row_has_more(row, "segment"));
 }
 
 static bool anything_touched(struct view *view)
@@ -86,94 +54,7 @@ struct view_row *segment_of_bridge(struct ctl *ctl, struct view_row *bridge)
 	return row;
 }
 
-/* --- rows as plans -------------------------------------------------------- */
-
-/* An optional string, or NULL. */
-static const char *optional(struct view_row *row, const char *column)
-{
-	return json_string_value(view_get(row, column));
-}
-
-static long integer(struct view_row *row, const char *column, long otherwise)
-{
-	json_int_t n;
-
-	return view_get_integer(row, column, &n) ? (long)n : otherwise;
-}
-
-/* The row keeps the strings. */
-static struct segment_pair *read_map(struct view_row *row, const char *column,
-				     size_t *n)
-{
-	json_t *pairs = value_sorted_pairs(view_get(row, column)), *pair;
-	struct segment_pair *list =
-		xcalloc(json_array_size(pairs) + 1, sizeof(*list));
-	size_t i;
-
-	json_array_foreach(pairs, i, pair) {
-		list[i].key = json_string_value(json_array_get(pair, 0));
-		list[i].value = json_string_value(json_array_get(pair, 1));
-	}
-	*n = json_array_size(pairs);
-	json_decref(pairs);
-	return list;
-}
-
-void segment_read_forward(struct view_row *row, struct segment_forward *f)
-{
-	*f = (struct segment_forward){
-		.protocol = view_get_string(row, "protocol"),
-		.outside_address = optional(row, "outside_address"),
-		.outside_lo = integer(row, "outside_port", 0),
-		.inside_address = view_get_string(row, "inside_address"),
-		.inside_port = integer(row, "inside_port", 0),
-	};
-	f->outside_hi = integer(row, "outside_port_last", f->outside_lo);
-	/* The enum's first value is what a new row has. */
-	if (!*f->protocol)
-		f->protocol = "tcp";
-}
-
-/* New ones stand last, so that a message is about the new one of two. */
-static struct segment_forward *read_forwards(struct ctl *ctl,
-					     struct view_row *row, size_t *n)
-{
-	json_t *uuids = view_get_set(row, "forwards"), *element;
-	struct segment_forward *list;
-	struct view_row *f = NULL;
-
-	list = xcalloc(json_array_size(uuids) + 1, sizeof(*list));
-	*n = 0;
-	for (int inserted = 0; inserted < 2; inserted++) {
-		while ((f = view_next(ctl->view, "Forward", f))) {
-			element = value_uuid(f->uuid);
-			if (f->inserted == inserted &&
-			    value_contains(view_get(row, "forwards"), element))
-				segment_read_forward(f, &list[(*n)++]);
-			json_decref(element);
-		}
-	}
-	json_decref(uuids);
-	return list;
-}
-
-static void read_plan(struct ctl *ctl, struct view_row *row,
-		      struct segment_plan *p)
-{
-	*p = (struct segment_plan){
-		.name = view_get_string(row, "name"),
-		.type = view_get_string(row, "type"),
-		.subnet = optional(row, "subnet"),
-		.subnet6 = optional(row, "subnet6"),
-		.outside = optional(row, "outside"),
-		.isolated = view_get_bool(row, "isolated"),
-	};
-	if (!*p->type)
-		p->type = "bridged"; /* the enum's first value */
-	p->options = read_map(row, "options", &p->n_options);
-	p->leases = read_map(row, "static_leases", &p->n_leases);
-	p->forwards = read_forwards(ctl, row, &p->n_forwards);
-}
+/* --- all of them ---------------------------------------------------------- */
 
 /* Those that no bridge has (any more) are gone with the transaction. */
 static void read_all(struct ctl *ctl, struct segments *all)
@@ -196,17 +77,14 @@ static void read_all(struct ctl *ctl, struct segments *all)
 				      (all->n + 1) * sizeof(*all->plans));
 		all->rows[all->n] = row;
 		all->bridges[all->n] = bridge;
-		read_plan(ctl, row, &all->plans[all->n++]);
+		segment_plan_read(ctl, row, &all->plans[all->n++]);
 	}
 }
 
 static void free_all(struct segments *all)
 {
-	for (size_t i = 0; i < all->n; i++) {
-		free((void *)all->plans[i].options);
-		free((void *)all->plans[i].leases);
-		free((void *)all->plans[i].forwards);
-	}
+	for (size_t i = 0; i < all->n; i++)
+		segment_plan_free(&all->plans[i]);
 	free(all->plans);
 	free(all->bridges);
 	free(all->rows);
@@ -226,7 +104,7 @@ static bool expect_forwards(struct ctl *ctl, struct view_row *row,
 		json_t *element = value_uuid(f->uuid);
 		char *text;
 
-		if (is_changed(f) &&
+		if (segment_row_is_changed(f) &&
 		    value_contains(view_get(row, "forwards"), element)) {
 			segment_read_forward(f, &forward);
 			text = segment_forward_text(&forward);
@@ -255,12 +133,17 @@ static void check_one(struct ctl *ctl, const struct segments *all, size_t i)
 {
 	const struct segment_plan *plan = &all->plans[i];
 	struct segment_plan *others = xcalloc(all->n, sizeof(*others));
+	struct segment_plan before;
+	bool was_there = segment_plan_read_before(ctl, all->rows[i], &before);
 	char *text;
 
 	memcpy(others, all->plans, i * sizeof(*others));
 	memcpy(others + i, plan + 1, (all->n - 1 - i) * sizeof(*others));
-	text = segment_plan_check(plan, others, all->n - 1);
+	text = segment_plan_check_change(plan, was_there ? &before : NULL,
+					 others, all->n - 1);
 	free(others);
+	if (was_there)
+		segment_plan_free(&before);
 	if (text)
 		ctl_fatal_error(text);
 	text = segment_plan_doubt(plan);
@@ -279,7 +162,7 @@ void segment_check(struct ctl *ctl)
 		return;
 	read_all(ctl, &all);
 	for (size_t i = 0; i < all.n; i++) {
-		bool own = is_changed(all.rows[i]) ||
+		bool own = segment_row_is_changed(all.rows[i]) ||
 			   is_touched_bridge(all.bridges[i]);
 
 		if (own)

@@ -15,7 +15,19 @@
 
 bool segment_is_local(const struct ctl_command *cmd)
 {
-	return !strncmp(cmd->ctl->options.db, "unix:", 5);
+	const char *db = cmd->ctl->options.db;
+
+	return !strncmp(db, "unix:", 5) && host_net_is_of(db + 5);
+}
+
+void segment_check_new_device(const struct ctl_command *cmd, const char *name)
+{
+	char *why = segment_is_local(cmd) && host_net_has_device(name)
+			    ? host_net_name_doubt("/sys", name)
+			    : NULL;
+
+	if (why)
+		ctl_fatal_error(why);
 }
 
 void segment_check_device(const struct ctl_command *cmd, const char *device)
@@ -107,12 +119,18 @@ static void add_device_bridge(struct ctl_command *cmd, struct view_row *segment,
 }
 
 static void __attribute__((noreturn))
-no_outside(struct ctl *ctl, const char *name)
+no_outside(struct ctl *ctl, const char *name, bool is_local)
 {
 	struct view_row *row = NULL;
 	struct suggestion s;
 	char hint[256];
 
+	if (!is_local)
+		ctl_fatal("no bridge or port named %s for outside=%s; the "
+			  "devices of vswd's network cannot be seen from "
+			  "here: \"vsw-ctl add-br BRIDGE -- add-port BRIDGE "
+			  "%s\", and give outside=BRIDGE",
+			  name, name, name);
 	suggestion_init(&s, name);
 	suggestion_offer(&s, "host");
 	view_fetch(ctl->view, "Bridge", json_array(),
@@ -127,6 +145,13 @@ no_outside(struct ctl *ctl, const char *name)
 void segment_set_outside(struct ctl_command *cmd, struct view_row *segment,
 			 const char *name)
 {
+	const char *type = view_get_string(segment, "type");
+	bool is_local;
+
+	if (*name && strcmp(type, "nat"))
+		ctl_fatal("segment %s is %s: outside=%s is for segments of "
+			  "type nat only",
+			  view_get_string(segment, "name"), type, name);
 	if (!*name || !strcmp(name, "host")) {
 		view_set(segment, "outside", value_set());
 		return;
@@ -134,7 +159,8 @@ void segment_set_outside(struct ctl_command *cmd, struct view_row *segment,
 	if (set_existing_bridge(cmd->ctl, segment, name) ||
 	    set_port(cmd->ctl, segment, name))
 		return;
-	if (!segment_is_local(cmd) || !host_net_has_device(name))
-		no_outside(cmd->ctl, name);
+	is_local = segment_is_local(cmd);
+	if (!is_local || !host_net_has_device(name))
+		no_outside(cmd->ctl, name, is_local);
 	add_device_bridge(cmd, segment, name);
 }

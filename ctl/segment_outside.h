@@ -17,8 +17,13 @@ struct view_row;
 void segment_set_outside(struct ctl_command *cmd, struct view_row *segment,
 			 const char *name);
 
-/* Whether the database, and so vswd, is of this host. */
+/*
+ * Whether the database, and so vswd, is in this network namespace, so that its
+ * devices and routes can be looked at.
+ */
 bool segment_is_local(const struct ctl_command *cmd);
+/* Ends the program when a device of this name is there already. */
+void segment_check_new_device(const struct ctl_command *cmd, const char *name);
 /* Ends the program when machines cannot be bridged to this device. */
 void segment_check_device(const struct ctl_command *cmd, const char *device);
 

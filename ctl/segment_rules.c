@@ -9,15 +9,6 @@
 
 #define MTU6_MIN 1280 /* RFC 8200 5 */
 
-/* Options that only an outside on a bridge, or only a subnet, gives a use. */
-static const char *const by_bridge[] = {
-	"outside-address",  "outside-gateway", "outside-address6",
-	"outside-gateway6", "outside-tag",     "outside-mtu",
-	"nat-sessions",	    "nat-clients",     "udp-timeout",
-	"tcp-timeout",	    "icmp-timeout",    "filtering",
-	"client-sessions",  "client-ports",    "client-rate",
-};
-
 static bool is_type(const struct segment_plan *plan, const char *type)
 {
 	return !strcmp(plan->type, type);
@@ -87,8 +78,8 @@ static char *check_type(const struct segment_plan *plan)
 
 /* --- what has to be in the subnet ----------------------------------------- */
 
-static char *refuse(const struct segment_plan *plan, const char *key,
-		    const char *value, char *doubt)
+char *segment_refuse(const struct segment_plan *plan, const char *key,
+		     const char *value, char *doubt)
 {
 	char *why = xasprintf("segment %s cannot have %s=%s: %s", plan->name,
 			      key, value, doubt);
@@ -129,7 +120,7 @@ static char *check_range(const struct segment_plan *plan,
 	if (!text || !net_range_parse(&range, text, 4))
 		return NULL; /* segment_settings.h tells it */
 	doubt = range_doubt(nets, &range);
-	return doubt ? refuse(plan, "dhcp-range", text, doubt) : NULL;
+	return doubt ? segment_refuse(plan, "dhcp-range", text, doubt) : NULL;
 }
 
 /* It would be of no use to a client that cannot reach it. */
@@ -143,9 +134,10 @@ static char *check_router(const struct segment_plan *plan,
 	if (!text || !net_addr_parse(&addr, text, 4) ||
 	    !nets->subnet.addr.version || net_prefix_has(&nets->subnet, &addr))
 		return NULL;
-	return refuse(plan, "router", text,
-		      xasprintf("%s is not in %s", net_addr_text(&addr, buf),
-				plan->subnet));
+	return segment_refuse(plan, "router", text,
+			      xasprintf("%s is not in %s",
+					net_addr_text(&addr, buf),
+					plan->subnet));
 }
 
 static bool route_part(const char *text, void *arg)
@@ -167,7 +159,7 @@ static char *check_dhcp_routes(const struct segment_plan *plan,
 	if (!text || !nets->subnet.addr.version ||
 	    segment_list_each(text, route_part, nets))
 		return NULL;
-	return refuse(
+	return segment_refuse(
 		plan, "routes", text,
 		xasprintf("machines reach routers in %s only", plan->subnet));
 }
@@ -180,17 +172,19 @@ static char *check_options(const struct segment_plan *plan)
 	const char *path = segment_plan_option(plan, "resolv-conf");
 
 	if (ipv6 && !strcmp(ipv6, "routed") && segment_plan_is_by_host(plan))
-		return refuse(plan, "ipv6", ipv6,
-			      xstrdup("the host's sockets cannot route; give "
-				      "outside=BRIDGE, or ipv6=nat"));
+		return segment_refuse(
+			plan, "ipv6", ipv6,
+			xstrdup("the host's sockets cannot route; give "
+				"outside=BRIDGE, or ipv6=nat"));
 	if (plan->subnet6 && mtu && strtol(mtu, NULL, 10) < MTU6_MIN)
-		return refuse(
+		return segment_refuse(
 			plan, "mtu", mtu,
 			xasprintf("with IPv6 it is %d at least", MTU6_MIN));
 	if (path && segment_plan_option(plan, "dns-forward"))
-		return refuse(plan, "resolv-conf", path,
-			      xstrdup("dns-forward says whom to ask, too; "
-				      "remove one"));
+		return segment_refuse(
+			plan, "resolv-conf", path,
+			xstrdup("dns-forward says whom to ask, too; "
+				"remove one"));
 	return NULL;
 }
 
@@ -239,106 +233,87 @@ static char *check_lease(const struct segment_plan *plan,
 			doubt = xasprintf("%s has %s already", other->key,
 					  other->value);
 	}
-	return doubt ? refuse(plan, lease->key, lease->value, doubt) : NULL;
+	return doubt ? segment_refuse(plan, lease->key, lease->value, doubt)
+		     : NULL;
 }
 
-static char *check_leases(const struct segment_plan *plan,
-			  const struct segment_nets *nets)
+static void check_leases(const struct segment_plan *plan,
+			 const struct segment_nets *nets,
+			 struct segment_reasons *reasons)
 {
+	for (size_t i = 0; i < plan->n_leases; i++)
+		segment_reason(reasons, check_lease(plan, nets, i));
+}
+
+/* --- all of it ------------------------------------------------------------ */
+
+void segment_reason(struct segment_reasons *reasons, char *why)
+{
+	if (!why)
+		return;
+	reasons->list = xrealloc(reasons->list,
+				 (reasons->n + 1) * sizeof(*reasons->list));
+	reasons->list[reasons->n++] = why;
+}
+
+static void free_reasons(struct segment_reasons *reasons)
+{
+	for (size_t i = 0; i < reasons->n; i++)
+		free(reasons->list[i]);
+	free(reasons->list);
+}
+
+static bool has_reason(const struct segment_reasons *reasons, const char *why)
+{
+	for (size_t i = 0; i < reasons->n; i++)
+		if (!strcmp(reasons->list[i], why))
+			return true;
+	return false;
+}
+
+/* All that cannot be; behind a subnet that is none, nothing is looked at. */
+static void find_reasons(const struct segment_plan *plan,
+			 const struct segment_plan *others, size_t n_others,
+			 struct segment_reasons *r)
+{
+	struct segment_nets nets;
+
+	segment_reason(r, check_type(plan));
+	if (!r->n)
+		segment_reason(r, segment_nets_read(plan, &nets));
+	if (r->n)
+		return;
+	segment_reason(r, segment_others_check(plan, others, n_others));
+	segment_reason(r, check_range(plan, &nets));
+	segment_reason(r, check_router(plan, &nets));
+	segment_reason(r, check_dhcp_routes(plan, &nets));
+	segment_reason(r, check_options(plan));
+	segment_outside_check(plan, &nets, r);
+	check_leases(plan, &nets, r);
+	segment_forwards_check(plan, &nets, others, n_others, r);
+}
+
+char *segment_plan_check_change(const struct segment_plan *plan,
+				const struct segment_plan *before,
+				const struct segment_plan *others,
+				size_t n_others)
+{
+	struct segment_reasons old = { 0 }, new = { 0 };
 	char *why = NULL;
 
-	for (size_t i = 0; !why && i < plan->n_leases; i++)
-		why = check_lease(plan, nets, i);
+	find_reasons(plan, others, n_others, &new);
+	if (before && new.n)
+		find_reasons(before, others, n_others, &old);
+	for (size_t i = 0; !why && i < new.n; i++)
+		if (!has_reason(&old, new.list[i]))
+			why = xstrdup(new.list[i]);
+	free_reasons(&old);
+	free_reasons(&new);
 	return why;
-}
-
-/* --- outside -------------------------------------------------------------- */
-
-/* The gateway would be on one network with both feet (RFC 4787 REQ-7). */
-static char *check_outside_net(const struct segment_plan *plan,
-			       const struct segment_nets *nets, const char *key)
-{
-	const char *text = segment_plan_option(plan, key);
-	char part[NET_TEXT_MAX];
-	struct net_prefix net;
-	size_t n = text ? strcspn(text, ", ") : 0;
-
-	if (!n || n >= sizeof(part))
-		return NULL;
-	memcpy(part, text, n);
-	part[n] = '\0';
-	if (!net_prefix_parse(&net, part, 0) ||
-	    !(net_prefix_overlaps(&net, &nets->subnet) ||
-	      net_prefix_overlaps(&net, &nets->subnet6)))
-		return NULL;
-	return refuse(plan, key, text,
-		      xstrdup("that is the segment's own subnet; inside and "
-			      "outside are two networks"));
-}
-
-/* With addresses by DHCP and the like, the gateway comes that way, too. */
-static char *check_outside_gateway(const struct segment_plan *plan,
-				   const char *key, const char *address_key)
-{
-	const char *text = segment_plan_option(plan, key);
-	const char *addresses = segment_plan_option(plan, address_key);
-
-	if (!text || segment_plan_is_by_host(plan) ||
-	    (addresses && strchr(addresses, '/')))
-		return NULL;
-	return refuse(plan, key, text,
-		      xasprintf("its address outside comes by itself, and the "
-				"gateway with it; set %s=ADDRESS/LENGTH, too",
-				address_key));
 }
 
 char *segment_plan_check(const struct segment_plan *plan,
 			 const struct segment_plan *others, size_t n_others)
 {
-	struct segment_nets nets;
-	char *why = check_type(plan);
-
-	if (!why)
-		why = segment_nets_read(plan, &nets);
-	if (!why)
-		why = segment_others_check(plan, others, n_others);
-	if (!why)
-		why = check_range(plan, &nets);
-	if (!why)
-		why = check_router(plan, &nets);
-	if (!why)
-		why = check_dhcp_routes(plan, &nets);
-	if (!why)
-		why = check_options(plan);
-	if (!why)
-		why = check_outside_gateway(plan, "outside-gateway",
-					    "outside-address");
-	if (!why)
-		why = check_outside_gateway(plan, "outside-gateway6",
-					    "outside-address6");
-	if (!why)
-		why = check_outside_net(plan, &nets, "outside-address");
-	if (!why)
-		why = check_outside_net(plan, &nets, "outside-address6");
-	if (!why)
-		why = check_leases(plan, &nets);
-	if (!why)
-		why = segment_forwards_check(plan, &nets, others, n_others);
-	return why;
-}
-
-char *segment_plan_doubt(const struct segment_plan *plan)
-{
-	bool bridge = is_type(plan, "nat") && !segment_plan_is_by_host(plan);
-
-	for (size_t i = 0; !bridge && i < ARRAY_SIZE(by_bridge); i++)
-		if (segment_plan_option(plan, by_bridge[i]))
-			return xasprintf("segment %s: %s has no effect: it is "
-					 "for type nat with outside=BRIDGE",
-					 plan->name, by_bridge[i]);
-	if (plan->n_options && !plan->subnet && !plan->subnet6)
-		return xasprintf("segment %s: %s has no effect: it has no "
-				 "subnet, so no gateway",
-				 plan->name, plan->options[0].key);
-	return NULL;
+	return segment_plan_check_change(plan, NULL, others, n_others);
 }

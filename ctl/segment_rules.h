@@ -41,13 +41,36 @@ struct segment_nets {
 	struct net_addr host, host6; /* host-only: the host's own */
 };
 
+/* Why a plan cannot be; each in one line. */
+struct segment_reasons {
+	char **list;
+	size_t n;
+};
+
+/* Takes over a reason; NULL: there is none. */
+void segment_reason(struct segment_reasons *reasons, char *why);
+/* "segment NAME cannot have KEY=VALUE: DOUBT", of which it frees the doubt. */
+char *segment_refuse(const struct segment_plan *plan, const char *key,
+		     const char *value, char *doubt);
+
 /*
  * NULL, or what cannot be, in one line that says what to do; freed by the
  * caller. others: all other segments.
  */
 char *segment_plan_check(const struct segment_plan *plan,
 			 const struct segment_plan *others, size_t n_others);
-/* NULL, or a setting that has no effect as things are; freed by the caller. */
+/*
+ * The same of a change: only what could be, or was not said in these words, of
+ * the plan as it was before. NULL: there was none.
+ */
+char *segment_plan_check_change(const struct segment_plan *plan,
+				const struct segment_plan *before,
+				const struct segment_plan *others,
+				size_t n_others);
+/*
+ * segment_doubt.c: NULL, or a setting that has no effect as things are; freed
+ * by the caller.
+ */
 char *segment_plan_doubt(const struct segment_plan *plan);
 
 /* NULL: it is not set. */
@@ -74,11 +97,16 @@ char *segment_nets_doubt(const struct segment_nets *nets,
 char *segment_others_check(const struct segment_plan *plan,
 			   const struct segment_plan *others, size_t n_others);
 
+/* segment_rules_outside.c */
+void segment_outside_check(const struct segment_plan *plan,
+			   const struct segment_nets *nets,
+			   struct segment_reasons *reasons);
+
 /* segment_rules_forward.c */
-char *segment_forwards_check(const struct segment_plan *plan,
-			     const struct segment_nets *nets,
-			     const struct segment_plan *others,
-			     size_t n_others);
+void segment_forwards_check(const struct segment_plan *plan,
+			    const struct segment_nets *nets,
+			    const struct segment_plan *others, size_t n_others,
+			    struct segment_reasons *reasons);
 /* "tcp 2222" or "tcp 1.2.3.4:2222-2230"; freed by the caller. */
 char *segment_forward_text(const struct segment_forward *forward);
 

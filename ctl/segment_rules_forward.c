@@ -181,17 +181,19 @@ static char *check_one(const struct segment_plan *plan,
 	return why ? refuse(plan, f, why) : NULL;
 }
 
-char *segment_forwards_check(const struct segment_plan *plan,
-			     const struct segment_nets *nets,
-			     const struct segment_plan *others, size_t n_others)
+void segment_forwards_check(const struct segment_plan *plan,
+			    const struct segment_nets *nets,
+			    const struct segment_plan *others, size_t n_others,
+			    struct segment_reasons *reasons)
 {
-	char *why = NULL;
-
-	if (plan->n_forwards && strcmp(plan->type, "nat"))
-		return xasprintf("segment %s is %s: only segments of type nat "
-				 "forward ports",
-				 plan->name, plan->type);
-	for (size_t i = 0; !why && i < plan->n_forwards; i++)
-		why = check_one(plan, nets, i, others, n_others);
-	return why;
+	if (plan->n_forwards && strcmp(plan->type, "nat")) {
+		segment_reason(reasons, xasprintf("segment %s is %s: only "
+						  "segments of type nat "
+						  "forward ports",
+						  plan->name, plan->type));
+		return;
+	}
+	for (size_t i = 0; i < plan->n_forwards; i++)
+		segment_reason(reasons,
+			       check_one(plan, nets, i, others, n_others));
 }

@@ -3,11 +3,12 @@
 
 #include "ctl/segment_rules.h"
 
-#define LEN4_MIN 8
-#define LEN4_MAX 30 /* a gateway and a machine */
-#define LEN6_MIN 16
-#define LEN6_MAX 124
-#define LEN6_RA	 64 /* what machines make addresses in (RFC 4862 5.5.3) */
+#define LEN4_MIN	   8
+#define LEN4_MAX	   30 /* a gateway and a machine */
+#define LEN4_MAX_HOST_ONLY 29 /* and the host */
+#define LEN6_MIN	   16
+#define LEN6_MAX	   124
+#define LEN6_RA		   64 /* what machines make addresses in (RFC 4862 5.5.3) */
 
 /* Networks that no machine can be in. */
 static const char *const never[] = { "0.0.0.0/8",      "127.0.0.0/8",
@@ -37,7 +38,8 @@ static char *check_bits(const struct segment_plan *plan, const char *text,
 {
 	bool v4 = prefix->addr.version == 4;
 	unsigned min = v4 ? LEN4_MIN : LEN6_MIN;
-	unsigned max = v4 ? LEN4_MAX : LEN6_MAX;
+	bool host = !strcmp(plan->type, "host-only");
+	unsigned max = v4 ? host ? LEN4_MAX_HOST_ONLY : LEN4_MAX : LEN6_MAX;
 	struct net_addr first, last;
 	char buf[NET_TEXT_MAX];
 
@@ -49,9 +51,10 @@ static char *check_bits(const struct segment_plan *plan, const char *text,
 				 prefix->len);
 	if (prefix->len > max)
 		return xasprintf("segment %s cannot have subnet %s: it is too "
-				 "small for a gateway and a machine; its "
+				 "small for %sa gateway and a machine; its "
 				 "length may be %u at most",
-				 plan->name, text, max);
+				 plan->name, text, host ? "the host, " : "",
+				 max);
 	if (prefix->len < min)
 		return xasprintf("segment %s cannot have subnet %s: it is too "
 				 "large; its length must be %u at least",

@@ -84,8 +84,9 @@ static void set_one(struct ctl_command *cmd, struct view_row *row,
 		set_isolated(row, equals + 1);
 	else if (!strcmp(key, "subnet") || !strcmp(key, "subnet6"))
 		set_optional(row, key, equals + 1);
-	else if (segment_setting_is_known(key))
-		set_option(row, key, equals + 1);
+	else if (segment_setting_is_known(key) ||
+		 (!equals[1] && view_get_key(row, "options", key)))
+		set_option(row, key, equals + 1); /* or stored by others */
 	else
 		no_such_key(key);
 	free(key);

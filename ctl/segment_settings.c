@@ -11,6 +11,7 @@
 
 #include "base/suggest.h"
 #include "ctl/segment_kinds.h"
+#include "ctl/segment_slip.h"
 #include "ctl/settings.h"
 
 #define MTU_MAX	  65520
@@ -129,6 +130,20 @@ static bool is_number(const char *value, long long min, long long max)
 	       n <= max;
 }
 
+static char *refuse(const struct setting *s, const char *key, const char *value)
+{
+	char *slip = segment_slip(key, value), *why;
+
+	if (slip)
+		why = xasprintf("a segment's %s cannot be \"%s\": %s", key,
+				value, slip);
+	else
+		why = xasprintf("a segment's %s cannot be \"%s\"; it is %s",
+				key, value, s->kind->what);
+	free(slip);
+	return why;
+}
+
 char *segment_setting_check(const char *key, const char *value)
 {
 	const struct setting *s = find(key);
@@ -144,11 +159,7 @@ char *segment_setting_check(const char *key, const char *value)
 				 suggestion_phrase(&near, hint, sizeof(hint)));
 	}
 	if (s->kind)
-		return s->kind->is_right(value)
-			       ? NULL
-			       : xasprintf("a segment's %s cannot be \"%s\"; "
-					   "it is %s",
-					   key, value, s->kind->what);
+		return s->kind->is_right(value) ? NULL : refuse(s, key, value);
 	return is_number(value, s->min, s->max)
 		       ? NULL
 		       : xasprintf("a segment's %s cannot be \"%s\"; it is a "

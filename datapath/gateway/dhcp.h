@@ -42,6 +42,9 @@
 #define DHCP_QUARANTINE_MS     600000 /* a declined address is not given out */
 #define DHCP_OFFERS_PER_PORT   16
 #define DHCP_DECLINES_PER_PORT 8
+/* Leases of one port, where the configuration does not say: half the range. */
+#define DHCP_LEASES_PER_PORT_MIN 8u
+#define DHCP_LEASES_PER_PORT_MAX 1024u
 
 struct dhcp;
 
@@ -91,7 +94,7 @@ struct dhcp_config {
 	bool authoritative;
 	/* 0: the default */
 	unsigned leases_max;	  /* 65536 */
-	unsigned leases_per_port; /* 1024 */
+	unsigned leases_per_port; /* half the range, but see above */
 	unsigned leases_per_mac;  /* 4 */
 };
 

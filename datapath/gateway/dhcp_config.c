@@ -131,6 +131,15 @@ static void *copy_array(const void *array, size_t n, size_t size)
 	return copy;
 }
 
+/* Made-up MACs behind one port do not take all addresses from the others. */
+static unsigned default_per_port(const struct dhcp_config *c)
+{
+	unsigned half = (c->last - c->first) / 2 + 1;
+
+	return MIN(MAX(half, DHCP_LEASES_PER_PORT_MIN),
+		   DHCP_LEASES_PER_PORT_MAX);
+}
+
 void dhcp_config_copy(struct dhcp_config *to, const struct dhcp_config *from)
 {
 	struct dhcp_reservation *reservations =
@@ -158,8 +167,8 @@ void dhcp_config_copy(struct dhcp_config *to, const struct dhcp_config *from)
 	to->domain = copy_text(from->domain);
 	to->tftp_server = copy_text(from->tftp_server);
 	to->leases_max = from->leases_max ? from->leases_max : 65536;
-	to->leases_per_port =
-		from->leases_per_port ? from->leases_per_port : 1024;
+	to->leases_per_port = from->leases_per_port ? from->leases_per_port
+						    : default_per_port(from);
 	to->leases_per_mac = from->leases_per_mac ? from->leases_per_mac : 4;
 }
 

@@ -169,11 +169,29 @@ static void go(struct burst *b, struct packet *p, enum way way, bool natted,
 	}
 }
 
+/* In an isolated segment: from an address that somebody else is known by. */
+static bool is_anothers(const struct burst *b, const struct packet *p)
+{
+	struct neighbor_table *t = b->r->links[ROUTER_INSIDE].neighbors;
+	const uint8_t *ip = p->header + L3;
+	uint64_t mac;
+
+	if (!t || b->in != ROUTER_INSIDE)
+		return false;
+	mac = ip[0] >> 4 == 4 ? neighbor_table_find4(t, load_be32(ip + 12))
+			      : neighbor_table_find6(t, ip + 8);
+	return mac && mac != load_mac(p->header + 6);
+}
+
 void router_decide4(struct burst *b, struct packet *p,
 		    struct router_result *result)
 {
 	uint32_t src, dst;
 
+	if (unlikely(b->r->isolated) && is_anothers(b, p)) {
+		drop_it(result, DROP_ROUTE_SOURCE);
+		return;
+	}
 	/* As they lie: only compared, unless they are others. */
 	memcpy(&src, p->header + L3 + 12, 4);
 	memcpy(&dst, p->header + L3 + 16, 4);
@@ -256,8 +274,9 @@ static void route6(struct burst *b, struct packet *p,
 		martian6(b, p, result);
 		return;
 	}
-	if (!router_source6(b->r, b->in, ip + 8) &&
-	    !(way == WAY_LOCAL && ip6_is_link_local(ip + 8))) {
+	if ((!router_source6(b->r, b->in, ip + 8) &&
+	     !(way == WAY_LOCAL && ip6_is_link_local(ip + 8))) ||
+	    (b->r->isolated && is_anothers(b, p))) {
 		drop_it(result, DROP_ROUTE_SOURCE);
 		return;
 	}

@@ -86,7 +86,9 @@ static void make_quick(struct router *r)
 	q.first = (q.inside.ip & q.inside.mask) + 1;
 	q.n_hosts = ~q.inside.mask - 1;
 	q.frame_max = out->mtu + L3;
-	r->quick[ROUTER_INSIDE] = q;
+	/* There, whose address a packet is from is looked at, too. */
+	if (!r->isolated)
+		r->quick[ROUTER_INSIDE] = q;
 	q.frame_max = in->mtu + L3;
 	r->quick[ROUTER_OUTSIDE] = q;
 }

@@ -120,7 +120,15 @@ def _(lab):
             ("del-forward lab udp 2222", "does not forward"),
             ("add-static-lease lab 52:54:00:00:00:01 10.20.0.16",
              "del-static-lease"),
-            ("add-static-lease lab 52:54:00:00:00:02 10.20.0.15", "already"),
+            ("add-static-lease lab 52:54:00:00:00:02 10.20.0.15",
+             "cannot have 52:54:00:00:00:02=", "52:54:00:00:00:01 has"),
+            ("add-static-lease lab 52:54:00:00:00:00 10.20.0.15",
+             "cannot have 52:54:00:00:00:00=", "52:54:00:00:00:01 has"),
+            ("add-segment x host-only 10.78.0.0/30", "29 at most"),
+            ("add-segment lo host-only 10.78.0.0/24", "device lo already"),
+            ("add-segment up1 host-only 10.78.0.0/24", "another name"),
+            ("add-segment x internal 10.78.0.0/24 outside=host",
+             "x is internal: outside=host is for"),
             ("add-static-lease lab 52:54:00:00:00:02 10.21.0.15",
              "not in 10.20.0.0/24"),
             ("add-static-lease lab vm2 10.20.0.16", "MAC address"),
@@ -273,3 +281,66 @@ def _(lab):
     ctl("clear", "Bridge", "br0", "segment")
     equal((ctl("list", "Segment"), ctl("list-br")), ("", "br0\n"),
           "a bridge without a segment")
+
+
+@test("what a command makes wrong is refused, what was wrong before is not "
+      "its business", only="vsw")
+def _(lab):
+    ctl = start(lab)
+    ctl("add-br", "uplink", "--", "add-port", "uplink", "up0", "--",
+        "add-segment", "fast", "nat", "10.20.0.0/24", "outside=uplink",
+        "outside-address=198.51.100.5/24", "outside-gateway=198.51.100.1")
+    refused(ctl, "set-segment fast outside-address=", "outside-gateway",
+            "outside-address=ADDRESS/LENGTH")
+    refused(ctl, "remove Segment fast options outside-address",
+            "outside-gateway")
+    # Another client stores it all the same.
+    netns.run(["ovsdb-client", "--timeout=20", "transact",
+               f"unix:{lab.switch.path('db.sock')}",
+               json.dumps(["Open_vSwitch", {
+                   "op": "mutate", "table": "Segment", "where": [],
+                   "mutations": [["options", "delete",
+                                  ["set", ["outside-address"]]]]}])])
+    ctl("add-forward", "fast", "tcp", "80", "10.20.0.15", check=False)
+    contains(ctl("list-forwards", "fast"), "10.20.0.15:80", "it was stored")
+    ctl("set-segment", "fast", "mtu=1400", check=False)
+    equal(ctl("get", "Segment", "fast", "options:mtu"), '"1400"\n',
+          "it was stored")
+    result = ctl("set-segment", "fast", "outside-gateway=", check=False)
+    equal((result.returncode, result.stderr), (0, ""), "set right")
+
+
+@test("set-segment takes away a key that it does not know", only="vsw")
+def _(lab):
+    ctl = start(lab)
+    ctl("add-segment", "lab", "nat", "10.20.0.0/24")
+    netns.run(["ovsdb-client", "--timeout=20", "transact",
+               f"unix:{lab.switch.path('db.sock')}",
+               json.dumps(["Open_vSwitch", {
+                   "op": "mutate", "table": "Segment", "where": [],
+                   "mutations": [["options", "insert",
+                                  ["map", [["foo", "1"]]]]]}])])
+    refused(ctl, "set-segment lab foo=2", 'no setting "foo"')
+    ctl("set-segment", "lab", "foo=")
+    equal(ctl("get", "Segment", "lab", "options"), "{}\n", "options")
+    refused(ctl, "set-segment lab foo=", 'no setting "foo"')
+
+
+@test("from another network namespace, what is there is not taken for the "
+      "host's", only="vsw")
+def _(lab):
+    ctl = start(lab)
+    ip_batch(["link add here0 type veth peer name here1", "link set here0 up",
+              "address add 10.20.0.9/24 dev here0"], lab.far_ns.name)
+
+    def elsewhere(*args):
+        return lab.far_ns.run(f"{BUILD}/vsw-ctl", "--run-dir",
+                              lab.switch.directory, *args, check=False)
+    refused(ctl, "add-segment x nat 192.0.2.0/24", "192.0.2.0/24 by up1")
+    result = elsewhere("add-segment", "lab", "nat", "10.20.0.0/24")
+    equal((result.returncode, result.stderr), (0, ""), "no route of vswd's")
+    result = elsewhere("add-segment", "x", "nat", "192.0.2.0/24")
+    contains(result.stderr, 'del-segment x" removes it', "vswd finds out")
+    result = elsewhere("add-segment", "y", "nat", "10.21.0.0/24",
+                       "outside=here0")
+    contains(result.stderr, "cannot be seen from here", "whose device is it")

@@ -45,6 +45,7 @@ int dhcp_setup(void **state)
 		.first = FIRST,
 		.last = FIRST + 9,
 		.lease_s = 3600,
+		.leases_per_port = 1024,
 		.router = SERVER,
 		.dns = { SERVER },
 		.n_dns = 1,

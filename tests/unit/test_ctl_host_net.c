@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "ctl/host_net.h"
@@ -46,6 +48,8 @@ static int setup(void **state)
 	make_dir("class/net/wlan1");
 	make_dir("class/net/wlan1/phy80211");
 	make_dir("class/net/eth7");
+	make_dir("class/net/tap7");
+	make_file("class/net/tap7/tun_flags", "0x5002\n");
 	make_dir("class/net/eth8");
 	path = xasprintf("%s/class/net/eth8/master", dir);
 	assert_int_equal(symlink("../../devices/virtual/net/virbr0", path), 0);
@@ -104,6 +108,16 @@ static void test_devices(void **state)
 	doubted("a-name-that-is-too-long", false, "name");
 }
 
+static void test_names(void **state)
+{
+	char *why = host_net_name_doubt(dir, "eth7");
+
+	assert_non_null(strstr(why, "device eth7"));
+	free(why);
+	assert_null(host_net_name_doubt(dir, "quiet"));
+	assert_null(host_net_name_doubt(dir, "tap7"));
+}
+
 static void overlaps(const char *network, const char *own, const char *route)
 {
 	struct net_prefix net;
@@ -127,11 +141,27 @@ static void test_routes(void **state)
 	overlaps("fd21::/64", "lab", NULL);
 }
 
+static void test_whose_network(void **state)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/db.sock", dir);
+	assert_false(host_net_is_of(at.sun_path));
+	assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_true(host_net_is_of(at.sun_path));
+	close(fd);
+	assert_false(host_net_is_of(at.sun_path));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_whose_network),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

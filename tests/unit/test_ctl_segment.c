@@ -10,6 +10,7 @@
 #include "ctl/forward_text.h"
 #include "ctl/segment_rules.h"
 #include "ctl/segment_settings.h"
+#include "ctl/settings.h"
 
 /* --- text ----------------------------------------------------------------- */
 
@@ -215,6 +216,36 @@ static void test_values(void **state)
 	}
 }
 
+static void slip(const char *key, const char *value, const char *words)
+{
+	char *why = segment_setting_check(key, value);
+
+	if (!why || !strstr(why, words) || strchr(why, '\n'))
+		fail_msg("%s=%s: %s", key, value, why ? why : "taken");
+	free(why);
+}
+
+static void test_slips(void **state)
+{
+	struct forward_end end;
+	char *error = NULL;
+
+	slip("routes", "10.6.0.0/16=10.20.0.9,10.5.0.1/16=10.20.0.9",
+	     "10.5.0.1/16 has bits beyond its length; write "
+	     "10.5.0.0/16=10.20.0.9");
+	slip("routes", "10.5.0.0=10.20.0.9", "NETWORK/LENGTH=ROUTER");
+	slip("dhcp-range", "10.20.0.9-10.20.0.5", "write 10.20.0.5-10.20.0.9");
+	slip("dhcp-range", "10.20.0.9", "the first and the last");
+	slip("outside-address", "192.0.2.5/24,192.0.2.9-192.0.2.8",
+	     "write 192.0.2.8-192.0.2.9");
+	assert_int_not_equal(
+		forward_outside_parse(&end, "[fd00::1]:80-79", &error), 0);
+	assert_non_null(strstr(error, "write [fd00::1]:79-80"));
+	assert_int_not_equal(forward_outside_parse(&end, "80-79x", &error), 0);
+	assert_non_null(strstr(error, "PORT, FIRST-LAST"));
+	free(error);
+}
+
 static void test_keys(void **state)
 {
 	static const char *const unknown[] = {
@@ -284,7 +315,10 @@ static void test_subnets(void **state)
 	fine(NAT(.subnet6 = "fd20::/64"));
 	fine(PLAN("internal"));
 	fine(PLAN("bridged"));
-	fine(PLAN("host-only", .subnet = "192.168.0.0/30"));
+	fine(PLAN("host-only", .subnet = "192.168.0.0/29"));
+	refused(PLAN("host-only", .subnet = "192.168.0.0/30"),
+		"the host, a gateway and a machine; its length may be 29");
+	fine(PLAN("nat", .subnet = "192.168.0.0/30"));
 	fine(PLAN("nat", .subnet6 = "fd20::/64"));
 	refused(PLAN("nat"), "needs a subnet");
 	refused(PLAN("host-only"), "needs a subnet");
@@ -416,6 +450,38 @@ static void test_leases(void **state)
 		     { "52:54:00:00:00:02", "10.20.0.16,VM1" }));
 }
 
+/* Only what the change itself makes wrong is refused. */
+static void change(const char *words, const struct segment_plan *before,
+		   const struct segment_plan *after)
+{
+	char *why = segment_plan_check_change(after, before, &other, 1);
+
+	if (words ? !why || !strstr(why, words) : why != NULL)
+		fail_msg("%s: %s", words ? words : "nothing",
+			 why ? why : "accepted");
+	free(why);
+}
+
+/* Of two the one is refused that was not there before. */
+static void test_new_lease(void **state)
+{
+	static const struct segment_pair was = { "52:54:00:00:00:02",
+						 "10.20.0.15,vm2" };
+	const struct segment_plan before = { .name = "lab",
+					     .type = "nat",
+					     .subnet = "10.20.0.0/24",
+					     .leases = &was,
+					     .n_leases = 1 };
+
+	change("cannot have 52:54:00:00:00:01=10.20.0.15: 52:54:00:00:00:02 "
+	       "has 10.20.0.15,vm2 already",
+	       &before,
+	       NAT(.leases =
+			   (const struct segment_pair[]){
+				   was, { "52:54:00:00:00:01", "10.20.0.15" } },
+		   .n_leases = 2));
+}
+
 static void test_outside(void **state)
 {
 	fine(NAT(.outside = "uplink"));
@@ -431,6 +497,47 @@ static void test_outside(void **state)
 		"outside-address=");
 	fine(NAT(OPTION("mtu", "1000")));
 	refused(NAT(.subnet6 = "fd20::/64", OPTION("mtu", "1279")), "1280");
+}
+
+#define WITH(...)                                                              \
+	.options = (const struct segment_pair[]){ __VA_ARGS__ },               \
+	.n_options = sizeof((const struct segment_pair[]){ __VA_ARGS__ }) /    \
+		     sizeof(struct segment_pair)
+#define OUTSIDE(...) NAT(.outside = "uplink", WITH(__VA_ARGS__))
+#define ADDRESS                                                                \
+	{                                                                      \
+		"outside-address", "192.0.2.5/24"                              \
+	}
+#define GATEWAY                                                                \
+	{                                                                      \
+		"outside-gateway", "192.0.2.1"                                 \
+	}
+
+static void test_changes(void **state)
+{
+	static const struct segment_forward wrong = { "tcp", NULL,	 80,
+						      80,    "10.9.0.1", 0 };
+
+	change("outside-address", OUTSIDE(ADDRESS, GATEWAY), OUTSIDE(GATEWAY));
+	change("cannot be reached from outside-address=10.9.9.5/24",
+	       OUTSIDE(ADDRESS, GATEWAY),
+	       OUTSIDE({ "outside-address", "10.9.9.5/24" }, GATEWAY));
+	change("that is its own", OUTSIDE(ADDRESS, GATEWAY),
+	       OUTSIDE({ "outside-address", "192.0.2.5/24,192.0.2.1" },
+		       GATEWAY));
+	change(NULL, OUTSIDE(ADDRESS),
+	       OUTSIDE({ "outside-address6", "2001:db8::5/64" },
+		       { "outside-gateway6", "fe80::1" }));
+	change(NULL, OUTSIDE(ADDRESS, GATEWAY), OUTSIDE(ADDRESS));
+	/* Somebody else stored it; it is none of this command's business. */
+	change(NULL, OUTSIDE(GATEWAY), OUTSIDE(GATEWAY, { "mtu", "1400" }));
+	change("10.9.0.1", OUTSIDE(GATEWAY),
+	       NAT(.outside = "uplink", WITH(GATEWAY), .forwards = &wrong,
+		   .n_forwards = 1));
+	change("cannot have router", OUTSIDE(GATEWAY),
+	       OUTSIDE(GATEWAY, { "router", "10.9.0.1" }));
+	change("outside-gateway=192.0.2.2", OUTSIDE(GATEWAY),
+	       OUTSIDE({ "outside-gateway", "192.0.2.2" }));
 }
 
 static void doubted(const struct segment_plan *plan, const char *words)
@@ -450,6 +557,28 @@ static void test_doubt(void **state)
 	doubted(NAT(.outside = "uplink", OPTION("outside-tag", "5")), NULL);
 	doubted(PLAN("internal", OPTION("mtu", "1400")), "no subnet");
 	doubted(NAT(OPTION("mtu", "1400")), NULL);
+	doubted(NAT(OPTION("host-address", "10.20.0.9")), "host-only");
+	doubted(NAT(OPTION("ra", "false")), "no subnet6");
+	doubted(NAT(OPTION("boot-file-7", "a")), NULL);
+	doubted(PLAN("nat", .subnet6 = "fd20::/64", OPTION("boot-file-7", "a")),
+		"no IPv4 subnet");
+	doubted(NAT(.outside = "uplink", OPTION("host-loopback", "true")),
+		"outside=host");
+	doubted(NAT(.outside = "uplink", OPTION("outside-address6", "auto")),
+		"no subnet6");
+	doubted(PLAN("bridged", OPTION("dhcp", "true")), "no subnet");
+}
+
+/* Each setting needs something; a bridged segment has nothing of it. */
+static void test_every_setting_is_doubted(void **state)
+{
+	for (size_t i = 0; i < segment_settings_count(); i++) {
+		struct setting_info info;
+
+		segment_settings_get(i, &info);
+		doubted(PLAN("bridged", OPTION(strchr(info.key, ':') + 1, "x")),
+			"no effect");
+	}
 }
 
 static void forward(const char *words, const struct segment_forward *list,
@@ -541,14 +670,18 @@ int main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_forward_text),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_slips),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_subnets),
 		cmocka_unit_test(test_own_addresses),
 		cmocka_unit_test(test_dhcp),
 		cmocka_unit_test(test_leases),
+		cmocka_unit_test(test_new_lease),
 		cmocka_unit_test(test_outside),
 		cmocka_unit_test(test_behind_each_other),
+		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_doubt),
+		cmocka_unit_test(test_every_setting_is_doubted),
 		cmocka_unit_test(test_forwards),
 		cmocka_unit_test(test_forwards_on_a_bridge),
 	};

@@ -264,6 +264,24 @@ static void limits_hold_for_mac_and_port(void **state)
 	assert_int_not_equal(get_lease(&m), 0);
 }
 
+static void a_port_has_half_of_the_range(void **state)
+{
+	struct message m = { .port = 3 };
+	unsigned n = 0;
+
+	config.first = SERVER + 1;
+	config.last = SERVER + 40;
+	config.leases_per_port = 0; /* the default */
+	reconfigure();
+	for (unsigned i = 0; i < 60; i++) {
+		m.mac = MAC(100 + i);
+		n += !!get_lease(&m);
+	}
+	assert_int_equal(n, 20);
+	m.port = 4;
+	assert_int_not_equal(get_lease(&m), 0);
+}
+
 static void invented_macs_hold_few_offers(void **state)
 {
 	struct message m = { .type = DHCP_DISCOVER, .port = 9 };
@@ -338,6 +356,7 @@ int main(void)
 		T(clones_with_one_identifier_are_two_clients),
 		T(static_leases_belong_to_a_mac),
 		T(limits_hold_for_mac_and_port),
+		T(a_port_has_half_of_the_range),
 		T(invented_macs_hold_few_offers),
 		T(leases_are_restored),
 		T(configurations_that_cannot_be),

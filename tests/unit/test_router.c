@@ -82,6 +82,31 @@ static void isolated(void **state)
 	assert_dropped(shoot(gw, ROUTER_INSIDE, &k), DROP_ISOLATED);
 }
 
+/* Nobody sends as another there, by which the answers would be that one's. */
+static void isolated_senders(void **state)
+{
+	struct gw *gw = *state;
+	struct nat_addr vm = addr(VM), vm6 = addr(VM6);
+
+	gw->config.isolated = true;
+	gw_renew(gw);
+	neighbor_table_set(gw->inside, vm.ip, 4, VM_MAC);
+	neighbor_table_set(gw->inside, vm6.ip, 16, VM_MAC);
+	for (int i = 0; i < 4; i++) {
+		if (i % 2)
+			pkt_udp(&k, VM6, 1025, REMOTE6, 4000);
+		else
+			pkt_udp(&k, VM, 1025, REMOTE, 4000);
+		set_macs(&k, GW_INSIDE, i < 2 ? VM_MAC : 0x0200000000ee);
+		if (i < 2)
+			assert_sent(shoot_as_is(gw, ROUTER_INSIDE, &k),
+				    ROUTER_OUTSIDE, UPLINK_MAC, GW_OUTSIDE);
+		else
+			assert_dropped(shoot_as_is(gw, ROUTER_INSIDE, &k),
+				       DROP_ROUTE_SOURCE);
+	}
+}
+
 static void unknown_next_hop(void **state)
 {
 	struct gw *gw = *state;
@@ -321,6 +346,7 @@ int main(void)
 		T(strangers_from_outside),
 		T(on_link_and_back),
 		T(isolated),
+		T(isolated_senders),
 		T(unknown_next_hop),
 		T(to_the_host),
 		T(no_way_out),

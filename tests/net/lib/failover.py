@@ -79,6 +79,7 @@ class Rig:
         for i in range(count):
             self.lab.send("p1", frame(station(UPLINKED), station(0x400 + i),
                                       ethertype=0x88b6))
+        self.lab.pump(self.last_arrived, "the stations' frames arrive")
 
     def settled(self, members=None, timeout=20):
         wait_enabled(self.lab.switch, "bond0", members or self.members,

@@ -90,10 +90,10 @@ static enum vxlan_fault parse_ip(struct packet *p, struct layout *l,
 {
 	uint16_t type;
 
-	/* Shorter frames than this have no VXLAN in them. */
-	if (!packet_pull(p, ETH_HEADER_LEN))
+	/* In one copy: headers and what the inner frame begins with. */
+	packet_pull(p, PACKET_PULL_MAX);
+	if (p->header_len < ETH_HEADER_LEN)
 		return VXLAN_NOT_VXLAN;
-	packet_pull(p, PACKET_PULL);
 	l->l3 = packet_l2_len(p, OUTER_TAGS_MAX);
 	if (l->l3 > p->header_len)
 		return VXLAN_NOT_VXLAN;
@@ -248,6 +248,7 @@ static bool take_offload(const struct packet_offload *o, uint32_t udp,
 		return true;
 	if (o->csum_start < at)
 		return false;
+	packet_pull(inner, PACKET_PULL);
 	start = o->csum_start - at;
 	l3 = packet_l2_len(inner, FLOW_TAGS_MAX);
 	if (l3 > inner->header_len)
@@ -290,7 +291,6 @@ static enum vxlan_fault decap(const struct vxlan_decap_rules *rules,
 		return VXLAN_TAG;
 	if (!take_inner(outer, at, l->end, room, inner))
 		return VXLAN_ROOM;
-	packet_pull(inner, PACKET_PULL);
 	if (!take_offload(&outer->offload, l->udp, at, inner))
 		return VXLAN_OFFLOAD;
 	return vxlan_take_ecn(inner, info);

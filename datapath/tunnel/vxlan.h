@@ -213,9 +213,12 @@ struct vxlan_decap_rules {
 };
 
 /*
- * Why a packet is not decapsulated. When somebody counts them, they are these
- * reasons of drop.h, under a heading of tunnels: VXLAN_MALFORMED to
- * VXLAN_RUNT are "vxlan-malformed", the others "vxlan-" and their own name.
+ * Why a packet is not decapsulated. MALFORMED, IP_CSUM and FRAGMENT may be said
+ * of any UDP packet, as its port is not known by then. Whoever counts them
+ * gives them reasons of drop.h, under a heading of tunnels: MALFORMED to RUNT
+ * are "vxlan-malformed", the others "vxlan-" and their own name; a VNI that
+ * nobody has and a frame that would go back into a tunnel are the caller's to
+ * refuse.
  */
 #define VXLAN_FAULTS(X)                                                        \
 	X(OK, "ok")                                                            \
@@ -280,7 +283,7 @@ enum vxlan_fault vxlan_decap(const struct vxlan_decap_rules *rules,
 /*
  * The same with the payload of a UDP socket's datagram, VXLAN header first, and
  * the TOS byte that the socket told (0: not known). The kernel has checked the
- * rest. info has neither addresses nor port.
+ * rest. info has neither addresses nor port. room is not used and may be NULL.
  */
 enum vxlan_fault vxlan_decap_payload(const struct vxlan_decap_rules *rules,
 				     struct packet *payload, uint8_t tos,

@@ -57,8 +57,11 @@ static bool announced(const struct mac *mac)
 
 static bool is_remote(const struct mac *mac)
 {
-	return held_live(&mac->record.held) && !mac->stale && !announced(mac) &&
-	       (mac->place != AT_DUMMY || mac->displaced);
+	if (!held_live(&mac->record.held) || announced(mac))
+		return false;
+	if (mac->place == AT_VXLAN)
+		return true;
+	return !mac->stale && (mac->place == NOWHERE || mac->displaced);
 }
 
 /* What to ask for it now. */

@@ -47,9 +47,9 @@ struct evpn_news {
 };
 
 struct evpn_mirror_config {
-	int bridge, dummy, vxlan; /* the devices' numbers */
-	uint16_t vlan;		  /* of the entries in the bridge; 0: none */
-	struct evpn_ip local;	  /* our VTEP: never a remote one */
+	int bridge, member, vxlan; /* the devices' numbers */
+	uint16_t vlan;		   /* of the entries in the bridge; 0: none */
+	struct evpn_ip local;	   /* our VTEP: never a remote one */
 	/* Limits: of MACs and IPs local and remote ones together. */
 	uint32_t macs_max, ips_max, vteps_max;
 	uint32_t ips_a_mac_max; /* local ones */

@@ -20,7 +20,7 @@ struct held {
 enum asked { ASKED_NOTHING, ASKED_PUT, ASKED_REMOVE };
 
 /* Where the kernel's bridge has a MAC. */
-enum place { NOWHERE, AT_DUMMY, AT_VXLAN };
+enum place { NOWHERE, AT_MEMBER, AT_VXLAN };
 
 enum record_type { RECORD_MAC, RECORD_NEIGHBOR, RECORD_FLOOD };
 

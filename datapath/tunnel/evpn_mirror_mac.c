@@ -70,11 +70,11 @@ static enum asked to_ask(const struct mac *mac)
 	enum asked asked = mac->record.asked;
 
 	if (announced(mac))
-		return mac->place != AT_DUMMY && asked != ASKED_PUT
+		return mac->place != AT_MEMBER && asked != ASKED_PUT
 			       ? ASKED_PUT
 			       : ASKED_NOTHING;
 	if (asked == ASKED_PUT ||
-	    (mac->place == AT_DUMMY && asked != ASKED_REMOVE))
+	    (mac->place == AT_MEMBER && asked != ASKED_REMOVE))
 		return ASKED_REMOVE;
 	return ASKED_NOTHING;
 }
@@ -117,7 +117,7 @@ bool mac_request(struct evpn_mirror *m, struct mac *mac, struct evpn_request *r)
 	enum asked ask = to_ask(mac);
 	struct evpn_fdb entry = {
 		.mac = mac->mac,
-		.ifindex = m->config.dummy,
+		.ifindex = m->config.member,
 		.vlan = m->config.vlan,
 	};
 
@@ -197,11 +197,12 @@ static void move(struct evpn_mirror *m, struct mac *mac, enum place place)
 	enum place before = mac->place;
 
 	mac->place = place;
-	if (mac->record.asked == (place == AT_DUMMY ? ASKED_PUT : ASKED_REMOVE))
+	if (mac->record.asked ==
+	    (place == AT_MEMBER ? ASKED_PUT : ASKED_REMOVE))
 		mac->record.asked = ASKED_NOTHING;
 	if (place == before)
 		return;
-	if (place == AT_DUMMY) {
+	if (place == AT_MEMBER) {
 		mac->stale = true;
 		reclaim(m, mac);
 	} else if (place == AT_VXLAN) {
@@ -215,7 +216,7 @@ static void bridge_event(struct evpn_mirror *m, struct mac *mac,
 			 const struct evpn_event *e)
 {
 	enum place place =
-		e->fdb.ifindex == m->config.dummy ? AT_DUMMY : AT_VXLAN;
+		e->fdb.ifindex == m->config.member ? AT_MEMBER : AT_VXLAN;
 
 	if (e->type == EVPN_FDB) {
 		if (e->dump && mac->place_gone == m->generation)
@@ -253,7 +254,7 @@ static void device_event(struct evpn_mirror *m, struct mac *mac,
 		mac->stale = false;
 		displace(m, mac);
 	} else if (!known) {
-		mac->stale = mac->place == AT_DUMMY || announced(mac);
+		mac->stale = mac->place == AT_MEMBER || announced(mac);
 	}
 }
 
@@ -263,9 +264,9 @@ static bool concerns_us(struct evpn_mirror *m, const struct evpn_event *e)
 
 	if (!e->fdb.own_table)
 		return (e->fdb.ifindex == c->vxlan ||
-			e->fdb.ifindex == c->dummy) &&
+			e->fdb.ifindex == c->member) &&
 		       !e->fdb.permanent && e->fdb.vlan == c->vlan &&
-		       (e->fdb.ifindex == c->dummy || e->fdb.extern_learn ||
+		       (e->fdb.ifindex == c->member || e->fdb.extern_learn ||
 			e->fdb.sticky || e->type == EVPN_FDB_GONE);
 	if (e->fdb.ifindex != c->vxlan)
 		return false;

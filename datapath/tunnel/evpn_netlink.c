@@ -7,6 +7,7 @@
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <linux/veth.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -76,17 +77,28 @@ void evpn_make_bridge(struct evpn_request *r, uint32_t seq, const char *name,
 	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
 	mnl_attr_put_u32(nlh, IFLA_BR_FORWARD_DELAY, 0);
 	mnl_attr_put_u32(nlh, IFLA_BR_STP_STATE, 0);
-	mnl_attr_put_u8(nlh, IFLA_BR_VLAN_FILTERING, vlan_filtering);
+	/* A kernel without VLANs in bridges refuses even a 0. */
+	if (vlan_filtering)
+		mnl_attr_put_u8(nlh, IFLA_BR_VLAN_FILTERING, 1);
 	mnl_attr_put_u8(nlh, IFLA_BR_MCAST_SNOOPING, 0);
 	mnl_attr_nest_end(nlh, data);
 	end_new(r, nlh, info);
 }
 
-void evpn_make_dummy(struct evpn_request *r, uint32_t seq, const char *name)
+void evpn_make_member(struct evpn_request *r, uint32_t seq, const char *name,
+		      const char *peer)
 {
-	struct nlattr *info;
-	struct nlmsghdr *nlh = begin_new(r, seq, name, "dummy", &info);
+	struct nlattr *info, *data, *other;
+	struct nlmsghdr *nlh = begin_new(r, seq, name, "veth", &info);
+	char cut[IFNAMSIZ] = "";
 
+	strncpy(cut, peer, sizeof(cut) - 1);
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+	other = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
+	put_link(nlh, 0);
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, cut);
+	mnl_attr_nest_end(nlh, other);
+	mnl_attr_nest_end(nlh, data);
 	end_new(r, nlh, info);
 }
 

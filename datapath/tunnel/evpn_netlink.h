@@ -7,14 +7,14 @@
  * the members of a bridge for what they are:
  *
  *	bridge	BR	     neighbor entries: IP to MAC
- *	dummy	in the bridge: static FDB entries on it are local MACs
+ *	veth	in the bridge: static FDB entries on it are local MACs
  *	vxlan	in the bridge: FRR's entries on it are remote MACs
  *
  * zebra passes over FDB entries of the bridge itself and permanent ones, hence
- * the dummy device and NUD_NOARP. For each remote MAC FRR installs two entries,
- * both on the vxlan device: one in the bridge's table (NTF_MASTER) says that
- * the MAC is behind the overlay, one in the device's own (NTF_SELF) at which
- * VTEP.
+ * the veth device, whose peer is idle, and NUD_NOARP. For each remote MAC FRR
+ *installs two entries, both on the vxlan device: one in the bridge's table
+ *(NTF_MASTER) says that the MAC is behind the overlay, one in the device's own
+ *(NTF_SELF) at which VTEP.
  *
  * Any thread.
  */
@@ -63,7 +63,9 @@ struct evpn_fdb {
  */
 void evpn_make_bridge(struct evpn_request *r, uint32_t seq, const char *name,
 		      bool vlan_filtering);
-void evpn_make_dummy(struct evpn_request *r, uint32_t seq, const char *name);
+/* A pair; the first goes into the bridge, both must be up. */
+void evpn_make_member(struct evpn_request *r, uint32_t seq, const char *name,
+		      const char *peer);
 /* The port is of UDP, in host order, and not that of vsw's own tunnels. */
 void evpn_make_vxlan(struct evpn_request *r, uint32_t seq, const char *name,
 		     uint32_t vni, const struct evpn_ip *local, uint16_t port);

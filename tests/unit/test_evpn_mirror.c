@@ -19,7 +19,7 @@
 #include "tunnel/evpn_mirror.h"
 
 #define BRIDGE	   10
-#define DUMMY	   11
+#define MEMBER	   11
 #define VXLAN	   12
 #define MACS	   8
 #define IPS	   6
@@ -135,7 +135,7 @@ static void tell_bridge(int i, enum where where, bool there, bool dump,
 {
 	struct evpn_fdb entry = {
 		.mac = MAC(i),
-		.ifindex = where == LOCAL ? DUMMY : VXLAN,
+		.ifindex = where == LOCAL ? MEMBER : VXLAN,
 		.extern_learn = where == REMOTE,
 	};
 	struct evpn_request r;
@@ -244,7 +244,7 @@ static void on_request(const struct evpn_event *e, void *arg)
 
 	if (e->type == EVPN_FDB || e->type == EVPN_FDB_GONE) {
 		i = e->fdb.mac - MAC(0);
-		assert_int_equal(e->fdb.ifindex, DUMMY);
+		assert_int_equal(e->fdb.ifindex, MEMBER);
 		assert_false(e->fdb.permanent || e->fdb.own_table);
 		if (put)
 			set_bridge(i, LOCAL);
@@ -351,7 +351,7 @@ static int local_ip(int mac, int i)
 
 static struct evpn_mirror_config config = {
 	.bridge = BRIDGE,
-	.dummy = DUMMY,
+	.member = MEMBER,
 	.vxlan = VXLAN,
 	.local = { 4, { 10, 0, 0, LOCAL_VTEP } },
 	.macs_max = 100,

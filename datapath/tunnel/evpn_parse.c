@@ -231,7 +231,6 @@ static bool parse_link_attribute(const struct nlattr *attr,
 	return true;
 }
 
-/* Bridges tell of their members in messages of the same types: AF_BRIDGE. */
 static bool parse_link_message(const struct nlmsghdr *nlh, struct evpn_event *e)
 {
 	const struct ifinfomsg *ifm = mnl_nlmsg_get_payload(nlh);
@@ -282,6 +281,24 @@ static bool parse_message(const struct nlmsghdr *nlh, struct evpn_event *e)
 	return false;
 }
 
+/*
+ * Bridges tell of their members in link messages of AF_BRIDGE, routes' proxies
+ * have neighbors of other families: nothing is wrong with those.
+ */
+static bool is_of_others(const struct nlmsghdr *nlh)
+{
+	const uint8_t *family = mnl_nlmsg_get_payload(nlh);
+
+	if (nlh->nlmsg_type < NLMSG_MIN_TYPE)
+		return nlh->nlmsg_type == NLMSG_NOOP;
+	if (mnl_nlmsg_get_payload_len(nlh) < 1)
+		return false;
+	if (nlh->nlmsg_type == RTM_NEWLINK || nlh->nlmsg_type == RTM_DELLINK)
+		return *family != AF_UNSPEC;
+	return *family != AF_BRIDGE && *family != AF_INET &&
+	       *family != AF_INET6;
+}
+
 int evpn_parse(const void *bytes, size_t len, evpn_event_callback *callback,
 	       void *arg, uint64_t *badp)
 {
@@ -300,7 +317,7 @@ int evpn_parse(const void *bytes, size_t len, evpn_event_callback *callback,
 		e.interrupted = nlh->nlmsg_flags & NLM_F_DUMP_INTR;
 		if (parse_message(nlh, &e))
 			callback(&e, arg);
-		else if (badp)
+		else if (badp && !is_of_others(nlh))
 			++*badp;
 		step = MIN((size_t)NLMSG_ALIGN(nlh->nlmsg_len), len);
 		at += step;

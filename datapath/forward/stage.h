@@ -88,9 +88,9 @@ static inline bool is_at_hand(const struct packet *p)
  */
 static inline bool seems_uniform(const struct packet *packets, unsigned n)
 {
-	const struct packet *last = &packets[n - 1];
+	const struct packet *last = packets + n - 1;
 
-	return is_at_hand(packets) && is_at_hand(last) &&
+	return n && is_at_hand(packets) && is_at_hand(last) &&
 	       !memcmp(packets->segment.data, last->segment.data, 6);
 }
 

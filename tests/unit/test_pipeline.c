@@ -46,6 +46,18 @@ static void assert_frame(const struct sent_frame *got, uint8_t dst, uint8_t src,
 	assert_memory_equal(got->data, frame, len);
 }
 
+/* A port may have dropped all that it had received. */
+static void an_empty_burst_is_one(void **state)
+{
+	struct fixture *f = *state;
+	struct fwd_bridge *br = fixture_bridge(f, "br0");
+	struct fixture_port *a = fixture_port(f, br, NULL);
+	struct fixture_port *b = fixture_port(f, br, NULL);
+
+	fixture_burst(f, a, NULL, 0);
+	assert_int_equal(b->n_sent, 0);
+}
+
 static void floods_then_knows(void **state)
 {
 	struct fixture *f = *state;
@@ -555,6 +567,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(an_empty_burst_is_one),
 		T(floods_then_knows),
 		T(one_station_in_two_vlans),
 		T(vlan_matrix),

@@ -114,15 +114,22 @@ static void tell(const struct evpn_news *news, void *arg)
 
 /* --- the kernel ---------------------------------------------------------- */
 
-static struct nlmsghdr *header(struct evpn_request *r)
+/* By copies: the bytes of a request are of no other type. */
+static struct nlmsghdr header(const struct evpn_request *r)
 {
-	return (void *)r->bytes;
+	struct nlmsghdr nlh;
+
+	memcpy(&nlh, r->bytes, sizeof(nlh));
+	return nlh;
 }
 
 static void deliver(struct evpn_request *r, bool dump, uint32_t seq)
 {
-	header(r)->nlmsg_flags = dump ? NLM_F_MULTI : 0;
-	header(r)->nlmsg_seq = seq;
+	struct nlmsghdr nlh = header(r);
+
+	nlh.nlmsg_flags = dump ? NLM_F_MULTI : 0;
+	nlh.nlmsg_seq = seq;
+	memcpy(r->bytes, &nlh, sizeof(nlh));
 	if (k.n == QUEUE) {
 		k.lost = true;
 		return;
@@ -163,13 +170,12 @@ static void tell_ip(int i, bool there, bool dump, uint32_t seq)
 {
 	struct evpn_ip ip = ip_of(i);
 	struct evpn_request r;
-	struct ndmsg *ndm;
 
 	evpn_put_neighbor(&r, 0, there ? EVPN_REPLACE : EVPN_DELETE, BRIDGE,
 			  &ip, there ? MAC(k.ip_mac[i]) : 0);
-	ndm = (void *)(r.bytes + NLMSG_HDRLEN);
 	if (there && k.ip_extern[i])
-		ndm->ndm_flags |= NTF_EXT_LEARNED;
+		r.bytes[NLMSG_HDRLEN + offsetof(struct ndmsg, ndm_flags)] |=
+			NTF_EXT_LEARNED;
 	deliver(&r, dump, seq);
 }
 
@@ -211,9 +217,9 @@ static void set_ip(int i, int mac, bool is_extern)
 static void answer(int type, int error, uint32_t seq)
 {
 	struct evpn_request r = { .len = NLMSG_HDRLEN + 4 };
+	struct nlmsghdr nlh = { .nlmsg_len = r.len, .nlmsg_type = type };
 
-	header(&r)->nlmsg_len = r.len;
-	header(&r)->nlmsg_type = type;
+	memcpy(r.bytes, &nlh, sizeof(nlh));
 	memcpy(r.bytes + NLMSG_HDRLEN, &error, 4);
 	deliver(&r, type == NLMSG_DONE, seq);
 }
@@ -267,13 +273,11 @@ static void on_request(const struct evpn_event *e, void *arg)
 static bool request_one(void)
 {
 	struct evpn_request r;
-	struct ndmsg *ndm;
 
 	if (!evpn_mirror_next_request(m, &r, now))
 		return false;
-	ndm = (void *)(r.bytes + NLMSG_HDRLEN);
-	if (header(&r)->nlmsg_type == RTM_GETNEIGH)
-		dump(ndm->ndm_family, header(&r)->nlmsg_seq);
+	if (header(&r).nlmsg_type == RTM_GETNEIGH)
+		dump(r.bytes[NLMSG_HDRLEN], header(&r).nlmsg_seq);
 	else
 		assert_int_equal(
 			evpn_parse(r.bytes, r.len, on_request, NULL, NULL), 0);
@@ -630,7 +634,7 @@ static void test_refused_is_asked_again(void **state)
 
 	local(1);
 	assert_true(evpn_mirror_next_request(m, &r, now));
-	answer(NLMSG_ERROR, -ENOMEM, header(&r)->nlmsg_seq);
+	answer(NLMSG_ERROR, -ENOMEM, header(&r).nlmsg_seq);
 	settle();
 	assert_int_equal(k.bridge[1], NONE);
 	assert_int_equal(evpn_mirror_counters(m)->refused, 1);
@@ -664,7 +668,7 @@ static void test_deleted_during_the_dump(void **state)
 	settle();
 	evpn_mirror_overrun(m);
 	assert_true(evpn_mirror_next_request(m, &r, now));
-	seq = header(&r)->nlmsg_seq;
+	seq = header(&r).nlmsg_seq;
 	set_device(1, 0);
 	set_bridge(1, NONE);
 	/* read before that, told after it */

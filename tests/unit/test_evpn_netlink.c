@@ -79,10 +79,9 @@ static void test_neighbors(void **state)
 static void test_links(void **state)
 {
 	struct evpn_request r;
-	struct ifinfomsg *ifm = (void *)(r.bytes + NLMSG_HDRLEN);
 
 	evpn_make_vxlan(&r, 1, "a-name-that-is-too-long", 100, &v4, 4790);
-	ifm->ifi_index = 4;
+	r.bytes[NLMSG_HDRLEN + offsetof(struct ifinfomsg, ifi_index)] = 4;
 	assert_int_equal(parse(r.bytes, r.len, NULL), 0);
 	assert_int_equal(last.type, EVPN_LINK);
 	assert_string_equal(last.link.name, "a-name-that-is-");
@@ -120,7 +119,6 @@ static void test_bad_lengths(void **state)
 	static const uint32_t lengths[] = { 0, 15, 1u << 31, UINT32_MAX };
 	struct evpn_request r;
 	uint64_t bad = 0;
-	uint16_t *attribute = (void *)(r.bytes + NLMSG_HDRLEN + 12);
 
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
 		evpn_put_neighbor(&r, 1, EVPN_ADD, 3, &v4, 1);
@@ -129,7 +127,8 @@ static void test_bad_lengths(void **state)
 	}
 	for (uint16_t n = 0; n < 4; n++) {
 		evpn_put_neighbor(&r, 1, EVPN_ADD, 3, &v4, 1);
-		*attribute = n;
+		memcpy(r.bytes + NLMSG_HDRLEN + sizeof(struct ndmsg), &n,
+		       sizeof(n));
 		assert_int_equal(parse(r.bytes, r.len, &bad), 0);
 		assert_int_equal(events, 0);
 	}

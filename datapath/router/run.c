@@ -239,13 +239,12 @@ static inline void take_one(struct burst *b, const struct quick *q,
 {
 	bool good = is_good_plain4(&b->r->links[b->in], p);
 
+	if (unlikely(b->plain.n == NAT_PLAIN_MAX))
+		translate_plain(b);
 	b->index[b->plain.n] = at;
 	if (likely(good && q->usable && is_usual(b, q, p) &&
-		   add_plain(&b->plain, p))) {
-		if (unlikely(b->plain.n == NAT_PLAIN_MAX))
-			translate_plain(b);
+		   add_plain(&b->plain, p)))
 		return;
-	}
 	write_results(b);
 	if (good)
 		router_decide4(b, p, &b->all_results[at]);

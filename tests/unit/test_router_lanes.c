@@ -121,6 +121,59 @@ static uint16_t open_flow(struct gw *gw, struct pkt *k)
 	return sent.sport;
 }
 
+struct large_fate {
+	struct router_result results[PACKET_BURST_MAX];
+	uint8_t frames[PACKET_BURST_MAX][64];
+};
+
+/* Each `nth` packet is no plain one. */
+static void run_large(struct gw *gw, enum router_side in,
+		      const struct pkt *good, const struct pkt *odd, unsigned n,
+		      unsigned nth, bool lanes, struct large_fate *fate)
+{
+	struct packet *packets = xcalloc_aligned(n, sizeof(*packets)), **ps;
+
+	ps = xcalloc(n, sizeof(struct packet *));
+	memset(fate, 0, sizeof(*fate));
+	gw->router->has_lanes = gw->lab.nat->avx2 = lanes;
+	for (unsigned i = 0; i < n; i++) {
+		const struct pkt *k = i % nth == nth - 1 ? odd : good;
+
+		ps[i] = &packets[i];
+		packet_init(ps[i], k->data, k->len);
+		packet_pull_first(ps[i]);
+	}
+	router_enter(gw->router, 0, gw->lab.now_ms);
+	run_router(gw, in, ps, n, fate->results);
+	for (unsigned i = 0; i < n; i++)
+		packet_read(ps[i], 0, fate->frames[i], sizeof(*fate->frames));
+	router_leave(gw->router, 0);
+	free(ps);
+	free(packets);
+}
+
+/* More than are translated at once, and none left over for eight. */
+static void compare_sizes(struct gw *gw, enum router_side in,
+			  const struct pkt *good)
+{
+	static struct large_fate lanes, one;
+	static struct pkt odd;
+
+	odd = *good;
+	odd.data[22] = 1; /* its last hop: an ICMP error */
+	fix_ip4(&odd);
+	for (unsigned n = 1; n <= PACKET_BURST_MAX; n++) {
+		for (unsigned nth = 5; nth <= 400; nth *= 3) {
+			gw->lab.now_ms += 20;
+			run_large(gw, in, good, &odd, n, nth, false, &one);
+			run_large(gw, in, good, &odd, n, nth,
+				  nat_plain_has_avx2(), &lanes);
+			assert_memory_equal(&lanes, &one, sizeof(one));
+			assert_int_equal(one.results[0].verdict, ROUTER_SEND);
+		}
+	}
+}
+
 static void spoil_udp_out(void **state)
 {
 	static struct pkt k;
@@ -129,6 +182,7 @@ static void spoil_udp_out(void **state)
 	finish_good(&k, GW_INSIDE, VM_MAC);
 	open_flow(*state, &k);
 	spoil(*state, ROUTER_INSIDE, &k);
+	compare_sizes(*state, ROUTER_INSIDE, &k);
 }
 
 static void spoil_udp_in(void **state)
@@ -141,6 +195,7 @@ static void spoil_udp_in(void **state)
 	pkt_udp_len(&k, REMOTE, 4000, GW_OUT, port, 60);
 	finish_good(&k, GW_OUTSIDE, UPLINK_MAC);
 	spoil(*state, ROUTER_OUTSIDE, &k);
+	compare_sizes(*state, ROUTER_OUTSIDE, &k);
 }
 
 static void spoil_tcp_out(void **state)

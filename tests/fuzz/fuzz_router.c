@@ -8,8 +8,8 @@
  * 3: all local services are the host's) and records of { what, how, length (2
  * bytes), bytes }. what: bits 0 and 1 the side, bit 2: the bytes are fields of
  * a well-formed packet, bit 3: IPv6, bit 4: to the gateway's MAC; bit 5: more
- * is to come in the same burst; how: see packet(). Others come as they are,
- * behind the two addresses.
+ * is to come in the same burst, bits 6 and 7: it comes 1, 7, 31 or 40 times;
+ * how: see packet(). Others come as they are, behind the two addresses.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@
 #include "router/router.h"
 
 #define FRAME 2000
-#define BURST 8
+#define BURST 100
 
 struct lab {
 	struct router *router;
@@ -292,6 +292,16 @@ static void make_router(struct lab *lab, uint8_t flags)
 	lab->router = router_create(&config);
 }
 
+/* Several times, as a flow has packets that are alike. */
+static void add_packets(struct lab *lab, const uint8_t head[4],
+			const uint8_t *data, size_t n)
+{
+	static const uint8_t times[] = { 1, 7, 31, 40 };
+
+	for (unsigned i = 0; i < times[head[0] >> 6] && lab->n < BURST; i++)
+		add_packet(lab, head[0], head[1], data, n);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -299,7 +309,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t head[4];
 	size_t n;
 
-	lab = (struct lab){ .now_ms = 1000 };
+	lab.now_ms = 1000;
+	lab.n = 0;
 	fuzz_take(&data, &size, head, 1);
 	make_nat(&lab);
 	make_router(&lab, head[0]);
@@ -308,7 +319,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		n = MIN((size_t)load_be16(head + 2) % FRAME, size);
 		if (!lab.n)
 			lab.in = (head[0] & 3) % ROUTER_N_SIDES;
-		add_packet(&lab, head[0], head[1], data, n);
+		add_packets(&lab, head, data, n);
 		data += n;
 		size -= n;
 		if (lab.n == BURST || (lab.n && !(head[0] & 32)))

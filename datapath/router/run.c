@@ -262,7 +262,7 @@ static AVX2 void run_lanes(struct burst *b, const struct quick *q,
 	for (; n - at >= LANES; at += LANES) {
 		if (b->plain.n > NAT_PLAIN_MAX - LANES)
 			translate_plain(b);
-		index = 0x0706050403020100 + at * 0x0101010101010101;
+		index = 0x0706050403020100ull + at * 0x0101010101010101ull;
 		memcpy(&b->index[b->plain.n], &index, sizeof(index));
 		if (likely(add_eight(link, q, b->in, packets + at, &b->plain)))
 			continue;

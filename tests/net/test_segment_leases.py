@@ -144,6 +144,7 @@ def _(lab):
 # written it does not wait for udev, as in a container.
 NETWORKD = """
 mount -o remount,ro /sys
+mkdir -p /run/systemd
 mount -t tmpfs none /run/systemd
 mkdir -p /run/systemd/network /run/systemd/netif
 chown systemd-network: /run/systemd/netif

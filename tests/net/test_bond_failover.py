@@ -9,10 +9,10 @@ import time
 
 from lib.failover import (GRACE, Learning, OnEdges, OnWire, Rig, cut_and_mend,
                           pull_and_plug)
-from lib.netns import wait_until
 from lib.record import Recorder
 from lib.streams import Account, IperfStream
 from lib.testing import equal, test
+from lib.traffic import serve_iperf
 from lib.upstream import (plug, pull, wait_active, wait_enabled,
                           wait_negotiated)
 
@@ -196,9 +196,7 @@ def iperf_hosts(lab):
         host.run("ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso",
                  "off")
     one.must_ping("10.0.0.2")
-    lab.spawn(two.namespace, "iperf3", "-s")
-    wait_until(lambda: two.run("ss", "-Hltn", "sport = :5201").stdout.strip(),
-               "iperf3 -s listens")
+    serve_iperf(lab, two.namespace)
     return rig, one, two
 
 

@@ -2,6 +2,7 @@
 offloads, so hosts on veths are told not to use any."""
 from lib.frame import frame, station
 from lib.testing import contains, equal, test
+from lib.traffic import serve_iperf
 
 MODES = ("generic", "native", "best-effort")
 
@@ -51,14 +52,8 @@ def _(lab):
                    "type=afxdp", "--", "add-port", "br0", "b", "--", "set",
                    "Interface", "b", "options:xdp-mode=generic")
     a.must_ping(b.ip, size=1400)
-    server = b.namespace.popen("iperf3", "-s", "-1")
-    try:
-        from lib.netns import wait_until
-        wait_until(lambda: ":5201" in b.run("ss", "-Hltn").stdout, "iperf3")
-        a.run("iperf3", "-c", b.ip, "-n", "50M")
-    finally:
-        server.kill()
-        server.wait()
+    serve_iperf(lab, b.namespace)
+    a.run("iperf3", "-c", b.ip, "-n", "50M")
 
 
 @test("xdp-mode says what it cannot do, and can be changed", only="vsw")

@@ -7,6 +7,7 @@ import json
 from lib.lab import Host
 from lib.netns import ip_batch, wait_until
 from lib.testing import equal, test
+from lib.traffic import serve_iperf
 from vmlib.guest import Guest, Nic, received_bits, start_all, tap
 from vmlib.transfer import PORT, make_data, offer, take
 
@@ -42,7 +43,7 @@ class OnHost:
         self.host.must_ping(address, size=size)
 
     def serve_iperf(self):
-        self.lab.spawn(self.host.namespace, "iperf3", "-s")
+        serve_iperf(self.lab, self.host.namespace)
 
     def iperf(self, address):
         out = self.host.run("iperf3", "-c", address, "-t", "1", "-J").stdout

@@ -1,5 +1,6 @@
 """Two guests with a card for each kind of ring, on vhost-user ports."""
 from lib.testing import equal, test
+from lib.traffic import serve_iperf
 from vmlib.guest import Guest, Nic, start_all
 from vmlib.transfer import fetch, make_data
 
@@ -101,7 +102,7 @@ def _(lab):
     one, two = offload_guests(lab)
     host = lab.host("h1", "10.0.0.9/24", "fd00::9/64")
     two.serve_iperf()
-    server = lab.spawn(host.namespace, "iperf3", "-s")
+    server = serve_iperf(lab, host.namespace)
     for state in ("on", "off"):
         for guest in (one, two):
             guest.run(f"ethtool -K eth0 tso {state} gso {state}")

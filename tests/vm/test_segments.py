@@ -3,6 +3,7 @@ import json
 
 from lib.netns import ip_batch, wait_until
 from lib.testing import contains, equal, test
+from lib.traffic import serve_iperf
 from vmlib.guest import Guest, Nic, received_bits, start_all, tap
 from vmlib.transfer import fetch, make_data, offer, take
 
@@ -49,8 +50,9 @@ def both_ways(guest, beyond, address):
     digest = make_data(beyond)
     offer(beyond)
     equal(take(guest, address), digest, "what the guest got")
-    beyond.lab.spawn(beyond.namespace, "iperf3", "-s", "-1", "-B", address)
+    server = serve_iperf(beyond.lab, beyond.namespace, "-1", "-B", address)
     guest.iperf(address)
+    server.wait(20)
 
 
 @test("guests on a NAT network: DHCP, names, both outsides, a forward",

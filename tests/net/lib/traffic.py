@@ -77,13 +77,18 @@ def udp_exchange(source, sink, address, sizes, port=5001):
                 raise AssertionError(f"no datagram of {size} arrives")
 
 
+def serve_iperf(lab, namespace, *options):
+    """A server of iperf3 that clients reach from now on; its process. With
+    "-1" it ends after one client: wait for that before the next one starts."""
+    server = lab.spawn(namespace, "iperf3", "-s", *options)
+    wait_until(lambda: namespace.run("ss", "-Hltn", "sport = :5201")
+               .stdout.strip(), "iperf3 -s listens")
+    return server
+
+
 def iperf(lab, source, sink, address, *options, seconds=1):
     """Runs iperf3; the receiver's figure in bits a second."""
-    server = lab.spawn(sink.namespace, "iperf3", "-s", "-1")
-
-    def listening():
-        return sink.run("ss", "-Hltn", "sport = :5201").stdout.strip()
-    wait_until(listening, "iperf3 -s listens")
+    server = serve_iperf(lab, sink.namespace, "-1")
     out = source.run("iperf3", "-c", address, "-t", seconds, "-f", "k",
                      *options, timeout=30 + 2 * seconds).stdout
     server.wait(20)

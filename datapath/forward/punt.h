@@ -27,6 +27,8 @@ enum punt_kind {
 	PUNT_GATEWAY,  /* what a router leaves to the control thread */
 	/* Of that: what neighbors say to each other; nobody farther away can */
 	PUNT_GATEWAY_LINK,
+	PUNT_TUNNEL,   /* an overlay's: struct tunnel_note in the record */
+	PUNT_UNDERLAY, /* to an underlay's station, and nothing of VXLAN */
 	N_PUNT_KINDS,
 };
 
@@ -53,7 +55,11 @@ struct punt_record {
 	uint8_t kind; /* enum punt_kind */
 	uint16_t vid; /* PUNT_NEIGHBOR: the VLAN that it belongs to */
 	uint16_t len; /* bytes that follow */
-	/* PUNT_GATEWAY*: a struct router_note, and router_config.id */
+	/*
+	 * PUNT_GATEWAY*: a struct router_note, and router_config.id.
+	 * PUNT_TUNNEL: a struct tunnel_note, and fwd_tunnel.id. PUNT_UNDERLAY:
+	 * fwd_underlay.id.
+	 */
 	uint64_t note;
 	uint32_t gateway;
 	const uint8_t *data; /* valid during the callback; tags included */
@@ -68,6 +74,19 @@ int punt_ring_fd(const struct punt_ring *ring); /* readable: there are some */
 unsigned punt_ring_read(struct punt_ring *ring, unsigned max,
 			void (*cb)(const struct punt_record *, void *aux),
 			void *aux);
+
+enum tunnel_what {
+	TUNNEL_TOO_BIG,	   /* frame: the inner one; mtu, vid (0: none) */
+	TUNNEL_NEW_REMOTE, /* frame: the outer headers; vni */
+};
+
+struct tunnel_note {
+	uint32_t what : 8; /* enum tunnel_what */
+	uint32_t vni : 24;
+	uint16_t mtu;
+	uint16_t vid;
+};
+_Static_assert(sizeof(struct tunnel_note) == 8, "it goes as one word");
 
 enum punt_result { PUNT_DONE, PUNT_LIMITED, PUNT_FULL };
 /* Any thread that forwards. */

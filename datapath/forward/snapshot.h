@@ -27,8 +27,13 @@ struct fwd_bond;
 struct fwd_bridge;
 struct fwd_gateway;
 struct fwd_snapshot;
+struct fwd_tunnel;
+struct fwd_underlay;
 struct punt;
-struct router; /* router/router.h; pipeline.c alone looks into it */
+struct suppress_table; /* tunnel/suppress.h; likewise */
+struct router;	       /* router/router.h; pipeline.c alone looks into it */
+struct tunnel;	       /* tunnel/tunnel.h; likewise */
+struct tunnel_demux;
 
 /* Port:vlan_mode */
 enum vlan_mode {
@@ -117,7 +122,12 @@ struct fwd_port {
 	_Atomic uint8_t filter;	   /* enum fwd_filter; see below */
 	struct fwd_port *patch_peer; /* a port of another bridge, or NULL */
 	struct fwd_gateway *gateway; /* it is a port of this one's, or NULL */
-	struct capture *capture;     /* NULL: nobody is listening */
+	/* It is this VXLAN port, or a remote VTEP of it; or NULL. */
+	struct fwd_tunnel *tunnel;
+	uint32_t remote; /* of the tunnel; TUNNEL_NO_REMOTE: the port itself */
+	/* Outer packets come in and leave by it; or NULL. */
+	struct fwd_underlay *underlay;
+	struct capture *capture; /* NULL: nobody is listening */
 	uint64_t beacons;      /* PUNT_BEACON: the identity of those it takes */
 	uint16_t number;       /* in the FDB; 1 and up, kept over snapshots */
 	uint16_t slot;	       /* place in bridge->ports */
@@ -164,6 +174,40 @@ struct fwd_gateway {
 	struct router *router;			   /* freed with the snapshot */
 	struct fwd_port *ports[FWD_GATEWAY_SIDES]; /* NULL: not there */
 	struct fwd_gateway *next;		   /* of the snapshot's */
+};
+
+/*
+ * A VXLAN port of a bridge. Frames to all go to `port`, which is one of the
+ * bridge's; its remotes are not, but have a number each, by which the FDB knows
+ * them (fwd_bridge.by_number), and their parent's VLANs. With one remote only
+ * (options:remote_ip is an address) `port` is that remote, too.
+ */
+struct fwd_tunnel {
+	struct tunnel *tunnel; /* freed with the snapshot */
+	struct fwd_port *port;
+	unsigned n_remotes;
+	struct fwd_port **remotes; /* by index */
+	struct fwd_underlay *underlay;
+	/* What answers for remote stations (ARP, ND); NULL: nothing does. */
+	struct suppress_table *suppress; /* lives longer */
+	uint32_t id;			 /* of punts; struct overlay's */
+	bool split_horizon;	 /* nothing from it to another such one */
+	struct fwd_tunnel *next; /* of the snapshot's */
+};
+
+/* Where outer packets leave and come in, for all VXLAN ports that use it. */
+struct fwd_underlay {
+	struct tunnel_demux *demux; /* freed with the snapshot */
+	struct fwd_port *port;
+	/*
+	 * A station of a bridge: what is sent comes into that bridge by `port`,
+	 * as from a gateway. Otherwise `port` sends it itself.
+	 */
+	bool bridged;
+	uint32_t id; /* of punts; struct underlay's */
+	unsigned n_tunnels;
+	struct fwd_tunnel **tunnels; /* by the demux's index */
+	struct fwd_underlay *next;
 };
 
 struct fwd_bridge {
@@ -225,6 +269,8 @@ struct fwd_snapshot {
 	unsigned n_rxqs;
 	struct fwd_rxq *rxqs;
 	struct fwd_gateway *gateways;
+	struct fwd_tunnel *tunnels;
+	struct fwd_underlay *underlays;
 };
 
 /* Control thread. */
@@ -262,6 +308,28 @@ struct fwd_gateway *fwd_snapshot_add_gateway(struct fwd_snapshot *snapshot,
 /* Its port of that side: what is sent to it is routed (pipeline.c). */
 void fwd_port_set_gateway(struct fwd_port *port, struct fwd_gateway *gateway,
 			  unsigned side);
+/*
+ * demux: the snapshot's from now on. port: of the bridge of a station, or one
+ * that sends by itself.
+ */
+struct fwd_underlay *fwd_snapshot_add_underlay(struct fwd_snapshot *snapshot,
+					       struct fwd_port *port,
+					       struct tunnel_demux *demux,
+					       bool bridged);
+/*
+ * Makes a port of the bridge a VXLAN port with room for n_remotes; tunnel: the
+ * snapshot's from now on. To be called in the order of the demux's indices of
+ * that underlay. single: the port itself is remote 0.
+ */
+struct fwd_tunnel *fwd_port_make_tunnel(struct fwd_snapshot *snapshot,
+					struct fwd_port *port,
+					struct fwd_underlay *underlay,
+					struct tunnel *tunnel,
+					unsigned n_remotes, bool single);
+/* number: unique in the bridge, and none of a port's. */
+struct fwd_port *fwd_tunnel_add_remote(struct fwd_tunnel *tunnel,
+				       unsigned index, struct port *port,
+				       uint16_t number);
 /* Joins two patch ports; both directions. */
 void fwd_port_connect(struct fwd_port *a, struct fwd_port *b);
 /*

@@ -66,7 +66,25 @@
 	X(NAT_BUSY, "nat-busy", "another worker held the table too long")      \
 	/* at a gateway's port of arrival: no MAC is known */                  \
 	X(HOLD_FULL, "hold-full", "too many wait for their next hop")          \
-	X(HOLD_UNREACHED, "hold-unreached", "next hop does not answer")
+	X(HOLD_UNREACHED, "hold-unreached", "next hop does not answer")        \
+	/* at a VXLAN port, or that of a remote VTEP: into the tunnel */       \
+	X(TUNNEL_TOO_BIG, "tunnel-too-big", "larger than the overlay's MTU")   \
+	X(TUNNEL_UNRESOLVED, "tunnel-unresolved",                              \
+	  "next hop of the remote VTEP does not answer")                       \
+	X(TUNNEL_NO_VNI, "tunnel-no-vni", "its VLAN has no VNI")               \
+	X(TUNNEL_NO_REMOTE, "tunnel-no-remote", "no remote VTEP to send to")   \
+	X(TUNNEL_LOOP, "tunnel-loop", "would go through its own tunnel")       \
+	X(TUNNEL_HORIZON, "tunnel-horizon", "from one tunnel into another")    \
+	/* at the underlay's port: out of the tunnel (tunnel/vxlan.h) */       \
+	X(VXLAN_MALFORMED, "vxlan-malformed", "outer or inner header broken")  \
+	X(VXLAN_FLAGS, "vxlan-flags", "no VNI, or reserved bits are refused")  \
+	X(VXLAN_CHECKSUM, "vxlan-checksum", "outer checksum wrong or missing") \
+	X(VXLAN_FRAGMENT, "vxlan-fragment", "outer packet is a fragment")      \
+	X(VXLAN_TAG, "vxlan-tag", "inner frame has a VLAN tag")                \
+	X(VXLAN_ECN, "vxlan-ecn", "congestion that its sender cannot be told") \
+	X(VXLAN_SELF, "vxlan-self", "outer source address is our own")         \
+	X(VXLAN_NO_VNI, "vxlan-no-vni", "nobody here has its VNI")             \
+	X(VXLAN_NO_REMOTE, "vxlan-no-remote", "from an unknown remote VTEP")
 
 enum drop_reason {
 #define X(id, name, help) DROP_##id,

@@ -33,6 +33,7 @@ enum cfg_cdp {
 	CFG_CDP_BOTH,
 };
 
+struct cfg_overlay; /* vswd/config_overlay.h */
 struct cfg_segment; /* vswd/config_segment.h */
 
 struct cfg_interface {
@@ -49,6 +50,7 @@ struct cfg_interface {
 	struct lacp_port_config lacp;	     /* 0 where nothing is said */
 	enum cfg_lldp lldp;		     /* lldp:enable */
 	enum cfg_cdp cdp;		     /* other_config:cdp */
+	struct cfg_overlay *overlay;	     /* type "vxlan"; else NULL */
 };
 
 #define CONFIG_MIIMON_MS     200

@@ -95,6 +95,8 @@ static void dispatch(struct frames *f, struct vport *v,
 	case PUNT_GATEWAY_LINK:
 		segments_receive(f->vs, v, r);
 		break;
+	case PUNT_TUNNEL:
+	case PUNT_UNDERLAY:
 	case N_PUNT_KINDS:
 		break;
 	}

@@ -23,7 +23,9 @@ struct capture_session;
 struct discovery_port;
 struct frames;
 struct frames_tap;
+struct overlay;
 struct segment;
+struct underlay;
 struct vbond;
 struct vdiscovery;
 
@@ -135,6 +137,8 @@ struct vswitch {
 	struct segment *segments;     /* segment.c; in no order */
 	struct segment *doomed_segments;
 	uint32_t last_segment_id;
+	struct overlay *overlays; /* overlay.c; in no order */
+	struct underlay *underlays;
 	uint32_t now_s;
 	const char *run_dir; /* lives longer */
 	/* Of the configuration that is, or is just put, in force. */

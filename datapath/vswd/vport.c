@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "ovsdb-lite/hash.h"
+#include "vswd/config_overlay.h"
 #include "vswd/discovery.h"
 #include "vswd/frames.h"
 #include "vswd/segment.h"
@@ -69,6 +70,8 @@ const char *vport_error(const struct vport *v)
 		return v->error;
 	if (v->bond && v->bond->error)
 		return v->bond->error;
+	if (v->interface->overlay && v->interface->overlay->error)
+		return v->interface->overlay->error;
 	return v->conflict;
 }
 

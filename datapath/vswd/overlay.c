@@ -153,6 +153,7 @@ static bool is_other(const struct cfg_overlay *a, const struct cfg_overlay *b)
 {
 	return a->single != b->single || a->vni != b->vni ||
 	       !a->map != !b->map || a->dst_port != b->dst_port ||
+	       a->ip_version != b->ip_version ||
 	       !ip_address_equal(&a->local, &b->local) ||
 	       !same_text(a->underlay, b->underlay) ||
 	       !same_text(a->underlay_port, b->underlay_port);

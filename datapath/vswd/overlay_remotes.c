@@ -56,11 +56,11 @@ static int check(const struct overlay *o, const struct ip_address *ip,
 	struct ip_text t = ip_text(ip);
 	const char *text = t.text;
 
-	if (c->local.len && ip->len != c->local.len)
+	if (ip->len != (c->ip_version == 4 ? 4 : 16))
 		return set_error(errp, -EINVAL,
-				 "remote VTEP %s and the local address %s are "
-				 "of different versions of IP",
-				 text, ip_text(&c->local).text);
+				 "remote VTEP %s cannot be reached by IPv%u, "
+				 "which the port's outer packets are",
+				 text, c->ip_version);
 	if (underlay_is_self(o->underlay, c, ip))
 		return set_error(errp, -EINVAL,
 				 "remote VTEP %s is an address of our own; "

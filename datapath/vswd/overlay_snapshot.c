@@ -35,13 +35,13 @@ static void fill_outer(const struct overlay *o, const struct overlay_remote *r,
 
 	*outer = (struct vxlan_outer_config){
 		.form = VXLAN_FRAME,
-		.ip_version = r->ip.len == 4 ? 4 : 6,
+		.ip_version = c->ip_version,
 		.dst_port = c->dst_port,
 		/* Of a socket the kernel makes checksums (vxlan_port.h). */
 		.udp_csum =
 			station && c->csum ? VXLAN_CSUM_LEFT : VXLAN_CSUM_ZERO,
 		.dont_fragment = c->dont_fragment,
-		.ttl = c->ttl,
+		.ttl = r->is_group ? c->group_ttl : c->ttl,
 		.inherit_ttl = c->inherit_ttl,
 		.tos = c->tos,
 		.inherit_tos = c->inherit_tos,
@@ -208,10 +208,8 @@ static void add_overlay(struct building *w, const struct overlay *o,
 
 	w->demux.rules.udp_port = c->dst_port;
 	w->demux.rules.refuse_reserved |= c->refuse_reserved;
-	if (o->remotes && o->remotes->ip.len == 16)
-		w->demux.ip_version = 6;
+	w->demux.ip_version = c->ip_version;
 	if (c->local.len) {
-		w->demux.ip_version = c->local.len == 4 ? 4 : 6;
 		add_local(w, &c->local);
 		if (c->group.len)
 			add_local(w, &c->group);

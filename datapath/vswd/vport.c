@@ -70,6 +70,8 @@ const char *vport_error(const struct vport *v)
 		return v->error;
 	if (v->bond && v->bond->error)
 		return v->bond->error;
+	if (v->interface->overlay && v->interface->overlay->error)
+		return v->interface->overlay->error;
 	if (v->overlay && overlay_fault(v->overlay))
 		return overlay_fault(v->overlay);
 	return v->conflict;

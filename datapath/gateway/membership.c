@@ -179,6 +179,14 @@ void membership_leave(struct membership *m, const struct ip_address *ip,
 	membership_run(m, now_ms);
 }
 
+void membership_repeat(struct membership *m, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		if (!m->groups[i].leaving)
+			begin_change(m, &m->groups[i], false, now_ms);
+	membership_run(m, now_ms);
+}
+
 void membership_end(struct membership *m, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < m->n; i++)

@@ -56,6 +56,8 @@ void membership_leave(struct membership *m, const struct ip_address *group,
 		      uint64_t now_ms);
 /* Leaves all, and says so now, once. */
 void membership_end(struct membership *m, uint64_t now_ms);
+/* The network may be another: all that is joined is told of anew. */
+void membership_repeat(struct membership *m, uint64_t now_ms);
 bool membership_has(const struct membership *m, const struct ip_address *group);
 
 /*

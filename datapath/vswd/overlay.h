@@ -4,9 +4,9 @@
  * only. Control thread.
  *
  *	overlay.c	    life: with their vports, and in the snapshot
- *	overlay_remotes.c   remote VTEPs: numbers, ports, flood lists, who says
- *so overlay_macs.c	    MACs behind remotes: rows, a control plane;
- *suppression overlay_learn.c	    VTEPs that packets taught, and their end
+ *	overlay_remotes.c   remote VTEPs: numbers, ports, flood lists, origins
+ *	overlay_macs.c	    MACs behind remotes: rows, a control plane
+ *	overlay_learn.c	    VTEPs that packets taught, and their end
  *	overlay_mtu.c	    what fits, who is told, frames that were too big
  *	overlay_json.c	    vtep/show
  *	overlay_evpn.c	    FRR, by the kernel's tables
@@ -63,8 +63,9 @@ struct overlay {
 	struct overlay_learned *learned; /* overlay_learn.c's, or NULL */
 	uint32_t mtu; /* of inner frames, the smallest remote's; 0: any */
 	char *error;  /* what does not work, in one line; NULL: all does */
-	struct fwd_tunnel *fwd; /* in the snapshot in force, or NULL */
-	uint64_t mac_refused;	/* remote MACs that did not fit */
+	struct overlay_mtu *sizes; /* overlay_mtu.c's, or NULL */
+	struct fwd_tunnel *fwd;	   /* in the snapshot in force, or NULL */
+	uint64_t mac_refused;	   /* remote MACs that did not fit */
 };
 
 /* Outer packets' way; one for all overlays with the same. */
@@ -176,11 +177,20 @@ void overlay_learn_tick(struct overlay *o);
 
 /* Asks underlays' MTUs from time to time, and tells remotes. */
 void overlay_mtu_tick(struct overlay *o);
+/* Its configuration, its remotes or its underlay's MTU are others: all anew. */
+void overlay_mtu_refresh(struct overlay *o);
+/* The path to one remote may take another size now. */
+void overlay_mtu_update(struct overlay_remote *r);
+/* The overlay ends: what is kept of it is freed, its bridge's MTU is another.
+ */
+void overlay_mtu_end(struct overlay *o);
 /* TUNNEL_TOO_BIG: the sender is told, at a bounded rate. */
 void overlay_too_big(struct overlay *o, struct vport *in, uint16_t vid,
 		     uint32_t mtu, const void *frame, size_t len);
 /* The MTU of a bridge's machines by its overlays; 0: it has none. */
 uint32_t bridge_overlay_mtu(const struct vswitch *vs, const struct bridge *b);
+/* It may be another: segments and ports of the bridge follow (bridge_mtu.c). */
+void bridge_overlay_mtu_changed(struct vswitch *vs, struct bridge *b);
 
 /* --- underlay.c, underlay_station.c -----------------------------------------
  */
@@ -206,7 +216,15 @@ void underlay_station_forget(struct underlay_station *station,
 /* A group is joined (reports by IGMP or MLD). */
 void underlay_station_join(struct underlay_station *station,
 			   const struct ip_address *group);
+/* And left; what underlay_station_want() has a remote of stays joined. */
+void underlay_station_leave(struct underlay_station *station,
+			    const struct ip_address *group);
 uint32_t underlay_station_mtu(const struct underlay_station *station);
+/* That of the path to a remote: what ICMP errors told, if less. */
+uint32_t underlay_station_path_mtu(const struct underlay_station *station,
+				   const struct ip_address *remote);
+/* What is wrong, in one line; NULL: nothing. Until the next call. */
+const char *underlay_station_error(const struct underlay_station *station);
 uint64_t underlay_station_mac(const struct underlay_station *station);
 json_t *underlay_station_to_json(const struct underlay_station *station);
 

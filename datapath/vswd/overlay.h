@@ -77,10 +77,11 @@ struct overlay {
 	uint64_t seed;			 /* of flow hashes */
 	uint32_t mtu; /* of inner frames, the smallest remote's; 0: any */
 	char *error;  /* what does not work, in one line; NULL: all does */
-	char *underlay_error;	 /* the underlay's, likewise */
-	struct fwd_tunnel *fwd;	 /* in the snapshot in force, or NULL */
-	uint64_t mac_refused;	 /* remote MACs that did not fit */
-	uint64_t remote_refused; /* learned VTEPs, likewise */
+	char *underlay_error;	   /* the underlay's, likewise */
+	struct overlay_mtu *sizes; /* overlay_mtu.c's, or NULL */
+	struct fwd_tunnel *fwd;	   /* in the snapshot in force, or NULL */
+	uint64_t mac_refused;	   /* remote MACs that did not fit */
+	uint64_t remote_refused;   /* learned VTEPs, likewise */
 };
 
 /* Outer packets' way; one for all overlays with the same. */
@@ -236,11 +237,20 @@ void overlay_learn_tick(struct overlay *o);
 
 /* Asks underlays' MTUs from time to time, and tells remotes. */
 void overlay_mtu_tick(struct overlay *o);
+/* Its configuration, its remotes or its underlay's MTU are others: all anew. */
+void overlay_mtu_refresh(struct overlay *o);
+/* The path to one remote may take another size now. */
+void overlay_mtu_update(struct overlay_remote *r);
+/* The overlay ends: what is kept of it is freed, its bridge's MTU is another.
+ */
+void overlay_mtu_end(struct overlay *o);
 /* TUNNEL_TOO_BIG: the sender is told, at a bounded rate. */
 void overlay_too_big(struct overlay *o, struct vport *in, uint16_t vid,
 		     uint32_t mtu, const void *frame, size_t len);
 /* The MTU of a bridge's machines by its overlays; 0: it has none. */
 uint32_t bridge_overlay_mtu(const struct vswitch *vs, const struct bridge *b);
+/* It may be another: segments and ports of the bridge follow (bridge_mtu.c). */
+void bridge_overlay_mtu_changed(struct vswitch *vs, struct bridge *b);
 
 /* --- underlay.c, underlay_station.c -----------------------------------------
  */
@@ -250,6 +260,7 @@ struct underlay *underlay_get(struct vswitch *vs, const struct cfg_overlay *c);
 struct underlay *underlay_find(const struct vswitch *vs, uint32_t id);
 /* Which ports they have now; those that no overlay has got end. */
 void underlays_reconcile(struct vswitch *vs);
+void underlays_port_gone(struct vswitch *vs, const struct vport *v);
 void underlays_tick(struct vswitch *vs);
 /* Why it does not carry anything; the caller's; NULL: it does. */
 char *underlay_fault(const struct underlay *u);
@@ -277,7 +288,15 @@ void underlay_station_forget(struct underlay_station *station,
 /* A group is joined (reports by IGMP or MLD). */
 void underlay_station_join(struct underlay_station *station,
 			   const struct ip_address *group);
+/* And left; what underlay_station_want() has a remote of stays joined. */
+void underlay_station_leave(struct underlay_station *station,
+			    const struct ip_address *group);
 uint32_t underlay_station_mtu(const struct underlay_station *station);
+/* That of the path to a remote: what ICMP errors told, if less. */
+uint32_t underlay_station_path_mtu(const struct underlay_station *station,
+				   const struct ip_address *remote);
+/* What is wrong, in one line; NULL: nothing. Until the next call. */
+const char *underlay_station_error(const struct underlay_station *station);
 uint64_t underlay_station_mac(const struct underlay_station *station);
 json_t *underlay_station_to_json(const struct underlay_station *station);
 

@@ -215,6 +215,12 @@ void bridge_destroy(struct bridge *bridge);
 void bridge_configure(struct vswitch *vs, struct bridge *bridge,
 		      struct cfg_bridge *config);
 /*
+ * Room in the MAC table for twice as many controlled entries as before; b->fdb
+ * is another table then, and the caller sees that a snapshot follows. False:
+ * it is as large as it can be.
+ */
+bool bridge_grow_controlled(struct vswitch *vs, struct bridge *b);
+/*
  * A number for the FDB: 0 when none is free. It is orphaned when its vport goes
  * and freed when no worker can learn on it any more.
  */

@@ -197,7 +197,8 @@ void overlay_flood_drop(struct overlay *o, uint32_t vni,
 /*
  * A MAC is behind a remote, says a control plane or a row; the FDB has it until
  * it is taken away, or moves because it is heard elsewhere (sticky: never).
- * -ENOSPC: no room in the FDB; -EINVAL: the overlay has not that VLAN.
+ * -ENOSPC: no room in the FDB; -EEXIST: it has a static entry; -EINVAL: the
+ * overlay has not that VLAN.
  */
 int overlay_mac_add(struct overlay *o, uint16_t vid, uint64_t mac,
 		    struct overlay_remote *r, bool sticky,

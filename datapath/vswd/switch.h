@@ -112,6 +112,7 @@ struct doomed_port {
 	struct suppress_table *suppress; /* NULL: none */
 	struct bridge *bridge;
 	uint16_t number;
+	bool no_static; /* entries of the FDB have that number */
 	enum doomed_number fate;
 	struct doomed_port *next;
 };

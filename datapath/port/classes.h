@@ -27,6 +27,8 @@
 	X(vhostuserclient)                                                     \
 	X(dpdkvhostuser)                                                       \
 	X(dpdkvhostuserclient)                                                 \
+	X(vxlan)                                                               \
+	X(vxlan_station)                                                       \
 	/* end */
 
 #define X(KIND) extern const struct port_class port_class_##KIND;

@@ -103,6 +103,7 @@ static void station_has_a_mac(void **state)
 	struct port_status status;
 
 	assert_true(port_type_is_made_up("vxlan-station"));
+	assert_true(port_type_is_made_up("vxlan-udp"));
 	port_get_status(station, &status);
 	assert_int_equal(status.mac, 0x020000000007);
 	assert_true(status.link_up);

@@ -50,7 +50,7 @@ static bool is_for_us(const struct tunnel_demux *d, struct packet *p)
 static void join_run(struct tunnel_in *in, const struct vxlan_info *info,
 		     const struct tunnel_owner *owner)
 {
-	struct tunnel_run *run = &in->runs[in->n_runs - 1];
+	struct tunnel_run *run = &in->runs[in->n_runs ? in->n_runs - 1 : 0];
 
 	if (in->n_runs && run->tunnel == owner->tunnel &&
 	    run->remote == owner->remote &&

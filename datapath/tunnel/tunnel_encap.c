@@ -160,9 +160,7 @@ static bool encap_one(struct way *w, struct packet *p)
 		inner = &out->copies[out->n_copies++];
 		packet_copy(inner, p);
 	}
-	reason = take_vni(w, inner);
-	if (reason == N_DROP_REASONS && too_big(w, inner))
-		reason = DROP_TUNNEL_TOO_BIG;
+	reason = too_big(w, inner) ? DROP_TUNNEL_TOO_BIG : take_vni(w, inner);
 	if (reason != N_DROP_REASONS) {
 		fail(out, p, reason);
 		return true;

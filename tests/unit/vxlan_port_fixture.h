@@ -46,9 +46,8 @@ struct received {
 };
 
 /*
- * Receives from all queues, once at least, until there are n frames, or
- * datagrams when frames of several count as these; fails the test when there
- * are not so many.
+ * Receives from all queues until there are so many datagrams, and not one more.
+ * 0: once, whatever there is. Returns the number of frames.
  */
 unsigned udp_receive(struct port *port, struct received *to, unsigned n_max,
 		     unsigned datagrams);
@@ -56,6 +55,8 @@ void received_free(struct received *r, unsigned n);
 /* Datagrams that a frame stands for. */
 unsigned received_datagrams(const struct received *r, unsigned version);
 uint64_t port_drops(struct port *port, enum drop_reason reason);
+/* 6 where the loopback device has ::1, else 4. */
+unsigned last_version(void);
 /* A UDP port that nobody has now. */
 uint16_t free_udp_port(void);
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "vswd/commands.h"
+#include "vswd/net_text.h"
+#include "vswd/overlay.h"
 #include "vswd/switch.h"
 
 struct entry_list {
@@ -45,6 +47,16 @@ static void format_port(const struct bridge *b, uint16_t number, char *buf,
 		snprintf(buf, size, "-");
 }
 
+/* The VTEP that the station is behind, in front of the end of its line. */
+static void add_vtep(struct text *text, const struct bridge *b, uint16_t number)
+{
+	const struct overlay_remote *r = bridge_remote_by_number(b, number);
+
+	if (r)
+		text_add(text, "  vtep=%s", ip_text(&r->ip).text);
+	text_add(text, "\n");
+}
+
 static void show_text(struct control_request *request, const struct bridge *b,
 		      const struct entry_list *list)
 {
@@ -59,9 +71,10 @@ static void show_text(struct control_request *request, const struct bridge *b,
 		text_add(&text, "%5s  %4u  %s  ", port, e->fid,
 			 mac_format(e->mac, mac));
 		if (e->is_static)
-			text_add(&text, "static\n");
+			text_add(&text, "static");
 		else
-			text_add(&text, "%3u\n", e->age_s);
+			text_add(&text, "%3u", e->age_s);
+		add_vtep(&text, b, e->port);
 	}
 	command_reply_text(request, &text);
 }
@@ -74,6 +87,8 @@ static void show_json(struct control_request *request, const struct bridge *b,
 	for (size_t i = 0; i < list->n; i++) {
 		const struct fdb_entry *e = &list->entries[i];
 		const struct vport *v = bridge_find_number(b, e->port);
+		const struct overlay_remote *r =
+			bridge_remote_by_number(b, e->port);
 		char mac[MAC_STRING_SIZE];
 		json_t *row = json_pack("{s:i, s:s, s:b}", "vlan", (int)e->fid,
 					"mac", mac_format(e->mac, mac),
@@ -84,6 +99,9 @@ static void show_json(struct control_request *request, const struct bridge *b,
 				row,
 				json_pack("{s:s, s:i}", "port", v->config->name,
 					  "ofport", (int)v->ofport));
+		if (r)
+			json_object_set_new(row, "vtep",
+					    json_string(ip_text(&r->ip).text));
 		if (!e->is_static)
 			json_object_set_new(row, "age", json_integer(e->age_s));
 		json_array_append_new(json, row);
@@ -185,6 +203,15 @@ static bool parse_flush(struct control_request *request, struct bridge *b,
 	return true;
 }
 
+static void flush(struct bridge *b, uint16_t number, int vlan)
+{
+	const struct vport *v = bridge_find_number(b, number);
+
+	fdb_flush(b->fdb, number, vlan);
+	if (number && v && v->overlay)
+		overlay_flush(v->overlay, vlan);
+}
+
 static void cmd_flush(struct control_request *request, int argc,
 		      const char *const argv[], void *aux)
 {
@@ -200,7 +227,7 @@ static void cmd_flush(struct control_request *request, int argc,
 		b = command_bridge(request, vs, argv[1]);
 		if (!b || !parse_flush(request, b, argc, argv, &number, &vlan))
 			return;
-		fdb_flush(b->fdb, number, vlan);
+		flush(b, number, vlan);
 	}
 	control_reply(request, "table successfully flushed\n");
 }

@@ -89,20 +89,46 @@ void bridge_destroy(struct bridge *b)
 	free(b);
 }
 
-/* The old table is still read by workers until the next snapshot. */
-static void resize_fdb(struct vswitch *vs, struct bridge *b, uint32_t size)
+/*
+ * The old table is still read by workers until the next snapshot; listeners are
+ * the new one's already.
+ */
+static void replace_fdb(struct vswitch *vs, struct bridge *b, struct fdb *new)
 {
 	struct fdb *old = b->fdb;
 
-	fdb_remove_listener(old, &b->listener);
-	b->fdb = fdb_resize(old, size);
-	fdb_add_listener(b->fdb, &b->listener);
+	b->fdb = new;
 	vs->doomed_fdbs = xrealloc(vs->doomed_fdbs,
 				   (vs->n_doomed_fdbs + 1) * sizeof(old));
 	vs->doomed_fdbs[vs->n_doomed_fdbs++] = old;
 	vs->changed = true;
+}
+
+static void resize_fdb(struct vswitch *vs, struct bridge *b, uint32_t size)
+{
+	replace_fdb(vs, b, fdb_resize(b->fdb, size));
 	log_info("bridge %s: the MAC table holds %u addresses now", b->name,
 		 size);
+}
+
+#define CONTROLLED_FIRST 4096u
+
+bool bridge_grow_controlled(struct vswitch *vs, struct bridge *b)
+{
+	struct fdb_stats stats;
+	uint32_t most, wanted;
+
+	fdb_get_stats(b->fdb, &stats);
+	most = FDB_SIZE_MAX - stats.max_entries;
+	wanted = MAX(stats.max_controlled * 2, CONTROLLED_FIRST);
+	wanted = MIN(wanted, most);
+	if (wanted <= stats.max_controlled)
+		return false;
+	replace_fdb(vs, b, fdb_resize_controlled(b->fdb, wanted));
+	log_info("bridge %s: the MAC table holds %u addresses of a control "
+		 "plane now",
+		 b->name, wanted);
+	return true;
 }
 
 static void flush_unlearnt(struct bridge *b, const struct cfg_bridge *config)

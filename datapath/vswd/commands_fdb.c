@@ -47,13 +47,16 @@ static void format_port(const struct bridge *b, uint16_t number, char *buf,
 		snprintf(buf, size, "-");
 }
 
-/* The VTEP that the station is behind, in front of the end of its line. */
-static void add_vtep(struct text *text, const struct bridge *b, uint16_t number)
+/* The VTEP that the station is behind, and who says so, to the line's end. */
+static void add_vtep(struct text *text, const struct bridge *b,
+		     const struct fdb_entry *e)
 {
-	const struct overlay_remote *r = bridge_remote_by_number(b, number);
+	const struct overlay_remote *r = bridge_remote_by_number(b, e->port);
 
 	if (r)
 		text_add(text, "  vtep=%s", ip_text(&r->ip).text);
+	if (e->is_controlled)
+		text_add(text, e->is_sticky ? "  sticky" : "  controlled");
 	text_add(text, "\n");
 }
 
@@ -74,7 +77,7 @@ static void show_text(struct control_request *request, const struct bridge *b,
 			text_add(&text, "static");
 		else
 			text_add(&text, "%3u", e->age_s);
-		add_vtep(&text, b, e->port);
+		add_vtep(&text, b, e);
 	}
 	command_reply_text(request, &text);
 }
@@ -99,6 +102,10 @@ static void show_json(struct control_request *request, const struct bridge *b,
 				row,
 				json_pack("{s:s, s:i}", "port", v->config->name,
 					  "ofport", (int)v->ofport));
+		if (e->is_controlled)
+			json_object_update_new(
+				row, json_pack("{s:b, s:b}", "controlled", 1,
+					       "sticky", (int)e->is_sticky));
 		if (r)
 			json_object_set_new(row, "vtep",
 					    json_string(ip_text(&r->ip).text));
@@ -245,10 +252,11 @@ static void cmd_stats(struct control_request *request, int argc,
 	if (control_wants_json(request)) {
 		command_reply_json(
 			request,
-			json_pack("{s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I}",
+			json_pack("{s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I}",
 				  "entries", (int)s.entries, "max_entries",
 				  (int)s.max_entries, "static_entries",
-				  (int)s.static_entries, "learned",
+				  (int)s.static_entries, "controlled_entries",
+				  (int)s.controlled_entries, "learned",
 				  (json_int_t)s.learned, "expired",
 				  (json_int_t)s.aged, "evicted",
 				  (json_int_t)s.evicted, "moved",
@@ -262,6 +270,11 @@ static void cmd_stats(struct control_request *request, int argc,
 		 s.entries, s.max_entries);
 	text_add(&text, "  Current static MAC entries in the table : %u\n",
 		 s.static_entries);
+	if (s.controlled_entries)
+		text_add(
+			&text,
+			"  Current controlled MAC entries               : %u\n",
+			s.controlled_entries);
 #define LINE(WHAT, VALUE)                                                      \
 	text_add(&text, "  %-40s: %llu\n", WHAT, (unsigned long long)(VALUE))
 	LINE("Total number of learned MAC entries", s.learned);

@@ -102,6 +102,7 @@ static void end(struct overlay *o)
 	*p = o->next;
 	o->v->overlay = NULL;
 	end_evpn(o);
+	overlay_mtu_end(o);
 	overlay_macs_clear(o);
 	overlay_pairs_clear(o);
 	overlay_remotes_clear(o);
@@ -121,9 +122,7 @@ void overlays_port_gone(struct vswitch *vs, struct vport *v)
 {
 	if (v->overlay)
 		end(v->overlay);
-	for (struct underlay *u = vs->underlays; u; u = u->next)
-		if (u->v == v)
-			u->v = NULL;
+	underlays_port_gone(vs, v);
 }
 
 void overlays_end(struct vswitch *vs)
@@ -195,7 +194,7 @@ static void configure(struct overlay *o, const struct cfg_overlay *old)
 	if (learned)
 		forget_learned(o);
 	configure_evpn(o);
-	overlay_mtu_tick(o);
+	overlay_mtu_refresh(o);
 	vport_mark_dirty(o->vs, o->v);
 	o->vs->changed = true;
 }

@@ -79,7 +79,7 @@ struct overlay {
 	uint32_t mtu; /* of inner frames, the smallest remote's; 0: any */
 	char *error;  /* what does not work, in one line; NULL: all does */
 	char *underlay_error;	   /* the underlay's, likewise */
-	struct overlay_mtu *sizes; /* overlay_mtu.c's; NULL: not yet */
+	struct overlay_mtu *sizes; /* overlay_mtu.c's, or NULL */
 	struct fwd_tunnel *fwd;	   /* in the snapshot in force, or NULL */
 	uint64_t mac_refused;	   /* remote MACs that did not fit */
 	uint64_t remote_refused;   /* learned VTEPs, likewise */
@@ -198,7 +198,8 @@ void overlay_flood_drop(struct overlay *o, uint32_t vni,
 /*
  * A MAC is behind a remote, says a control plane or a row; the FDB has it until
  * it is taken away, or moves because it is heard elsewhere (sticky: never).
- * -ENOSPC: no room in the FDB; -EINVAL: the overlay has not that VLAN.
+ * -ENOSPC: no room in the FDB; -EEXIST: it has a static entry; -EINVAL: the
+ * overlay has not that VLAN.
  */
 int overlay_mac_add(struct overlay *o, uint16_t vid, uint64_t mac,
 		    struct overlay_remote *r, bool sticky,
@@ -259,6 +260,7 @@ struct underlay *underlay_get(struct vswitch *vs, const struct cfg_overlay *c);
 struct underlay *underlay_find(const struct vswitch *vs, uint32_t id);
 /* Which ports they have now; those that no overlay has got end. */
 void underlays_reconcile(struct vswitch *vs);
+void underlays_port_gone(struct vswitch *vs, const struct vport *v);
 void underlays_tick(struct vswitch *vs);
 /* Why it does not carry anything; the caller's; NULL: it does. */
 char *underlay_fault(const struct underlay *u);

@@ -38,6 +38,18 @@ static struct row_mac *find(const struct overlay *o, uint16_t vid, uint64_t mac)
 	return NULL;
 }
 
+/* In a larger table, if need be. */
+static int put_entry(struct bridge *b, fdb_key key, uint16_t number,
+		     bool sticky)
+{
+	int error = fdb_add_controlled(b->fdb, key, number, sticky);
+
+	if (error != -ENOSPC || !bridge_grow_controlled(b->vs, b))
+		return error;
+	vswitch_commit_soon(b->vs);
+	return fdb_add_controlled(b->fdb, key, number, sticky);
+}
+
 int overlay_mac_add(struct overlay *o, uint16_t vid, uint64_t mac,
 		    struct overlay_remote *r, bool sticky,
 		    enum vtep_origin origin)
@@ -48,8 +60,8 @@ int overlay_mac_add(struct overlay *o, uint16_t vid, uint64_t mac,
 		return -EINVAL;
 	if (origin != VTEP_STATIC && find(o, vid, mac))
 		return 0;
-	error = fdb_add_static(o->v->bridge->fdb, fdb_make_key(mac, fid),
-			       r->number);
+	error = put_entry(o->v->bridge, fdb_make_key(mac, fid), r->number,
+			  sticky);
 	if (error)
 		o->mac_refused++;
 	return error;
@@ -68,7 +80,7 @@ void overlay_mac_drop(struct overlay *o, uint16_t vid, uint64_t mac,
 				    fdb_lookup(fdb, fdb_make_key(mac, fid)));
 	/* Otherwise it has moved, and is another's. */
 	if (r && r->overlay == o)
-		fdb_delete(fdb, fdb_make_key(mac, fid));
+		fdb_delete_controlled(fdb, fdb_make_key(mac, fid), r->number);
 }
 
 /* --- rows ------------------------------------------------------------------

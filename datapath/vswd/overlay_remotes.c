@@ -187,6 +187,7 @@ static void doom(struct overlay *o, struct overlay_remote *r)
 	d->port = r->port;
 	d->number = r->number;
 	d->fate = NUMBER_FREED;
+	d->no_static = true;
 }
 
 static void free_index(struct overlay *o, uint32_t index)

@@ -162,7 +162,10 @@ static void settle_number(const struct doomed_port *d)
 		fdb_flush(fdb, d->number, -1);
 		return;
 	}
-	fdb_purge_port(fdb, d->number);
+	/* Thousands of VTEPs may go at once: a search for each is too much. */
+	if (!d->no_static || fdb_port_entries(fdb, d->number) ||
+	    fdb_port_controlled(fdb, d->number))
+		fdb_purge_port(fdb, d->number);
 	fdb_set_port_limit(fdb, d->number, 0);
 	bridge_free_number(d->bridge, d->number);
 }

@@ -114,6 +114,7 @@ struct doomed_port {
 	struct suppress_table *suppress; /* NULL: none */
 	struct bridge *bridge;
 	uint16_t number;
+	bool no_static; /* entries of the FDB have that number */
 	enum doomed_number fate;
 	struct doomed_port *next;
 };
@@ -216,6 +217,12 @@ void bridge_destroy(struct bridge *bridge);
 /* Takes over the settings that need no snapshot, and notes those that do. */
 void bridge_configure(struct vswitch *vs, struct bridge *bridge,
 		      struct cfg_bridge *config);
+/*
+ * Room in the MAC table for twice as many controlled entries as before; b->fdb
+ * is another table then, and the caller sees that a snapshot follows. False:
+ * it is as large as it can be.
+ */
+bool bridge_grow_controlled(struct vswitch *vs, struct bridge *b);
 /*
  * A number for the FDB: 0 when none is free. It is orphaned when its vport goes
  * and freed when no worker can learn on it any more.

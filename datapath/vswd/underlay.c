@@ -66,6 +66,8 @@ struct underlay *underlay_get(struct vswitch *vs, const struct cfg_overlay *c)
 	u->v = find_port(u);
 	if (u->station)
 		underlay_station_configure(u->station, c);
+	else if (c->underlay)
+		u->station = underlay_station_create(u, c);
 	return u;
 }
 
@@ -84,15 +86,35 @@ void underlays_reconcile(struct vswitch *vs)
 
 	for (struct underlay *u = vs->underlays; u; u = u->next)
 		u->seen = false;
-	for (struct overlay *o = vs->overlays; o; o = o->next)
+	for (struct overlay *o = vs->overlays; o; o = o->next) {
 		o->underlay->seen = true;
-	while (*at) {
-		if (!(*at)->seen) {
+		underlay_get(vs, o->config); /* its port may be another's */
+	}
+	while (*at)
+		if ((*at)->seen)
+			at = &(*at)->next;
+		else
 			destroy(at);
-			continue;
-		}
-		(*at)->v = find_port(*at);
-		at = &(*at)->next;
+}
+
+/* The bridge that the station is on may be about to go, too. */
+void underlays_port_gone(struct vswitch *vs, const struct vport *v)
+{
+	struct underlay *u = vs->underlays;
+	const struct overlay *o = vs->overlays;
+
+	while (u && u->v != v)
+		u = u->next;
+	if (!u)
+		return;
+	u->v = NULL;
+	while (o && o->underlay != u)
+		o = o->next;
+	if (u->station && o) {
+		underlay_station_configure(u->station, o->config);
+	} else if (u->station) {
+		underlay_station_destroy(u->station);
+		u->station = NULL;
 	}
 }
 
@@ -119,8 +141,10 @@ char *underlay_fault(const struct underlay *u)
 				 "options:underlay names, or because another "
 				 "interface has its name",
 				 u->name);
-	if (u->v->port)
-		return NULL;
+	if (u->v->port) {
+		why = u->station ? underlay_station_error(u->station) : NULL;
+		return why ? xstrdup(why) : NULL;
+	}
 	why = vport_error(u->v);
 	return xasprintf("nothing carries it: its underlay's port %s: %s",
 			 u->name, why ? why : "not open");
@@ -163,11 +187,10 @@ bool underlay_is_self(const struct underlay *u, const struct cfg_overlay *c,
 
 void underlay_remote_added(struct underlay *u, struct overlay_remote *r)
 {
-	if (!u->station) {
-		r->resolved = true;
-		return;
-	}
-	underlay_station_want(u->station, r);
+	if (u->station)
+		underlay_station_want(u->station, r);
+	else
+		r->resolved = true; /* the host sees to it */
 }
 
 void underlay_remote_gone(struct underlay *u, struct overlay_remote *r)

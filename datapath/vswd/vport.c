@@ -303,6 +303,9 @@ const char *vport_refusal(const struct vport *v)
 		return "an interface must have a name";
 	if (strchr(name, '/') || strpbrk(name, " \t\r\n"))
 		return "a name must not contain '/' or white space";
+	if (!v->config->made_up && !strncmp(v->interface->type, "vxlan-", 6))
+		return "interfaces of this type are made for VXLAN ports, "
+		       "which are of type vxlan";
 	if (!v->config->made_up && port_type_is_made_up(v->interface->type))
 		return "interfaces of this type are made by segments only; "
 		       "make one with: vsw-ctl add-segment";

@@ -53,7 +53,8 @@ static bool is_for_us(const struct tunnel_demux *d, struct packet *p)
 static bool goes_on(const struct tunnel_in *in, const struct vxlan_info *info,
 		    const struct tunnel_owner *owner)
 {
-	const struct tunnel_run *run = &in->runs[in->n_runs - 1];
+	const struct tunnel_run *run =
+		&in->runs[in->n_runs ? in->n_runs - 1 : 0];
 
 	return in->n_runs && run->tunnel == owner->tunnel &&
 	       run->remote == owner->remote &&

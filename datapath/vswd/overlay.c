@@ -106,7 +106,6 @@ static void end(struct overlay *o)
 	overlay_macs_clear(o);
 	overlay_pairs_clear(o);
 	overlay_remotes_clear(o);
-	overlay_mtu_end(o);
 	vtep_map_free(o->map);
 	hmap_destroy(&o->by_ip);
 	hmap_destroy(&o->macs);

@@ -85,7 +85,9 @@ struct tunnel_demux_config {
 	 * anything (a socket has looked at it). IPv4: the first four bytes. */
 	const uint8_t (*locals)[16];
 	unsigned n_locals;
-	uint64_t local_mac; /* 0: not looked at; groups pass */
+	/* 0: not looked at. Frames to another end as DROP_ROUTE_OTHER; groups
+	 * pass. */
+	uint64_t local_mac;
 	struct vxlan_decap_rules rules;
 	const struct tunnel_network *networks; /* a VNI may be there once for
 						  each peer (p2p ports) */
@@ -103,7 +105,11 @@ void tunnel_demux_free(struct tunnel_demux *demux); /* accepts NULL */
 /* --- workers ---------------------------------------------------------------
  */
 
-/* A thread's memory; one call's results live in it until the next call. */
+/*
+ * A thread's memory. The results of tunnel_encap() live in it until the next
+ * call of that, those of tunnel_decap() until the next of that: what came out
+ * of one tunnel may be sent into another.
+ */
 struct tunnel_scratch;
 struct tunnel_scratch *tunnel_scratch_create(void);
 void tunnel_scratch_destroy(struct tunnel_scratch *scratch);
@@ -119,7 +125,8 @@ struct tunnel_sent {
 	unsigned n_outer;
 	struct packet *const *outer; /* to be sent, in order */
 	unsigned n_failed;
-	const struct tunnel_failure *failed; /* DROP_TUNNEL_* */
+	/* DROP_TUNNEL_*, DROP_RUNT, DROP_TX_OFFLOAD; given ones */
+	const struct tunnel_failure *failed;
 };
 
 /*
@@ -155,6 +162,8 @@ struct tunnel_received {
 	unsigned n_taken;
 	unsigned n_runs;
 	const struct tunnel_run *runs;
+	/* DROP_VXLAN_*, DROP_ROUTE_OTHER, DROP_BAD_OFFLOAD; given ones, or
+	 * datagrams of a given train */
 	unsigned n_failed;
 	const struct tunnel_failure *failed;
 	/* Not VXLAN for us: ARP, pings, others; to whom it may concern. */

@@ -209,16 +209,17 @@ void overlay_evpn_station(struct overlay_evpn *evpn, uint16_t vid, uint64_t mac,
 	evpn_host_wake(n);
 }
 
-/* The port that the FDB has it on is one of this host. */
+/* The port that the FDB has it on is one of this host, and no tunnel. */
 static bool is_local(const struct overlay *o, uint16_t port)
 {
-	return port != FDB_NONE && port != o->v->number &&
-	       !bridge_remote_by_number(o->v->bridge, port);
+	const struct vport *v = bridge_find_number(o->v->bridge, port);
+
+	return v && !v->overlay;
 }
 
 /*
- * A pair may come before the FDB's news of its MAC: then the FDB itself is
- * asked, and what it does not know is no pair.
+ * A pair often comes before the FDB's news of its MAC, above all when a machine
+ * has just moved here: so the FDB itself is asked.
  */
 void overlay_evpn_pair(struct overlay_evpn *evpn, uint16_t vid, uint64_t mac,
 		       const struct ip_address *ip)
@@ -226,18 +227,13 @@ void overlay_evpn_pair(struct overlay_evpn *evpn, uint16_t vid, uint64_t mac,
 	struct evpn_network *n = find_network(evpn, vid);
 	const struct overlay *o = evpn->overlay;
 	struct evpn_ip own = to_evpn(ip);
-	int fid = overlay_fid(o, vid), error;
+	int fid = overlay_fid(o, vid);
 
 	if (!n || !n->mirror || fid < 0)
 		return;
-	error = evpn_mirror_local_ip(n->mirror, mac, &own);
-	if (error == -ENOENT &&
-	    is_local(o,
-		     fdb_lookup(o->v->bridge->fdb, fdb_make_key(mac, fid)))) {
+	if (is_local(o, fdb_lookup(o->v->bridge->fdb, fdb_make_key(mac, fid))))
 		overlay_evpn_station(evpn, vid, mac, true);
-		error = evpn_mirror_local_ip(n->mirror, mac, &own);
-	}
-	if (!error)
+	if (!evpn_mirror_local_ip(n->mirror, mac, &own))
 		evpn_host_wake(n);
 }
 

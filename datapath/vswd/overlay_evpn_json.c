@@ -1,7 +1,7 @@
 /* EVPN as vtep/show has it. */
 #include "vswd/overlay_evpn_internal.h"
 
-static const char *state_word(enum evpn_frr_state state)
+const char *overlay_evpn_state(const struct overlay_evpn *evpn)
 {
 	static const char *const words[] = {
 		[EVPN_FRR_UNKNOWN] = "unknown",
@@ -9,7 +9,28 @@ static const char *state_word(enum evpn_frr_state state)
 		[EVPN_FRR_PRESENT] = "present",
 	};
 
-	return words[state];
+	return words[evpn_frr_state(evpn->frr)];
+}
+
+/* A line for a person. */
+static char *describe(const struct overlay_evpn *evpn)
+{
+	const char *dir = evpn_frr_directory(evpn->frr);
+
+	switch (evpn_frr_state(evpn->frr)) {
+	case EVPN_FRR_PRESENT:
+		return xasprintf("FRR is there (%s)", dir);
+	case EVPN_FRR_GONE:
+		return xasprintf("FRR is gone (no %s in %s); its last state "
+				 "is kept for %u s",
+				 evpn_frr_missing(evpn->frr), dir,
+				 evpn->hold_s);
+	case EVPN_FRR_UNKNOWN:
+		break;
+	}
+	return xasprintf("no directory %s: whether FRR is there cannot be "
+			 "told; set evpn-frr-dir",
+			 dir);
 }
 
 static void set_count(json_t *json, const char *key, uint64_t n)
@@ -29,12 +50,12 @@ static void set_counters(json_t *json, const struct evpn_mirror *m)
 	set_count(json, "moves", c->moves);
 	set_count(json, "displaced", c->displaced);
 	set_count(json, "held", c->held);
-	set_count(json, "own-vtep", c->own_vtep);
+	set_count(json, "own_vtep", c->own_vtep);
 	set_count(json, "unsupported", c->unsupported);
 	set_count(json, "refused", c->refused);
 	set_count(json, "resyncs", c->resyncs);
 	set_count(json, "overruns", c->overruns);
-	set_count(json, "not-fitting",
+	set_count(json, "not_fitting",
 		  c->mac_limit + c->ip_limit + c->vtep_limit);
 }
 
@@ -58,14 +79,16 @@ static json_t *network_to_json(const struct evpn_network *n)
 
 json_t *overlay_evpn_to_json(const struct overlay_evpn *evpn)
 {
-	enum evpn_frr_state state = evpn_frr_state(evpn->frr);
 	const char *error = overlay_evpn_error(evpn);
 	json_t *json = json_object(), *networks = json_array();
+	char *text = describe(evpn);
 
-	json_object_set_new(json, "frr", json_string(state_word(state)));
-	json_object_set_new(json, "frr-dir",
+	json_object_set_new(json, "state", json_string(text));
+	free(text);
+	json_object_set_new(json, "frr", json_string(overlay_evpn_state(evpn)));
+	json_object_set_new(json, "frr_dir",
 			    json_string(evpn_frr_directory(evpn->frr)));
-	set_count(json, "hold-s", evpn->hold_s);
+	set_count(json, "hold_s", evpn->hold_s);
 	if (error)
 		json_object_set_new(json, "error", json_string(error));
 	for (const struct evpn_network *n = evpn->networks; n; n = n->next)

@@ -58,7 +58,9 @@ static inline const struct fwd_port *port_of(const struct stage *s,
 		return NULL;
 	to = fdb_lookup(bridge->fdb, u->key | __builtin_bswap64(u->dst));
 	out = to < bridge->n_numbers ? bridge->by_number[to] : NULL;
-	return out && out != as && out->plain.word == vlan.word ? out : NULL;
+	if (!out || out == as || unlikely(is_split(as, out)))
+		return NULL;
+	return out->plain.word == vlan.word ? out : NULL;
 }
 
 /* The packets, as ingress admits them; false: one is not for that station. */
@@ -119,9 +121,7 @@ bool uniform_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 	packet_pull_first(packets);
 	u.dst = mac_word(packets->header);
 	u.key = fdb_make_key(0, in->native_vid & VLAN_VID_MASK);
-	u.frame_max =
-		atomic_load_explicit(&in->port->mtu, memory_order_relaxed) +
-		ETH_HEADER_LEN;
+	u.frame_max = frame_max_of(in);
 	out = port_of(s, &u);
 	if (!out || !take_packets(s, &u, packets, n))
 		return false;

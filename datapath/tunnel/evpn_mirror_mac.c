@@ -124,8 +124,11 @@ bool mac_request(struct evpn_mirror *m, struct mac *mac, struct evpn_request *r)
 	if (ask == ASKED_NOTHING)
 		return false;
 	mac->record.asked = ask;
-	evpn_put_fdb(r, ++m->seq, ask == ASKED_PUT ? EVPN_REPLACE : EVPN_DELETE,
-		     &entry);
+	if (ask == ASKED_PUT)
+		evpn_take_fdb(r, ++m->seq, m->config.member, mac->mac,
+			      m->config.vlan);
+	else
+		evpn_put_fdb(r, ++m->seq, EVPN_DELETE, &entry);
 	return true;
 }
 
@@ -254,7 +257,8 @@ static void device_event(struct evpn_mirror *m, struct mac *mac,
 		mac->stale = false;
 		displace(m, mac);
 	} else if (!known) {
-		mac->stale = mac->place == AT_MEMBER || announced(mac);
+		/* FRR's own come in pairs, the bridge's entry first. */
+		mac->stale = mac->place != AT_VXLAN || announced(mac);
 	}
 }
 

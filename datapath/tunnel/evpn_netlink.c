@@ -234,6 +234,32 @@ void evpn_put_fdb(struct evpn_request *r, uint32_t seq, enum evpn_op op,
 	end(r, nlh);
 }
 
+void evpn_take_fdb(struct evpn_request *r, uint32_t seq, int ifindex,
+		   uint64_t mac, uint16_t vlan)
+{
+	struct evpn_fdb entry = { .mac = mac,
+				  .ifindex = ifindex,
+				  .vlan = vlan };
+	struct evpn_request learn;
+	struct nlmsghdr nlh;
+	struct ndmsg ndm;
+
+	entry.ages = true;
+	evpn_put_fdb(&learn, seq, EVPN_REPLACE, &entry);
+	entry.ages = false;
+	evpn_put_fdb(r, seq, EVPN_REPLACE, &entry);
+	memcpy(&nlh, learn.bytes, sizeof(nlh));
+	memcpy(&ndm, learn.bytes + NLMSG_HDRLEN, sizeof(ndm));
+	/* An error is told all the same. */
+	nlh.nlmsg_flags &= ~NLM_F_ACK;
+	ndm.ndm_flags |= NTF_USE;
+	memcpy(learn.bytes, &nlh, sizeof(nlh));
+	memcpy(learn.bytes + NLMSG_HDRLEN, &ndm, sizeof(ndm));
+	memmove(r->bytes + learn.len, r->bytes, r->len);
+	memcpy(r->bytes, learn.bytes, learn.len);
+	r->len += learn.len;
+}
+
 void evpn_put_neighbor(struct evpn_request *r, uint32_t seq, enum evpn_op op,
 		       int bridge, const struct evpn_ip *ip, uint64_t mac)
 {

@@ -31,7 +31,7 @@ struct evpn_ip {
 	uint8_t bytes[16];
 };
 
-/* A request for the kernel: `len` bytes, a whole message. */
+/* A request for the kernel: `len` bytes, one whole message or two. */
 struct evpn_request {
 	size_t len;
 	uint8_t bytes[EVPN_REQUEST_MAX] __attribute__((aligned(8)));
@@ -82,6 +82,15 @@ void evpn_bring_up(struct evpn_request *r, uint32_t seq, int ifindex);
 /* Entries of the tables. */
 void evpn_put_fdb(struct evpn_request *r, uint32_t seq, enum evpn_op op,
 		  const struct evpn_fdb *entry);
+/*
+ * A local MAC, put on a member: static, whoever had it before. Two messages, as
+ * the kernel leaves the mark of FRR's entries (extern_learn) on one that is
+ * replaced, and zebra passes over marked ones when it reads the table anew: a
+ * MAC that has come from elsewhere would be lost at the next restart of FRR.
+ * What the bridge learns (NTF_USE) clears the mark; it is made static then.
+ */
+void evpn_take_fdb(struct evpn_request *r, uint32_t seq, int ifindex,
+		   uint64_t mac, uint16_t vlan);
 /*
  * The pair of an address and a MAC on the bridge. Permanent, as the kernel
  * forgets any other after a minute without use. Not EVPN_APPEND.

@@ -134,7 +134,7 @@ struct tunnel_sent {
  * call again for the rest). shared: others get the packets, too, so they stay
  * as they are; else they may be changed and be part of the outer ones. Borrowed
  * as vxlan_encap() says. Frames longer than the remote's MTU fail as
- * DROP_TUNNEL_TOO_BIG; GSO frames when their segments are.
+ * DROP_TUNNEL_TOO_BIG, as they were; GSO frames when their segments are.
  */
 void tunnel_encap(const struct tunnel *tunnel, uint32_t remote,
 		  struct packet *const packets[], unsigned n, bool shared,

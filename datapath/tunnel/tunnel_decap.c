@@ -1,8 +1,6 @@
 /* Received outer packets into runs of inner frames. */
 #include "tunnel/tunnel_internal.h"
 
-#include <errno.h>
-
 #include "packet/vlan.h"
 
 static const uint8_t reasons[N_VXLAN_FAULTS] = {
@@ -19,7 +17,12 @@ static const uint8_t reasons[N_VXLAN_FAULTS] = {
 };
 _Static_assert(N_DROP_REASONS <= UINT8_MAX, "they fit");
 
-static void fail(struct tunnel_in *in, struct packet *p,
+enum drop_reason tunnel_reason(enum vxlan_fault fault)
+{
+	return reasons[fault];
+}
+
+void tunnel_fail(struct tunnel_in *in, struct packet *p,
 		 enum drop_reason reason)
 {
 	in->failed[in->n_failed++] =
@@ -46,45 +49,73 @@ static bool is_for_us(const struct tunnel_demux *d, struct packet *p)
 	return mac == d->local_mac || mac_is_multicast(mac);
 }
 
-/* The run that the next inner frame belongs to. */
-static void join_run(struct tunnel_in *in, const struct vxlan_info *info,
-		     const struct tunnel_owner *owner)
+/* Whether the next inner frame belongs to the last run. */
+static bool goes_on(const struct tunnel_in *in, const struct vxlan_info *info,
+		    const struct tunnel_owner *owner)
 {
-	struct tunnel_run *run = &in->runs[in->n_runs - 1];
+	const struct tunnel_run *run =
+		&in->runs[in->n_runs ? in->n_runs - 1 : 0];
 
-	if (in->n_runs && run->tunnel == owner->tunnel &&
-	    run->remote == owner->remote &&
-	    (run->remote != TUNNEL_NO_REMOTE ||
-	     (run->vni == info->vni && !memcmp(run->ip, info->src_ip, 16)))) {
-		run->n++;
-		return;
-	}
-	run = &in->runs[in->n_runs++];
+	return in->n_runs && run->tunnel == owner->tunnel &&
+	       run->remote == owner->remote &&
+	       (run->remote != TUNNEL_NO_REMOTE ||
+		(run->vni == info->vni && !memcmp(run->ip, info->src_ip, 16)));
+}
+
+static void begin_run(struct tunnel_in *in, const struct vxlan_info *info,
+		      const struct tunnel_owner *owner)
+{
+	struct tunnel_run *run = &in->runs[in->n_runs++];
+
 	*run = (struct tunnel_run){ .tunnel = owner->tunnel,
 				    .remote = owner->remote,
 				    .first = &in->inner[in->n_inner],
-				    .n = 1,
 				    .vni = info->vni };
 	memcpy(run->ip, info->src_ip, 16);
 }
 
-/* Everything that is right by itself: is it also for us, and whose? */
-static enum drop_reason accept(const struct tunnel_demux *d,
-			       const struct vxlan_info *info,
-			       struct packet *inner, struct tunnel_owner *owner)
+enum drop_reason tunnel_find_owner(const struct tunnel_demux *d,
+				   const struct vxlan_info *info,
+				   struct tunnel_owner *owner)
 {
-	enum drop_reason reason;
-
 	if (d->n_locals && is_local(d, info->src_ip))
 		return DROP_VXLAN_SELF;
-	reason = tunnel_demux_find(d, info, owner);
-	if (reason != N_DROP_REASONS)
-		return reason;
+	return tunnel_demux_find(d, info, owner);
+}
+
+enum drop_reason tunnel_accept(struct tunnel_in *in,
+			       const struct vxlan_info *info,
+			       const struct tunnel_owner *owner)
+{
+	struct packet *inner = &in->inner[in->n_inner];
+
 	if (!owner->keep_tag && eth_type_is_vlan(load_be16(inner->header + 12)))
 		return DROP_VXLAN_TAG;
+	if (!goes_on(in, info, owner)) {
+		coalesce_end(&in->coalesce);
+		begin_run(in, info, owner);
+	}
+	/* One remote's may differ. */
+	if (info->vni != in->vni)
+		coalesce_end(&in->coalesce);
+	in->vni = info->vni;
+	if (coalesce_add(&in->coalesce, inner))
+		return N_DROP_REASONS;
 	if (owner->vid && !packet_vlan_push(inner, ETH_TYPE_VLAN, owner->vid))
 		return DROP_VXLAN_MALFORMED;
+	in->runs[in->n_runs - 1].n++;
+	in->n_inner++;
 	return N_DROP_REASONS;
+}
+
+bool tunnel_is_other(const struct tunnel_demux *d, enum vxlan_fault fault,
+		     const struct vxlan_info *info)
+{
+	if (fault == VXLAN_NOT_VXLAN)
+		return true;
+	return info->ip_version &&
+	       (info->ip_version != d->ip_version ||
+		(d->n_locals && !is_local(d, info->dst_ip)));
 }
 
 static void take_one(const struct tunnel_demux *d, struct packet *p,
@@ -99,44 +130,18 @@ static void take_one(const struct tunnel_demux *d, struct packet *p,
 	enum drop_reason reason;
 
 	fault = vxlan_decap(&d->rules, p, &room, inner, &info);
-	if (fault == VXLAN_NOT_VXLAN ||
-	    (info.ip_version && info.ip_version != d->ip_version) ||
-	    (info.ip_version && d->n_locals && !is_local(d, info.dst_ip))) {
+	if (tunnel_is_other(d, fault, &info)) {
 		in->others[in->n_others++] = p;
 		return;
 	}
-	reason = fault ? reasons[fault] : accept(d, &info, inner, &owner);
-	if (reason != N_DROP_REASONS) {
-		fail(in, p, reason);
-		return;
-	}
-	if (inner->segments == room.segments)
+	if (!fault && inner->segments == room.segments)
 		in->n_pieces += inner->n_segments;
-	join_run(in, &info, &owner);
-	in->n_inner++;
-}
-
-/* A train: each of its datagrams, whose checksums the train's stands for. */
-static void take_train(const struct tunnel_demux *d, struct packet *p,
-		       struct tunnel_in *in)
-{
-	struct tunnel_segments *s = &in->segments;
-	struct packet *segment;
-	struct gso gso;
-	int r = gso_start(&gso, p, false);
-
-	while (!r && s->n < TUNNEL_BATCHES) {
-		struct gso_scratch *batch = &s->batches[s->n++];
-
-		gso_scratch_clear(batch);
-		while ((r = gso_next(&gso, batch, &segment)) > 0)
-			take_one(d, segment, in);
-		if (!r)
-			return;
-		if (r == -ENOSPC)
-			r = 0;
-	}
-	fail(in, p, DROP_BAD_OFFLOAD);
+	reason = fault ? tunnel_reason(fault)
+		       : tunnel_find_owner(d, &info, &owner);
+	if (reason == N_DROP_REASONS)
+		reason = tunnel_accept(in, &info, &owner);
+	if (reason != N_DROP_REASONS)
+		tunnel_fail(in, p, reason);
 }
 
 /* Whether it may be a train of ours; what becomes of it is seen later. */
@@ -148,12 +153,12 @@ static bool is_train(const struct packet *p)
 /* There always is for the first. */
 static bool has_room(const struct tunnel_in *in, const struct packet *p)
 {
-	unsigned results = in->n_inner + in->n_failed + in->n_others;
+	unsigned results = in->n_inner + in->n_failed + in->n_others, n = 1;
 
 	if (is_train(p))
-		return !in->segments.n && results < PACKET_BURST_MAX;
-	return results < TUNNEL_PACKETS &&
-	       TUNNEL_PIECES - in->n_pieces >= p->n_segments;
+		n = p->len / MAX(p->offload.gso_size, 1) + 1;
+	return results + n <= TUNNEL_PACKETS &&
+	       in->n_pieces + n + p->n_segments <= TUNNEL_PIECES;
 }
 
 void tunnel_decap(const struct tunnel_demux *d, struct packet *const packets[],
@@ -164,19 +169,21 @@ void tunnel_decap(const struct tunnel_demux *d, struct packet *const packets[],
 	unsigned i;
 
 	in->n_inner = in->n_runs = in->n_failed = 0;
-	in->n_others = in->n_pieces = in->segments.n = 0;
+	in->n_others = in->n_pieces = 0;
+	coalesce_init(&in->coalesce, in->joined, TUNNEL_PIECES);
 	for (i = 0; i < n; i++) {
 		struct packet *p = packets[i];
 
 		if (i && !has_room(in, p))
 			break;
 		if (!is_for_us(d, p))
-			fail(in, p, DROP_ROUTE_OTHER);
+			tunnel_fail(in, p, DROP_ROUTE_OTHER);
 		else if (is_train(p))
-			take_train(d, p, in);
+			tunnel_take_train(d, p, in);
 		else
 			take_one(d, p, in);
 	}
+	coalesce_end(&in->coalesce);
 	*received = (struct tunnel_received){ .n_taken = i,
 					      .n_runs = in->n_runs,
 					      .runs = in->runs,

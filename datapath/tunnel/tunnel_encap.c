@@ -92,8 +92,9 @@ static int put_one(struct way *w, const struct vxlan_flow *flow,
 	return 0;
 }
 
-static int put_segments(struct way *w, const struct vxlan_flow *flow,
-			const struct packet *p)
+/* One datagram, which the inner frame's sender left to be fragmented. */
+static int put_fragments(struct way *w, const struct vxlan_flow *flow,
+			 const struct packet *p)
 {
 	struct tunnel_segments *s = &w->out->segments;
 	struct packet *segment;
@@ -121,25 +122,42 @@ static int put(struct way *w, struct packet *p)
 {
 	struct tunnel_out *out = w->out;
 	unsigned n_outer = out->n_outer, n_pieces = out->n_pieces;
+	unsigned n_batches = out->segments.n;
 	struct vxlan_flow flow;
 	int r;
 
 	vxlan_flow_of(p, w->t->seed, &flow);
 	if (!p->offload.gso)
 		return put_one(w, &flow, p);
-	r = put_segments(w, &flow, p);
+	if (p->offload.gso == PACKET_GSO_UFO)
+		r = put_fragments(w, &flow, p);
+	else
+		r = tunnel_put_trains(out, &w->e->outer, &flow, w->vni, p);
 	if (r) {
 		out->n_outer = n_outer;
 		out->n_pieces = n_pieces;
+		out->segments.n = n_batches;
 	}
 	return r;
+}
+
+static bool has_segments(const struct tunnel_out *out, const struct packet *p)
+{
+	uint32_t n = p->len / MAX(p->offload.gso_size, 1) + 1;
+	uint32_t pieces = 2 * n + p->n_segments;
+	unsigned batches = n / GSO_BATCH + pieces / GSO_PIECES + 2;
+
+	return !out->n_outer || (out->segments.n + batches <= TUNNEL_BATCHES &&
+				 out->n_outer + n <= TUNNEL_PACKETS &&
+				 out->n_pieces + pieces <= TUNNEL_PIECES &&
+				 (out->n_far < TUNNEL_FAR || !may_need_far(p)));
 }
 
 /* Whether all is there that a packet may need; it always is for the first. */
 static bool has_room(const struct tunnel_out *out, const struct packet *p)
 {
 	if (p->offload.gso)
-		return !out->n_outer;
+		return has_segments(out, p);
 	return out->n_outer < TUNNEL_PACKETS &&
 	       TUNNEL_PIECES - out->n_pieces > p->n_segments &&
 	       (out->n_far < TUNNEL_FAR || !may_need_far(p));
@@ -160,9 +178,7 @@ static bool encap_one(struct way *w, struct packet *p)
 		inner = &out->copies[out->n_copies++];
 		packet_copy(inner, p);
 	}
-	reason = take_vni(w, inner);
-	if (reason == N_DROP_REASONS && too_big(w, inner))
-		reason = DROP_TUNNEL_TOO_BIG;
+	reason = too_big(w, inner) ? DROP_TUNNEL_TOO_BIG : take_vni(w, inner);
 	if (reason != N_DROP_REASONS) {
 		fail(out, p, reason);
 		return true;

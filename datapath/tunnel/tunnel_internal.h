@@ -2,6 +2,7 @@
 #ifndef TUNNEL_TUNNEL_INTERNAL_H
 #define TUNNEL_TUNNEL_INTERNAL_H
 
+#include "packet/coalesce.h"
 #include "packet/csum.h"
 #include "packet/gso.h"
 #include "tunnel/tunnel.h"
@@ -74,13 +75,45 @@ struct tunnel_out {
 
 struct tunnel_in {
 	unsigned n_inner, n_runs, n_failed, n_others, n_pieces;
+	struct coalesce coalesce;
+	uint32_t vni; /* of the last inner frame */
 	struct tunnel_run runs[TUNNEL_PACKETS];
 	struct tunnel_failure failed[TUNNEL_PACKETS];
 	struct packet *others[TUNNEL_PACKETS];
 	struct packet inner[TUNNEL_PACKETS];
 	struct packet_segment pieces[TUNNEL_PIECES];
-	struct tunnel_segments segments;
+	struct packet_segment joined[TUNNEL_PIECES]; /* coalesce's */
 };
+
+/* The reason that a fault is; not of VXLAN_OK and VXLAN_NOT_VXLAN. */
+enum drop_reason tunnel_reason(enum vxlan_fault fault);
+void tunnel_fail(struct tunnel_in *in, struct packet *p,
+		 enum drop_reason reason);
+/* Whether such a packet is for whoever takes what is not VXLAN for us. */
+bool tunnel_is_other(const struct tunnel_demux *d, enum vxlan_fault fault,
+		     const struct vxlan_info *info);
+/* Whose packets of this kind are; DROP_VXLAN_*, or N_DROP_REASONS. */
+enum drop_reason tunnel_find_owner(const struct tunnel_demux *d,
+				   const struct vxlan_info *info,
+				   struct tunnel_owner *owner);
+/*
+ * in->inner[in->n_inner] is an inner frame, its Ethernet header private: it
+ * becomes one of the run, or part of the one before. Or DROP_VXLAN_*.
+ */
+enum drop_reason tunnel_accept(struct tunnel_in *in,
+			       const struct vxlan_info *info,
+			       const struct tunnel_owner *owner);
+/* All of a packet that is several datagrams. */
+void tunnel_take_train(const struct tunnel_demux *d, struct packet *p,
+		       struct tunnel_in *in);
+
+/*
+ * A frame whose segments TCP or UDP makes, as trains. 0, or an error of
+ * vxlan_encap()'s, with out's counters as they may be.
+ */
+int tunnel_put_trains(struct tunnel_out *out, const struct vxlan_outer *o,
+		      const struct vxlan_flow *flow, uint32_t vni,
+		      const struct packet *p);
 
 struct tunnel_scratch {
 	struct tunnel_out out;

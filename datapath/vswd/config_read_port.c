@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "vswd/config_read.h"
+#include "vswd/config_read_overlay.h"
 #include "worker/worker.h"
 
 LOG_MODULE(config);
@@ -158,6 +159,8 @@ static void read_interface(struct cfg_interface *interface,
 	interface->mac = read_mac(
 		name, db_get_string(columns, row, DB_INTERFACE_MAC, NULL));
 	config_read_discovery(interface, columns, row);
+	if (!strcmp(interface->type, "vxlan"))
+		interface->overlay = config_read_overlay(interface);
 }
 
 /*
@@ -184,6 +187,15 @@ static bool is_lacp_port(const struct cfg_port *port,
 	return false;
 }
 
+static void log_overlay_errors(const struct cfg_port *port)
+{
+	for (size_t i = 0; i < port->n_interfaces; i++)
+		if (port->interfaces[i].overlay &&
+		    port->interfaces[i].overlay->error)
+			log_warn("interface %s: %s", port->interfaces[i].name,
+				 port->interfaces[i].overlay->error);
+}
+
 struct cfg_port *config_read_port(
 	const struct db_columns *columns, const struct ovsdb_client_row *row,
 	const struct ovsdb_client_row *const interfaces[], size_t n_interfaces)
@@ -206,5 +218,7 @@ struct cfg_port *config_read_port(
 		read_interface(&port->interfaces[i], columns, interfaces[i]);
 	if (n_interfaces > 1 || is_lacp_port(port, columns, row))
 		port->bond = config_read_bond(columns, row, port);
+	config_read_overlay_vlans(port);
+	log_overlay_errors(port);
 	return port;
 }

@@ -5,6 +5,7 @@
 
 #include "vswd/columns.h"
 #include "vswd/config_read.h"
+#include "vswd/db_overlays.h"
 #include "vswd/db_segments.h"
 #include "ovsdb-lite/hmap.h"
 
@@ -29,6 +30,7 @@ struct db_view {
 	struct db_columns *columns;
 	struct hmap ports, bridges;
 	struct db_segments *segments;
+	struct db_overlays *overlays;
 	struct cfg_switch *config; /* without bridges */
 	struct db_row_copy *row;
 	unsigned generation;
@@ -41,6 +43,7 @@ struct db_view *db_view_create(void)
 	hmap_init(&view->ports);
 	hmap_init(&view->bridges);
 	view->segments = db_segments_create();
+	view->overlays = db_overlays_create();
 	return view;
 }
 
@@ -300,6 +303,7 @@ void db_view_forget(struct db_view *view)
 {
 	sweep(view, true);
 	db_segments_forget(view->segments);
+	db_overlays_forget(view->overlays);
 	cfg_switch_free(view->config);
 	view->config = NULL;
 	db_row_copy_free(view->row);
@@ -316,6 +320,7 @@ void db_view_destroy(struct db_view *view)
 	hmap_destroy(&view->ports);
 	hmap_destroy(&view->bridges);
 	db_segments_destroy(view->segments);
+	db_overlays_destroy(view->overlays);
 	free(view);
 }
 
@@ -348,6 +353,7 @@ struct cfg_switch *db_view_read(struct db_view *view,
 				read_bridge(view, client, bridge);
 	}
 	db_segments_finish(view->segments, config);
+	db_overlays_finish(view->overlays, config);
 	qsort(config->bridges, config->n_bridges, sizeof(*config->bridges),
 	      compare_bridges);
 	sweep(view, false);
@@ -356,5 +362,6 @@ struct cfg_switch *db_view_read(struct db_view *view,
 
 bool db_view_is_waiting(const struct db_view *view)
 {
-	return db_segments_have_refused(view->segments);
+	return db_segments_have_refused(view->segments) ||
+	       db_overlays_have_refused(view->overlays);
 }

@@ -24,7 +24,9 @@ struct discovery_port;
 struct frames;
 struct frames_tap;
 struct overlay;
+struct overlay_remote;
 struct segment;
+struct suppress_table;
 struct underlay;
 struct vbond;
 struct vdiscovery;
@@ -53,6 +55,7 @@ struct vport {
 	struct fwd_port *fwd;	   /* in the snapshot in force, or NULL */
 	struct frames_tap *tap;	   /* what it punts by (frames.c), or NULL */
 	struct discovery_port *discovery; /* LLDP and CDP, or NULL: neither */
+	struct overlay *overlay;	  /* of a VXLAN port, or NULL */
 
 	/* Of a port that changes by itself (port_events.c). */
 	bool has_event;	  /* that is not taken over yet */
@@ -70,10 +73,12 @@ struct vport {
 struct number_holder {
 	struct vport *vport;
 	struct vbond *bond;
+	struct overlay_remote *remote; /* of the VXLAN port `vport`, or NULL */
 };
 
 struct bridge {
 	struct bridge *next;
+	struct vswitch *vs;
 	char *name;
 	struct uuid uuid;
 	struct cfg_bridge *config;
@@ -104,8 +109,10 @@ struct doomed_port {
 	struct port *port; /* NULL: it was not open */
 	struct bond *bond; /* NULL: none */
 	struct frames_tap *tap;
+	struct suppress_table *suppress; /* NULL: none */
 	struct bridge *bridge;
 	uint16_t number;
+	bool no_static; /* entries of the FDB have that number */
 	enum doomed_number fate;
 	struct doomed_port *next;
 };
@@ -123,7 +130,7 @@ struct vswitch {
 	struct numbering *numbering; /* ofport.c's workspace, or NULL */
 
 	/* Gone with the next snapshot. */
-	struct doomed_port *doomed_ports;
+	struct doomed_port *doomed_ports, **doomed_end;
 	struct bridge *doomed_bridges;
 	struct fdb **doomed_fdbs;
 	size_t n_doomed_fdbs;
@@ -148,6 +155,7 @@ struct vswitch {
 	/* Ports that change by themselves (port_events.c). */
 	struct event *events;
 	uint64_t events_ms;	 /* when they were taken over last */
+	bool commit_soon;	 /* vswitch_commit_soon() was called */
 	void (*wake)(void *arg); /* there is something to commit; or NULL */
 	void *wake_arg;
 };
@@ -201,7 +209,8 @@ const char *vport_error(const struct vport *v);
 /* --- between the files of the running switch ------------------------------ */
 
 /* bridge.c */
-struct bridge *bridge_create(const struct cfg_bridge *config);
+struct bridge *bridge_create(struct vswitch *vs,
+			     const struct cfg_bridge *config);
 void bridge_destroy(struct bridge *bridge);
 /* Takes over the settings that need no snapshot, and notes those that do. */
 void bridge_configure(struct vswitch *vs, struct bridge *bridge,
@@ -268,6 +277,8 @@ void vport_take_status(struct vswitch *vs, struct vport *v);
 void vswitch_start_events(struct vswitch *vs);
 /* For port_config.changed; arg is the vport. */
 void vport_changed(struct port *port, void *arg);
+/* Another snapshot is needed: not at once, but as soon as there may be one. */
+void vswitch_commit_soon(struct vswitch *vs);
 /* Once a second. */
 void vport_tick(struct vswitch *vs, struct vport *v);
 
@@ -276,5 +287,7 @@ void vswitch_balance(struct vswitch *vs, uint32_t now_s);
 
 /* snapshot_build.c: builds, publishes, and frees what only the old one had. */
 void vswitch_publish(struct vswitch *vs);
+/* To be closed or freed then, in the order of the calls; to be filled. */
+struct doomed_port *vswitch_doom(struct vswitch *vs, struct bridge *bridge);
 
 #endif

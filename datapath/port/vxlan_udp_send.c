@@ -176,10 +176,13 @@ static bool fits(const struct sender *s, const struct message *m,
 
 static bool join(struct sender *s, const struct datagram *d)
 {
-	struct message *m = &s->messages[s->n_messages - 1];
+	struct message *m;
 	unsigned n;
 
-	if (!s->n_messages || !fits(s, m, d))
+	if (!s->n_messages)
+		return false;
+	m = &s->messages[s->n_messages - 1];
+	if (!fits(s, m, d))
 		return false;
 	n = add_pieces(s, d);
 	if (!n)

@@ -178,6 +178,7 @@ static bool encap_one(struct way *w, struct packet *p)
 		inner = &out->copies[out->n_copies++];
 		packet_copy(inner, p);
 	}
+	/* With its tag on: whoever tells the sender needs it. */
 	reason = too_big(w, inner) ? DROP_TUNNEL_TOO_BIG : take_vni(w, inner);
 	if (reason != N_DROP_REASONS) {
 		fail(out, p, reason);

@@ -12,6 +12,7 @@
  *	overlay_learn.c	    VTEPs that packets taught, and their end
  *	overlay_events.c    what workers and the FDB tell
  *	overlay_mtu.c	    what fits, who is told, frames that were too big
+ *	bridge_mtu.c	    the same for a bridge's machines
  *	overlay_json.c	    vtep/show
  *	overlay_evpn.c	    FRR, by the kernel's tables
  *	underlay.c	    life of the underlays, common to both kinds
@@ -250,8 +251,6 @@ void overlay_too_big(struct overlay *o, struct vport *in, uint16_t vid,
 		     uint32_t mtu, const void *frame, size_t len);
 /* The MTU of a bridge's machines by its overlays; 0: it has none. */
 uint32_t bridge_overlay_mtu(const struct vswitch *vs, const struct bridge *b);
-/* It may be another: segments and ports of the bridge follow (bridge_mtu.c). */
-void bridge_overlay_mtu_changed(struct vswitch *vs, struct bridge *b);
 
 /* --- underlay.c, underlay_station.c -----------------------------------------
  */
@@ -281,17 +280,11 @@ void underlay_station_receive(struct underlay_station *station,
 			      struct vport *in,
 			      const struct punt_record *record);
 /* A remote is wanted, or not any more: its next hop is looked for, and told by
-   overlay_remote_set_hop(). */
+   overlay_remote_set_hop(). A group is joined, and left with the last. */
 void underlay_station_want(struct underlay_station *station,
 			   struct overlay_remote *r);
 void underlay_station_forget(struct underlay_station *station,
 			     struct overlay_remote *r);
-/* A group is joined (reports by IGMP or MLD). */
-void underlay_station_join(struct underlay_station *station,
-			   const struct ip_address *group);
-/* And left; what underlay_station_want() has a remote of stays joined. */
-void underlay_station_leave(struct underlay_station *station,
-			    const struct ip_address *group);
 uint32_t underlay_station_mtu(const struct underlay_station *station);
 /* That of the path to a remote: what ICMP errors told, if less. */
 uint32_t underlay_station_path_mtu(const struct underlay_station *station,
@@ -310,10 +303,14 @@ void overlay_evpn_configure(struct overlay_evpn *evpn);
 /* The FDB of the bridge says that a station is local now, or is not. */
 void overlay_evpn_station(struct overlay_evpn *evpn, uint16_t vid, uint64_t mac,
 			  bool local);
+/* Its listeners must read it anew. */
+void overlay_evpn_resync(struct overlay_evpn *evpn);
 void overlay_evpn_pair(struct overlay_evpn *evpn, uint16_t vid, uint64_t mac,
 		       const struct ip_address *ip);
 /* What is wrong, in one line; NULL: nothing. */
 const char *overlay_evpn_error(const struct overlay_evpn *evpn);
+/* Is FRR there: "present", "gone" or "unknown". */
+const char *overlay_evpn_state(const struct overlay_evpn *evpn);
 json_t *overlay_evpn_to_json(const struct overlay_evpn *evpn);
 
 /* --- overlay_json.c ---------------------------------------------------------

@@ -386,6 +386,7 @@ void vswitch_commit(struct vswitch *vs)
 	}
 	vdiscovery_update(vs);
 	overlays_reconcile(vs);
+	bridges_apply_overlay_mtu(vs);
 	if (!vs->changed)
 		return;
 	for (struct bridge *b = vs->bridges; b; b = b->next) {

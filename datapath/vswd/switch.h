@@ -21,6 +21,7 @@
 
 struct capture_session;
 struct discovery_port;
+struct evpn_host;
 struct frames;
 struct frames_tap;
 struct overlay;
@@ -47,10 +48,11 @@ struct vport {
 	bool wait_gone; /* its name is taken: try when that is gone */
 	bool seen;	/* by the reconciliation under way */
 	bool to_flush;	/* its addresses, with the next snapshot */
-	struct vbond *bond;	   /* that it is a member of, or NULL */
-	uint16_t number;	   /* in the FDB; its own, or its bond's */
-	uint16_t ofport;	   /* 0: none yet */
-	uint64_t mac;		   /* that the port was given */
+	struct vbond *bond;   /* that it is a member of, or NULL */
+	uint16_t number;      /* in the FDB; its own, or its bond's */
+	uint16_t ofport;      /* 0: none yet */
+	uint64_t mac;	      /* that the port was given */
+	uint32_t overlay_mtu; /* that it was given because of overlays; or 0 */
 	struct port_status status; /* last seen; zero while not open */
 	struct fwd_port *fwd;	   /* in the snapshot in force, or NULL */
 	struct frames_tap *tap;	   /* what it punts by (frames.c), or NULL */
@@ -91,6 +93,7 @@ struct bridge {
 	struct number_holder *by_number;
 	unsigned n_by_number;
 	uint64_t mac;	      /* of its own port */
+	uint32_t overlay_mtu; /* that machines were told; 0: no overlay */
 	uint64_t lacp_system; /* its bonds'; kept, see vbond.c; 0: not yet */
 	bool seen;
 	bool dirty; /* the database is to be told */
@@ -146,6 +149,7 @@ struct vswitch {
 	uint32_t last_segment_id;
 	struct overlay *overlays; /* overlay.c; in no order */
 	struct underlay *underlays;
+	struct evpn_host *evpn; /* overlay_evpn.c, or NULL */
 	uint32_t now_s;
 	const char *run_dir; /* lives longer */
 	/* Of the configuration that is, or is just put, in force. */
@@ -272,6 +276,12 @@ void vport_check_patch(struct vswitch *vs, struct vport *v);
 struct vport *vport_patch_peer(const struct vswitch *vs, const struct vport *v);
 /* As vport_update_status(), but without a word to the database. */
 void vport_take_status(struct vswitch *vs, struct vport *v);
+
+/* bridge_mtu.c */
+/* As Interface:mtu_request, or what overlays of its bridge take. */
+uint32_t vport_wanted_mtu(struct vport *v);
+/* Ports and segments of bridges whose overlays take another MTU follow. */
+void bridges_apply_overlay_mtu(struct vswitch *vs);
 
 /* port_events.c */
 void vswitch_start_events(struct vswitch *vs);

@@ -371,7 +371,6 @@ void underlay_station_destroy(struct underlay_station *s)
 	membership_destroy(s->membership);
 	station_destroy(s->station);
 	event_free(s->timer);
-	free(s->joined);
 	free(s->conflict);
 	free(s->error);
 	free(s);
@@ -418,34 +417,6 @@ void underlay_station_receive(struct underlay_station *s, struct vport *in,
 
 /* --- for the overlays ------------------------------------------------------
  */
-
-void underlay_station_join(struct underlay_station *s,
-			   const struct ip_address *group)
-{
-	for (unsigned i = 0; i < s->n_joined; i++)
-		if (ip_address_equal(&s->joined[i], group))
-			return;
-	s->joined = xrealloc(s->joined, (s->n_joined + 1) * sizeof(*s->joined));
-	s->joined[s->n_joined++] = *group;
-	membership_join(s->membership, group, vswitch_now_ms());
-	underlay_station_arm(s);
-}
-
-void underlay_station_leave(struct underlay_station *s,
-			    const struct ip_address *group)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < s->n_joined; i++)
-		if (!ip_address_equal(&s->joined[i], group))
-			s->joined[n++] = s->joined[i];
-	if (n == s->n_joined)
-		return;
-	s->n_joined = n;
-	if (!underlay_target_find(s, group))
-		membership_leave(s->membership, group, vswitch_now_ms());
-	underlay_station_arm(s);
-}
 
 uint32_t underlay_station_mtu(const struct underlay_station *s)
 {

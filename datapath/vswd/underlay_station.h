@@ -63,8 +63,6 @@ struct underlay_station {
 	struct hmap hops, targets, wants;
 	struct underlay_hop *hop_list, **hop_end;
 	struct underlay_target *target_list;
-	struct ip_address *joined; /* by underlay_station_join() */
-	unsigned n_joined;
 	uint64_t hops_ms;  /* when hops are looked at next */
 	uint64_t paced_ms; /* not sooner than this */
 	uint64_t paths_ms; /* when a path MTU is the first to be too old */

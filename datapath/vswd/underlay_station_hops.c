@@ -235,18 +235,9 @@ static struct underlay_target *get_target(struct underlay_station *s,
 	return t;
 }
 
-static bool is_joined(const struct underlay_station *s,
-		      const struct ip_address *ip)
-{
-	for (unsigned i = 0; i < s->n_joined; i++)
-		if (ip_address_equal(&s->joined[i], ip))
-			return true;
-	return false;
-}
-
 static void drop_target(struct underlay_station *s, struct underlay_target *t)
 {
-	if (ip_address_is_group(&t->ip) && !is_joined(s, &t->ip))
+	if (ip_address_is_group(&t->ip))
 		membership_leave(s->membership, &t->ip, vswitch_now_ms());
 	drop_hop(s, t->hop);
 	hmap_remove(&s->targets, &t->node);

@@ -179,7 +179,8 @@ unsigned udp_receive(struct port *port, struct received *to, unsigned n_max,
 		if (n == before && got < datagrams)
 			wait_for(port);
 	} while (got < datagrams);
-	assert_int_equal(got, datagrams);
+	if (datagrams)
+		assert_int_equal(got, datagrams);
 	return n;
 }
 

@@ -46,9 +46,8 @@ struct received {
 };
 
 /*
- * Receives from all queues, once at least, until there are n frames, or
- * datagrams when frames of several count as these; fails the test when there
- * are not so many.
+ * Receives from all queues until there are so many datagrams, and not one more.
+ * 0: once, whatever there is. Returns the number of frames.
  */
 unsigned udp_receive(struct port *port, struct received *to, unsigned n_max,
 		     unsigned datagrams);

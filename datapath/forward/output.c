@@ -372,6 +372,15 @@ static void split_horizon(const struct pipeline *pl, struct stage *s)
 	s->n_items = n;
 }
 
+static __attribute__((noinline)) void keep_apart(const struct pipeline *pl,
+						 struct stage *s)
+{
+	if (s->as->isolated)
+		isolate(pl, s);
+	if (s->as->tunnel)
+		split_horizon(pl, s);
+}
+
 /* Items [from, to) whose receivers are where they came from. */
 static void drop_row(struct pipeline *pl, struct stage *s, unsigned from,
 		     unsigned to)
@@ -431,12 +440,11 @@ void output_burst(struct pipeline *pl, struct stage *s)
 		capture_received(s, s->in->capture);
 	if (unlikely(s->as != s->in && s->as->capture))
 		capture_received(s, s->as->capture);
-	if (unlikely(s->as->isolated))
-		isolate(pl, s);
-	if (unlikely(s->as->tunnel))
-		split_horizon(pl, s);
-	if (unlikely(!s->n_items))
-		return;
+	if (unlikely(s->as->isolated | (uintptr_t)s->as->tunnel)) {
+		keep_apart(pl, s);
+		if (!s->n_items)
+			return;
+	}
 	if (send_plain_burst(pl, s))
 		return;
 	for (; from < s->n_items; from = to) {

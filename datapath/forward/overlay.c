@@ -198,19 +198,12 @@ static __attribute__((noinline)) void count_groups(
 	}
 }
 
-/* Bytes of packets that go to a remote, and what of them goes to groups. */
-static inline uint64_t count_asked(const struct fwd_port *out, unsigned thread,
-				   struct packet *const packets[], unsigned n)
+static inline uint64_t sum_bytes(struct packet *const packets[], unsigned n)
 {
-	unsigned first_bytes = 0;
 	uint64_t bytes = 0;
 
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i++)
 		bytes += packets[i]->len;
-		first_bytes |= packets[i]->header[0];
-	}
-	if (unlikely(first_bytes & 1))
-		count_groups(out, thread, packets, n);
 	return bytes;
 }
 
@@ -221,11 +214,14 @@ static void send_to_remote(struct pipeline *pl, const struct fwd_port *out,
 {
 	const struct fwd_tunnel *t = out->tunnel;
 	struct port_counters *c = out->port->counters[pl->thread];
-	uint64_t bytes = count_asked(out, pl->thread, packets, n);
+	uint64_t bytes = sum_bytes(packets, n);
 	unsigned n_sent = n;
 	struct tunnel_scratch *scratch = begin(pl, t);
 	struct tunnel_sent sent;
 
+	/* What goes to groups is flooded, or its receiver is set by hand. */
+	if (unlikely(shared || packets[0]->header[0] & 1))
+		count_groups(out, pl->thread, packets, n);
 	do {
 		tunnel_encap(t->tunnel, out->remote, packets, n, shared,
 			     scratch, &sent);

@@ -364,31 +364,32 @@ static void count_cut(struct sender *s, const struct message *m, unsigned sent,
 
 /*
  * A train that the kernel does not take as one (a datagram too long for the
- * path, IPsec): each datagram alone. One that is too big is the first of many.
+ * path, IPsec): each datagram alone. The last may fit where others do not.
  */
 static void send_apart(struct sender *s, unsigned i)
 {
 	const struct message *m = &s->messages[i];
 	unsigned headers = vxlan_udp_headers(s->u->options.version);
 	struct msghdr *hdr = &s->msgs[i].msg_hdr;
-	uint32_t left = m->len, len;
 	unsigned sent = 0;
 	uint64_t bytes = 0;
-	int error = 0, e;
+	int error = 0;
 
 	hdr->msg_controllen = 0;
 	tell(s->u, m->way, hdr);
-	if (!hdr->msg_controllen)
-		hdr->msg_control = NULL;
-	for (; left && error != EMSGSIZE && error != EAGAIN; left -= len) {
+	for (uint32_t left = m->len, len; left; left -= len) {
+		int e;
+
 		len = MIN(left, (uint32_t)m->size);
 		e = send_cut(s->source->fd, hdr, len);
-		if (e) {
-			error = e;
+		if (!e) {
+			sent++;
+			bytes += headers + len;
 			continue;
 		}
-		sent++;
-		bytes += headers + len;
+		error = e;
+		if (m->gso || e == EAGAIN)
+			break; /* what is left is lost as well */
 	}
 	count_cut(s, m, sent, bytes, error);
 }

@@ -149,10 +149,10 @@ static void count_cut(struct vxlan_udp_sender *s,
 		if (sent < m->n)
 			vxlan_udp_drop(s, reason_of(error), m->n - sent);
 	} else if (!error) {
-		s->sent++;
+		s->sent += m->n;
 		s->bytes += m->bytes;
 	} else {
-		vxlan_udp_drop(s, reason_of(error), 1);
+		vxlan_udp_drop(s, reason_of(error), m->n);
 	}
 }
 

@@ -83,14 +83,20 @@ static void sort(struct vxlan_udp_sender *s, unsigned i)
 /* --- making messages -------------------------------------------------------
  */
 
-/* The pieces of a packet's payload. 0: there is no room for so many. */
+/*
+ * The pieces of a packet's payload, with room left for `spare` more. 0: there
+ * is no room for so many.
+ */
 static unsigned add_pieces(struct vxlan_udp_sender *s,
-			   const struct vxlan_udp_datagram *d)
+			   const struct vxlan_udp_datagram *d, unsigned spare)
 {
 	unsigned skip = vxlan_udp_headers(s->u->options.version);
 	struct iovec *iov = &s->pieces[s->n_pieces];
-	unsigned n = packet_iov(d->packet, iov, VXLAN_UDP_PIECES - s->n_pieces);
+	unsigned used = s->n_pieces + spare, n;
 
+	if (used >= VXLAN_UDP_PIECES)
+		return 0;
+	n = packet_iov(d->packet, iov, VXLAN_UDP_PIECES - used);
 	if (!n)
 		return 0;
 	iov->iov_base = (uint8_t *)iov->iov_base + skip;
@@ -119,7 +125,7 @@ static bool join(struct vxlan_udp_sender *s, const struct vxlan_udp_datagram *d)
 	m = &s->messages[s->n_messages - 1];
 	if (!fits(s, m, d))
 		return false;
-	n = add_pieces(s, d);
+	n = add_pieces(s, d, 0);
 	if (!n)
 		return false;
 	m->n++;
@@ -130,29 +136,66 @@ static bool join(struct vxlan_udp_sender *s, const struct vxlan_udp_datagram *d)
 	return true;
 }
 
+/*
+ * How many of the pieces from `first` have len bytes together. One that has
+ * more becomes two.
+ */
+static unsigned cut_pieces(struct vxlan_udp_sender *s, unsigned first,
+			   uint32_t len)
+{
+	struct iovec *p = &s->pieces[first];
+	unsigned n = 1;
+
+	for (; len > p->iov_len; n++)
+		len -= p++->iov_len;
+	if (len == p->iov_len)
+		return n;
+	memmove(p + 1, p, (&s->pieces[s->n_pieces] - p) * sizeof(*p));
+	s->n_pieces++;
+	p[0].iov_len = len;
+	p[1].iov_base = (uint8_t *)p[1].iov_base + len;
+	p[1].iov_len -= len;
+	return n;
+}
+
+/* The payload of one message: what the kernel takes of a train at once. */
+static uint32_t part_max(const struct vxlan_udp_datagram *d)
+{
+	uint32_t size = d->gso_size;
+
+	return size ? size * MAX(MIN(TRAIN_BYTES_MAX / size, TRAIN_MAX), 1u)
+		    : UINT32_MAX;
+}
+
+/* A packet counts with the first of its messages, of which it seldom has more
+ * than one. */
 static bool begin(struct vxlan_udp_sender *s,
 		  const struct vxlan_udp_datagram *d)
 {
-	struct vxlan_udp_message *m = &s->messages[s->n_messages];
+	uint32_t max = part_max(d), left = d->len, len;
+	unsigned parts = left > max ? DIV_ROUND_UP(left, max) : 1;
 	unsigned first = s->n_pieces, n;
 
-	if (s->n_messages == VXLAN_UDP_MESSAGES)
+	if (s->n_messages + parts > VXLAN_UDP_MESSAGES ||
+	    !add_pieces(s, d, parts - 1))
 		return false;
-	n = add_pieces(s, d);
-	if (!n)
-		return false;
-	*m = (struct vxlan_udp_message){
-		.way = &d->way,
-		.len = d->len,
-		.bytes = d->packet->len,
-		.size = d->gso_size ? d->gso_size : d->len,
-		.n = 1,
-		.first_piece = first,
-		.n_pieces = n,
-		.gso = d->gso_size && d->gso_size < d->len,
-		.closed = d->gso_size,
-	};
-	s->n_messages++;
+	for (bool more = false; left || !more; more = true, left -= len) {
+		len = MIN(left, max);
+		n = len < left ? cut_pieces(s, first, len)
+			       : s->n_pieces - first;
+		s->messages[s->n_messages++] = (struct vxlan_udp_message){
+			.way = &d->way,
+			.len = len,
+			.bytes = more ? 0 : d->packet->len,
+			.size = d->gso_size ? d->gso_size : len,
+			.n = !more,
+			.first_piece = first,
+			.n_pieces = n,
+			.gso = d->gso_size && d->gso_size < len,
+			.closed = d->gso_size,
+		};
+		first += n;
+	}
 	return true;
 }
 

@@ -34,7 +34,7 @@ struct vxlan_udp_message {
 	uint32_t len;	/* payload */
 	uint32_t bytes; /* as counted: frames */
 	uint16_t size;	/* of a datagram, but for the last */
-	uint16_t n;	/* packets */
+	uint16_t n;	/* packets; 0: what is left of the one before */
 	uint16_t first_piece, n_pieces;
 	bool gso;    /* one packet, of several datagrams */
 	bool closed; /* takes no more */

@@ -376,6 +376,14 @@ void underlay_station_destroy(struct underlay_station *s)
 	free(s);
 }
 
+void underlay_station_port_gone(struct underlay_station *s)
+{
+	membership_withdraw(s->membership, vswitch_now_ms());
+	s->mac = 0;
+	s->begun = false;
+	set_entry(s);
+}
+
 /* --- packets ---------------------------------------------------------------
  */
 

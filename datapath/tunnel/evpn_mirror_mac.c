@@ -83,6 +83,8 @@ static void tell_remote(struct evpn_mirror *m, struct mac *mac)
 {
 	struct evpn_news news = { .mac = mac->mac };
 
+	if (mac->told)
+		news.old_vtep = mac->told_vtep;
 	if (is_remote(mac)) {
 		if (mac->told && mac->told_sticky == mac->sticky &&
 		    evpn_ip_equal(&mac->told_vtep, &mac->vtep))
@@ -139,6 +141,11 @@ bool mac_idle(const struct mac *mac)
 	       !mac->told && mac->record.asked == ASKED_NOTHING;
 }
 
+void mac_forget(struct mac *mac)
+{
+	mac->place = NOWHERE;
+}
+
 int evpn_mirror_local(struct evpn_mirror *m, uint64_t address)
 {
 	struct mac *mac;
@@ -148,6 +155,7 @@ int evpn_mirror_local(struct evpn_mirror *m, uint64_t address)
 	mac = mac_get(m, address);
 	if (!mac)
 		return -ENOSPC;
+	mac->confirmed = true;
 	if (announced(mac))
 		return 0;
 	mac->wanted = true;
@@ -161,15 +169,20 @@ int evpn_mirror_local(struct evpn_mirror *m, uint64_t address)
 	return 0;
 }
 
+void mac_unwant(struct evpn_mirror *m, struct mac *mac)
+{
+	neighbors_release_of(m, mac);
+	mac->wanted = false;
+	mac->displaced = false;
+}
+
 void evpn_mirror_local_gone(struct evpn_mirror *m, uint64_t address)
 {
 	struct mac *mac = mac_find(m, address);
 
 	if (!mac || !mac->wanted)
 		return;
-	neighbors_release_of(m, mac);
-	mac->wanted = false;
-	mac->displaced = false;
+	mac_unwant(m, mac);
 	record_settle(m, &mac->record);
 }
 

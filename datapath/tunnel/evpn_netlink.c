@@ -120,6 +120,25 @@ void evpn_make_vxlan(struct evpn_request *r, uint32_t seq, const char *name,
 	end_new(r, nlh, info);
 }
 
+void evpn_group_link(struct evpn_request *r, uint32_t group)
+{
+	struct nlmsghdr *nlh = (void *)r->bytes;
+
+	mnl_attr_put_u32(nlh, IFLA_GROUP, group);
+	end(r, nlh);
+}
+
+void evpn_get_link(struct evpn_request *r, uint32_t seq, const char *name)
+{
+	struct nlmsghdr *nlh = begin(r, seq, RTM_GETLINK, NLM_F_ACK);
+	char cut[IFNAMSIZ] = "";
+
+	strncpy(cut, name, sizeof(cut) - 1);
+	put_link(nlh, 0);
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, cut);
+	end(r, nlh);
+}
+
 void evpn_remove_link(struct evpn_request *r, uint32_t seq, int ifindex)
 {
 	struct nlmsghdr *nlh = begin(r, seq, RTM_DELLINK, NLM_F_ACK);

@@ -69,6 +69,13 @@ void evpn_make_member(struct evpn_request *r, uint32_t seq, const char *name,
 /* The port is of UDP, in host order, and not that of vsw's own tunnels. */
 void evpn_make_vxlan(struct evpn_request *r, uint32_t seq, const char *name,
 		     uint32_t vni, const struct evpn_ip *local, uint16_t port);
+/*
+ * For one of the three above: the device's group (IFLA_GROUP), by which it is
+ * known again after a restart, from its first moment on.
+ */
+void evpn_group_link(struct evpn_request *r, uint32_t group);
+/* A device by its name; answered by a link, or EVPN_ERROR. */
+void evpn_get_link(struct evpn_request *r, uint32_t seq, const char *name);
 void evpn_remove_link(struct evpn_request *r, uint32_t seq, int ifindex);
 /* No IPv6 of its own, so that it sends nothing when it comes up. */
 void evpn_still_link(struct evpn_request *r, uint32_t seq, int ifindex);
@@ -154,8 +161,11 @@ struct evpn_event {
 			char kind[16];
 			int ifindex;
 			int master; /* 0: none */
+			uint32_t group;
 			bool up;
-			uint32_t vni; /* of a vxlan device */
+			uint32_t vni;	      /* of a vxlan device */
+			struct evpn_ip local; /* of a vxlan device */
+			uint16_t udp_port;    /* of a vxlan device */
 		} link;
 	};
 };

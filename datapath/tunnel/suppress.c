@@ -240,33 +240,21 @@ int suppress_set(struct suppress_table *table, uint16_t vid, const uint8_t *ip,
 
 /* --- workers -------------------------------------------------------------- */
 
-static uint64_t find_mac(const struct suppress_table *table, uint16_t vid,
-			 const uint8_t *ip, unsigned len, bool *router)
-{
-	struct key key = key_of(vid, ip, len);
-	uint64_t word = find(table, &key);
-
-	if (!word && VLAN_VID(vid)) {
-		key = key_of(0, ip, len);
-		word = find(table, &key);
-	}
-	*router = word & IS_ROUTER;
-	return word & MAC_BITS;
-}
-
 unsigned suppress_answer(const struct suppress_table *table, uint16_t vid,
 			 struct packet *packet,
 			 uint8_t room[SUPPRESS_FRAME_MAX])
 {
 	struct suppress_question question;
-	uint64_t mac;
-	bool router;
+	uint64_t word, mac;
+	struct key key;
 
-	if (!load_relaxed(&table->n) || !suppress_parse(packet, vid, &question))
+	if (!load_relaxed(&table->n) || !suppress_parse(packet, &question))
 		return 0;
-	mac = find_mac(table, vid, question.target, question.ip_len, &router);
+	key = key_of(vid, question.target, question.ip_len);
+	word = find(table, &key);
+	mac = word & MAC_BITS;
 	/* A station that asks for its own address has a reason to. */
 	if (!mac || mac == question.mac)
 		return 0;
-	return suppress_write(&question, mac, router, room);
+	return suppress_write(&question, mac, word & IS_ROUTER, room);
 }

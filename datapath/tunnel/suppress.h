@@ -3,8 +3,8 @@
  * so that the switch answers a question itself and does not flood it.
  *
  * The control thread writes, workers read without a lock. Keyed by VLAN and
- * address; an entry of VLAN 0 is one of any VLAN, as those of a VXLAN port are
- * whose VNI is fixed. Bounded; a full table refuses, and floods as without it.
+ * address; of a VXLAN port whose VNI is fixed the VLAN is 0. Bounded; a full
+ * table refuses, and floods as without it.
  */
 #ifndef TUNNEL_SUPPRESS_H
 #define TUNNEL_SUPPRESS_H

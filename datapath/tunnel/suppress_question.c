@@ -122,26 +122,16 @@ static bool parse_nd(const struct packet *p, unsigned at,
 			     q);
 }
 
-bool suppress_parse(const struct packet *p, uint16_t vid,
-		    struct suppress_question *question)
+bool suppress_parse(const struct packet *p, struct suppress_question *question)
 {
 	unsigned at = 12;
-	uint16_t type;
 
 	if (p->header_len < ETH_HEADER_LEN + VLAN_TAG_LEN)
 		return false;
-	type = load_be16(p->header + at);
-	/* One that says another VLAN is of the customer's, within ours. */
-	if (eth_type_is_vlan(type)) {
-		uint16_t tagged = VLAN_VID(load_be16(p->header + at + 2));
-
-		if (tagged && tagged != VLAN_VID(vid))
-			return false;
+	if (eth_type_is_vlan(load_be16(p->header + at)))
 		at += VLAN_TAG_LEN;
-		type = load_be16(p->header + at);
-	}
 	question->mac = load_mac(p->header + 6);
-	switch (type) {
+	switch (load_be16(p->header + at)) {
 	case ETH_TYPE_ARP:
 		return parse_arp(p, at + 2, question);
 	case ETH_TYPE_IPV6:

@@ -15,11 +15,10 @@ struct suppress_question {
 };
 
 /*
- * False for what asks nobody else's address, or cannot be believed. vid: as of
- * suppress_answer(): a tag of that VLAN may be there.
+ * Of a frame with one tag at most; false: it asks nobody else's address, or
+ * cannot be believed.
  */
-bool suppress_parse(const struct packet *p, uint16_t vid,
-		    struct suppress_question *question);
+bool suppress_parse(const struct packet *p, struct suppress_question *question);
 /* The answer of a station `mac`, untagged; its length. */
 unsigned suppress_write(const struct suppress_question *question, uint64_t mac,
 			bool router, uint8_t *room);

@@ -98,6 +98,11 @@ const uint32_t *tunnel_flood_list(const struct tunnel *t,
 		t->table, t->vni != VTEP_NO_VNI ? FIXED_VLAN : vlan_of(p), np);
 }
 
+bool tunnel_is_by_vlan(const struct tunnel *t)
+{
+	return t->vni == VTEP_NO_VNI;
+}
+
 uint32_t tunnel_mtu(const struct tunnel *t, uint32_t remote)
 {
 	return remote < t->n_remotes ? t->remotes[remote].mtu : 0;

@@ -144,6 +144,8 @@ void tunnel_encap(const struct tunnel *tunnel, uint32_t remote,
  */
 const uint32_t *tunnel_flood_list(const struct tunnel *tunnel,
 				  const struct packet *packet, unsigned *np);
+/* Whether frames' VLANs say their VNIs. */
+bool tunnel_is_by_vlan(const struct tunnel *tunnel);
 /* What tunnel_encap() would compare with; 0: none. */
 uint32_t tunnel_mtu(const struct tunnel *tunnel, uint32_t remote);
 

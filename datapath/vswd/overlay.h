@@ -305,10 +305,14 @@ void overlay_evpn_configure(struct overlay_evpn *evpn);
 /* The FDB of the bridge says that a station is local now, or is not. */
 void overlay_evpn_station(struct overlay_evpn *evpn, uint16_t vid, uint64_t mac,
 			  bool local);
+/* Its listeners must read it anew. */
+void overlay_evpn_resync(struct overlay_evpn *evpn);
 void overlay_evpn_pair(struct overlay_evpn *evpn, uint16_t vid, uint64_t mac,
 		       const struct ip_address *ip);
 /* What is wrong, in one line; NULL: nothing. */
 const char *overlay_evpn_error(const struct overlay_evpn *evpn);
+/* Is FRR there: "present", "gone" or "unknown". */
+const char *overlay_evpn_state(const struct overlay_evpn *evpn);
 json_t *overlay_evpn_to_json(const struct overlay_evpn *evpn);
 
 /* --- overlay_json.c ---------------------------------------------------------

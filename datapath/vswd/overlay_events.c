@@ -115,15 +115,6 @@ static void tell_evpn(struct overlay *o, uint64_t mac, uint16_t fid,
 		overlay_evpn_station(o->evpn, vid, mac, is_local(b, port));
 }
 
-static bool read_entry(const struct fdb_entry *entry, void *aux)
-{
-	struct overlay *o = aux;
-
-	if (is_local(o->v->bridge, entry->port))
-		tell_evpn(o, entry->mac, entry->fid, entry->port);
-	return true;
-}
-
 void overlays_fdb_change(struct bridge *b, enum fdb_change change, uint64_t mac,
 			 uint16_t fid, uint16_t port, uint16_t old_port)
 {
@@ -135,7 +126,7 @@ void overlays_fdb_change(struct bridge *b, enum fdb_change change, uint64_t mac,
 		if (o->v->bridge != b || !o->evpn)
 			continue;
 		if (change == FDB_RESYNC)
-			fdb_for_each(b->fdb, read_entry, o);
+			overlay_evpn_resync(o->evpn);
 		else
 			tell_evpn(o, mac, fid, port);
 	}

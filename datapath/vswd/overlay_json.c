@@ -220,6 +220,8 @@ void overlay_describe(const struct overlay *o,
 	snprintf(text, sizeof(text), "%u", n_unreached);
 	add(arg, "vteps_unreached", text);
 	add(arg, "underlay", o->underlay->name);
+	if (o->evpn)
+		add(arg, "evpn_frr", overlay_evpn_state(o->evpn));
 	if (!o->mtu)
 		return;
 	snprintf(text, sizeof(text), "%u", o->mtu);

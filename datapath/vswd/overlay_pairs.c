@@ -56,11 +56,15 @@ static struct pair *get(struct overlay *o, uint16_t vid,
 	return p;
 }
 
-/* What the workers know of it; it goes when there is nothing to know. */
+/*
+ * What the workers know of it; it goes when there is nothing to know. VLAN 0 is
+ * any VLAN to them: not what it is in a map.
+ */
 static void apply(struct overlay *o, struct pair *p)
 {
-	suppress_set(o->suppress, p->vid, p->ip.bytes, p->ip.len,
-		     p->told ? p->told : p->heard);
+	if (p->vid || !o->config->map)
+		suppress_set(o->suppress, p->vid, p->ip.bytes, p->ip.len,
+			     p->told ? p->told : p->heard);
 	if (p->told || p->heard)
 		return;
 	hmap_remove(&o->pairs, &p->node);

@@ -99,12 +99,6 @@ static struct tunnel *make_tunnel(struct overlay *o)
 	return tunnel;
 }
 
-static void set_punts(struct fwd_port *p, const struct fwd_port *as)
-{
-	p->punt = as->punt;
-	p->punts = as->punts;
-}
-
 static void add_remotes(struct overlay *o)
 {
 	struct fwd_tunnel *t = o->fwd;
@@ -117,8 +111,6 @@ static void add_remotes(struct overlay *o)
 		p = fwd_tunnel_add_remote(t, r->index, r->port, r->number);
 		p->learns &= o->config->learning;
 		p->ofport = t->port->ofport;
-		p->capture = t->port->capture;
-		set_punts(p, t->port);
 	}
 }
 

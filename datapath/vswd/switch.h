@@ -21,6 +21,7 @@
 
 struct capture_session;
 struct discovery_port;
+struct evpn_host;
 struct frames;
 struct frames_tap;
 struct overlay;
@@ -67,6 +68,7 @@ struct vport {
 	struct vport *dirty_next;
 	bool dirty;
 	json_t *told;
+	json_t *told_macs; /* remote_mac_rows.c */
 	struct port_counters *told_stats;
 };
 
@@ -148,6 +150,7 @@ struct vswitch {
 	uint32_t last_segment_id;
 	struct overlay *overlays; /* overlay.c; in no order */
 	struct underlay *underlays;
+	struct evpn_host *evpn; /* overlay_evpn.c, or NULL */
 	uint32_t now_s;
 	const char *run_dir; /* lives longer */
 	/* Of the configuration that is, or is just put, in force. */

@@ -22,7 +22,7 @@
  * better over links and queues on the way (RFC 7348 section 5), and make the
  * system calls of a burst more.
  */
-#define VXLAN_UDP_SOURCES     16
+#define VXLAN_UDP_SOURCES     8
 #define VXLAN_UDP_GROUPS_MAX  32 /* joined by one port */
 #define VXLAN_UDP_QUEUES_MAX  (PORT_THREADS_MAX - 1)
 #define VXLAN_UDP_TTL	      64 /* the sockets'; others are told with each */

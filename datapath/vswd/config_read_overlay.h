@@ -24,8 +24,11 @@ struct cfg_overlay *config_read_overlay(const struct cfg_interface *interface);
  * error. key=flow and no trunks: the mapped VLANs are the trunks.
  */
 void config_read_overlay_vlans(struct cfg_port *port);
-/* The interface's rows of table Remote_MAC; before there are none. */
-void config_read_overlay_macs(struct cfg_interface *interface,
+/*
+ * The rows of table Remote_MAC of the port's only interface, which is of type
+ * vxlan; before there are none. Each that makes no sense has an error.
+ */
+void config_read_overlay_macs(struct cfg_port *port,
 			      const struct db_columns *columns,
 			      const struct ovsdb_client_row *const rows[],
 			      size_t n);
@@ -79,6 +82,8 @@ bool overlay_parse_number(const char *text, uint32_t min, uint32_t max,
 bool overlay_address(struct overlay_reader *r, const char *key,
 		     const char *text, const char *must_be,
 		     struct ip_address *ip);
+/* Why no VTEP can have it; NULL: one can. */
+const char *overlay_ip_fault(const struct ip_address *ip);
 bool overlay_ip_is_multicast(const struct ip_address *ip);
 /* All addresses of a port are of one version. */
 void overlay_same_version(struct overlay_reader *r, const char *key,

@@ -213,11 +213,24 @@ static bool is_link_local(const struct ip_address *ip)
 	       (ip->bytes[1] & 0xc0) == 0x80;
 }
 
+const char *overlay_ip_fault(const struct ip_address *ip)
+{
+	if (overlay_ip_is_multicast(ip))
+		return "a multicast address; groups of VTEPs are set by "
+		       "options:group, with remote_ip=flow";
+	if (!is_of_a_machine(ip))
+		return "which no machine has as its address";
+	if (is_link_local(ip))
+		return "a link-local address, which does not say by which "
+		       "link; use a global or unique local one";
+	return NULL;
+}
+
 bool overlay_address(struct overlay_reader *r, const char *key,
 		     const char *text, const char *must_be,
 		     struct ip_address *ip)
 {
-	const char *why = NULL;
+	const char *why;
 
 	*ip = (struct ip_address){ 0 };
 	if (!net_text_ip(text, ip)) {
@@ -225,14 +238,7 @@ bool overlay_address(struct overlay_reader *r, const char *key,
 		overlay_refuse_option(r, key, must_be);
 		return false;
 	}
-	if (overlay_ip_is_multicast(ip))
-		why = "a multicast address; groups of VTEPs are set by "
-		      "options:group, with remote_ip=flow";
-	else if (!is_of_a_machine(ip))
-		why = "which no machine has as its address";
-	else if (is_link_local(ip))
-		why = "a link-local address, which does not say by which link; "
-		      "use a global or unique local one";
+	why = overlay_ip_fault(ip);
 	if (!why)
 		return true;
 	overlay_refuse(r->overlay, "options:%s has %s, %s", key,

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "vswd/overlay.h"
+#include "vswd/remote_mac_rows.h"
 #include "vswd/segment_rows.h"
 #include "vswd/vbond.h"
 
@@ -226,6 +227,7 @@ void status_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 		vs->dirty = v->dirty_next;
 		v->dirty = false;
 		tell_interface(v, schema, operations);
+		remote_mac_rows_collect(v, schema, operations);
 		if (v->port && !v->told_stats)
 			stats_collect_port(v, schema, operations);
 	}
@@ -283,6 +285,7 @@ void status_forget(struct vswitch *vs)
 		json_decref(v->told);
 		free(v->told_stats);
 		v->told = NULL;
+		remote_mac_rows_forget(v);
 		v->told_stats = NULL;
 		vport_mark_dirty(vs, v);
 	}

@@ -68,6 +68,7 @@ struct vport {
 	struct vport *dirty_next;
 	bool dirty;
 	json_t *told;
+	json_t *told_macs; /* remote_mac_rows.c */
 	struct port_counters *told_stats;
 };
 

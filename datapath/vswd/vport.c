@@ -280,6 +280,7 @@ void vport_destroy(struct vswitch *vs, struct vport *v)
 	remove_from_bridge(v->bridge, v);
 	hmap_remove(&vs->vports, &v->node);
 	json_decref(v->told);
+	json_decref(v->told_macs);
 	free(v->told_stats);
 	cfg_port_unref(v->config);
 	free(v->conflict);

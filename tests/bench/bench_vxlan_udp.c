@@ -7,8 +7,8 @@
  *
  * BYTES of payload; SIZE: packets are trains, of datagrams of that size; FLOWS
  * that the packets of a burst alternate between; -c: UDP checksums. Prints
- * datagrams and bits a second, processor time a datagram, and the part of it
- * that sending was.
+ * datagrams and bits a second, processor time a datagram, and how long sending
+ *was of that.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -121,10 +121,10 @@ static void run(struct port *rx, struct port *tx, double seconds)
 	}
 	cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID);
 	while (seconds_of(CLOCK_MONOTONIC) - wall < seconds) {
-		double before = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+		double before = seconds_of(CLOCK_MONOTONIC);
 
 		port_send(tx, pointers, burst, 1);
-		send += seconds_of(CLOCK_THREAD_CPUTIME_ID) - before;
+		send += seconds_of(CLOCK_MONOTONIC) - before;
 		datagrams += receive(rx, &bytes, &frames);
 	}
 	wall = seconds_of(CLOCK_MONOTONIC) - wall;

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "segment_database.h"
+#include "overlay_database.h"
 #include "vswd/config_check_overlays.h"
 #include "vswd/config_read_overlay.h"
 
@@ -23,90 +23,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* "KEY=VALUE KEY=VALUE" as JSON of a map; the caller's. */
-static char *options_json(const char *text)
-{
-	char *words = xstrdup(text), *rest, *word, *value, *more;
-	char *json = xstrdup("");
-
-	for (word = strtok_r(words, " ", &rest); word;
-	     word = strtok_r(NULL, " ", &rest)) {
-		value = strchr(word, '=');
-		*value = '\0';
-		more = xasprintf("%s%s['%s','%s']", json, json[0] ? "," : "",
-				 word, value + 1);
-		free(json);
-		json = more;
-	}
-	free(words);
-	return json;
-}
-
-static void add_vxlan(const char *bridge, const char *name, const char *options)
-{
-	char *json = options_json(options);
-
-	segment_database_run(
-		&f,
-		"[{'op':'insert','table':'Interface','uuid-name':'i',"
-		"  'row':{'name':'%s','type':'vxlan','options':['map',[%s]]}},"
-		" {'op':'insert','table':'Port','uuid-name':'p',"
-		"  'row':{'name':'%s','interfaces':['named-uuid','i']}},"
-		" {'op':'mutate','table':'Bridge','where':[['name','==','%s']],"
-		"  'mutations':[['ports','insert',['named-uuid','p']]]}]",
-		name, json, name, bridge);
-	free(json);
-	segment_database_read(&f);
-}
-
-static void set_vxlan(const char *name, const char *options)
-{
-	char *json = options_json(options);
-
-	segment_database_run(&f,
-			     "[{'op':'update','table':'Interface',"
-			     "  'where':[['name','==','%s']],"
-			     "  'row':{'options':['map',[%s]]}}]",
-			     name, json);
-	free(json);
-	segment_database_read(&f);
-}
-
-static void del_port(const char *bridge, const char *name)
-{
-	const struct cfg_bridge *b = segment_database_bridge(&f, bridge);
-
-	for (size_t i = 0; i < b->n_ports; i++) {
-		char uuid[UUID_LEN + 1];
-
-		if (strcmp(b->ports[i]->name, name) != 0)
-			continue;
-		uuid_format(&b->ports[i]->uuid, uuid);
-		segment_database_run(
-			&f,
-			"[{'op':'mutate','table':'Bridge',"
-			"  'where':[['name','==','%s']],"
-			"  'mutations':[['ports','delete',['uuid','%s']]]}]",
-			bridge, uuid);
-		segment_database_read(&f);
-		return;
-	}
-	fail_msg("%s", name);
-}
-
-static const struct cfg_port *find_port(const char *bridge, const char *name)
-{
-	const struct cfg_bridge *b = segment_database_bridge(&f, bridge);
-
-	for (size_t i = 0; b && i < b->n_ports; i++)
-		if (!strcmp(b->ports[i]->name, name))
-			return b->ports[i];
-	return NULL;
-}
-
 static const char *error_of(const char *bridge, const char *name)
 {
-	const struct cfg_port *port = find_port(bridge, name);
+	const struct cfg_port *port =
+		overlay_database_find_port(&f, bridge, name);
 
 	assert_non_null(port);
 	return port->interfaces[0].overlay->error;
@@ -139,10 +59,11 @@ static void sockets_are_made_up(void **state)
 {
 	const struct cfg_port *port;
 
-	add_vxlan("br0", "vx0", "remote_ip=198.18.0.7 key=1");
+	overlay_database_add_vxlan(&f, "br0", "vx0",
+				   "remote_ip=198.18.0.7 key=1");
 	expect("br0", "vx0", NULL);
 	assert_true(segment_database_bridge(&f, "vxlan.host")->made_up);
-	port = find_port("vxlan.host", "vxlan.4789");
+	port = overlay_database_find_port(&f, "vxlan.host", "vxlan.4789");
 	assert_non_null(port);
 	assert_true(port->made_up);
 	assert_string_equal(port->interfaces[0].type, "vxlan-udp");
@@ -154,21 +75,26 @@ static void sockets_are_made_up(void **state)
 	assert_string_equal(option(port, "groups"), "");
 	/* shared, and the same object as long as it is the same */
 	cfg_port_ref(port);
-	add_vxlan("br1", "vx1", "remote_ip=198.18.0.7 key=2");
+	overlay_database_add_vxlan(&f, "br1", "vx1",
+				   "remote_ip=198.18.0.7 key=2");
 	expect("br1", "vx1", NULL);
-	assert_ptr_equal(find_port("vxlan.host", "vxlan.4789"), port);
+	assert_ptr_equal(
+		overlay_database_find_port(&f, "vxlan.host", "vxlan.4789"),
+		port);
 	assert_int_equal(segment_database_bridge(&f, "vxlan.host")->n_ports, 1);
 	cfg_port_unref((struct cfg_port *)port);
-	add_vxlan("br1", "vx2", "remote_ip=2001:db8::7 local_ip=2001:db8::1");
-	port = find_port("vxlan.host", "vxlan.4789.2001:db8::1");
+	overlay_database_add_vxlan(
+		&f, "br1", "vx2", "remote_ip=2001:db8::7 local_ip=2001:db8::1");
+	port = overlay_database_find_port(&f, "vxlan.host",
+					  "vxlan.4789.2001:db8::1");
 	assert_non_null(port);
 	assert_string_equal(option(port, "ip_version"), "6");
 	assert_string_equal(option(port, "local_ip"), "2001:db8::1");
 	assert_string_equal(option(port, "csum"), "true");
-	del_port("br0", "vx0");
-	del_port("br1", "vx1");
-	assert_null(find_port("vxlan.host", "vxlan.4789"));
-	del_port("br1", "vx2");
+	overlay_database_del_port(&f, "br0", "vx0");
+	overlay_database_del_port(&f, "br1", "vx1");
+	assert_null(overlay_database_find_port(&f, "vxlan.host", "vxlan.4789"));
+	overlay_database_del_port(&f, "br1", "vx2");
 	assert_null(segment_database_bridge(&f, "vxlan.host"));
 }
 
@@ -176,11 +102,14 @@ static void groups_of_all(void **state)
 {
 	const struct cfg_port *port;
 
-	add_vxlan("br0", "vx0", "remote_ip=flow key=1 group=239.1.1.2");
-	add_vxlan("br1", "vx1",
-		  "remote_ip=flow key=2 group=239.1.1.1 group-dev=eth7");
-	add_vxlan("br1", "vx2", "remote_ip=flow key=3 group=239.1.1.2");
-	port = find_port("vxlan.host", "vxlan.4789");
+	overlay_database_add_vxlan(&f, "br0", "vx0",
+				   "remote_ip=flow key=1 group=239.1.1.2");
+	overlay_database_add_vxlan(
+		&f, "br1", "vx1",
+		"remote_ip=flow key=2 group=239.1.1.1 group-dev=eth7");
+	overlay_database_add_vxlan(&f, "br1", "vx2",
+				   "remote_ip=flow key=3 group=239.1.1.2");
+	port = overlay_database_find_port(&f, "vxlan.host", "vxlan.4789");
 	assert_string_equal(option(port, "groups"), "239.1.1.1,239.1.1.2");
 	assert_string_equal(option(port, "group_dev"), "eth7");
 }
@@ -190,12 +119,13 @@ static void stations_are_made_up(void **state)
 	const struct cfg_port *port;
 	uint64_t mac;
 
-	add_vxlan("br0", "vx0",
-		  "remote_ip=198.18.0.7 key=1 underlay=br-ex underlay-tag=7 "
-		  "local_ip=198.18.0.1/24");
+	overlay_database_add_vxlan(
+		&f, "br0", "vx0",
+		"remote_ip=198.18.0.7 key=1 underlay=br-ex underlay-tag=7 "
+		"local_ip=198.18.0.1/24");
 	expect("br0", "vx0", NULL);
 	assert_null(segment_database_bridge(&f, "vxlan.host"));
-	port = find_port("br-ex", "br-ex.vtep.198.18.0.1");
+	port = overlay_database_find_port(&f, "br-ex", "br-ex.vtep.198.18.0.1");
 	assert_non_null(port);
 	assert_true(port->made_up);
 	assert_string_equal(port->interfaces[0].type, "vxlan-station");
@@ -204,18 +134,20 @@ static void stations_are_made_up(void **state)
 	mac = port->interfaces[0].mac;
 	assert_int_equal(mac >> 40 & 3, 2); /* local, of one machine */
 	/* another VNI by the same station; and the whole read anew */
-	add_vxlan("br1", "vx1",
-		  "remote_ip=198.18.0.7 key=2 underlay=br-ex underlay-tag=7 "
-		  "local_ip=198.18.0.1/24");
+	overlay_database_add_vxlan(
+		&f, "br1", "vx1",
+		"remote_ip=198.18.0.7 key=2 underlay=br-ex underlay-tag=7 "
+		"local_ip=198.18.0.1/24");
 	expect("br1", "vx1", NULL);
 	db_view_forget(f.view);
 	segment_database_read(&f);
-	port = find_port("br-ex", "br-ex.vtep.198.18.0.1");
+	port = overlay_database_find_port(&f, "br-ex", "br-ex.vtep.198.18.0.1");
 	assert_int_equal(port->interfaces[0].mac, mac);
-	add_vxlan("br1", "vx2",
-		  "remote_ip=198.18.0.7 key=3 underlay=br-ex underlay-tag=7 "
-		  "local_ip=198.18.0.2/24");
-	port = find_port("br-ex", "br-ex.vtep.198.18.0.2");
+	overlay_database_add_vxlan(
+		&f, "br1", "vx2",
+		"remote_ip=198.18.0.7 key=3 underlay=br-ex underlay-tag=7 "
+		"local_ip=198.18.0.2/24");
+	port = overlay_database_find_port(&f, "br-ex", "br-ex.vtep.198.18.0.2");
 	assert_true(port->interfaces[0].mac != mac);
 }
 
@@ -296,16 +228,16 @@ static void refused(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
 		const struct pair *p = &pairs[i];
 
-		add_vxlan("br0", "vx0", p->first);
-		add_vxlan("br1", "vx1", p->second);
+		overlay_database_add_vxlan(&f, "br0", "vx0", p->first);
+		overlay_database_add_vxlan(&f, "br1", "vx1", p->second);
 		expect("br0", "vx0", NULL);
 		expect("br1", "vx1", p->part);
 		db_view_forget(f.view);
 		segment_database_read(&f);
 		expect("br0", "vx0", NULL);
 		expect("br1", "vx1", p->part);
-		del_port("br0", "vx0");
-		del_port("br1", "vx1");
+		overlay_database_del_port(&f, "br0", "vx0");
+		overlay_database_del_port(&f, "br1", "vx1");
 	}
 }
 
@@ -314,28 +246,31 @@ static void who_worked_goes_on(void **state)
 {
 	const struct cfg_port *refused_port;
 
-	add_vxlan("br0", "vx5", "remote_ip=flow key=5");
-	add_vxlan("br0", "vx1", "remote_ip=flow key=5");
+	overlay_database_add_vxlan(&f, "br0", "vx5", "remote_ip=flow key=5");
+	overlay_database_add_vxlan(&f, "br0", "vx1", "remote_ip=flow key=5");
 	expect("br0", "vx5", NULL);
 	expect("br0", "vx1", "VNI 5 is that of interface vx5");
 	/* what is refused is the same object at the next reading */
-	refused_port = cfg_port_ref(find_port("br0", "vx1"));
+	refused_port =
+		cfg_port_ref(overlay_database_find_port(&f, "br0", "vx1"));
 	segment_database_read(&f);
-	assert_ptr_equal(find_port("br0", "vx1"), refused_port);
+	assert_ptr_equal(overlay_database_find_port(&f, "br0", "vx1"),
+			 refused_port);
 	cfg_port_unref((struct cfg_port *)refused_port);
 	/* another setting of it makes no difference */
-	set_vxlan("vx5", "remote_ip=flow key=5 remotes=198.18.0.7");
+	overlay_database_set_vxlan(&f, "vx5",
+				   "remote_ip=flow key=5 remotes=198.18.0.7");
 	expect("br0", "vx5", NULL);
 	expect("br0", "vx1", "VNI 5 is that of interface vx5");
 	/* one that wants what another has comes second, whatever its name */
-	set_vxlan("vx1", "remote_ip=flow key=4");
+	overlay_database_set_vxlan(&f, "vx1", "remote_ip=flow key=4");
 	expect("br0", "vx1", NULL);
-	set_vxlan("vx1", "remote_ip=flow key=5");
+	overlay_database_set_vxlan(&f, "vx1", "remote_ip=flow key=5");
 	expect("br0", "vx1", "VNI 5 is that of interface vx5");
-	del_port("br0", "vx5");
+	overlay_database_del_port(&f, "br0", "vx5");
 	expect("br0", "vx1", NULL);
 	/* all new: by name, numbers as people count them */
-	add_vxlan("br0", "vx10", "remote_ip=flow key=5");
+	overlay_database_add_vxlan(&f, "br0", "vx10", "remote_ip=flow key=5");
 	db_view_forget(f.view);
 	segment_database_read(&f);
 	expect("br0", "vx1", NULL);
@@ -345,16 +280,19 @@ static void who_worked_goes_on(void **state)
 /* An underlay that comes later; a refused one that stood in nobody's way. */
 static void refusals_end(void **state)
 {
-	add_vxlan("br0", "vx0",
-		  "remote_ip=198.18.0.7 underlay=br9 local_ip=198.18.0.1/24");
+	overlay_database_add_vxlan(
+		&f, "br0", "vx0",
+		"remote_ip=198.18.0.7 underlay=br9 local_ip=198.18.0.1/24");
 	expect("br0", "vx0", "there is no such bridge");
 	segment_database_add(&f, "br9", NULL);
 	segment_database_read(&f);
 	expect("br0", "vx0", NULL);
-	assert_non_null(find_port("br9", "br9.vtep.198.18.0.1"));
-	add_vxlan("br1", "vx1", "remote_ip=flow key=1");
-	add_vxlan("br1", "vx2", "remote_ip=flow vni-map=1=1,2=2");
-	add_vxlan("br1", "vx3", "remote_ip=flow key=2");
+	assert_non_null(
+		overlay_database_find_port(&f, "br9", "br9.vtep.198.18.0.1"));
+	overlay_database_add_vxlan(&f, "br1", "vx1", "remote_ip=flow key=1");
+	overlay_database_add_vxlan(&f, "br1", "vx2",
+				   "remote_ip=flow vni-map=1=1,2=2");
+	overlay_database_add_vxlan(&f, "br1", "vx3", "remote_ip=flow key=2");
 	expect("br1", "vx2", "VNI 1 is that of interface vx1");
 	expect("br1", "vx3", NULL);
 }
@@ -363,7 +301,7 @@ static void refusals_end(void **state)
 static void names_are_taken(void **state)
 {
 	segment_database_add(&f, "vxlan.host", NULL);
-	add_vxlan("br0", "vx0", "remote_ip=198.18.0.7");
+	overlay_database_add_vxlan(&f, "br0", "vx0", "remote_ip=198.18.0.7");
 	expect("br0", "vx0", "there is a bridge vxlan.host, which is");
 	assert_int_equal(segment_database_bridge(&f, "vxlan.host")->n_ports, 0);
 }
@@ -372,7 +310,7 @@ static void segment_takes_name(void **state)
 {
 	segment_database_add(&f, "vxlan",
 			     "{'type':'nat','subnet':'198.19.9.0/24'}");
-	add_vxlan("br0", "vx0", "remote_ip=198.18.0.7");
+	overlay_database_add_vxlan(&f, "br0", "vx0", "remote_ip=198.18.0.7");
 	expect("br0", "vx0", "vxlan.host (of segment vxlan), which is");
 }
 
@@ -381,19 +319,23 @@ static void nodes_stay(void **state)
 {
 	const struct cfg_port *port;
 
-	add_vxlan("br0", "vx0", "remote_ip=198.18.0.7");
-	port = cfg_port_ref(find_port("br0", "vx0"));
+	overlay_database_add_vxlan(&f, "br0", "vx0", "remote_ip=198.18.0.7");
+	port = cfg_port_ref(overlay_database_find_port(&f, "br0", "vx0"));
 	segment_database_add(&f, "br7", NULL);
 	segment_database_read(&f);
-	assert_ptr_equal(find_port("br0", "vx0"), port);
-	set_vxlan("vx0", "remote_ip=198.18.0.8");
-	assert_ptr_not_equal(find_port("br0", "vx0"), port);
+	assert_ptr_equal(overlay_database_find_port(&f, "br0", "vx0"), port);
+	overlay_database_set_vxlan(&f, "vx0", "remote_ip=198.18.0.8");
+	assert_ptr_not_equal(overlay_database_find_port(&f, "br0", "vx0"),
+			     port);
 	/* and what has changed is no reason to open it anew */
 	assert_true(cfg_interface_same_device(
-		&find_port("br0", "vx0")->interfaces[0], &port->interfaces[0]));
-	assert_false(cfg_overlay_equals(
-		find_port("br0", "vx0")->interfaces[0].overlay,
-		port->interfaces[0].overlay));
+		&overlay_database_find_port(&f, "br0", "vx0")->interfaces[0],
+		&port->interfaces[0]));
+	assert_false(
+		cfg_overlay_equals(overlay_database_find_port(&f, "br0", "vx0")
+					   ->interfaces[0]
+					   .overlay,
+				   port->interfaces[0].overlay));
 	cfg_port_unref((struct cfg_port *)port);
 }
 
@@ -413,7 +355,7 @@ static void no_bond(void **state)
 		    " {'op':'mutate','table':'Bridge','where':[],"
 		    "  'mutations':[['ports','insert',['named-uuid','p']]]}]");
 	segment_database_read(&f);
-	port = find_port("br0", "bond0");
+	port = overlay_database_find_port(&f, "br0", "bond0");
 	assert_non_null(strstr(port->interfaces[1].overlay->error,
 			       "cannot be a member of a bond"));
 	assert_null(segment_database_bridge(&f, "vxlan.host"));

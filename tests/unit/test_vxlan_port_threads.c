@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "base/sandbox.h"
 #include "frames.h"
 #include "vxlan_port_fixture.h"
 
@@ -20,7 +21,7 @@
 #define LEN    50
 
 struct sending {
-	struct port *port;
+	struct port *port, *rx;
 	struct outer_spec spec;
 	unsigned thread;
 	pthread_t id;
@@ -129,10 +130,46 @@ static void two_send_at_once(void **state)
 	port_close(tx);
 }
 
+/* A worker's system calls are enough for all that it does by the port. */
+static void *send_and_receive(void *arg)
+{
+	struct sending *s = arg;
+	struct received got[64];
+	unsigned n = 0;
+
+	sandbox_enter_worker();
+	s->spec.tos = 8;
+	outer_send(s->port, &s->spec, 33, 1);
+	s->spec.gso_size = LEN / 2;
+	outer_send(s->port, &s->spec, 1, 1);
+	n = udp_receive(s->rx, got, ARRAY_SIZE(got), 35);
+	received_free(got, n);
+	return NULL;
+}
+
+static void a_worker_may(void **state)
+{
+	uint16_t at = free_udp_port();
+	struct sending s = { .port = open_port("127.0.0.2", free_udp_port()),
+			     .rx = open_port("127.0.0.1", at),
+			     .spec = { .to = "127.0.0.1",
+				       .to_port = at,
+				       .len = LEN,
+				       .version = 4 } };
+
+	sandbox_enable_filters();
+	assert_int_equal(pthread_create(&s.id, NULL, send_and_receive, &s), 0);
+	assert_int_equal(pthread_join(s.id, NULL), 0);
+	assert_int_equal(port_drops(s.port, DROP_TX_ERROR), 0);
+	port_close(s.rx);
+	port_close(s.port);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_send_at_once),
+		cmocka_unit_test(a_worker_may),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,19 +163,19 @@ static void bursts(unsigned version, const char *more)
 
 static void bursts_go_through(void **state)
 {
-	bursts(4, "");
-	bursts(6, "");
+	for (unsigned version = 4; version <= last_version(); version += 2)
+		bursts(version, "");
 }
 
 static void bursts_with_checksums(void **state)
 {
-	bursts(4, "csum=true");
-	bursts(6, "csum=true");
+	for (unsigned version = 4; version <= last_version(); version += 2)
+		bursts(version, "csum=true");
 }
 
 static void tells_tos(void **state)
 {
-	for (unsigned version = 4; version <= 6; version += 2) {
+	for (unsigned version = 4; version <= last_version(); version += 2) {
 		struct pair pair = pair_open(version, "");
 
 		for (unsigned tos = 0; tos < 256; tos += 3) {
@@ -267,10 +267,10 @@ static void trains(unsigned version, const char *more)
 
 static void trains_go_through(void **state)
 {
-	trains(4, "");
-	trains(6, "");
-	trains(4, "csum=true");
-	trains(6, "csum=true");
+	for (unsigned version = 4; version <= last_version(); version += 2) {
+		trains(version, "");
+		trains(version, "csum=true");
+	}
 }
 
 /* More segments than any kernel takes at once are sent one by one. */
@@ -303,7 +303,7 @@ static void long_trains_are_cut(void **state)
 /* Sockets that share a port; and any address, where datagrams tell theirs. */
 static void several_queues(void **state)
 {
-	for (unsigned version = 4; version <= 6; version += 2) {
+	for (unsigned version = 4; version <= last_version(); version += 2) {
 		struct pair pair = pair_open(version, "");
 		char text[64], *error = NULL;
 		unsigned n;
@@ -333,7 +333,7 @@ static void own_packets_stay_out(void **state)
 					       "ip_version=4", "local_ip=::1",
 					       "ip_version=6" };
 
-	for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
+	for (unsigned i = 0; i < (last_version() == 6 ? 4 : 2); i++) {
 		unsigned version = i < 2 ? 4 : 6;
 		struct outer_spec spec = {
 			.to = address(version, false),
@@ -477,6 +477,8 @@ static void groups_are_joined(void **state)
 {
 	groups(4, "239.1.2.3", "local_ip=127.0.0.1");
 	groups(4, "239.1.2.3", "ip_version=4");
+	if (last_version() == 4)
+		return;
 	groups(6, "ff05::1:2:3", "local_ip=::1");
 	groups(6, "ff05::1:2:3", "ip_version=6");
 }
@@ -577,7 +579,8 @@ static void path_mtu(void **state)
 	assert_int_equal(vxlan_path_mtu(local, 4, bad, 4), 0);
 	assert_int_equal(vxlan_path_mtu(local, 5, NULL, 0), 0);
 	assert_int_equal(vxlan_path_mtu(local, 4, local6, 16), 0);
-	assert_true(vxlan_path_mtu(local6, 16, NULL, 0) >= 1280);
+	if (last_version() == 6)
+		assert_true(vxlan_path_mtu(local6, 16, NULL, 0) >= 1280);
 }
 
 int main(void)

@@ -55,6 +55,8 @@ void received_free(struct received *r, unsigned n);
 /* Datagrams that a frame stands for. */
 unsigned received_datagrams(const struct received *r, unsigned version);
 uint64_t port_drops(struct port *port, enum drop_reason reason);
+/* 6 where the loopback device has ::1, else 4. */
+unsigned last_version(void);
 /* A UDP port that nobody has now. */
 uint16_t free_udp_port(void);
 

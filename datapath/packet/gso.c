@@ -199,7 +199,9 @@ int gso_start(struct gso *g, const struct packet *p, bool finish_csum)
 	g->size = p->offload.gso_size;
 	g->index = 0;
 	memset(&g->offload, 0, sizeof(g->offload));
-	g->offload.csum_needed = !finish_csum;
+	g->no_csum =
+		p->offload.gso == PACKET_GSO_UDP && p->offload.csum_optional;
+	g->offload.csum_needed = !finish_csum && !g->no_csum;
 	g->offload.csum_start = g->layout.l4;
 	g->offload.csum_offset = g->layout.csum_offset;
 	g->fragments = p->offload.gso == PACKET_GSO_UFO;
@@ -258,8 +260,13 @@ static void edit_csum(const struct gso *g, struct packet *p, uint8_t *header)
 {
 	const struct gso_layout *l = &g->layout;
 	uint8_t *field = header + l->l4 + l->csum_offset;
-	uint16_t seed = pseudo_sum(l, header, p->len);
+	uint16_t seed;
 
+	if (g->no_csum) {
+		memset(field, 0, sizeof(seed));
+		return;
+	}
+	seed = pseudo_sum(l, header, p->len);
 	/* The rest is summed, now or later, with this in the field. */
 	memcpy(field, &seed, sizeof(seed));
 	if (!p->offload.csum_needed)

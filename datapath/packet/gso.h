@@ -4,7 +4,8 @@
  * ordinary packets that it stands for, with their lengths, IPv4 identifications
  * (RFC 6864), TCP sequence numbers, flags and checksums. A UDP datagram that is
  * to be sent in IP fragments (UFO; RFC 791, RFC 8200 4.5) becomes these; its
- * checksum is always finished.
+ * checksum is always finished. Datagrams whose checksums are optional have
+ *none.
  *
  * Nothing is allocated and no payload is copied: each segment has its headers
  * in the caller's scratch memory and borrows its part of the large packet's
@@ -101,6 +102,7 @@ struct gso {
 	uint32_t index; /* of the next segment */
 	uint16_t size;
 	bool fragments; /* of one datagram */
+	bool no_csum;	/* 0 in its place */
 	uint32_t id;	/* theirs, in IPv6 */
 	uint8_t header[GSO_HEADER_MAX];
 };

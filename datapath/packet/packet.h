@@ -63,6 +63,8 @@ struct packet_offload {
 	uint16_t gso_size;    /* payload bytes of a segment */
 	uint16_t csum_start;  /* from the frame's first byte */
 	uint16_t csum_offset; /* from csum_start */
+	/* PACKET_GSO_UDP: who cuts it may leave the checksums out (RFC 768) */
+	bool csum_optional;
 };
 
 struct packet {

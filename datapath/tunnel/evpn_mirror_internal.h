@@ -41,6 +41,7 @@ struct mac {
 	struct neighbor *ips; /* local ones */
 	uint32_t n_ips;
 	bool wanted;	/* the switch says it is local */
+	bool confirmed; /* since it reads its table anew */
 	bool displaced; /* but FRR came later */
 	bool stale;	/* the VTEP is older than our own announcement */
 	enum place place;
@@ -113,6 +114,10 @@ void mac_update(struct evpn_mirror *m, struct mac *mac);
 bool mac_request(struct evpn_mirror *m, struct mac *mac,
 		 struct evpn_request *r);
 bool mac_idle(const struct mac *mac);
+/* It is not local any more; the caller settles the record. */
+void mac_unwant(struct evpn_mirror *m, struct mac *mac);
+/* No place is known; with nothing held it is not remote then. */
+void mac_forget(struct mac *mac);
 struct mac *mac_find(const struct evpn_mirror *m, uint64_t mac);
 void mac_unlink(struct evpn_mirror *m, struct mac *mac);
 

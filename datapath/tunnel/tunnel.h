@@ -77,6 +77,12 @@ struct tunnel_network {
 	bool keep_tag;
 	/* A source that is none of its peers is let in, as TUNNEL_NO_REMOTE. */
 	bool takes_unknown;
+	/*
+	 * Not 0: sockets of this host receive, which do not tell what a sender
+	 * of this host has left undone: it is looked for in each frame, and TCP
+	 * that is longer is to be segmented for this MTU (tunnel_unfinished.c).
+	 */
+	uint32_t unfinished_mtu;
 };
 
 struct tunnel_demux_config {
@@ -85,7 +91,9 @@ struct tunnel_demux_config {
 	 * anything (a socket has looked at it). IPv4: the first four bytes. */
 	const uint8_t (*locals)[16];
 	unsigned n_locals;
-	uint64_t local_mac; /* 0: not looked at; groups pass */
+	/* 0: not looked at. Frames to another end as DROP_ROUTE_OTHER; groups
+	 * pass. */
+	uint64_t local_mac;
 	struct vxlan_decap_rules rules;
 	const struct tunnel_network *networks; /* a VNI may be there once for
 						  each peer (p2p ports) */
@@ -103,7 +111,11 @@ void tunnel_demux_free(struct tunnel_demux *demux); /* accepts NULL */
 /* --- workers ---------------------------------------------------------------
  */
 
-/* A thread's memory; one call's results live in it until the next call. */
+/*
+ * A thread's memory. The results of tunnel_encap() live in it until the next
+ * call of that, those of tunnel_decap() until the next of that: what came out
+ * of one tunnel may be sent into another.
+ */
 struct tunnel_scratch;
 struct tunnel_scratch *tunnel_scratch_create(void);
 void tunnel_scratch_destroy(struct tunnel_scratch *scratch);
@@ -119,7 +131,8 @@ struct tunnel_sent {
 	unsigned n_outer;
 	struct packet *const *outer; /* to be sent, in order */
 	unsigned n_failed;
-	const struct tunnel_failure *failed; /* DROP_TUNNEL_* */
+	/* DROP_TUNNEL_*, DROP_RUNT, DROP_TX_OFFLOAD; given ones */
+	const struct tunnel_failure *failed;
 };
 
 /*
@@ -127,7 +140,7 @@ struct tunnel_sent {
  * call again for the rest). shared: others get the packets, too, so they stay
  * as they are; else they may be changed and be part of the outer ones. Borrowed
  * as vxlan_encap() says. Frames longer than the remote's MTU fail as
- * DROP_TUNNEL_TOO_BIG; GSO frames when their segments are.
+ * DROP_TUNNEL_TOO_BIG, as they were; GSO frames when their segments are.
  */
 void tunnel_encap(const struct tunnel *tunnel, uint32_t remote,
 		  struct packet *const packets[], unsigned n, bool shared,
@@ -137,6 +150,8 @@ void tunnel_encap(const struct tunnel *tunnel, uint32_t remote,
  */
 const uint32_t *tunnel_flood_list(const struct tunnel *tunnel,
 				  const struct packet *packet, unsigned *np);
+/* Whether frames' VLANs say their VNIs. */
+bool tunnel_is_by_vlan(const struct tunnel *tunnel);
 /* What tunnel_encap() would compare with; 0: none. */
 uint32_t tunnel_mtu(const struct tunnel *tunnel, uint32_t remote);
 
@@ -155,6 +170,8 @@ struct tunnel_received {
 	unsigned n_taken;
 	unsigned n_runs;
 	const struct tunnel_run *runs;
+	/* DROP_VXLAN_*, DROP_ROUTE_OTHER, DROP_BAD_OFFLOAD; given ones, or
+	 * datagrams of a given train */
 	unsigned n_failed;
 	const struct tunnel_failure *failed;
 	/* Not VXLAN for us: ARP, pings, others; to whom it may concern. */

@@ -214,11 +214,8 @@ struct vxlan_decap_rules {
 
 /*
  * Why a packet is not decapsulated. MALFORMED, IP_CSUM and FRAGMENT may be said
- * of any UDP packet, as its port is not known by then. Whoever counts them
- * gives them reasons of drop.h, under a heading of tunnels: MALFORMED to RUNT
- * are "vxlan-malformed", the others "vxlan-" and their own name; a VNI that
- * nobody has and a frame that would go back into a tunnel are the caller's to
- * refuse.
+ * of any UDP packet, as its port is not known by then. tunnel_decap.c gives
+ * them reasons of drop.h.
  */
 #define VXLAN_FAULTS(X)                                                        \
 	X(OK, "ok")                                                            \

@@ -11,12 +11,6 @@
 
 #define OUTER_TAGS_MAX 2
 
-/* Where things are in the outer frame, from its first byte. */
-struct layout {
-	uint32_t l3, udp, vxlan;
-	uint32_t end; /* of the UDP datagram */
-};
-
 const char *vxlan_fault_name(enum vxlan_fault fault)
 {
 	static const char *const names[] = {
@@ -28,7 +22,7 @@ const char *vxlan_fault_name(enum vxlan_fault fault)
 	return (unsigned)fault < N_VXLAN_FAULTS ? names[fault] : "unknown";
 }
 
-static enum vxlan_fault parse_ipv4(struct packet *p, struct layout *l,
+static enum vxlan_fault parse_ipv4(struct packet *p, struct vxlan_layout *l,
 				   struct vxlan_info *info)
 {
 	const uint8_t *ip = p->header + l->l3;
@@ -58,7 +52,7 @@ static enum vxlan_fault parse_ipv4(struct packet *p, struct layout *l,
 	return load_be16(ip + 6) & 0x3fff ? VXLAN_FRAGMENT : VXLAN_OK;
 }
 
-static enum vxlan_fault parse_ipv6(struct packet *p, struct layout *l,
+static enum vxlan_fault parse_ipv6(struct packet *p, struct vxlan_layout *l,
 				   struct vxlan_info *info)
 {
 	const uint8_t *ip;
@@ -85,7 +79,7 @@ static enum vxlan_fault parse_ipv6(struct packet *p, struct layout *l,
 	return VXLAN_OK;
 }
 
-static enum vxlan_fault parse_ip(struct packet *p, struct layout *l,
+static enum vxlan_fault parse_ip(struct packet *p, struct vxlan_layout *l,
 				 struct vxlan_info *info)
 {
 	uint16_t type;
@@ -107,7 +101,8 @@ static enum vxlan_fault parse_ip(struct packet *p, struct layout *l,
 }
 
 /* The sum of the datagram, without what lies behind it. */
-static uint64_t sum_datagram(const struct packet *p, const struct layout *l)
+static uint64_t sum_datagram(const struct packet *p,
+			     const struct vxlan_layout *l)
 {
 	uint32_t left = l->end - l->udp, n;
 	struct csum sum = { 0 };
@@ -124,7 +119,7 @@ static uint64_t sum_datagram(const struct packet *p, const struct layout *l)
 
 static enum vxlan_fault check_udp_csum(const struct vxlan_decap_rules *rules,
 				       const struct packet *p,
-				       const struct layout *l,
+				       const struct vxlan_layout *l,
 				       uint8_t ip_version)
 {
 	const uint8_t *ip = p->header + l->l3;
@@ -153,7 +148,8 @@ static enum vxlan_fault check_udp_csum(const struct vxlan_decap_rules *rules,
 }
 
 static enum vxlan_fault parse_udp(const struct vxlan_decap_rules *rules,
-				  const struct packet *p, struct layout *l,
+				  const struct packet *p,
+				  struct vxlan_layout *l,
 				  struct vxlan_info *info)
 {
 	const uint8_t *udp = p->header + l->udp;
@@ -171,8 +167,8 @@ static enum vxlan_fault parse_udp(const struct vxlan_decap_rules *rules,
 	return check_udp_csum(rules, p, l, info->ip_version);
 }
 
-static enum vxlan_fault parse_vxlan(const struct vxlan_decap_rules *rules,
-				    const uint8_t *h, struct vxlan_info *info)
+enum vxlan_fault vxlan_parse(const struct vxlan_decap_rules *rules,
+			     const uint8_t *h, struct vxlan_info *info)
 {
 	if (!(h[0] & VXLAN_FLAG_VNI))
 		return VXLAN_FLAGS;
@@ -268,7 +264,8 @@ static bool take_offload(const struct packet_offload *o, uint32_t udp,
 
 /* From the VXLAN header at l->vxlan on, l->udp known or 0. */
 static enum vxlan_fault decap(const struct vxlan_decap_rules *rules,
-			      struct packet *outer, const struct layout *l,
+			      struct packet *outer,
+			      const struct vxlan_layout *l,
 			      struct vxlan_room *room, struct packet *inner,
 			      struct vxlan_info *info)
 {
@@ -277,7 +274,7 @@ static enum vxlan_fault decap(const struct vxlan_decap_rules *rules,
 
 	if (!packet_pull(outer, at))
 		return VXLAN_MALFORMED;
-	fault = parse_vxlan(rules, outer->header + l->vxlan, info);
+	fault = vxlan_parse(rules, outer->header + l->vxlan, info);
 	if (fault)
 		return fault;
 	if (l->end < at + ETH_HEADER_LEN)
@@ -296,20 +293,25 @@ static enum vxlan_fault decap(const struct vxlan_decap_rules *rules,
 	return vxlan_take_ecn(inner, info);
 }
 
+enum vxlan_fault vxlan_parse_outer(const struct vxlan_decap_rules *rules,
+				   struct packet *outer, struct vxlan_layout *l,
+				   struct vxlan_info *info)
+{
+	enum vxlan_fault fault;
+
+	memset(info, 0, sizeof(*info));
+	fault = parse_ip(outer, l, info);
+	return fault ? fault : parse_udp(rules, outer, l, info);
+}
+
 enum vxlan_fault vxlan_decap(const struct vxlan_decap_rules *rules,
 			     struct packet *outer, struct vxlan_room *room,
 			     struct packet *inner, struct vxlan_info *info)
 {
-	struct layout l = { 0 };
-	enum vxlan_fault fault;
+	struct vxlan_layout l = { 0 };
+	enum vxlan_fault fault = vxlan_parse_outer(rules, outer, &l, info);
 
-	memset(info, 0, sizeof(*info));
-	fault = parse_ip(outer, &l, info);
-	if (!fault)
-		fault = parse_udp(rules, outer, &l, info);
-	if (fault)
-		return fault;
-	return decap(rules, outer, &l, room, inner, info);
+	return fault ? fault : decap(rules, outer, &l, room, inner, info);
 }
 
 enum vxlan_fault vxlan_decap_payload(const struct vxlan_decap_rules *rules,
@@ -318,7 +320,7 @@ enum vxlan_fault vxlan_decap_payload(const struct vxlan_decap_rules *rules,
 				     struct packet *inner,
 				     struct vxlan_info *info)
 {
-	const struct layout l = { .end = payload->len };
+	const struct vxlan_layout l = { .end = payload->len };
 
 	memset(info, 0, sizeof(*info));
 	info->tos = tos;

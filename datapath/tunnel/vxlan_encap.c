@@ -55,7 +55,7 @@ static bool borrow(struct packet *outer, const struct packet *inner,
 }
 
 static void fill_ip(const struct vxlan_outer *o, const struct vxlan_flow *flow,
-		    uint8_t *ip, uint32_t udp_len, struct vxlan_room *room)
+		    uint8_t *ip, uint32_t udp_len, uint16_t *ip_id)
 {
 	uint8_t tos = vxlan_outer_tos(o, flow);
 
@@ -63,7 +63,7 @@ static void fill_ip(const struct vxlan_outer *o, const struct vxlan_flow *flow,
 		ip[1] = tos;
 		store_be16(ip + 2, IPV4_LEN + udp_len);
 		if (!o->dont_fragment)
-			store_be16(ip + 4, room->ip_id++);
+			store_be16(ip + 4, (*ip_id)++);
 		ip[8] = vxlan_outer_ttl(o, flow);
 		csum_ipv4_header(ip, IPV4_LEN);
 		return;
@@ -96,13 +96,13 @@ static void fill_udp_csum(const struct vxlan_outer *o, struct packet *outer,
 	outer->offload.csum_offset = UDP_CSUM_OFFSET;
 }
 
-static void fill(const struct vxlan_outer *o, const struct vxlan_flow *flow,
-		 struct packet *outer, struct vxlan_room *room)
+void vxlan_fill(const struct vxlan_outer *o, const struct vxlan_flow *flow,
+		struct packet *outer, uint16_t *ip_id)
 {
 	uint32_t udp_len = outer->len - o->udp;
 	uint8_t *h = outer->header;
 
-	fill_ip(o, flow, h + o->l3, udp_len, room);
+	fill_ip(o, flow, h + o->l3, udp_len, ip_id);
 	store_be16(h + o->udp, flow->src_port);
 	store_be16(h + o->udp + 4, udp_len);
 	if (o->udp_csum != VXLAN_CSUM_ZERO)
@@ -145,7 +145,7 @@ int vxlan_encap(const struct vxlan_outer *o, const struct vxlan_flow *flow,
 		outer->offload.csum_offset = inner->offload.csum_offset;
 	}
 	if (o->form == VXLAN_FRAME)
-		fill(o, flow, outer, room);
+		vxlan_fill(o, flow, outer, &room->ip_id);
 	return 0;
 }
 

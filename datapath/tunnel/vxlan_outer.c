@@ -9,9 +9,7 @@
 
 #include "packet/parse.h"
 
-#define IPV4_DF	   0x4000
-#define PORT_FIRST 49152u /* dynamic ports, RFC 6335 section 6 */
-#define PORT_BITS  14
+#define IPV4_DF 0x4000
 
 static uint8_t put_ethernet(uint8_t *h, const struct vxlan_outer_config *c)
 {
@@ -108,43 +106,40 @@ int vxlan_outer_init(struct vxlan_outer *outer,
 	return 0;
 }
 
-/* One step of a multiplicative hash; the high bits come down. */
-static inline uint64_t stir(uint64_t h, uint64_t word)
-{
-	h = (h ^ word) * 0x9e3779b97f4a7c15ull;
-	return h ^ h >> 32;
-}
-
-static inline uint64_t stir_ip(uint64_t h, const uint8_t *ip, unsigned len)
-{
-	uint64_t word;
-
-	if (len == 4)
-		return stir(h, load_be32(ip));
-	memcpy(&word, ip, 8);
-	h = stir(h, word);
-	memcpy(&word, ip + 8, 8);
-	return stir(h, word);
-}
-
+/* As vxlan_flow_plain() has the words, however the frame was written. */
 static uint64_t hash_flow(const struct flow_key *k, uint64_t seed)
 {
-	uint64_t h = stir(seed, k->dst_mac);
-	unsigned len = k->ip_version == 4 ? 4 : 16;
+	uint8_t ethernet[ETH_HEADER_LEN];
+	uint64_t h, transport = 0;
 
-	h = stir(h, k->src_mac | (uint64_t)k->ethertype << 48);
+	store_be16(ethernet, k->dst_mac >> 32);
+	store_be32(ethernet + 2, k->dst_mac);
+	store_be16(ethernet + 6, k->src_mac >> 32);
+	store_be32(ethernet + 8, k->src_mac);
+	store_be16(ethernet + 12, k->ethertype);
+	h = vxlan_hash_ethernet(vxlan_word(ethernet), vxlan_word(ethernet + 6),
+				seed);
 	/* The VLAN, not the priority, which a flow may change. */
 	for (unsigned i = 0; i < k->n_tags; i++)
-		h = stir(h, VLAN_VID(k->tci[i]));
-	if (k->ip_version) {
-		h = stir_ip(h, k->src_ip, len);
-		h = stir_ip(h, k->dst_ip, len);
-		h = stir(h, k->ip_proto);
-	}
+		h = vxlan_mix(h ^ VLAN_VID(k->tci[i]), VXLAN_MIX_TAG);
+	if (!k->ip_version)
+		return vxlan_mix(h, VXLAN_MIX_LAST);
+	transport = (uint64_t)k->ip_proto << 32;
 	/* Only a first fragment has ports, and it is to go with the others. */
 	if (k->has_ports && k->fragment == FLOW_FRAG_NONE)
-		h = stir(h, (uint32_t)k->src_port << 16 | k->dst_port);
-	return stir(h, seed >> 32);
+		transport |= __builtin_bswap32((uint32_t)k->src_port << 16 |
+					       k->dst_port);
+	if (k->ip_version == 4) {
+		uint8_t both[8];
+
+		memcpy(both, k->src_ip, 4);
+		memcpy(both + 4, k->dst_ip, 4);
+		return vxlan_hash_ip(h, vxlan_word(both), transport);
+	}
+	return vxlan_hash_ip(vxlan_hash_ip(h, vxlan_word(k->src_ip),
+					   vxlan_word(k->src_ip + 8)),
+			     vxlan_word(k->dst_ip),
+			     vxlan_word(k->dst_ip + 8) ^ transport);
 }
 
 /*
@@ -174,7 +169,7 @@ void vxlan_flow_of(struct packet *inner, uint64_t seed, struct vxlan_flow *flow)
 	/* A key of zeros is a flow as well. */
 	(void)parse(inner, &key);
 	h = hash_flow(&key, seed);
-	flow->src_port = PORT_FIRST | (h >> 8 & ((1u << PORT_BITS) - 1));
+	flow->src_port = vxlan_source_port(h);
 	flow->label = h >> 32 & 0xfffff;
 	flow->is_ip = key.ip_version;
 	flow->tos = key.ip_tos;

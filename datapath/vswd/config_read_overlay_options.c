@@ -15,6 +15,7 @@ static const char *const known[] = {
 	"df_default",
 	"dst_port",
 	"evpn",
+	"evpn-frr-dir",
 	"evpn-hold",
 	"gateway",
 	"group",

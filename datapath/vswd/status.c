@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "vswd/config_overlay.h"
+#include "vswd/overlay.h"
 #include "vswd/remote_mac_rows.h"
 #include "vswd/segment_rows.h"
 #include "vswd/vbond.h"
@@ -97,6 +98,8 @@ static json_t *status_map(const struct vport *v)
 				  cfg_interface_option(v->interface, "peer")));
 	if (v->port && v->port->class->describe)
 		v->port->class->describe(v->port, add_status, map);
+	if (v->overlay)
+		overlay_describe(v->overlay, add_status, map);
 	return json_pack("[s,o]", "map", map);
 }
 
@@ -259,11 +262,11 @@ void status_collect_switch(const struct vswitch *vs,
 
 	if (!vs->config)
 		return;
-	row = json_pack("{s:[s,[s,s,s,s,s,s,s,s,s,s]], s:[s,[s,s]], s:b}",
+	row = json_pack("{s:[s,[s,s,s,s,s,s,s,s,s,s,s]], s:[s,[s,s]], s:b}",
 			"iface_types", "set", "afxdp", "dpdkvhostuser",
 			"dpdkvhostuserclient", "internal", "null", "patch",
 			"system", "tap", "vhostuser", "vhostuserclient",
-			"datapath_types", "set", "netdev", "system",
+			"vxlan", "datapath_types", "set", "netdev", "system",
 			"dpdk_initialized", 0);
 	keep_known(row, ovsdb_schema_table(schema, "Open_vSwitch"));
 	status_update_row(operations, "Open_vSwitch", &vs->config->uuid, row);

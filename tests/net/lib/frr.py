@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 from .netns import kill_pid, wait_until
 
@@ -47,6 +46,7 @@ class Frr:
         self.directory = directory
         self.zebra_options = zebra
         self.processes = {}
+        self.processes_of = []  # ends what is left there
         os.makedirs(directory)
         # Both programs leave root's account for this one.
         shutil.chown(directory, "frr", "frr")
@@ -70,6 +70,7 @@ class Frr:
                 "--vty_socket", self.directory,
                 "--log", f"file:{self.path(program + '.log')}", *own,
                 stdout=out, stderr=subprocess.STDOUT)
+        self.processes_of.append(self.processes[program])
         wait_until(lambda: os.path.exists(self.path(program + ".vty")) and
                    self.vtysh_of(program, "show version") is not None,
                    lambda: f"{program}'s start: {self.output(program)}")

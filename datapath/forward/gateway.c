@@ -117,6 +117,7 @@ static inline uint64_t sum_bytes(struct packet *const packets[], unsigned n)
 {
 	uint64_t bytes = 0;
 
+#pragma GCC unroll 4
 	for (unsigned i = 0; i < n; i++)
 		bytes += packets[i]->len;
 	return bytes;

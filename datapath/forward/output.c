@@ -355,21 +355,42 @@ static void isolate(const struct pipeline *pl, struct stage *s)
 	s->n_items = n;
 }
 
-/* From a tunnel: what another has to send itself. */
+static bool is_beyond(const struct stage *s, const struct fwd_port *out)
+{
+	return out && out != s->as && is_split(s->as, out);
+}
+
+/* From a tunnel: what another has to send itself, which is not usual. */
 static void split_horizon(const struct pipeline *pl, struct stage *s)
 {
-	unsigned n = 0;
+	const struct item *end = s->items + s->n_items, *from = s->items;
+	const struct fwd_port *last = NULL;
+	struct item *to;
 
-	for (unsigned i = 0; i < s->n_items; i++) {
-		const struct fwd_port *out = s->items[i].out;
-
-		if (out && out != s->as && is_split(s->as, out))
-			drop_out(pl, out, s->items[i].packet,
+	for (; from < end; from++) {
+		if (likely(from->out == last))
+			continue;
+		last = from->out;
+		if (is_beyond(s, last))
+			break;
+	}
+	for (to = s->items + (from - s->items); from < end; from++) {
+		if (is_beyond(s, from->out))
+			drop_out(pl, from->out, from->packet,
 				 DROP_TUNNEL_HORIZON);
 		else
-			s->items[n++] = s->items[i];
+			*to++ = *from;
 	}
-	s->n_items = n;
+	s->n_items = to - s->items;
+}
+
+static __attribute__((noinline)) void keep_apart(const struct pipeline *pl,
+						 struct stage *s)
+{
+	if (s->as->isolated)
+		isolate(pl, s);
+	if (s->as->tunnel)
+		split_horizon(pl, s);
 }
 
 /* Items [from, to) whose receivers are where they came from. */
@@ -431,12 +452,11 @@ void output_burst(struct pipeline *pl, struct stage *s)
 		capture_received(s, s->in->capture);
 	if (unlikely(s->as != s->in && s->as->capture))
 		capture_received(s, s->as->capture);
-	if (unlikely(s->as->isolated))
-		isolate(pl, s);
-	if (unlikely(s->as->tunnel))
-		split_horizon(pl, s);
-	if (unlikely(!s->n_items))
-		return;
+	if (unlikely(s->as->isolated | (uintptr_t)s->as->tunnel)) {
+		keep_apart(pl, s);
+		if (!s->n_items)
+			return;
+	}
 	if (send_plain_burst(pl, s))
 		return;
 	for (; from < s->n_items; from = to) {

@@ -198,19 +198,13 @@ static __attribute__((noinline)) void count_groups(
 	}
 }
 
-/* Bytes of packets that go to a remote, and what of them goes to groups. */
-static inline uint64_t count_asked(const struct fwd_port *out, unsigned thread,
-				   struct packet *const packets[], unsigned n)
+static inline uint64_t sum_bytes(struct packet *const packets[], unsigned n)
 {
-	unsigned first_bytes = 0;
 	uint64_t bytes = 0;
 
-	for (unsigned i = 0; i < n; i++) {
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < n; i++)
 		bytes += packets[i]->len;
-		first_bytes |= packets[i]->header[0];
-	}
-	if (unlikely(first_bytes & 1))
-		count_groups(out, thread, packets, n);
 	return bytes;
 }
 
@@ -221,11 +215,14 @@ static void send_to_remote(struct pipeline *pl, const struct fwd_port *out,
 {
 	const struct fwd_tunnel *t = out->tunnel;
 	struct port_counters *c = out->port->counters[pl->thread];
-	uint64_t bytes = count_asked(out, pl->thread, packets, n);
+	uint64_t bytes = sum_bytes(packets, n);
 	unsigned n_sent = n;
 	struct tunnel_scratch *scratch = begin(pl, t);
 	struct tunnel_sent sent;
 
+	/* What goes to groups is flooded, or its receiver is set by hand. */
+	if (unlikely(shared || packets[0]->header[0] & 1))
+		count_groups(out, pl->thread, packets, n);
 	do {
 		tunnel_encap(t->tunnel, out->remote, packets, n, shared,
 			     scratch, &sent);
@@ -454,6 +451,22 @@ void overlay_arrive(struct pipeline *pl, const struct fwd_port *out,
 	if (unlikely(!pipeline_descend(pl, out, packets, n)))
 		return;
 	pipeline_count_sent(out, pl->thread, packets, n);
+	unpack(pl, &a);
+}
+
+void overlay_arrive_all(struct pipeline *pl, const struct fwd_port *out,
+			struct packet *const packets[], unsigned n,
+			uint64_t bytes)
+{
+	struct port_counters *c = out->port->counters[pl->thread];
+	struct arrival a = { out->underlay, false, n, packets };
+
+	if (unlikely(is_inside(pl, a.u) || !pipeline_may_descend(pl, n))) {
+		overlay_arrive(pl, out, packets, n, false);
+		return;
+	}
+	counter_add(&c->tx_packets, n);
+	counter_add(&c->tx_bytes, bytes);
 	unpack(pl, &a);
 }
 

@@ -87,11 +87,15 @@ struct pipeline {
 	struct tunnel_scratch *scratches[TUNNEL_LEVELS_MAX];
 };
 
-/* Whether the frame's first bytes can be looked at, here and now. */
-static inline bool is_at_hand(const struct packet *p)
+/* The frame's first bytes, if they can be looked at here and now, or NULL. */
+static inline const uint8_t *at_hand(const struct packet *p)
 {
+	if (p->header_len >= ETH_HEADER_LEN)
+		return p->header;
 	return p->state == PACKET_STATE_UNTOUCHED &&
-	       p->segment.len >= PACKET_PULL;
+			       p->segment.len >= PACKET_PULL
+		       ? p->segment.data
+		       : NULL;
 }
 
 /*
@@ -100,10 +104,13 @@ static inline bool is_at_hand(const struct packet *p)
  */
 static inline bool seems_uniform(const struct packet *packets, unsigned n)
 {
-	const struct packet *last = packets + n - 1;
+	const uint8_t *first, *last;
 
-	return n && is_at_hand(packets) && is_at_hand(last) &&
-	       !memcmp(packets->segment.data, last->segment.data, 6);
+	if (!n)
+		return false;
+	first = at_hand(packets);
+	last = at_hand(packets + n - 1);
+	return first && last && !memcmp(first, last, 6);
 }
 
 /*
@@ -205,6 +212,13 @@ void overlay_send(struct pipeline *pl, const struct fwd_port *out,
  * on. */
 void overlay_arrive(struct pipeline *pl, const struct fwd_port *out,
 		    struct packet *const packets[], unsigned n, bool shared);
+/*
+ * The same of packets to that station's own address, of so many bytes; they
+ * need not have been pulled.
+ */
+void overlay_arrive_all(struct pipeline *pl, const struct fwd_port *out,
+			struct packet *const packets[], unsigned n,
+			uint64_t bytes);
 /* Outer packets that an underlay's own port has received. */
 void overlay_receive(struct pipeline *pl, const struct fwd_port *in,
 		     struct packet *packets, unsigned n);

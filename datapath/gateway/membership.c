@@ -187,16 +187,6 @@ void membership_repeat(struct membership *m, uint64_t now_ms)
 	membership_run(m, now_ms);
 }
 
-void membership_end(struct membership *m, uint64_t now_ms)
-{
-	for (unsigned i = 0; i < m->n; i++)
-		if (!m->groups[i].leaving)
-			begin_change(m, &m->groups[i], true, now_ms);
-	membership_run(m, now_ms);
-	m->n = 0;
-	m->next_ms = NEVER;
-}
-
 /* --- what is said ----------------------------------------------------------
  */
 
@@ -313,6 +303,45 @@ const struct membership_counters *membership_counters(
 	const struct membership *m)
 {
 	return &m->counters;
+}
+
+/* --- the end ---------------------------------------------------------------
+ */
+
+static void say_left(struct membership *m, struct membership_report *r,
+		     struct group *g, uint64_t now_ms)
+{
+	bool v6 = g->ip.len == 16;
+
+	if (g->leaving)
+		return; /* it was said */
+	g->leaving = true;
+	if (is_old(m, v6, now_ms))
+		say_old(m, g, membership_version(m, v6, now_ms));
+	else
+		say(m, r, RECORD_TO_INCLUDE, g);
+	g->leaving = false;
+	g->changes_left = 0;
+	g->change_ms = g->answer_ms = NEVER;
+}
+
+void membership_withdraw(struct membership *m, uint64_t now_ms)
+{
+	struct membership_report reports[2];
+
+	reports[0].n = reports[1].n = 0;
+	for (unsigned i = 0; i < m->n; i++)
+		say_left(m, &reports[m->groups[i].ip.len == 16], &m->groups[i],
+			 now_ms);
+	flush(m, &reports[0]);
+	flush(m, &reports[1]);
+}
+
+void membership_end(struct membership *m, uint64_t now_ms)
+{
+	membership_withdraw(m, now_ms);
+	m->n = 0;
+	m->next_ms = NEVER;
 }
 
 /* --- what is heard ---------------------------------------------------------

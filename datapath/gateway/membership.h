@@ -54,7 +54,12 @@ int membership_join(struct membership *m, const struct ip_address *group,
 		    uint64_t now_ms);
 void membership_leave(struct membership *m, const struct ip_address *group,
 		      uint64_t now_ms);
-/* Leaves all, and says so now, once. */
+/*
+ * Says now, once, that all is left. It stays joined here, and
+ * membership_repeat() says so again.
+ */
+void membership_withdraw(struct membership *m, uint64_t now_ms);
+/* The same for ever. */
 void membership_end(struct membership *m, uint64_t now_ms);
 /* The network may be another: all that is joined is told of anew. */
 void membership_repeat(struct membership *m, uint64_t now_ms);

@@ -5,7 +5,8 @@
  *	vxlan_udp_options.c what the configuration says
  *	vxlan_udp_sockets.c sockets, as the control thread makes them
  *	vxlan_udp_receive.c datagrams into frames
- *	vxlan_udp_send.c    frames into datagrams
+ *	vxlan_udp_send.c    frames into messages for the kernel
+ *	vxlan_udp_flush.c   giving them to it
  */
 #ifndef PORT_VXLAN_UDP_H
 #define PORT_VXLAN_UDP_H

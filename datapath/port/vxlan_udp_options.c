@@ -41,6 +41,19 @@ static int read_port(struct vxlan_udp_options *o,
 	return 0;
 }
 
+static bool is_group(const struct net_addr *ip)
+{
+	return ip->version == 4 ? ip->bytes[0] >> 4 == 0xe
+				: ip->bytes[0] == 0xff;
+}
+
+static bool needs_device(const struct net_addr *ip)
+{
+	return ip->version && (is_group(ip) || (ip->bytes[0] == 0xfe &&
+						(ip->bytes[1] & 0xc0) == 0x80 &&
+						ip->version == 6));
+}
+
 static int read_local(struct vxlan_udp_options *o,
 		      const struct port_config *config, char **errp)
 {
@@ -56,15 +69,14 @@ static int read_local(struct vxlan_udp_options *o,
 			   : o->version == 4 ? "an IPv4 address"
 					     : "an IP address",
 			   errp);
+	if (needs_device(&o->local))
+		return bad(config, "local_ip", local,
+			   "not a link-local address or group: those are on "
+			   "several devices",
+			   errp);
 	if (!o->version)
 		o->version = o->local.version ? o->local.version : 4;
 	return 0;
-}
-
-static bool is_group(const struct net_addr *ip)
-{
-	return ip->version == 4 ? ip->bytes[0] >> 4 == 0xe
-				: ip->bytes[0] == 0xff;
 }
 
 /* One of the list, of len characters. */

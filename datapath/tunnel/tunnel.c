@@ -12,6 +12,7 @@ static int add_remote(struct tunnel *t, uint32_t i,
 		      const struct tunnel_remote *remote, char **errp)
 {
 	struct tunnel_endpoint *e = &t->remotes[i];
+	int r;
 
 	if (remote->outer.form != VXLAN_FRAME)
 		return set_error(errp, -EINVAL,
@@ -20,7 +21,10 @@ static int add_remote(struct tunnel *t, uint32_t i,
 				 i);
 	e->mtu = remote->mtu;
 	e->resolved = remote->resolved;
-	return vxlan_outer_init(&e->outer, &remote->outer, errp);
+	r = vxlan_outer_init(&e->outer, &remote->outer, errp);
+	if (!r)
+		tunnel_plain_endpoint(e);
+	return r;
 }
 
 static int check_flood(const struct tunnel *t, char **errp)
@@ -110,7 +114,10 @@ uint32_t tunnel_mtu(const struct tunnel *t, uint32_t remote)
 
 struct tunnel_scratch *tunnel_scratch_create(void)
 {
-	return xcalloc_aligned(1, sizeof(struct tunnel_scratch));
+	struct tunnel_scratch *s = xcalloc_aligned(1, sizeof(*s));
+
+	s->avx2 = tunnel_plain_has_avx2();
+	return s;
 }
 
 void tunnel_scratch_destroy(struct tunnel_scratch *s)

@@ -49,20 +49,20 @@ static bool is_for_us(const struct tunnel_demux *d, struct packet *p)
 	return mac == d->local_mac || mac_is_multicast(mac);
 }
 
-/* Whether the next inner frame belongs to the last run. */
-static bool goes_on(const struct tunnel_in *in, const struct vxlan_info *info,
+bool tunnel_goes_on(const struct tunnel_in *in, const struct vxlan_info *info,
 		    const struct tunnel_owner *owner)
 {
-	const struct tunnel_run *run =
-		&in->runs[in->n_runs ? in->n_runs - 1 : 0];
+	const struct tunnel_run *run;
 
-	return in->n_runs && run->tunnel == owner->tunnel &&
-	       run->remote == owner->remote &&
+	if (!in->n_runs)
+		return false;
+	run = &in->runs[in->n_runs - 1];
+	return run->tunnel == owner->tunnel && run->remote == owner->remote &&
 	       (run->remote != TUNNEL_NO_REMOTE ||
 		(run->vni == info->vni && !memcmp(run->ip, info->src_ip, 16)));
 }
 
-static void begin_run(struct tunnel_in *in, const struct vxlan_info *info,
+void tunnel_begin_run(struct tunnel_in *in, const struct vxlan_info *info,
 		      const struct tunnel_owner *owner)
 {
 	struct tunnel_run *run = &in->runs[in->n_runs++];
@@ -91,9 +91,11 @@ enum drop_reason tunnel_accept(struct tunnel_in *in,
 
 	if (!owner->keep_tag && eth_type_is_vlan(load_be16(inner->header + 12)))
 		return DROP_VXLAN_TAG;
-	if (!goes_on(in, info, owner)) {
+	if (owner->unfinished_mtu)
+		tunnel_take_unfinished(inner, owner->unfinished_mtu);
+	if (!tunnel_goes_on(in, info, owner)) {
 		coalesce_end(&in->coalesce);
-		begin_run(in, info, owner);
+		tunnel_begin_run(in, info, owner);
 	}
 	/* One remote's may differ. */
 	if (info->vni != in->vni)
@@ -172,8 +174,13 @@ void tunnel_decap(const struct tunnel_demux *d, struct packet *const packets[],
 	in->n_others = in->n_pieces = 0;
 	coalesce_init(&in->coalesce, in->joined, TUNNEL_PIECES);
 	for (i = 0; i < n; i++) {
-		struct packet *p = packets[i];
+		struct packet *p;
 
+		if (d->plain && scratch->avx2)
+			i += tunnel_plain_decap(d, in, packets + i, n - i);
+		if (i == n)
+			break;
+		p = packets[i];
 		if (i && !has_room(in, p))
 			break;
 		if (!is_for_us(d, p))

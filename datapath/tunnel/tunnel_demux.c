@@ -114,7 +114,7 @@ static void *copy_of(const void *from, size_t n, size_t size)
 
 struct tunnel_demux *tunnel_demux_create(const struct tunnel_demux_config *c)
 {
-	struct tunnel_demux *d = xcalloc(1, sizeof(*d));
+	struct tunnel_demux *d = xcalloc_aligned(1, sizeof(*d));
 
 	/* Early in a boot there may be no randomness yet. */
 	if (getrandom(&d->seed, sizeof(d->seed), GRND_NONBLOCK) !=
@@ -139,6 +139,7 @@ struct tunnel_demux *tunnel_demux_create(const struct tunnel_demux_config *c)
 	d->peer_slots = xcalloc(1u << d->peer_bits, sizeof(d->peer_slots[0]));
 	index_networks(d);
 	index_peers(d, c->n_peers);
+	tunnel_plain_demux(d);
 	return d;
 }
 
@@ -190,7 +191,9 @@ enum drop_reason tunnel_demux_find(const struct tunnel_demux *d,
 	*owner = (struct tunnel_owner){ .tunnel = found->tunnel,
 					.remote = remote,
 					.vid = found->vid,
-					.keep_tag = d->keep_tag ||
-						    found->keep_tag };
+					.keep_tag =
+						d->keep_tag || found->keep_tag,
+					.unfinished_mtu =
+						found->unfinished_mtu };
 	return N_DROP_REASONS;
 }

@@ -5,15 +5,6 @@
 
 #include "packet/parse.h"
 
-/* One call's way. */
-struct way {
-	const struct tunnel *t;
-	const struct tunnel_endpoint *e;
-	struct tunnel_out *out;
-	bool shared;
-	uint32_t vni;
-};
-
 static void fail(struct tunnel_out *out, struct packet *p,
 		 enum drop_reason reason)
 {
@@ -42,7 +33,7 @@ static bool may_need_far(const struct packet *p)
 }
 
 /* The VNI, and the tag off that said it. */
-static enum drop_reason take_vni(struct way *w, struct packet *p)
+static enum drop_reason take_vni(struct tunnel_way *w, struct packet *p)
 {
 	if (w->t->vni != VTEP_NO_VNI) {
 		w->vni = w->t->vni;
@@ -59,7 +50,7 @@ static enum drop_reason take_vni(struct way *w, struct packet *p)
 	return N_DROP_REASONS;
 }
 
-static bool too_big(const struct way *w, const struct packet *p)
+static bool too_big(const struct tunnel_way *w, const struct packet *p)
 {
 	uint32_t len = p->len;
 
@@ -69,7 +60,7 @@ static bool too_big(const struct way *w, const struct packet *p)
 }
 
 /* As vxlan_encap(). */
-static int put_one(struct way *w, const struct vxlan_flow *flow,
+static int put_one(struct tunnel_way *w, const struct vxlan_flow *flow,
 		   struct packet *p)
 {
 	struct tunnel_out *out = w->out;
@@ -93,7 +84,7 @@ static int put_one(struct way *w, const struct vxlan_flow *flow,
 }
 
 /* One datagram, which the inner frame's sender left to be fragmented. */
-static int put_fragments(struct way *w, const struct vxlan_flow *flow,
+static int put_fragments(struct tunnel_way *w, const struct vxlan_flow *flow,
 			 const struct packet *p)
 {
 	struct tunnel_segments *s = &w->out->segments;
@@ -118,7 +109,7 @@ static int put_fragments(struct way *w, const struct vxlan_flow *flow,
 	return r;
 }
 
-static int put(struct way *w, struct packet *p)
+static int put(struct tunnel_way *w, struct packet *p)
 {
 	struct tunnel_out *out = w->out;
 	unsigned n_outer = out->n_outer, n_pieces = out->n_pieces;
@@ -164,7 +155,7 @@ static bool has_room(const struct tunnel_out *out, const struct packet *p)
 }
 
 /* Whether it was taken, for good or bad. */
-static bool encap_one(struct way *w, struct packet *p)
+static bool encap_one(struct tunnel_way *w, struct packet *p)
 {
 	struct tunnel_out *out = w->out;
 	struct packet *inner = p;
@@ -211,7 +202,7 @@ void tunnel_encap(const struct tunnel *t, uint32_t remote,
 {
 	struct tunnel_out *out = &scratch->out;
 	enum drop_reason reason = refused(t, remote);
-	struct way w = { .t = t, .out = out, .shared = shared };
+	struct tunnel_way w = { .t = t, .out = out, .shared = shared };
 	unsigned i;
 
 	n = MIN(n, (unsigned)PACKET_BURST_MAX);
@@ -219,6 +210,10 @@ void tunnel_encap(const struct tunnel *t, uint32_t remote,
 	if (reason == N_DROP_REASONS)
 		w.e = &t->remotes[remote];
 	for (i = 0; i < n; i++) {
+		if (w.e && w.e->plain && scratch->avx2)
+			i += tunnel_plain_encap(&w, packets + i, n - i);
+		if (i == n)
+			break;
 		if (reason != N_DROP_REASONS)
 			fail(out, packets[i], reason);
 		else if (!encap_one(&w, packets[i]))

@@ -12,6 +12,11 @@ struct tunnel_endpoint {
 	struct vxlan_outer outer;
 	uint32_t mtu;
 	bool resolved;
+	/* For plain frames (tunnel_plain.h), if its headers are plain, too. */
+	bool plain;
+	uint8_t tos, tos_mask; /* of the inner TOS, what the outer has */
+	uint32_t len_max;      /* of an untagged inner frame */
+	uint32_t ip_sum;       /* of the IP header without what differs */
 };
 
 struct tunnel {
@@ -27,6 +32,7 @@ struct tunnel_owner {
 	uint32_t tunnel, remote;
 	uint16_t vid;
 	bool keep_tag;
+	uint32_t unfinished_mtu;
 };
 
 struct tunnel_demux {
@@ -35,6 +41,10 @@ struct tunnel_demux {
 	uint64_t local_mac;
 	struct vxlan_decap_rules rules; /* lets tags through */
 	bool keep_tag;			/* as the rules had it */
+	/* Of a plain packet's first bytes those that matter, and their values;
+	 * by tunnel_plain.h. */
+	bool plain;
+	uint8_t mask[64] CACHE_ALIGNED, match[64];
 	uint64_t seed;
 	unsigned vni_bits, peer_bits; /* of slots */
 	uint32_t *vni_slots;  /* the first network of a VNI, from 1; 0: free */
@@ -85,6 +95,30 @@ struct tunnel_in {
 	struct packet_segment joined[TUNNEL_PIECES]; /* coalesce's */
 };
 
+/* One call's way out. */
+struct tunnel_way {
+	const struct tunnel *t;
+	const struct tunnel_endpoint *e;
+	struct tunnel_out *out;
+	bool shared;
+	uint32_t vni;
+};
+
+/* Sets what is in them for plain packets. */
+void tunnel_plain_endpoint(struct tunnel_endpoint *e);
+void tunnel_plain_demux(struct tunnel_demux *d);
+bool tunnel_plain_has_avx2(void);
+
+/*
+ * What is plain at the beginning of a burst, in a few steps each: the number of
+ * packets that were put into headers, or taken out of them, just as the way for
+ * all packets has it.
+ */
+unsigned tunnel_plain_encap(const struct tunnel_way *w,
+			    struct packet *const packets[], unsigned n);
+unsigned tunnel_plain_decap(const struct tunnel_demux *d, struct tunnel_in *in,
+			    struct packet *const packets[], unsigned n);
+
 /* The reason that a fault is; not of VXLAN_OK and VXLAN_NOT_VXLAN. */
 enum drop_reason tunnel_reason(enum vxlan_fault fault);
 void tunnel_fail(struct tunnel_in *in, struct packet *p,
@@ -103,6 +137,13 @@ enum drop_reason tunnel_find_owner(const struct tunnel_demux *d,
 enum drop_reason tunnel_accept(struct tunnel_in *in,
 			       const struct vxlan_info *info,
 			       const struct tunnel_owner *owner);
+/* An inner frame from a socket (struct tunnel_network); pulls. */
+void tunnel_take_unfinished(struct packet *inner, uint32_t mtu);
+/* Whether the next inner frame belongs to the last run; a new one. */
+bool tunnel_goes_on(const struct tunnel_in *in, const struct vxlan_info *info,
+		    const struct tunnel_owner *owner);
+void tunnel_begin_run(struct tunnel_in *in, const struct vxlan_info *info,
+		      const struct tunnel_owner *owner);
 /* All of a packet that is several datagrams. */
 void tunnel_take_train(const struct tunnel_demux *d, struct packet *p,
 		       struct tunnel_in *in);
@@ -116,6 +157,7 @@ int tunnel_put_trains(struct tunnel_out *out, const struct vxlan_outer *o,
 		      const struct packet *p);
 
 struct tunnel_scratch {
+	bool avx2; /* this machine has it */
 	struct tunnel_out out;
 	struct tunnel_in in;
 };

@@ -11,8 +11,8 @@
 
 #include "base/util.h"
 
-#define VXLAN_PATH_MTU_MIN4 576	 /* RFC 1122 3.3.3; below it hardly a link is  \
-				  */
+/* RFC 1122 3.3.3; hardly a link takes less. */
+#define VXLAN_PATH_MTU_MIN4 576
 #define VXLAN_PATH_MTU_MIN6 1280 /* RFC 8200 5 */
 
 struct vxlan_icmp {

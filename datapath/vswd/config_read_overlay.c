@@ -50,7 +50,9 @@ static void read_list(struct overlay_reader *r)
 			   "addresses of VTEPs with commas, as "
 			   "192.0.2.7,192.0.2.8");
 	text_list_fini(&list);
-	qsort(o->remotes, o->n_remotes, sizeof(*o->remotes), compare_ips);
+	if (o->n_remotes)
+		qsort(o->remotes, o->n_remotes, sizeof(*o->remotes),
+		      compare_ips);
 	for (size_t i = 1; i < o->n_remotes; i++)
 		if (ip_address_equal(&o->remotes[i - 1], &o->remotes[i]))
 			overlay_refuse(o, "options:remotes has %s twice",

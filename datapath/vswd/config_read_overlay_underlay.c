@@ -25,10 +25,11 @@ static bool in_network(const struct cfg_overlay *o, const struct ip_address *ip)
 /* Neither the network's own address nor, in IPv4, that for all of it. */
 static bool is_host(const struct cfg_overlay *o, const struct ip_address *ip)
 {
-	uint32_t beyond = ~ip4_mask(o->prefix_len), host;
+	uint32_t beyond, host;
 
-	if (ip->len != 4 || o->prefix_len > 30)
+	if (ip->len != 4 || o->local.len != 4 || o->prefix_len > 30)
 		return true;
+	beyond = ~ip4_mask(o->prefix_len);
 	host = ip_address_to_v4(ip) & beyond;
 	return host && host != beyond;
 }

@@ -187,15 +187,6 @@ static bool is_lacp_port(const struct cfg_port *port,
 	return false;
 }
 
-static void log_overlay_errors(const struct cfg_port *port)
-{
-	for (size_t i = 0; i < port->n_interfaces; i++)
-		if (port->interfaces[i].overlay &&
-		    port->interfaces[i].overlay->error)
-			log_warn("interface %s: %s", port->interfaces[i].name,
-				 port->interfaces[i].overlay->error);
-}
-
 struct cfg_port *config_read_port(
 	const struct db_columns *columns, const struct ovsdb_client_row *row,
 	const struct ovsdb_client_row *const interfaces[], size_t n_interfaces)
@@ -219,6 +210,5 @@ struct cfg_port *config_read_port(
 	if (n_interfaces > 1 || is_lacp_port(port, columns, row))
 		port->bond = config_read_bond(columns, row, port);
 	config_read_overlay_vlans(port);
-	log_overlay_errors(port);
 	return port;
 }

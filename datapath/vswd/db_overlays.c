@@ -3,12 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "ovsdb-lite/hash.h"
 #include "vswd/config_check_overlays.h"
 #include "vswd/config_read_overlay.h"
-
-LOG_MODULE(config);
 
 /* A VXLAN port; the interface is its only one. */
 struct overlay_item {
@@ -178,9 +175,6 @@ static void take_over(struct overlay_item *item,
 		item->among = cfg_port_ref(former->among);
 		free(error);
 	} else {
-		if (!was || strcmp(was, error) != 0)
-			log_warn("interface %s: %s",
-				 item->read->interfaces[0].name, error);
 		item->among = cfg_port_derive(item->read, error);
 	}
 }

@@ -273,6 +273,8 @@ void underlay_remote_gone(struct underlay *u, struct overlay_remote *r);
 struct underlay_station *underlay_station_create(struct underlay *u,
 						 const struct cfg_overlay *c);
 void underlay_station_destroy(struct underlay_station *station);
+/* Its port is about to be closed: it says goodbye, and waits for another. */
+void underlay_station_port_gone(struct underlay_station *station);
 void underlay_station_configure(struct underlay_station *station,
 				const struct cfg_overlay *c);
 /* ARP, ND, pings, IGMP and MLD queries, what else came to the station. */

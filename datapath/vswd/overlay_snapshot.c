@@ -15,6 +15,8 @@
 
 LOG_MODULE(overlay);
 
+#define UNFINISHED_MTU 1280 /* while no MTU is known; IPv6's least */
+
 /* A demux under construction. */
 struct building {
 	struct tunnel_demux_config demux;
@@ -178,6 +180,9 @@ static void add_networks(struct building *w, const struct overlay *o,
 		.keep_tag = true,
 		/* A controller may tell of a remote later than that sends. */
 		.takes_unknown = !c->single && (c->learning || c->evpn),
+		.unfinished_mtu = o->underlay->station ? 0
+				  : o->mtu	       ? o->mtu
+						       : UNFINISHED_MTU,
 	};
 
 	if (!c->map) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/config_overlay.h"
 #include "vswd/overlay.h"
 #include "vswd/remote_mac_rows.h"
 #include "vswd/segment_rows.h"
@@ -119,14 +120,21 @@ static json_t *lacp_current(const struct vport *v)
 			   : nothing();
 }
 
+/* Its port is open, but nothing passes: not so for who waits for a number. */
+static bool is_refused(const struct vport *v)
+{
+	return v->interface->overlay && v->interface->overlay->error;
+}
+
 static json_t *interface_row(const struct vport *v)
 {
 	const struct port_status *s = &v->status;
 	const char *error = vport_error(v);
 	json_t *row = json_object();
 
-	json_object_set_new(row, "ofport",
-			    json_integer(v->port ? v->ofport : -1));
+	json_object_set_new(
+		row, "ofport",
+		json_integer(v->port && !is_refused(v) ? v->ofport : -1));
 	json_object_set_new(row, "error", text_or_nothing(error));
 	json_object_set_new(row, "mac_in_use", mac_or_nothing(s->mac));
 	json_object_set_new(row, "ifindex",

@@ -107,6 +107,8 @@ void underlays_port_gone(struct vswitch *vs, const struct vport *v)
 		u = u->next;
 	if (!u)
 		return;
+	if (u->station)
+		underlay_station_port_gone(u->station);
 	u->v = NULL;
 	while (o && o->underlay != u)
 		o = o->next;

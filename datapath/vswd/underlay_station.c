@@ -78,6 +78,7 @@ static void conflict(const struct ip_address *ip, uint64_t holder,
 						 : mac_format(holder, mac[0]),
 				mac_format(claimant->mac, mac[1]));
 	s->conflict_until_ms = vswitch_now_ms() + CONFLICT_MS;
+	vswitch_commit_soon(s->u->vs); /* what overlays say is wrong */
 	log_warn_limited("overlay: %s; one of them must get another address",
 			 s->conflict);
 }
@@ -288,6 +289,7 @@ static void tick(struct underlay_station *s, uint64_t now_ms)
 	if (s->conflict && now_ms >= s->conflict_until_ms) {
 		free(s->conflict);
 		s->conflict = NULL;
+		vswitch_commit_soon(s->u->vs);
 	}
 }
 
@@ -374,6 +376,14 @@ void underlay_station_destroy(struct underlay_station *s)
 	free(s->conflict);
 	free(s->error);
 	free(s);
+}
+
+void underlay_station_port_gone(struct underlay_station *s)
+{
+	membership_withdraw(s->membership, vswitch_now_ms());
+	s->mac = 0;
+	s->begun = false;
+	set_entry(s);
 }
 
 /* --- packets ---------------------------------------------------------------

@@ -308,8 +308,11 @@ const char *vport_refusal(const struct vport *v)
 		return "interfaces of this type are made for VXLAN ports, "
 		       "which are of type vxlan";
 	if (!v->config->made_up && port_type_is_made_up(v->interface->type))
-		return "interfaces of this type are made by segments only; "
-		       "make one with: vsw-ctl add-segment";
+		return !strncmp(v->interface->type, "vxlan-", 6)
+			       ? "interfaces of this type are made for VXLAN "
+				 "ports only; make one with: vsw-ctl add-vtep"
+			       : "interfaces of this type are made by segments "
+				 "only; make one with: vsw-ctl add-segment";
 	if (strchr(v->bridge->name, '/'))
 		return "the bridge's name must not contain '/'";
 	if (!v->number)

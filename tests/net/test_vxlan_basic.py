@@ -83,6 +83,25 @@ def host(lab, number, switch, mtu=1450):
                     f"fd00::{number}/64", mtu=mtu, switch=switch)
 
 
+def uplink(lab, wire, switch, number):
+    """The switch's own uplink: no address of the host is on it."""
+    space = switch.namespace
+    name = f"up{number}"
+    ip_batch([f"link add {name} mtu {wire.mtu} netns {space.name} type veth "
+              f"peer name p{number} mtu {wire.mtu} netns {wire.ns.name}"])
+    ip_batch([f"link set {name} up"], space.name)
+    ip_batch([f"link set p{number} master wire up"], wire.ns.name)
+    lab.kept_devices.add(name)
+    switch.add_bridge("out")
+    switch.ctl("add-port", "out", name)
+
+
+def by_uplink(lab, switch, number, ipv6=False, **options):
+    overlay(switch, underlay="out", local_ip=underlay_address(number, ipv6) +
+            ("/64" if ipv6 else "/24"), **options)
+    host(lab, number, switch, 1430 if ipv6 else 1450)
+
+
 def vteps(switch, port="vx0"):
     """{address: remote} of vtep/show."""
     shown = switch.command("vtep/show", port)
@@ -246,11 +265,52 @@ def _(lab):
     h1 = host(lab, 1, lab.switch)
     h1.must_ping("10.0.0.3", count=5)
     h1.must_ping("10.0.0.3", size=1300)
-    lab.spawn(peer, "iperf3", "-s", "-1")
+    lab.spawn(peer, "iperf3", "-s")
     wait_until(lambda: peer.run("ss", "-Hltn", "sport = :5201").stdout.strip(),
                "iperf3 listens")
-    out = h1.run("iperf3", "-c", "10.0.0.3", "-t", "1").stdout
-    contains(out, "receiver", "iperf3")
+    for way in ((), ("-R",)):
+        out = h1.run("iperf3", "-c", "10.0.0.3", "-t", "1", *way,
+                     timeout=20).stdout
+        contains(out, "receiver", "iperf3")
+
+
+@test("by an uplink of the switch's own: two switches", only="vsw")
+def _(lab):
+    wire = Underlay(lab)
+    lab.start(monitor=False)
+    other = KINDS["vsw"](Namespace(lab.prefix + "sw2"),
+                         os.path.join(lab.directory, "run2"), lab.options)
+    lab.others.append(other)
+    other.start()
+    other.add_bridge("br0")
+    for number, switch in ((1, lab.switch), (2, other)):
+        uplink(lab, wire, switch, number)
+        by_uplink(lab, switch, number, remote_ip=underlay_address(3 - number))
+    h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
+    h1.must_ping("10.0.0.2", count=3)
+    h1.must_ping("10.0.0.2", size=1400)
+    assert vteps(lab.switch)["192.0.2.2"]["next_hop"]
+    tcp_transfer(h1, h2, "10.0.0.2")
+    iperf(lab, h1, h2, "10.0.0.2")
+    iperf(lab, h2, h1, "10.0.0.1")
+
+
+@test("by an uplink of the switch's own: the kernel's device", only="vsw")
+def _(lab):
+    wire = Underlay(lab)
+    lab.start(monitor=False)
+    uplink(lab, wire, lab.switch, 1)
+    peer = kernel_vtep(lab, wire, 3, "192.0.2.1")
+    by_uplink(lab, lab.switch, 1, remote_ip="192.0.2.3")
+    h1 = lab.hosts["h1"]
+    h1.must_ping("10.0.0.3", count=5)
+    lab.spawn(peer, "iperf3", "-s")
+    wait_until(lambda: peer.run("ss", "-Hltn", "sport = :5201").stdout.strip(),
+               "iperf3 listens")
+    for way in ((), ("-R",)):
+        out = h1.run("iperf3", "-c", "10.0.0.3", "-t", "1", *way,
+                     timeout=20).stdout
+        contains(out, "receiver", "iperf3")
 
 
 @test("what the port says that cannot be is its error, and mends", only="vsw")
@@ -258,16 +318,15 @@ def _(lab):
     pair(lab)
     h1 = lab.hosts["h1"]
     h1.must_ping("10.0.0.2")
-    for option, what in (("remote_ip=192.0.2.1", "own"), ("kee=99", "kee")):
-        lab.switch.ctl("set", "Interface", "vx0", f"options:{option}")
-        contains(lab.switch.get("Interface", "vx0", "error"), what,
-                 "the error")
-        equal(lab.switch.ofport("vx0"), -1, "the port's number")
-        assert not h1.ping("10.0.0.2")
-        lab.switch.ctl("remove", "Interface", "vx0", "options", "kee", "--",
-                       "set", "Interface", "vx0", "options:remote_ip=192.0.2.2")
-        h1.must_ping("10.0.0.2")
-        equal(lab.switch.get("Interface", "vx0", "error"), [], "the error")
+    result = lab.switch.ctl("set", "Interface", "vx0",
+                            "options:remote_ip=192.0.2.1", check=False)
+    contains(result.stderr, "own", "the command")
+    contains(lab.switch.get("Interface", "vx0", "error"), "own", "the error")
+    equal(lab.switch.ofport("vx0"), -1, "the port's number")
+    assert not h1.ping("10.0.0.2")
+    lab.switch.ctl("set", "Interface", "vx0", "options:remote_ip=192.0.2.2")
+    h1.must_ping("10.0.0.2")
+    equal(lab.switch.get("Interface", "vx0", "error"), [], "the error")
     lab.switch.ctl("set", "Interface", "vx0", "options:key=99")
     assert not h1.ping("10.0.0.2")
     lab.switch.ctl("set", "Interface", "vx0", f"options:key={VNI}")

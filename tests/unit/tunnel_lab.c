@@ -15,7 +15,7 @@
 
 static const struct vlan_config access0 = { .mode = VLAN_ACCESS };
 
-/* The first numbers are those of ports. */
+/* Other labs on the same bridge have others, as they have other ports. */
 #define FIRST_NUMBER 100
 
 static void prepare(struct tunnel_lab *l)
@@ -87,7 +87,8 @@ static void add_tunnel(struct tunnel_lab *l)
 	for (unsigned i = 0; !o->single && i < n; i++) {
 		l->remotes[i] = fixture_device(l->f);
 		l->remotes[i]->fwd = fwd_tunnel_add_remote(
-			l->tunnel, i, l->remotes[i]->port, FIRST_NUMBER + i);
+			l->tunnel, i, l->remotes[i]->port,
+			FIRST_NUMBER * l->vx->fwd->number + i);
 	}
 	if (o->single)
 		l->remotes[0] = l->vx;
@@ -106,7 +107,9 @@ struct tunnel_lab *tlab_create(const struct tlab_options *options)
 	l->ring = punt_ring_create();
 	l->punt = (struct punt){ .ring = l->ring, .id = 5 };
 	prepare(l);
-	l->overlay = fixture_bridge(l->f, "over");
+	l->overlay = options->overlay;
+	if (!l->overlay)
+		l->overlay = fixture_bridge(l->f, "over");
 	for (unsigned i = 0; i < LAB_VMS; i++) {
 		l->vm[i] = fixture_port(l->f, l->overlay, NULL);
 		l->vm[i]->fwd->punt = &l->punt;

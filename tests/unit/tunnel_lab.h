@@ -25,6 +25,7 @@ struct tlab_options {
 	bool joined; /* no split horizon */
 	bool takes_unknown;
 	uint32_t mtu;			/* of remotes */
+	struct fwd_bridge *overlay;	/* NULL: one of its own */
 	struct fwd_bridge *underlay;	/* NULL: one of its own */
 	const struct vlan_config *vlan; /* of the VXLAN port */
 	struct fixture *f;		/* NULL: one of its own */

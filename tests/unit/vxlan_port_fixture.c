@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -220,4 +221,120 @@ uint16_t free_udp_port(void)
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
 	close(fd);
 	return ntohs(a.sin_port);
+}
+
+const char *loopback_address(unsigned version, bool sender)
+{
+	if (version == 6)
+		return "::1";
+	return sender ? "127.0.0.2" : "127.0.0.1";
+}
+
+struct port *udp_port_open_at(unsigned version, bool sender, uint16_t port,
+			      const char *more, unsigned n_rxqs)
+{
+	char text[256], *error = NULL;
+	struct port *p;
+
+	snprintf(text, sizeof(text), "local_ip=%s dst_port=%u %s",
+		 loopback_address(version, sender), port, more);
+	p = udp_port_open(text, n_rxqs, &error);
+	if (!p)
+		fail_msg("%s: %s", text, error);
+	return p;
+}
+
+struct pair pair_open(unsigned version, const char *more)
+{
+	struct pair pair;
+
+	pair.spec = (struct outer_spec){
+		.to = loopback_address(version, false),
+		.to_port = free_udp_port(),
+		.from_port = 50000,
+		.len = 100,
+		.version = version,
+	};
+	pair.rx = udp_port_open_at(version, false, pair.spec.to_port, more, 1);
+	pair.tx = udp_port_open_at(version, true, free_udp_port(), more, 1);
+	return pair;
+}
+
+void pair_close(struct pair *pair)
+{
+	port_close(pair->rx);
+	port_close(pair->tx);
+}
+
+void received_check_headers(const struct received *r,
+			    const struct outer_spec *spec)
+{
+	const uint8_t *ip = r->data + 14;
+	const uint8_t *udp = ip + (spec->version == 4 ? 20 : 40);
+	uint8_t to[16];
+
+	assert_memory_equal(r->data, "\2\0\0\0\0\2\2\0\0\0\0\1", 12);
+	if (spec->version == 4) {
+		assert_int_equal(load_be16(ip - 2), 0x0800);
+		assert_int_equal(ip[0], 0x45);
+		assert_int_equal(ip[1], spec->tos);
+		assert_int_equal(load_be16(ip + 2), r->len - 14);
+		assert_int_equal(load_be16(ip + 6), 0x4000);
+		assert_int_equal(ip[9], 17);
+		assert_int_equal(plain_sum(ip, 20, 0), 0xffff);
+		assert_int_equal(inet_pton(AF_INET, spec->to, to), 1);
+		assert_memory_equal(ip + 16, to, 4);
+	} else {
+		assert_int_equal(load_be16(ip - 2), 0x86dd);
+		assert_int_equal(load_be16(ip), 0x6000 | spec->tos << 4);
+		assert_int_equal(load_be16(ip + 4), r->len - 14 - 40);
+		assert_int_equal(ip[6], 17);
+		assert_int_equal(inet_pton(AF_INET6, spec->to, to), 1);
+		assert_memory_equal(ip + 24, to, 16);
+	}
+	assert_int_equal(load_be16(udp + 2), spec->to_port);
+	assert_int_equal(load_be16(udp + 4), r->len - (udp - r->data));
+	assert_true(r->offload.csum_valid);
+	assert_false(r->offload.csum_needed);
+}
+
+void received_check_payloads(const struct received *got,
+			     const struct outer_spec *spec, unsigned n_frames,
+			     unsigned n)
+{
+	unsigned headers = spec->version == 4 ? 42 : 62, next = 0;
+	uint8_t *expected = malloc(spec->len);
+
+	for (unsigned i = 0; i < n_frames; i++) {
+		received_check_headers(&got[i], spec);
+		if (got[i].offload.gso)
+			assert_int_equal(got[i].offload.gso_size, spec->len);
+		for (uint32_t at = headers; at < got[i].len; at += spec->len) {
+			fill(expected, spec->len, spec->seed + next++);
+			assert_int_equal(MIN(got[i].len - at, spec->len),
+					 spec->len);
+			assert_memory_equal(got[i].data + at, expected,
+					    spec->len);
+		}
+	}
+	assert_int_equal(next, n);
+	free(expected);
+}
+
+void pair_round_trip(struct pair *pair, unsigned n)
+{
+	static struct received got[300];
+	struct port_counters before, after;
+	unsigned frames;
+
+	port_get_counters(pair->tx, &before);
+	outer_send(pair->tx, &pair->spec, n, 1);
+	frames = udp_receive(pair->rx, got, ARRAY_SIZE(got), n);
+	received_check_payloads(got, &pair->spec, frames, n);
+	received_free(got, frames);
+	port_get_counters(pair->tx, &after);
+	assert_int_equal(after.tx_packets - before.tx_packets, n);
+	assert_int_equal(
+		after.tx_bytes - before.tx_bytes,
+		n * (pair->spec.len + (pair->spec.version == 4 ? 42 : 62)));
 }

@@ -60,4 +60,29 @@ unsigned last_version(void);
 /* A UDP port that nobody has now. */
 uint16_t free_udp_port(void);
 
+/* Both ends of an IP version: 127.0.0.1 (the sender .2), or ::1. */
+const char *loopback_address(unsigned version, bool sender);
+/* There, at that UDP port, with `more` options. */
+struct port *udp_port_open_at(unsigned version, bool sender, uint16_t port,
+			      const char *more, unsigned n_rxqs);
+
+/* Two ports, and a frame from the one to the other. */
+struct pair {
+	struct port *tx, *rx;
+	struct outer_spec spec;
+};
+
+struct pair pair_open(unsigned version, const char *more);
+void pair_close(struct pair *pair);
+/* n frames like pair->spec arrive, in order, and are counted. */
+void pair_round_trip(struct pair *pair, unsigned n);
+
+/* All fields of the headers in front of what came of a spec. */
+void received_check_headers(const struct received *r,
+			    const struct outer_spec *spec);
+/* And n payloads of equal length, with seeds as outer_send() has them. */
+void received_check_payloads(const struct received *got,
+			     const struct outer_spec *spec, unsigned n_frames,
+			     unsigned n);
+
 #endif

@@ -1,0 +1,269 @@
+/*
+ * Plain outer headers off. Those of one remote and VNI are known by what they
+ * have in common with the ones before.
+ */
+#include "tunnel/tunnel_plain.h"
+
+#define OUTER_LEN 50u /* Ethernet, IPv4, UDP, VXLAN */
+
+/* csum_needed and gso of struct packet_offload, as one word. */
+#define OFFLOAD_ASKED 0x00ff00ffu
+
+_Static_assert(offsetof(struct packet_offload, gso) == 2, "in that word");
+
+static void want(struct tunnel_demux *d, unsigned at, uint8_t mask,
+		 uint8_t value)
+{
+	d->mask[at] = mask;
+	d->match[at] = value & mask;
+}
+
+static void want_bytes(struct tunnel_demux *d, unsigned at, const void *bytes,
+		       unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		want(d, at + i, 0xff, ((const uint8_t *)bytes)[i]);
+}
+
+void tunnel_plain_demux(struct tunnel_demux *d)
+{
+	const struct vxlan_decap_rules *r = &d->rules;
+	uint16_t port = r->udp_port ? r->udp_port : VXLAN_UDP_PORT;
+	uint8_t mac[8], ports[2];
+
+	d->plain = d->ip_version == 4 && r->csum != VXLAN_CSUM_REQUIRE;
+	store_be32(mac, d->local_mac >> 16);
+	store_be16(mac + 4, d->local_mac);
+	store_be16(ports, port);
+	if (d->local_mac)
+		want_bytes(d, 0, mac, 6);
+	want_bytes(d, 12, (const uint8_t[]){ 8, 0, 0x45 }, 3);
+	want(d, 15, 3, 0); /* no congestion mark */
+	want(d, 20, 0x3f, 0);
+	want(d, 21, 0xff, 0);
+	want(d, 23, 0xff, IPPROTO_UDP);
+	/* Packets to others, groups mostly, are for the way for all. */
+	if (d->n_locals)
+		want_bytes(d, 30, d->locals[0], 4);
+	want_bytes(d, 36, ports, 2);
+	want_bytes(d, 40, (const uint8_t[]){ 0, 0 }, 2);
+	want(d, 42, r->refuse_reserved ? 0xff : VXLAN_FLAG_VNI, VXLAN_FLAG_VNI);
+	if (!r->refuse_reserved)
+		return;
+	want_bytes(d, 43, (const uint8_t[]){ 0, 0, 0 }, 3);
+	want(d, 49, 0xff, 0);
+}
+
+/* A value that was read, and is not to be read again: a guest may write it. */
+INLINE uint32_t once(uint32_t v)
+{
+	__asm__("" : "+r"(v));
+	return v;
+}
+
+/* Whether the IPv4 header of 20 bytes sums up. */
+INLINE bool sum_is_right(const uint8_t *ip)
+{
+	uint64_t sum = (uint64_t)word32(ip) + word32(ip + 4) + word32(ip + 8) +
+		       word32(ip + 12) + word32(ip + 16);
+	uint32_t s = (uint32_t)sum + (uint32_t)(sum >> 32);
+
+	/*
+	 * Both halves together are 0xffff. A sum that wraps here, or is of ones
+	 * alone, is taken for wrong, and the other way knows better.
+	 */
+	return s + (s << 16 | s >> 16) == UINT32_MAX;
+}
+
+INLINE bool lens_agree(const uint8_t *h, uint32_t len)
+{
+	uint32_t ip_len = __builtin_bswap16(word16(h + 16));
+	uint32_t udp_len = __builtin_bswap16(word16(h + 38));
+
+	return ip_len + ETH_HEADER_LEN == len && udp_len + IPV4_LEN == ip_len;
+}
+
+INLINE bool is_tagged(const struct packet *inner)
+{
+	uint16_t type = word16(inner->room + PACKET_HEADROOM + 12);
+
+	return type == TYPE_VLAN || type == TYPE_SVLAN;
+}
+
+/*
+ * Whether tunnel_take_unfinished() is to look at it: of plain IPv4 the checksum
+ * is known to be finished, unless it is the sum of the pseudo header.
+ */
+INLINE bool may_be_unfinished(const uint8_t *h)
+{
+	unsigned offset = h[23] == IPPROTO_TCP ? 34 + 16 : 34 + 6;
+	uint16_t len = __builtin_bswap16(word16(h + 16)) - IPV4_LEN;
+	uint64_t sum;
+
+	if (unlikely((word32(h + 12) & 0xffffff) != TYPE_IPV4))
+		return true;
+	sum = (uint64_t)word32(h + 26) + word32(h + 30) +
+	      __builtin_bswap16(len) + ((uint32_t)h[23] << 8);
+	return csum_fold(sum) == word16(h + offset);
+}
+
+/* One of the run, or part of the one before; as tunnel_accept(). */
+INLINE void put_in(struct tunnel_in *in, struct packet *inner, uint16_t vid,
+		   uint32_t unfinished_mtu)
+{
+	uint8_t *h = inner->room + PACKET_HEADROOM;
+
+	if (unfinished_mtu && unlikely(may_be_unfinished(h)))
+		tunnel_take_unfinished(inner, unfinished_mtu);
+	if (unlikely(h[20] == IPPROTO_TCP || h[23] == IPPROTO_TCP)) {
+		if (coalesce_add_tcp(&in->coalesce, inner))
+			return;
+	} else {
+		coalesce_end(&in->coalesce);
+	}
+	if (vid) {
+		uint64_t first = vxlan_word(h);
+		uint32_t second = word32(h + 8);
+
+		inner->header -= VLAN_TAG_LEN;
+		put64(h - VLAN_TAG_LEN, first);
+		put32(h - VLAN_TAG_LEN + 8, second);
+		put32(h - VLAN_TAG_LEN + 12,
+		      TYPE_VLAN | (uint32_t)__builtin_bswap16(vid) << 16);
+		inner->header_len += VLAN_TAG_LEN;
+		inner->len += VLAN_TAG_LEN;
+		inner->offload.csum_start += VLAN_TAG_LEN;
+	}
+	in->n_inner++;
+	in->runs[in->n_runs - 1].n++;
+}
+
+/* Headers as they are from a remote with a VNI. */
+struct memory {
+	__m256i match[2], mask[2];
+	uint32_t src, vni; /* as they lie; vni's last byte 0 */
+	uint32_t unfinished_mtu;
+	uint16_t vid;
+};
+
+/*
+ * Another remote or VNI than before, or not plain: false. src and vni were read
+ * once; what else is in the headers is compared anew, with them.
+ */
+static AVX2 __attribute__((noinline)) bool change(const struct tunnel_demux *d,
+						  struct tunnel_in *in,
+						  const uint8_t *h,
+						  struct memory *m)
+{
+	uint32_t src = once(word32(h + 26));
+	uint32_t vni = once(word32(h + 46)) & 0xffffff;
+	struct vxlan_info info = { .ip_version = 4,
+				   .vni = __builtin_bswap32(vni) >> 8 };
+	struct tunnel_owner owner;
+	uint8_t mask[64], match[64];
+
+	if (src == m->src && vni == m->vni)
+		return false;
+	memcpy(info.src_ip, &src, 4);
+	if (tunnel_find_owner(d, &info, &owner) != N_DROP_REASONS)
+		return false;
+	memcpy(mask, d->mask, sizeof(mask));
+	memcpy(match, d->match, sizeof(match));
+	memset(mask + 26, 0xff, 4);
+	memcpy(match + 26, &src, 4);
+	memset(mask + 46, 0xff, 3);
+	memcpy(match + 46, &vni, 3);
+	for (unsigned i = 0; i < 2; i++) {
+		m->mask[i] = load32(mask + 32 * i);
+		m->match[i] = load32(match + 32 * i);
+	}
+	m->src = src;
+	m->vni = vni;
+	m->vid = owner.vid;
+	m->unfinished_mtu = owner.unfinished_mtu;
+	if (!same64(load32(h), load32(h + 32), m->match, m->mask))
+		return false;
+	if (!tunnel_goes_on(in, &info, &owner)) {
+		coalesce_end(&in->coalesce);
+		tunnel_begin_run(in, &info, &owner);
+	}
+	if (info.vni != in->vni)
+		coalesce_end(&in->coalesce);
+	in->vni = info.vni;
+	return true;
+}
+
+/*
+ * The first bytes, private or not, or NULL: it may not be plain. Headers are
+ * read where they lie: who may write them meanwhile could have sent any others
+ * just as well, as long as what they are taken for is read once, as it is.
+ */
+INLINE const uint8_t *headers_of(const struct packet *p)
+{
+	const uint8_t *h;
+	uint32_t asked;
+
+	if (p->state == PACKET_STATE_UNTOUCHED)
+		h = p->segment.data;
+	else if (p->state == STATE_PULLED)
+		h = p->header;
+	else
+		return NULL;
+	memcpy(&asked, &p->offload, sizeof(asked));
+	if (unlikely(asked & OFFLOAD_ASKED ||
+		     p->segment.len < OUTER_LEN + PACKET_PULL ||
+		     p->segment.len != p->len || !lens_agree(h, p->len) ||
+		     !sum_is_right(h + ETH_HEADER_LEN)))
+		return NULL;
+	return h;
+}
+
+/* A frame of at least PACKET_PULL bytes, of which so many become private. */
+INLINE void make_inner(struct packet *inner, const uint8_t *data, uint32_t len)
+{
+	uint8_t *h = inner->room + PACKET_HEADROOM;
+
+	/* By 16: none of the stores crosses a cache line. */
+	put128(h, load16(data));
+	put128(h + 16, load16(data + 16));
+	put128(h + 32, load16(data + 32));
+	put128(h + 48, load16(data + 48));
+	inner->header = h;
+	inner->segments = &inner->segment;
+	inner->segment.data = data;
+	inner->segment.len = len;
+	inner->len = len;
+	inner->state = STATE_PULLED;
+	memset(&inner->offload, 0, sizeof(inner->offload));
+}
+
+AVX2 unsigned tunnel_plain_decap(const struct tunnel_demux *d,
+				 struct tunnel_in *in,
+				 struct packet *const packets[], unsigned n)
+{
+	/* No VNI is that. */
+	struct memory m = { .vni = UINT32_MAX };
+	unsigned i;
+
+	m.mask[0] = m.mask[1] = _mm256_set1_epi8(-1);
+	m.match[0] = m.match[1] = _mm256_setzero_si256();
+	n = MIN(n, TUNNEL_PACKETS - in->n_inner - in->n_failed - in->n_others);
+	for (i = 0; i < n; i++) {
+		const struct packet *p = packets[i];
+		const uint8_t *h = headers_of(p);
+		struct packet *inner = &in->inner[in->n_inner];
+
+		if (unlikely(!h))
+			break;
+		make_inner(inner, p->segment.data + OUTER_LEN,
+			   p->len - OUTER_LEN);
+		if (unlikely(is_tagged(inner)))
+			break;
+		if (unlikely(!same64(load32(h), load32(h + 32), m.match,
+				     m.mask)) &&
+		    !change(d, in, h, &m))
+			break;
+		put_in(in, inner, m.vid, m.unfinished_mtu);
+	}
+	return i;
+}

@@ -131,9 +131,8 @@ static bool look(struct evpn_network *n, struct found *found)
 			return fail(n, "cannot ask for device %s: %s",
 				    n->links[i].name, why(error));
 		/* the peer's group is not given; its name's is enough */
-		if (i != EVPN_PEER &&
-		    (e->link.group != evpn_host_group(n->host) ||
-		     strcmp(e->link.kind, kinds[i])))
+		if (i != EVPN_PEER && (e->link.group != n->host->group ||
+				       strcmp(e->link.kind, kinds[i])))
 			return fail(n,
 				    "device %s is there and not vswd's; "
 				    "remove or rename it",
@@ -183,7 +182,7 @@ static bool ask(struct evpn_network *n, struct evpn_request *r, unsigned i,
 static bool make_new(struct evpn_network *n)
 {
 	struct evpn_ip local = { .len = n->evpn->local.len };
-	uint32_t group = evpn_host_group(n->host);
+	uint32_t group = n->host->group;
 	struct evpn_request r;
 
 	memcpy(local.bytes, n->evpn->local.bytes, local.len);

@@ -13,7 +13,8 @@
 
 LOG_MODULE(evpn);
 
-#define FRR_DIRECTORY "/run/frr"
+#define FRR_DIRECTORY	  "/run/frr"
+#define FRR_DIRECTORY_MAX 95 /* and a socket's name fits a sockaddr_un */
 
 static struct evpn_ip to_evpn(const struct ip_address *ip)
 {
@@ -284,14 +285,27 @@ static void end_networks(struct overlay_evpn *evpn, bool all)
 	}
 }
 
-/* Why this overlay cannot be one of FRR's; NULL: it can. */
-static char *refusal(const struct cfg_overlay *c)
+static const char *frr_directory(const struct overlay *o)
 {
+	const char *dir = cfg_interface_option(o->v->interface, "evpn-frr-dir");
+
+	return dir && dir[0] ? dir : FRR_DIRECTORY;
+}
+
+/* Why this overlay cannot be one of FRR's; NULL: it can. */
+static char *refusal(const struct overlay *o)
+{
+	const struct cfg_overlay *c = o->config;
+	const char *dir = frr_directory(o);
 	unsigned n = 0;
 
 	if (c->local.len != 4)
 		return xstrdup("evpn needs an IPv4 address as local_ip: FRR "
 			       "has VTEPs of no other kind");
+	if (dir[0] != '/' || strlen(dir) > FRR_DIRECTORY_MAX)
+		return xasprintf("evpn-frr-dir \"%s\" is not the full path "
+				 "of a directory, of at most %u bytes",
+				 dir, FRR_DIRECTORY_MAX);
 	if (c->map)
 		for (unsigned vid = 1; vid <= VTEP_VLAN_MAX; vid++)
 			n += vtep_map_vni(c->map, vid) != VTEP_NO_VNI;
@@ -324,13 +338,6 @@ static void configure_networks(struct overlay_evpn *evpn)
 /* --- life ------------------------------------------------------------------
  */
 
-static const char *frr_directory(const struct overlay *o)
-{
-	const char *dir = cfg_interface_option(o->v->interface, "evpn-frr-dir");
-
-	return dir && dir[0] ? dir : FRR_DIRECTORY;
-}
-
 static void follow_directory(struct overlay_evpn *evpn)
 {
 	const char *dir = frr_directory(evpn->overlay);
@@ -357,7 +364,7 @@ void overlay_evpn_configure(struct overlay_evpn *evpn)
 		end_networks(evpn, true);
 	evpn->local = c->local;
 	evpn->hold_s = c->hold_s;
-	refuse(evpn, refusal(c));
+	refuse(evpn, refusal(evpn->overlay));
 	configure_networks(evpn);
 	vport_mark_dirty(evpn->overlay->vs, evpn->overlay->v);
 }

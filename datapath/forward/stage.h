@@ -90,12 +90,9 @@ struct pipeline {
 /* The frame's first bytes, if they can be looked at here and now, or NULL. */
 static inline const uint8_t *at_hand(const struct packet *p)
 {
-	if (p->header_len >= ETH_HEADER_LEN)
-		return p->header;
-	return p->state == PACKET_STATE_UNTOUCHED &&
-			       p->segment.len >= PACKET_PULL
-		       ? p->segment.data
-		       : NULL;
+	if (likely(p->state == PACKET_STATE_UNTOUCHED))
+		return p->segment.len >= PACKET_PULL ? p->segment.data : NULL;
+	return p->header_len >= ETH_HEADER_LEN ? p->header : NULL;
 }
 
 /*

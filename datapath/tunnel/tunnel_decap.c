@@ -65,8 +65,12 @@ bool tunnel_goes_on(const struct tunnel_in *in, const struct vxlan_info *info,
 void tunnel_begin_run(struct tunnel_in *in, const struct vxlan_info *info,
 		      const struct tunnel_owner *owner)
 {
-	struct tunnel_run *run = &in->runs[in->n_runs++];
+	struct tunnel_run *run;
 
+	/* One that began with a frame that was refused after all. */
+	if (in->n_runs && !in->runs[in->n_runs - 1].n)
+		in->n_runs--;
+	run = &in->runs[in->n_runs++];
 	*run = (struct tunnel_run){ .tunnel = owner->tunnel,
 				    .remote = owner->remote,
 				    .first = &in->inner[in->n_inner],
@@ -191,6 +195,8 @@ void tunnel_decap(const struct tunnel_demux *d, struct packet *const packets[],
 			take_one(d, p, in);
 	}
 	coalesce_end(&in->coalesce);
+	if (in->n_runs && !in->runs[in->n_runs - 1].n)
+		in->n_runs--;
 	*received = (struct tunnel_received){ .n_taken = i,
 					      .n_runs = in->n_runs,
 					      .runs = in->runs,

@@ -352,7 +352,7 @@ def _(lab):
     for switch in (lab.switch, other):
         switch.ctl("set", "Interface", "vx0", "options:arp-suppression=true")
     h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
-    h1.must_ping("10.0.0.2")
+    h2.must_ping("10.0.0.1")  # it asks all, and says who it is
     sock = h2.namespace.packet_socket("eth0")
 
     def suppressed():

@@ -29,6 +29,7 @@ struct overlay_lab {
 	struct vswitch *vs;
 	struct overlay *o;
 	struct olab_port eth0, vm1;
+	bool trunk; /* vm1 and vx0, from the next olab_configure() on */
 };
 
 /* "KEY=VALUE KEY=VALUE", of vx0; NULL: there is no such port. mtu: of eth0. */

@@ -37,8 +37,8 @@ struct tunnel_remote {
 	 * that is not end as DROP_TUNNEL_UNRESOLVED.
 	 */
 	bool resolved;
-	/* Largest inner frame without Ethernet header and tags: what the
-	 * underlay's MTU leaves. 0: nobody knows, anything goes. */
+	/* Largest inner frame without Ethernet header: what the underlay's MTU
+	 * leaves. Tags that it keeps count. 0: nobody knows, anything goes. */
 	uint32_t mtu;
 };
 
@@ -77,6 +77,12 @@ struct tunnel_network {
 	bool keep_tag;
 	/* A source that is none of its peers is let in, as TUNNEL_NO_REMOTE. */
 	bool takes_unknown;
+	/*
+	 * Not 0: sockets of this host receive, which do not tell what a sender
+	 * of this host has left undone: it is looked for in each frame, and TCP
+	 * that is longer is to be segmented for this MTU (tunnel_unfinished.c).
+	 */
+	uint32_t unfinished_mtu;
 };
 
 struct tunnel_demux_config {

@@ -32,6 +32,7 @@ struct tunnel_owner {
 	uint32_t tunnel, remote;
 	uint16_t vid;
 	bool keep_tag;
+	uint32_t unfinished_mtu;
 };
 
 struct tunnel_demux {
@@ -136,6 +137,8 @@ enum drop_reason tunnel_find_owner(const struct tunnel_demux *d,
 enum drop_reason tunnel_accept(struct tunnel_in *in,
 			       const struct vxlan_info *info,
 			       const struct tunnel_owner *owner);
+/* An inner frame from a socket (struct tunnel_network); pulls. */
+void tunnel_take_unfinished(struct packet *inner, uint32_t mtu);
 /* Whether the next inner frame belongs to the last run; a new one. */
 bool tunnel_goes_on(const struct tunnel_in *in, const struct vxlan_info *info,
 		    const struct tunnel_owner *owner);

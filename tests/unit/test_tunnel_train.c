@@ -194,9 +194,10 @@ static void through(const struct shape *s, bool shared,
 {
 	static uint8_t wire[N_MAX][2200];
 	struct packet *large_list[] = { &large };
+	struct packet_segment *sent_pieces;
 	struct tunnel_sent sent;
 	struct tunnel_pair t;
-	unsigned n;
+	unsigned n, n_sent_pieces;
 
 	tunnel_pair_prepare(&t, s->version, s->mapped);
 	for (unsigned i = 0; i < 4; i++) {
@@ -215,6 +216,9 @@ static void through(const struct shape *s, bool shared,
 		check_train(sent.outer[i]);
 	expect_same(cut(sent.outer, sent.n_outer, got, got_lens), n);
 	memcpy(wire, got, sizeof(wire));
+	/* The outer ones have the first one's memory. */
+	sent_pieces = pieces;
+	n_sent_pieces = n_pieces;
 	make_large(s);
 	check_in(&t, s, sent.outer, sent.n_outer);
 	for (unsigned i = 0; i < n; i++) {
@@ -227,6 +231,7 @@ static void through(const struct shape *s, bool shared,
 	}
 	check_in(&t, s, list, n);
 	pieces_free(pieces, n_pieces);
+	pieces_free(sent_pieces, n_sent_pieces);
 	tunnel_pair_free(&t);
 }
 

@@ -313,6 +313,9 @@ static char *refusal(const struct overlay *o)
 		return xasprintf("evpn-frr-dir \"%s\" is not the full path "
 				 "of a directory, of at most %u bytes",
 				 dir, FRR_DIRECTORY_MAX);
+	if (c->map ? vtep_map_vlan(c->map, 0) != VTEP_NO_VLAN : !c->vni)
+		return xstrdup("evpn with VNI 0, which FRR does not take; set "
+			       "options:key, or another vni-map");
 	for (unsigned vid = 0; c->map && vid <= VTEP_VLAN_MAX; vid++)
 		n += vtep_map_vni(c->map, vid) != VTEP_NO_VNI;
 	if (n > EVPN_NETWORKS_MAX)

@@ -101,8 +101,9 @@ struct overlay_evpn {
 	void *vteps; /* struct evpn_vtep, a tsearch() tree */
 	struct ip_address local;
 	uint32_t hold_s;
-	char *error; /* of the configuration; NULL: none */
-	char *text;  /* that overlay_evpn_error() has returned last */
+	enum evpn_frr_state said; /* to the log and the database */
+	char *error;		  /* of the configuration; NULL: none */
+	char *text; /* that overlay_evpn_error() has returned last */
 };
 
 /* --- overlay_evpn.c ---------------------------------------------------------

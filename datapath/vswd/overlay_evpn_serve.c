@@ -101,9 +101,11 @@ static void follow_frr(struct evpn_network *n, uint64_t now)
 		evpn_mirror_frr_gone(n->mirror, now);
 	else if (!gone && n->told_gone)
 		evpn_mirror_frr_back(n->mirror, now);
-	if (gone != n->told_gone)
-		overlay_evpn_error_changed(n->evpn);
 	n->told_gone = gone;
+	if (n->evpn->said != evpn_frr_state(n->evpn->frr)) {
+		n->evpn->said = evpn_frr_state(n->evpn->frr);
+		overlay_evpn_error_changed(n->evpn);
+	}
 	if (n->zebra_ends != ends) {
 		n->zebra_ends = ends;
 		n->flush_ms = now + EVPN_RETRY_MS;

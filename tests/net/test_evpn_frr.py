@@ -271,6 +271,24 @@ def _(lab):
                one.switch.get("Interface", "vx0", "error"), "the error goes")
 
 
+@test("without CAP_NET_ADMIN it is said in one line", only="vsw")
+def _(lab):
+    one = Fabric(lab).add_switch()
+    one.switch.kill()
+    argv = one.switch.argv
+    one.switch.argv = lambda: ["setpriv", "--bounding-set=-net_admin",
+                               "--inh-caps=-net_admin", *argv()]
+    one.switch.start()
+    one.switch.ctl("add-port", "br0", "vx0", "--", "set", "Interface", "vx0",
+                   "type=vxlan", "options:remote_ip=flow",
+                   f"options:local_ip={vtep(1)}", f"options:key={VNI}",
+                   "options:evpn=true", "options:evpn-frr-dir=/nowhere")
+    wait_until(lambda: "it needs CAP_NET_ADMIN" in
+               one.switch.get("Interface", "vx0", "error"), "Interface:error")
+    equal(one.switch.get("Interface", "vx0", "status")["evpn_frr"],
+          "unknown", "FRR")
+
+
 @test("each VLAN has a VNI of its own; one that leaves the map is forgotten",
       only="vsw")
 def _(lab):

@@ -150,7 +150,7 @@ static AVX2 __attribute__((noinline)) bool change(const struct tunnel_demux *d,
 	if (src == m->src && dst == m->dst && vni == m->vni)
 		return false;
 	memcpy(info.src_ip, &src, 4);
-	if (tunnel_find_owner(d, &info, &owner) != N_DROP_REASONS)
+	if (tunnel_find_owner(d, in, &info, &owner) != N_DROP_REASONS)
 		return false;
 	memcpy(mask, d->mask, sizeof(mask));
 	memcpy(match, d->match, sizeof(match));

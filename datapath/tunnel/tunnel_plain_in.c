@@ -195,15 +195,15 @@ INLINE const uint8_t *headers_of(const struct packet *p)
 	uint32_t asked;
 
 	if (p->state == PACKET_STATE_UNTOUCHED)
-		h = p->segment.data;
+		h = p->segments->data;
 	else if (p->state == STATE_PULLED)
 		h = p->header;
 	else
 		return NULL;
 	memcpy(&asked, &p->offload, sizeof(asked));
 	if (unlikely(asked & OFFLOAD_ASKED ||
-		     p->segment.len < TUNNEL_PLAIN_LEN + PACKET_PULL ||
-		     !lens_agree(h, p->segment.len)))
+		     p->segments->len < TUNNEL_PLAIN_LEN + PACKET_PULL ||
+		     !lens_agree(h, p->segments->len)))
 		return NULL;
 	return h;
 }
@@ -255,8 +255,8 @@ AVX2 unsigned tunnel_plain_decap(const struct tunnel_demux *d,
 
 		if (unlikely(!h))
 			break;
-		make_inner(inner, p->segment.data + TUNNEL_PLAIN_LEN,
-			   p->segment.len - TUNNEL_PLAIN_LEN);
+		make_inner(inner, p->segments->data + TUNNEL_PLAIN_LEN,
+			   p->segments->len - TUNNEL_PLAIN_LEN);
 		if (unlikely(is_tagged(inner, &m)))
 			break;
 		if (unlikely(!same64(load32(h), load32(h + 32), m.match,

@@ -36,7 +36,6 @@ void tunnel_plain_demux(struct tunnel_demux *d)
 	if (d->local_mac)
 		want_bytes(d, 0, mac, 6);
 	want_bytes(d, 12, (const uint8_t[]){ 8, 0, 0x45 }, 3);
-	want(d, 15, 3, 0); /* no congestion mark */
 	want(d, 20, 0x3f, 0);
 	want(d, 21, 0xff, 0);
 	want(d, 23, 0xff, IPPROTO_UDP);
@@ -128,6 +127,21 @@ INLINE bool put_in(struct tunnel_in *in, struct packet *inner, uint16_t vid)
 		inner->offload.csum_start = VLAN_TAG_LEN;
 	}
 	return true;
+}
+
+/*
+ * Whether a congestion mark of the outer header changes nothing: the inner one
+ * is the same (RFC 6040 4.2).
+ */
+static AVX2 __attribute__((noinline)) bool mark_is_same(
+	const struct packet *inner, uint8_t mark)
+{
+	const uint8_t *ip = inner->room + PACKET_HEADROOM + ETH_HEADER_LEN;
+	uint32_t word = word32(ip - 2);
+
+	if ((word & 0xf0ffff) == (TYPE_IPV4 & 0xf0ffff))
+		return (ip[1] & 3) == mark;
+	return (word & 0xf0ffff) == TYPE_IPV6 && (ip[1] >> 4 & 3) == mark;
 }
 
 /*
@@ -252,12 +266,16 @@ AVX2 unsigned tunnel_plain_decap(const struct tunnel_demux *d,
 	for (i = 0; i < n; i++) {
 		const struct packet *p = packets[i];
 		const uint8_t *h = headers_of(p);
+		uint8_t mark;
 
 		if (unlikely(!h))
 			break;
 		make_inner(inner, p->segments->data + TUNNEL_PLAIN_LEN,
 			   p->segments->len - TUNNEL_PLAIN_LEN);
 		if (unlikely(is_tagged(inner, &m)))
+			break;
+		mark = once(h[ETH_HEADER_LEN + 1]) & 3;
+		if (unlikely(mark) && !mark_is_same(inner, mark))
 			break;
 		if (unlikely(!same64(load32(h), load32(h + 32), m.match,
 				     m.mask))) {

@@ -23,6 +23,8 @@ extern const struct ctl_command_class segment_commands[];
 extern const size_t n_segment_commands;
 extern const struct ctl_command_class forward_commands[];
 extern const size_t n_forward_commands;
+extern const struct ctl_command_class overlay_commands[];
+extern const size_t n_overlay_commands;
 
 /* The Segment of the bridge of that name, and the bridge; NULL: none. */
 struct view_row *segment_find(struct ctl *ctl, const char *name,
@@ -44,7 +46,14 @@ struct view_row **segment_forwards(struct view_row *segment, size_t *n);
 /* Queues what all commands on segments need. */
 void segment_want(struct ctl_command *cmd);
 
+/* The Remote_MACs of an Interface, by VLAN and MAC; free() the array. */
+struct view_row **remote_macs_of(struct view_row *iface, size_t *n);
+
 /* Parts of command tables that have files of their own. */
+void add_remote_mac(struct ctl_command *cmd);
+void del_remote_mac(struct ctl_command *cmd);
+void list_remote_macs(struct ctl_command *cmd);
+void want_remote_macs(struct ctl_command *cmd);
 void add_static_lease(struct ctl_command *cmd);
 void del_static_lease(struct ctl_command *cmd);
 void list_leases(struct ctl_command *cmd);

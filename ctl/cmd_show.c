@@ -304,6 +304,8 @@ static void show_row(struct ctl_command *cmd, const struct show_table *t,
 	if (!strcmp(t->table, "Bridge"))
 		show_segment(cmd, row, depth + 1, object);
 	show_columns(cmd, t, row, depth + 1, object);
+	if (!strcmp(t->table, "Interface"))
+		show_remote_macs(cmd, row, depth + 1, object);
 	if (into)
 		json_array_append_new(json_object_get(into, t->label), object);
 }

@@ -3,7 +3,7 @@
 
 #include "ctl/cmd.h"
 
-#define N_GROUPS 8
+#define N_GROUPS 9
 
 static const struct ctl_command_group *all_groups(void)
 {
@@ -22,6 +22,8 @@ static const struct ctl_command_group *all_groups(void)
 			  segment_commands, n_segment_commands },
 			{ "Port forwards and leases of a segment",
 			  forward_commands, n_forward_commands },
+			{ "VXLAN ports (overlays) and MACs behind them",
+			  overlay_commands, n_overlay_commands },
 			{ "Controllers, managers and SSL", remote_commands,
 			  n_remote_commands },
 			{ "Records of any table (TABLE and COLUMN may be cut "

@@ -148,6 +148,7 @@ static const struct by_reference {
 	{ "Lease", "Segment", "leases" },
 	{ "NetFlow", "Bridge", "netflow" },
 	{ "QoS", "Port", "qos" },
+	{ "Remote_MAC", "Interface", "remote_macs" },
 	{ "sFlow", "Bridge", "sflow" },
 };
 

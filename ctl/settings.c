@@ -11,6 +11,7 @@
 #include "base/number_pairs.h"
 #include "base/util.h"
 #include "ctl/ctl.h"
+#include "ctl/overlay_settings.h"
 #include "ctl/segment_settings.h"
 
 struct setting {
@@ -273,13 +274,21 @@ static const char *words_of(const struct setting *s)
 
 size_t settings_count(void)
 {
-	return ARRAY_SIZE(settings) + segment_settings_count();
+	return ARRAY_SIZE(settings) + segment_settings_count() +
+	       overlay_settings_count();
 }
 
 void settings_get(size_t i, struct setting_info *info)
 {
-	if (i >= ARRAY_SIZE(settings)) {
-		segment_settings_get(i - ARRAY_SIZE(settings), info);
+	const size_t own = ARRAY_SIZE(settings);
+	const size_t segments = segment_settings_count();
+
+	if (i >= own + segments) {
+		overlay_settings_get(i - own - segments, info);
+		return;
+	}
+	if (i >= own) {
+		segment_settings_get(i - own, info);
 		return;
 	}
 	*info = (struct setting_info){ .table = settings[i].table,

@@ -19,4 +19,8 @@ void show_text(struct ctl_command *cmd, int depth, json_t *into,
 void show_segment(struct ctl_command *cmd, struct view_row *bridge, int depth,
 		  json_t *into);
 
+/* show_overlay.c: what is known to be behind an Interface of type vxlan. */
+void show_remote_macs(struct ctl_command *cmd, struct view_row *iface,
+		      int depth, json_t *into);
+
 #endif

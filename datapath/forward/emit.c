@@ -27,7 +27,7 @@ static void emit_in_vlan(struct pipeline *pl, const struct fwd_port *out,
 	s->in = s->as = find_sender(bridge, item->src);
 	if (bridge->notes_announced && protocol_is_announcement(item))
 		fdb_note_announced(bridge->fdb, item->src);
-	output_emit(pl, s, out);
+	output_emit(pl, out, item);
 }
 
 void pipeline_emit(struct pipeline *pipeline, const struct fwd_port *out,

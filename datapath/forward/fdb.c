@@ -15,8 +15,9 @@
 #define MIN_BUCKETS 256u
 
 /*
- * At least 5 slots for 3 learned entries, so load is at most 60 % by them, and
- * 4 for a static one, of which there may be so many (fdb_static.c).
+ * At least 5 slots for 3 learned or controlled entries, so load is at most 60 %
+ * by them, and 4 for a static one, of which there may be so many
+ * (fdb_static.c).
  */
 static uint32_t buckets_for(uint32_t max_entries, uint32_t n_static)
 {
@@ -81,15 +82,19 @@ static void seed_table(struct fdb_table *t, uint64_t seed)
 	t->seed[2] |= 1;
 }
 
+/* max_controlled comes first: so many may be there already. */
 static struct fdb *create(const struct fdb_config *config, uint32_t n_static)
 {
 	struct fdb *fdb = xcalloc_aligned(1, sizeof(*fdb));
 	uint32_t n_buckets;
 
-	fdb->max_entries = MIN(MAX(config->max_entries, 1u), FDB_SIZE_MAX);
+	fdb->max_controlled = MIN(config->max_controlled, FDB_SIZE_MAX - 1);
+	fdb->max_entries = MIN(MAX(config->max_entries, 1u),
+			       FDB_SIZE_MAX - fdb->max_controlled);
 	fdb->age_s = config->age_s;
 	fdb->configured_seed = config->seed;
-	n_buckets = buckets_for(fdb->max_entries, n_static);
+	n_buckets =
+		buckets_for(fdb->max_entries + fdb->max_controlled, n_static);
 	fdb->table_bytes = n_buckets * sizeof(struct fdb_bucket);
 	fdb->table.buckets = map_table(fdb->table_bytes);
 	fdb->table.offset_mask = fdb->table_bytes - sizeof(struct fdb_bucket);
@@ -126,7 +131,11 @@ static void copy_entries(struct fdb *to, const struct fdb *from)
 				   at % FDB_BUCKET_SLOTS, &slot))
 			continue;
 		port = fdb_value_port(slot.value);
-		if (slot.value & FDB_VALUE_STATIC)
+		if (slot.value & FDB_VALUE_CONTROLLED)
+			fdb_put_controlled(to, slot.key, port,
+					   slot.value & FDB_VALUE_STATIC,
+					   fdb_value_tick(slot.value));
+		else if (slot.value & FDB_VALUE_STATIC)
 			fdb_add_static(to, slot.key, port);
 		else if (!fdb_find_value(&to->table, slot.key))
 			fdb_insert(to, slot.key, port,
@@ -141,11 +150,25 @@ static void copy_counter(_Atomic(uint64_t) *to, const _Atomic(uint64_t) *from)
 			      memory_order_relaxed);
 }
 
-struct fdb *fdb_resize(const struct fdb *fdb, uint32_t max_entries)
+static uint64_t read_counter(const _Atomic(uint64_t) *counter)
 {
-	struct fdb_config config = { .max_entries = max_entries,
-				     .age_s = fdb->age_s,
-				     .seed = fdb->configured_seed };
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static uint32_t n_controlled(const struct fdb *fdb)
+{
+	return atomic_load_explicit(&fdb->controlled, memory_order_relaxed);
+}
+
+static struct fdb *resize(const struct fdb *fdb, uint32_t max_entries,
+			  uint32_t max_controlled)
+{
+	struct fdb_config config = {
+		.max_entries = max_entries,
+		.max_controlled = MAX(max_controlled, n_controlled(fdb)),
+		.age_s = fdb->age_s,
+		.seed = fdb->configured_seed,
+	};
 	struct fdb *new = create(&config, fdb->n_static);
 
 	copy_counter(&new->table.fresh, &fdb->table.fresh);
@@ -167,6 +190,17 @@ struct fdb *fdb_resize(const struct fdb *fdb, uint32_t max_entries)
 	copy_counter(&new->flushed, &fdb->flushed);
 	fdb_share_listeners(new, fdb);
 	return new;
+}
+
+struct fdb *fdb_resize(const struct fdb *fdb, uint32_t max_entries)
+{
+	return resize(fdb, max_entries, fdb->max_controlled);
+}
+
+struct fdb *fdb_resize_controlled(const struct fdb *fdb,
+				  uint32_t max_controlled)
+{
+	return resize(fdb, fdb->max_entries, max_controlled);
 }
 
 void fdb_set_age(struct fdb *fdb, uint32_t age_s)
@@ -196,17 +230,15 @@ void fdb_for_each(const struct fdb *fdb,
 		entry.mac = slot.key & 0xffffffffffffull;
 		entry.fid = slot.key >> 48 & 0xfff;
 		entry.port = fdb_value_port(slot.value);
-		entry.is_static = slot.value & FDB_VALUE_STATIC;
+		entry.is_static = fdb_value_is_static(slot.value);
+		entry.is_controlled = slot.value & FDB_VALUE_CONTROLLED;
+		entry.is_sticky =
+			entry.is_controlled && slot.value & FDB_VALUE_STATIC;
 		entry.age_s =
 			entry.is_static ? 0 : now - fdb_value_tick(slot.value);
 		if (!cb(&entry, aux))
 			return;
 	}
-}
-
-static uint64_t read_counter(const _Atomic(uint64_t) *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
 void fdb_get_stats(const struct fdb *fdb, struct fdb_stats *stats)
@@ -216,6 +248,8 @@ void fdb_get_stats(const struct fdb *fdb, struct fdb_stats *stats)
 						memory_order_relaxed),
 		.static_entries = fdb->n_static,
 		.max_entries = fdb->max_entries,
+		.controlled_entries = n_controlled(fdb),
+		.max_controlled = fdb->max_controlled,
 		.learned = read_counter(&fdb->learned),
 		.moved = read_counter(&fdb->moved),
 		.aged = read_counter(&fdb->aged),
@@ -228,5 +262,11 @@ void fdb_get_stats(const struct fdb *fdb, struct fdb_stats *stats)
 uint32_t fdb_port_entries(const struct fdb *fdb, uint16_t port)
 {
 	return atomic_load_explicit(&fdb->ports[port].learned,
+				    memory_order_relaxed);
+}
+
+uint32_t fdb_port_controlled(const struct fdb *fdb, uint16_t port)
+{
+	return atomic_load_explicit(&fdb->ports[port].controlled,
 				    memory_order_relaxed);
 }

@@ -12,6 +12,12 @@
  * An entry is written when it is learned, when its station moves, and once an
  * age tick (a second) as long as it is heard.
  *
+ * Entries are learned; or static, which a person or the switch itself has put:
+ * these neither age nor move; or controlled, which a control plane has put, of
+ * stations that it knows to be behind some port: these do not age, and one
+ * moves, as a learned one then, when its station is heard elsewhere, unless it
+ * is sticky.
+ *
  * A full table: the port that holds most gives way, an old entry of it first;
  * when nothing can give way, the station stays unknown and its frames flood.
  * Nothing gives way that belongs to a port that holds fewer than the
@@ -22,7 +28,8 @@
  * read the whole table anew.
  *
  * How it is done: fdb_inline.h (slots, readers), fdb_table.c (writers),
- * fdb_learn.c (double entries, limits), fdb_listen.c (the order of changes).
+ * fdb_learn.c (double entries, limits), fdb_controlled.c (what a control plane
+ * says), fdb_listen.c (the order of changes).
  */
 #ifndef FORWARD_FDB_H
 #define FORWARD_FDB_H
@@ -50,6 +57,11 @@ struct fdb_config {
 	uint32_t max_entries;
 	uint32_t age_s; /* 0: never */
 	uint64_t seed;	/* 0: random; a test gives its own */
+	/*
+	 * Controlled ones, on top too; so many that both together are no more
+	 * than FDB_SIZE_MAX. fdb_resize_controlled() makes room for more.
+	 */
+	uint32_t max_controlled;
 };
 
 /* What lookups return: the port, or FDB_NONE. */
@@ -59,15 +71,17 @@ struct fdb_entry {
 	uint64_t mac;
 	uint16_t fid;
 	uint16_t port;
-	bool is_static;
-	uint32_t age_s; /* since it was last heard; 0 when static */
+	bool is_static, is_controlled; /* neither: learned */
+	bool is_sticky;		       /* controlled, and does not move */
+	/* Since it was last heard, or put if later; 0 when static. */
+	uint32_t age_s;
 };
 
 enum fdb_learn_result {
 	FDB_REFRESHED, /* known there; its time was brought up to date */
 	FDB_LEARNED,
 	FDB_MOVED,
-	FDB_IS_STATIC,	/* a static entry on another port: not moved */
+	FDB_IS_STATIC,	/* static or sticky, on another port: not moved */
 	FDB_PORT_FULL,	/* the port's own limit */
 	FDB_TABLE_FULL, /* and nothing could give way, or no room was near */
 };
@@ -81,8 +95,15 @@ void fdb_destroy(struct fdb *fdb); /* when no snapshot in force has it */
  * give way as they do in a full table. What workers learn in the old table
  * meanwhile is learned anew with the next frame; listeners are told
  * FDB_RESYNC. Only the new table may be given a listener from then on.
+ *
+ * The first changes the room for learned entries, the second that for
+ * controlled ones. None of these gives way: there is always room for those that
+ * are there. Learned ones that do not fit within FDB_SIZE_MAX beside them lose
+ * their room.
  */
 struct fdb *fdb_resize(const struct fdb *fdb, uint32_t max_entries);
+struct fdb *fdb_resize_controlled(const struct fdb *fdb,
+				  uint32_t max_controlled);
 void fdb_set_age(struct fdb *fdb, uint32_t age_s);
 /*
  * Most entries that the port may have learned; 0: no limit of its own. Those
@@ -135,13 +156,26 @@ enum fdb_learn_result fdb_learn(struct fdb *fdb, fdb_key key, uint16_t port);
  * table, which is a quarter of its slots, at least 256.
  */
 int fdb_add_static(struct fdb *fdb, fdb_key key, uint16_t port);
-/* Removes static or learned. -ENOENT when it is not there. */
+/* Removes it, whatever it is. -ENOENT when it is not there. */
 int fdb_delete(struct fdb *fdb, fdb_key key);
+/*
+ * A control plane says that key is on port. Replaces what is known of key: a
+ * learned entry, or a controlled one of another port. -EEXIST: a static entry,
+ * which stays. -ENOSPC: max_controlled are there (ask for more by
+ * fdb_resize_controlled()), or no room is near.
+ */
+int fdb_add_controlled(struct fdb *fdb, fdb_key key, uint16_t port,
+		       bool sticky);
+/*
+ * And does not say so any more. -ENOENT: it was not there, or has been moved or
+ * replaced: what is there now stays.
+ */
+int fdb_delete_controlled(struct fdb *fdb, fdb_key key, uint16_t port);
 /* Learned entries of one port (or 0: any) and one fid (or -1: any). */
 unsigned fdb_flush(struct fdb *fdb, uint16_t port, int fid);
 /*
- * The same, static ones too: a port that is gone; after the grace period of the
- * snapshot that had it, or a worker may learn on it again.
+ * The same, static and controlled ones too: a port that is gone; after the
+ * grace period of the snapshot that had it, or a worker may learn on it again.
  */
 unsigned fdb_purge_port(struct fdb *fdb, uint16_t port);
 /* Calls back for each entry, in no order, until it returns false. */
@@ -160,6 +194,7 @@ bool fdb_is_announced(const struct fdb *fdb, fdb_key key);
 struct fdb_stats {
 	/* entries: learned ones that are there now. */
 	uint32_t entries, static_entries, max_entries;
+	uint32_t controlled_entries, max_controlled;
 	/* Since the start. refused: both kinds of full. */
 	uint64_t learned, moved, aged, evicted, refused, flushed;
 };
@@ -167,6 +202,7 @@ struct fdb_stats {
 void fdb_get_stats(const struct fdb *fdb, struct fdb_stats *stats);
 /* Any thread. Learned ones. */
 uint32_t fdb_port_entries(const struct fdb *fdb, uint16_t port);
+uint32_t fdb_port_controlled(const struct fdb *fdb, uint16_t port);
 
 enum fdb_change { FDB_ADDED, FDB_CHANGED_PORT, FDB_REMOVED, FDB_RESYNC };
 

@@ -19,7 +19,7 @@ static unsigned age_bucket(struct fdb *fdb, struct fdb_bucket *bucket,
 		struct fdb_slot slot;
 
 		if (fdb_read_slot(bucket, i, &slot) &&
-		    !(slot.value & FDB_VALUE_STATIC) &&
+		    !(slot.value & FDB_VALUE_KIND) &&
 		    now - fdb_value_tick(slot.value) > fdb->age_s)
 			n += fdb_remove_slot(fdb, &slot);
 	}
@@ -61,14 +61,14 @@ void fdb_tick(struct fdb *fdb, uint32_t now_s)
 }
 
 static bool matches(const struct fdb_slot *slot, uint16_t port, int fid,
-		    bool also_static)
+		    bool any_kind)
 {
 	return (!port || fdb_value_port(slot->value) == port) &&
 	       (fid < 0 || (int)(slot->key >> 48 & 0xfff) == fid) &&
-	       (also_static || !(slot->value & FDB_VALUE_STATIC));
+	       (any_kind || !(slot->value & FDB_VALUE_KIND));
 }
 
-static unsigned flush(struct fdb *fdb, uint16_t port, int fid, bool also_static)
+static unsigned flush(struct fdb *fdb, uint16_t port, int fid, bool any_kind)
 {
 	uint64_t n_buckets = fdb_n_buckets(&fdb->table);
 	unsigned n = 0;
@@ -80,7 +80,7 @@ static unsigned flush(struct fdb *fdb, uint16_t port, int fid, bool also_static)
 		b = &fdb->table.buckets[at / FDB_BUCKET_SLOTS];
 		/* Refreshed meanwhile: it goes all the same. */
 		while (fdb_read_slot(b, at % FDB_BUCKET_SLOTS, &slot) &&
-		       matches(&slot, port, fid, also_static))
+		       matches(&slot, port, fid, any_kind))
 			if (fdb_remove_slot(fdb, &slot)) {
 				n++;
 				break;
@@ -100,7 +100,8 @@ unsigned fdb_flush(struct fdb *fdb, uint16_t port, int fid)
 
 unsigned fdb_purge_port(struct fdb *fdb, uint16_t port)
 {
-	if (!fdb_port_entries(fdb, port) && !fdb->ports[port].n_static)
+	if (!fdb_port_entries(fdb, port) && !fdb_port_controlled(fdb, port) &&
+	    !fdb->ports[port].n_static)
 		return 0;
 	return flush(fdb, port, -1, true);
 }

@@ -3,13 +3,15 @@
  *
  * A slot of a bucket is a key and a value. The value says what the slot is:
  *
- *	63      32 31     24 23        19 18  17 16 15   0
- *	| tick    | version | passed by | S | B | L | port |
+ *	63      32 31     25 24        20 19  18  17  16 15   0
+ *	| tick    | version | passed by | C | S | B | L | port |
  *
  * L: live, the key beside it is known on port. B: busy, a writer that has
  * claimed the slot is about to write the key. Neither: free; what stands in
- * the key is a left-over. S: static. The tick is the second in which the
- * station was last heard. The version counts how often the slot was claimed.
+ * the key is a left-over. S: it is not moved. C: a control plane has put it.
+ * Neither: learned; S alone: static; both: controlled and sticky. The tick is
+ * the second in which the station was last heard. The version counts how often
+ * the slot was claimed.
  *
  * A key has FDB_PROBES buckets, tried in turn: an entry lies in the first that
  * had a free slot. "Passed by", in the first slot of a bucket only, counts the
@@ -30,7 +32,7 @@
  * value again. Were the key of a later version, the value would have been
  * written before it, and the second load could not return the first one's
  * value. So value and key belong together. This fails only when the slot is
- * claimed 256 times between the two loads of the value, for another station on
+ * claimed 128 times between the two loads of the value, for another station on
  * the same port in the same second at the end, and that a key of this name
  * passes through in between; what it would cost is one frame sent to the port
  * where its station was a moment ago.
@@ -41,17 +43,20 @@
 #define FDB_BUCKET_SLOTS 4
 #define FDB_PROBES	 12
 
-#define FDB_VALUE_PORT	  0xffffull
-#define FDB_VALUE_LIVE	  (1ull << 16)
-#define FDB_VALUE_BUSY	  (1ull << 17)
-#define FDB_VALUE_STATIC  (1ull << 18)
-#define FDB_PASSED_SHIFT  19
-#define FDB_PASSED_MAX	  31ull
-#define FDB_VALUE_PASSED  (FDB_PASSED_MAX << FDB_PASSED_SHIFT)
-#define FDB_VERSION_SHIFT 24
-#define FDB_VALUE_VERSION (0xffull << FDB_VERSION_SHIFT)
-#define FDB_TICK_SHIFT	  32
-#define FDB_VALUE_TICK	  (0xffffffffull << FDB_TICK_SHIFT)
+#define FDB_VALUE_PORT	     0xffffull
+#define FDB_VALUE_LIVE	     (1ull << 16)
+#define FDB_VALUE_BUSY	     (1ull << 17)
+#define FDB_VALUE_STATIC     (1ull << 18)
+#define FDB_VALUE_CONTROLLED (1ull << 19)
+#define FDB_PASSED_SHIFT     20
+#define FDB_PASSED_MAX	     31ull
+#define FDB_VALUE_PASSED     (FDB_PASSED_MAX << FDB_PASSED_SHIFT)
+#define FDB_VERSION_SHIFT    25
+#define FDB_VALUE_VERSION    (0x7full << FDB_VERSION_SHIFT)
+#define FDB_TICK_SHIFT	     32
+#define FDB_VALUE_TICK	     (0xffffffffull << FDB_TICK_SHIFT)
+/* What an entry is, if any of it: none that ages or gives way. */
+#define FDB_VALUE_KIND (FDB_VALUE_STATIC | FDB_VALUE_CONTROLLED)
 
 struct fdb_bucket {
 	_Atomic(uint64_t) key[FDB_BUCKET_SLOTS];

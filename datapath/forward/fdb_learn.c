@@ -5,7 +5,8 @@
  * each enters it into a slot of its own (or the same two meet over a slot that
  * a third one freed). Each therefore searches for the key once more after its
  * entry is live, and as long as it finds several it removes all but one of
- * them: a static one stays, else the first in the key's order of slots.
+ * them: a static or controlled one stays, else the first in the key's order of
+ * slots.
  *
  * Why one of the two finds both. Making live and reading a value are
  * sequentially consistent. Say a went live before b in that order. The search
@@ -14,14 +15,16 @@
  * marked as passed by before a went live. So once no writer is at work no key
  * has two entries; and as everybody keeps the same one, two writers that
  * see the same two do not remove both. (One that is kept may be aged or
- * flushed in the same moment. Then the station is unknown until its next
- * frame, as it may be after each flush.) In between, readers take the first
+ * flushed in the same moment, or become a learned one that another keeps not.
+ * Then the station is unknown until its next frame, as it may be after each
+ * flush.) In between, readers take the first
  * that they meet: where the station was heard a moment ago.
  *
  * Limits. Room is taken before an entry is made (`entries` and the port's
  * `learned`, by an atomic addition that is taken back when there was none) and
  * given back after its end. So the limits hold at any time, and the counts are
- * exact when no writer is at work.
+ * exact when no writer is at work. A controlled entry that moves becomes a
+ * learned one: it needs room as a new one does.
  *
  * Giving way. Of a bounded sample of entries the one gives way whose port
  * holds most, the oldest of that port; never one of a port that holds fewer
@@ -81,7 +84,10 @@ void fdb_account_removed(struct fdb *fdb, uint64_t value)
 {
 	uint16_t port = fdb_value_port(value);
 
-	if (value & FDB_VALUE_STATIC) {
+	if (value & FDB_VALUE_CONTROLLED) {
+		give_room_back(&fdb->controlled);
+		give_room_back(&fdb->ports[port].controlled);
+	} else if (value & FDB_VALUE_STATIC) {
 		fdb->n_static--;
 		fdb->ports[port].n_static--;
 	} else {
@@ -114,9 +120,9 @@ static bool is_single(struct fdb *fdb, fdb_key key)
 	do {
 		if (!fdb_search_next(&fdb->table, &search, &slot))
 			return true;
-		/* Two static ones: the control thread is about to tidy up. */
-	} while (slot.value & keep.value & FDB_VALUE_STATIC);
-	if (slot.value & FDB_VALUE_STATIC) {
+		/* Two of its own: the control thread is about to tidy up. */
+	} while (slot.value & FDB_VALUE_KIND && keep.value & FDB_VALUE_KIND);
+	if (slot.value & FDB_VALUE_KIND) {
 		struct fdb_slot first = keep;
 
 		keep = slot;
@@ -189,7 +195,7 @@ static inline void consider_bucket(const struct fdb *fdb,
 						      memory_order_relaxed);
 		uint16_t owner = fdb_value_port(value);
 		uint64_t held = holds(fdb, owner, port), rank;
-		bool learned = (value & (FDB_VALUE_LIVE | FDB_VALUE_STATIC)) ==
+		bool learned = (value & (FDB_VALUE_LIVE | FDB_VALUE_KIND)) ==
 			       FDB_VALUE_LIVE;
 
 		rank = rank_entry(held, owner == port,
@@ -323,38 +329,73 @@ no_room:
 	return FDB_TABLE_FULL;
 }
 
+/* Heard where it is known. False: the entry has changed meanwhile. */
+static bool refresh(struct fdb_slot *slot, uint32_t now)
+{
+	uint64_t fields = slot->value & (FDB_VALUE_KIND | FDB_VALUE_PORT);
+
+	/* A worker that was preempted does not turn the clock back. */
+	return (int32_t)(now - fdb_value_tick(slot->value)) <= 0 ||
+	       fdb_update_slot(slot, fields | (uint64_t)now << FDB_TICK_SHIFT);
+}
+
+/* Room for an entry of slot's that moves to port; FDB_MOVED: there is. */
+static enum fdb_learn_result take_room_to_move(struct fdb *fdb,
+					       const struct fdb_slot *slot,
+					       uint16_t port)
+{
+	if (!take_port_room(fdb, port))
+		return FDB_PORT_FULL;
+	if (!(slot->value & FDB_VALUE_CONTROLLED) ||
+	    take_room(&fdb->entries, fdb->max_entries) ||
+	    evict_sampled(fdb, port))
+		return FDB_MOVED;
+	give_port_room_back(fdb, port);
+	return FDB_TABLE_FULL;
+}
+
 /* Whether the entry could be changed; if so *result is what was done. */
+static bool move(struct fdb *fdb, struct fdb_slot *slot, uint16_t port,
+		 enum fdb_learn_result *result)
+{
+	uint64_t old = slot->value;
+
+	*result = take_room_to_move(fdb, slot, port);
+	if (*result != FDB_MOVED) {
+		count(&fdb->refused);
+		return true;
+	}
+	if (!fdb_update_slot(slot,
+			     (uint64_t)fdb_now(fdb) << FDB_TICK_SHIFT | port)) {
+		give_port_room_back(fdb, port);
+		if (old & FDB_VALUE_CONTROLLED)
+			give_room_back(&fdb->entries);
+		return false;
+	}
+	if (old & FDB_VALUE_CONTROLLED)
+		fdb_account_removed(fdb, old);
+	else
+		give_port_room_back(fdb, fdb_value_port(old));
+	count(&fdb->moved);
+	fdb_tell_change(fdb, slot->key, port, fdb_value_port(old));
+	return true;
+}
+
+/* As move(). */
 static bool learn_known(struct fdb *fdb, struct fdb_slot *slot, uint16_t port,
 			enum fdb_learn_result *result)
 {
-	uint32_t now = fdb_now(fdb), tick = fdb_value_tick(slot->value);
-	uint64_t fields = (uint64_t)now << FDB_TICK_SHIFT | port;
-	uint16_t old_port = fdb_value_port(slot->value);
+	bool is_here = fdb_value_port(slot->value) == port;
 
-	if (slot->value & FDB_VALUE_STATIC) {
-		*result = old_port == port ? FDB_REFRESHED : FDB_IS_STATIC;
-		return true;
-	}
-	if (old_port == port) {
+	if (is_here && !fdb_value_is_static(slot->value)) {
 		*result = FDB_REFRESHED;
-		/* A worker that was preempted does not turn the clock back. */
-		return (int32_t)(now - tick) <= 0 ||
-		       fdb_update_slot(slot, fields);
+		return refresh(slot, fdb_now(fdb));
 	}
-	if (!take_port_room(fdb, port)) {
-		count(&fdb->refused);
-		*result = FDB_PORT_FULL;
+	if (slot->value & FDB_VALUE_STATIC) {
+		*result = is_here ? FDB_REFRESHED : FDB_IS_STATIC;
 		return true;
 	}
-	if (!fdb_update_slot(slot, fields)) {
-		give_port_room_back(fdb, port);
-		return false;
-	}
-	give_port_room_back(fdb, old_port);
-	count(&fdb->moved);
-	fdb_tell_change(fdb, slot->key, port, old_port);
-	*result = FDB_MOVED;
-	return true;
+	return move(fdb, slot, port, result);
 }
 
 enum fdb_learn_result fdb_learn(struct fdb *fdb, fdb_key key, uint16_t port)

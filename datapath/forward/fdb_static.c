@@ -10,7 +10,7 @@
  * A worker may just have entered the key elsewhere, and a copy that it is
  * about to remove may even be what was made static here. All others go.
  */
-static void remove_others(struct fdb *fdb, const struct fdb_slot *keep)
+void fdb_remove_others(struct fdb *fdb, const struct fdb_slot *keep)
 {
 	struct fdb_search search;
 	struct fdb_slot slot;
@@ -72,7 +72,7 @@ int fdb_add_static(struct fdb *fdb, fdb_key key, uint16_t port)
 	}
 	fdb->n_static++;
 	fdb->ports[port].n_static++;
-	remove_others(fdb, &slot);
+	fdb_remove_others(fdb, &slot);
 	return 0;
 }
 

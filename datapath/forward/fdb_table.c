@@ -15,7 +15,7 @@
  *   flushing or eviction (free, claim): they compare with the value that they
  *   read, tick and version in it. An entry heard again meanwhile has another
  *   tick, an entry of another station another version.
- * - That a version comes round (256 claims of one slot while one writer stands
+ * - That a version comes round (128 claims of one slot while one writer stands
  *   still) does not matter to ageing, which removes old ticks only, when a
  *   fresh one would stand there; to others it could cost one entry that is
  *   learned again with its station's next frame.
@@ -116,7 +116,7 @@ bool fdb_value_is_fresh(const struct fdb_table *t, uint64_t value,
 	if (!(value & FDB_VALUE_LIVE) || fdb_value_port(value) != port)
 		return false;
 	fresh = atomic_load_explicit(&t->fresh, memory_order_relaxed);
-	return value & FDB_VALUE_STATIC ||
+	return fdb_value_is_static(value) ||
 	       fdb_value_tick(value) == fdb_value_tick(fresh);
 }
 
@@ -139,8 +139,7 @@ static bool change_value(struct fdb_slot *slot, uint64_t mask, uint64_t fields)
 
 bool fdb_update_slot(struct fdb_slot *slot, uint64_t fields)
 {
-	const uint64_t mask =
-		FDB_VALUE_PORT | FDB_VALUE_STATIC | FDB_VALUE_TICK;
+	const uint64_t mask = FDB_VALUE_PORT | FDB_VALUE_KIND | FDB_VALUE_TICK;
 
 	return change_value(slot, mask, fields);
 }
@@ -174,7 +173,7 @@ static void change_passed_before(const struct fdb_table *t, fdb_key key,
 
 bool fdb_free_slot(const struct fdb_table *t, struct fdb_slot *slot)
 {
-	if (!change_value(slot, STATE | FDB_VALUE_STATIC, 0))
+	if (!change_value(slot, STATE | FDB_VALUE_KIND, 0))
 		return false;
 	change_passed_before(t, slot->key, slot->bucket, -1);
 	return true;
@@ -185,7 +184,7 @@ static bool claim(struct fdb_slot *slot)
 {
 	uint64_t version = slot->value + (1ull << FDB_VERSION_SHIFT);
 
-	return change_value(slot, STATE | FDB_VALUE_STATIC | FDB_VALUE_VERSION,
+	return change_value(slot, STATE | FDB_VALUE_KIND | FDB_VALUE_VERSION,
 			    FDB_VALUE_BUSY | (version & FDB_VALUE_VERSION));
 }
 
@@ -221,7 +220,7 @@ void fdb_publish_slot(const struct fdb_table *t, struct fdb_slot *slot,
 		      uint64_t fields)
 {
 	const uint64_t mask =
-		STATE | FDB_VALUE_PORT | FDB_VALUE_STATIC | FDB_VALUE_TICK;
+		STATE | FDB_VALUE_PORT | FDB_VALUE_KIND | FDB_VALUE_TICK;
 
 	change_passed_before(t, slot->key, slot->bucket, 1);
 	atomic_store_explicit(&slot->bucket->key[slot->i], slot->key,

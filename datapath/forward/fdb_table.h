@@ -14,6 +14,7 @@ struct fdb_port {
 	_Atomic(uint32_t) learned; /* entries, and those about to be */
 	_Atomic(uint32_t) limit;   /* 0: none */
 	uint32_t n_static;	   /* control thread */
+	_Atomic(uint32_t) controlled;
 };
 
 struct fdb {
@@ -21,6 +22,7 @@ struct fdb {
 
 	/* Control thread writes, rarely. */
 	uint32_t max_entries;
+	uint32_t max_controlled;
 	uint32_t age_s;
 	uint64_t configured_seed;
 	size_t table_bytes;
@@ -35,6 +37,7 @@ struct fdb {
 
 	/* Workers write, as they learn; one line for all of it. */
 	CACHE_ALIGNED _Atomic(uint32_t) entries;
+	_Atomic(uint32_t) controlled;
 	_Atomic(uint32_t) sample_cursor;
 	_Atomic(uint64_t) learned, moved, evicted, refused;
 	_Atomic(bool) resync;
@@ -55,6 +58,11 @@ struct fdb_slot {
 static inline uint16_t fdb_value_port(uint64_t value)
 {
 	return value & FDB_VALUE_PORT;
+}
+
+static inline bool fdb_value_is_static(uint64_t value)
+{
+	return (value & FDB_VALUE_KIND) == FDB_VALUE_STATIC;
 }
 
 static inline uint32_t fdb_value_tick(uint64_t value)
@@ -101,7 +109,7 @@ bool fdb_search_next(const struct fdb_table *t, struct fdb_search *search,
 bool fdb_find_slot(const struct fdb_table *t, fdb_key key,
 		   struct fdb_slot *slot);
 /*
- * Replaces the flags, port and tick of a live slot, unless it has changed
+ * Replaces the kind, port and tick of a live slot, unless it has changed
  * since it was read.
  */
 bool fdb_update_slot(struct fdb_slot *slot, uint64_t fields);
@@ -131,15 +139,30 @@ enum fdb_learn_result fdb_insert(struct fdb *fdb, fdb_key key, uint16_t port,
  */
 bool fdb_claim_from(struct fdb *fdb, fdb_key key, uint16_t port,
 		    struct fdb_slot *slot);
-/* Removes all but one learned entry of key; after one was published. */
+/* Removes learned entries of key until it has one; after one was published. */
 void fdb_settle(struct fdb *fdb, fdb_key key);
-/* What the counts must know of an entry, of that value, that is no more. */
+/*
+ * What the counts must know of an entry, of that value, that is no more. Static
+ * ones: control thread.
+ */
 void fdb_account_removed(struct fdb *fdb, uint64_t value);
 /*
  * Frees an entry, accounts for it and tells; false when it has changed since
  * it was read. Static ones: control thread.
  */
 bool fdb_remove_slot(struct fdb *fdb, struct fdb_slot *slot);
+
+/* fdb_static.c: control thread. */
+
+/*
+ * All entries of keep's key but the one in that slot, which was just made
+ * static or controlled: a worker may have entered the key elsewhere.
+ */
+void fdb_remove_others(struct fdb *fdb, const struct fdb_slot *keep);
+
+/* fdb_controlled.c: control thread. As fdb_add_controlled() with a time. */
+int fdb_put_controlled(struct fdb *fdb, fdb_key key, uint16_t port, bool sticky,
+		       uint32_t tick);
 
 /* fdb_listen.c: any thread. After the change was made. Port 0: none. */
 void fdb_tell_change(struct fdb *fdb, fdb_key key, uint16_t port,

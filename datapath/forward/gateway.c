@@ -103,17 +103,44 @@ static void fill_in(struct stage *s, struct packet *const packets[], unsigned n)
 	s->n_groups = 0;
 }
 
-uint64_t gateway_enter(struct pipeline *pl, const struct fwd_port *in,
-		       struct packet *const packets[], unsigned n)
+/* The only receiver. */
+static inline void find_receiver(struct stage *s, const struct packet *p)
+{
+	fdb_key key = fdb_make_key(0, s->in->native_vid & VLAN_VID_MASK);
+	struct item *item = s->items;
+
+	item->dst = key | mac_at(p->header);
+	item->dst_bucket = fdb_prefetch(s->in->bridge->fdb, item->dst);
+}
+
+static inline uint64_t sum_bytes(struct packet *const packets[], unsigned n)
+{
+	uint64_t bytes = 0;
+
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < n; i++)
+		bytes += packets[i]->len;
+	return bytes;
+}
+
+/* one: all packets are for the receiver of the first. */
+__attribute__((always_inline)) static inline uint64_t enter(
+	struct pipeline *pl, const struct fwd_port *in,
+	struct packet *const packets[], unsigned n, bool one)
 {
 	struct port_counters *c = in->port->counters[pl->thread];
 	struct stage *s = pl->stages[++pl->depth];
 	const struct fwd_port *out;
-	unsigned n_receivers;
+	unsigned n_receivers = 1;
 	uint64_t bytes;
 
 	s->in = s->as = in;
-	n_receivers = find_receivers(s, packets, n, &bytes);
+	if (one) {
+		find_receiver(s, packets[0]);
+		bytes = sum_bytes(packets, n);
+	} else {
+		n_receivers = find_receivers(s, packets, n, &bytes);
+	}
 	if (unlikely(in->native_vid == VLAN_VID_NONE)) {
 		drop_all(pl, in, packets, n);
 		goto out;
@@ -133,12 +160,24 @@ out:
 	return bytes;
 }
 
+uint64_t gateway_enter(struct pipeline *pl, const struct fwd_port *in,
+		       struct packet *const packets[], unsigned n)
+{
+	return enter(pl, in, packets, n, false);
+}
+
+void gateway_enter_one(struct pipeline *pl, const struct fwd_port *in,
+		       struct packet *const packets[], unsigned n)
+{
+	(void)enter(pl, in, packets, n, true);
+}
+
 /*
  * Frames to groups, ARP, neighbor discovery (RFC 4861: a hop limit of 255 tells
  * that nobody has forwarded it). They have a pace of their own: next hops stay
  * known whatever comes from beyond the link.
  */
-static bool is_of_link(const struct packet *p)
+bool gateway_is_of_link(const struct packet *p)
 {
 	const uint8_t *ip = p->header + ETH_HEADER_LEN;
 
@@ -161,7 +200,8 @@ enum punt_result gateway_punt(const struct pipeline *pl, struct packet *p,
 	if (p->offload.csum_needed)
 		(void)!packet_finish_csum(p);
 	return punt_to_gateway(in->punt, p,
-			       local && is_of_link(p) ? PUNT_GATEWAY_LINK
-						      : PUNT_GATEWAY,
+			       local && gateway_is_of_link(p)
+				       ? PUNT_GATEWAY_LINK
+				       : PUNT_GATEWAY,
 			       id, note);
 }

@@ -102,12 +102,9 @@ struct admission {
 
 static struct admission admission_of(const struct fwd_port *in)
 {
-	uint32_t mtu =
-		atomic_load_explicit(&in->port->mtu, memory_order_relaxed);
-
 	return (struct admission){
 		.in = in,
-		.frame_max = mtu + ETH_HEADER_LEN,
+		.frame_max = frame_max_of(in),
 		.takes_untagged =
 			!in->is_tunnel && in->native_vid != VLAN_VID_NONE,
 		.tpid = in->tpid,

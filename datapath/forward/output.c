@@ -80,7 +80,8 @@ static void send_captured(const struct pipeline *pl, const struct fwd_port *out,
 static inline bool is_special(const struct fwd_port *out)
 {
 	return (uintptr_t)out->capture | (uintptr_t)out->patch_peer |
-	       (uintptr_t)out->bond | (uintptr_t)out->gateway;
+	       (uintptr_t)out->bond | (uintptr_t)out->gateway |
+	       (uintptr_t)out->tunnel | (uintptr_t)out->underlay;
 }
 
 static __attribute__((noinline)) void send_all_captured(
@@ -95,14 +96,28 @@ static __attribute__((noinline)) void send_special(
 	struct pipeline *pl, const struct fwd_port *out,
 	struct packet *const packets[], unsigned n)
 {
-	if (out->bond)
+	if (out->tunnel)
+		overlay_send(pl, out, packets, n, false);
+	else if (out->bond)
 		pipeline_bond(pl, out, packets, n);
 	else if (out->patch_peer)
 		pipeline_cross(pl, out, packets, n);
 	else if (out->gateway)
 		pipeline_route(pl, out, packets, n, false);
+	else if (out->underlay && out->underlay->bridged)
+		overlay_arrive(pl, out, packets, n, false);
 	else
+		output_device(pl, out, packets, n);
+}
+
+void output_device(struct pipeline *pl, const struct fwd_port *out,
+		   struct packet *const packets[], unsigned n)
+{
+	pl->last_out = out;
+	if (unlikely(out->capture))
 		send_all_captured(pl, out, packets, n);
+	else
+		port_send(out->port, packets, n, pl->thread);
 }
 
 static inline void send_to_port(struct pipeline *pl, const struct fwd_port *out,
@@ -162,19 +177,15 @@ static inline unsigned take_row(struct pipeline *pl, struct stage *s,
 	return n;
 }
 
-void output_emit(struct pipeline *pl, struct stage *s,
-		 const struct fwd_port *out)
+void output_emit(struct pipeline *pl, const struct fwd_port *out,
+		 struct item *item)
 {
-	struct item *item = &s->items[0];
-
 	if (!is_member(out, item)) {
 		drop_out(pl, out, item->packet, DROP_VLAN_NOT_ALLOWED);
 		return;
 	}
-	if (!prepare(pl, out, item))
-		return;
-	s->sending[0] = item->packet;
-	send_to_port(pl, out, s->sending, 1);
+	if (prepare(pl, out, item))
+		send_to_port(pl, out, &item->packet, 1);
 }
 
 static void send_queue(struct pipeline *pl, struct stage *s,
@@ -226,10 +237,28 @@ static void enqueue(struct pipeline *pl, struct stage *s, unsigned from,
 	q->first = q->last = from;
 }
 
-/* Items [from, to) to one port, those that are of its VLANs. */
-static void flood_port(struct pipeline *pl, struct stage *s,
-		       const struct fwd_port *out, unsigned from, unsigned to,
-		       bool reached[])
+/* What others get, too, for those that would change it. */
+static __attribute__((noinline)) void send_shared(
+	struct pipeline *pl, const struct fwd_port *out,
+	struct packet *const packets[], unsigned n)
+{
+	if (out->tunnel)
+		overlay_send(pl, out, packets, n, true);
+	else if (out->gateway)
+		pipeline_route(pl, out, packets, n, true);
+	else if (out->underlay->bridged)
+		overlay_arrive(pl, out, packets, n, true);
+	else
+		output_device(pl, out, packets, n);
+}
+
+/*
+ * Items [from, to) to one port, those that are of its VLANs; but for those that
+ * were answered, if there are any such.
+ */
+__attribute__((always_inline)) static inline void flood_items(
+	struct pipeline *pl, struct stage *s, const struct fwd_port *out,
+	unsigned from, unsigned to, bool reached[], const bool *answered)
 {
 	unsigned n = 0;
 
@@ -239,15 +268,46 @@ static void flood_port(struct pipeline *pl, struct stage *s,
 		if (!is_member(out, item))
 			continue;
 		reached[i] = true;
+		if (answered && answered[i])
+			continue;
 		if (prepare(pl, out, item))
 			s->sending[n++] = item->packet;
 	}
 	if (!n)
 		return;
-	if (unlikely(out->gateway))
-		pipeline_route(pl, out, s->sending, n, true);
+	if (unlikely((uintptr_t)out->gateway | (uintptr_t)out->tunnel |
+		     (uintptr_t)out->underlay))
+		send_shared(pl, out, s->sending, n);
 	else
 		send_to_port(pl, out, s->sending, n);
+}
+
+static void flood_port(struct pipeline *pl, struct stage *s,
+		       const struct fwd_port *out, unsigned from, unsigned to,
+		       bool reached[])
+{
+	flood_items(pl, s, out, from, to, reached, NULL);
+}
+
+/* VXLAN ports, if the packets did not come from another. */
+static __attribute__((noinline)) void flood_tunnels(struct pipeline *pl,
+						    struct stage *s,
+						    unsigned from, unsigned to,
+						    bool reached[])
+{
+	const struct fwd_bridge *bridge = s->in->bridge;
+	bool answered[PACKET_BURST_MAX] = { false };
+
+	overlay_suppress(pl, s, from, to, answered);
+	for (unsigned i = 0; i < bridge->n_ports; i++) {
+		const struct fwd_port *out = bridge->ports[i];
+
+		if (!out->tunnel || out == s->as || !out->floods ||
+		    (s->as->isolated && out->isolated) || is_split(s->as, out))
+			continue;
+		flood_items(pl, s, out, from, to, reached,
+			    out->tunnel->suppress ? answered : NULL);
+	}
 }
 
 /* Items [from, to), all of them to be flooded. */
@@ -261,10 +321,12 @@ static void flood(struct pipeline *pl, struct stage *s, unsigned from,
 	for (unsigned i = 0; i < bridge->n_ports; i++) {
 		const struct fwd_port *out = bridge->ports[i];
 
-		if (out != s->as && out->floods &&
+		if (out != s->as && out->floods && likely(!out->tunnel) &&
 		    likely(!(isolated && out->isolated)))
 			flood_port(pl, s, out, from, to, reached);
 	}
+	if (unlikely(bridge->has_tunnels))
+		flood_tunnels(pl, s, from, to, reached);
 	for (unsigned i = from; i < to; i++)
 		if (unlikely(!reached[i]))
 			drop(pl, s->in, s->items[i].packet,
@@ -287,6 +349,28 @@ static void isolate(const struct pipeline *pl, struct stage *s)
 		    is_of_other_isolated(s->as,
 					 fdb_lookup(fdb, s->items[i].src)))
 			drop(pl, s->in, s->items[i].packet, DROP_ISOLATED);
+		else
+			s->items[n++] = s->items[i];
+	}
+	s->n_items = n;
+}
+
+static bool is_beyond(const struct stage *s, const struct fwd_port *out)
+{
+	return out && out != s->as && is_split(s->as, out);
+}
+
+/* From a tunnel: what another has to send itself, which is not usual. */
+static void split_horizon(const struct pipeline *pl, struct stage *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_items; i++) {
+		const struct fwd_port *out = s->items[i].out;
+
+		if (is_beyond(s, out))
+			drop_out(pl, out, s->items[i].packet,
+				 DROP_TUNNEL_HORIZON);
 		else
 			s->items[n++] = s->items[i];
 	}
@@ -322,7 +406,8 @@ static inline bool leaves_as_it_is(const struct fwd_port *out,
  * The usual burst: all of it for one other port, and just as it is. Returns
  * false, with nothing done, when this one is not.
  */
-static inline bool send_plain_burst(struct pipeline *pl, struct stage *s)
+__attribute__((always_inline)) static inline bool send_plain_burst(
+	struct pipeline *pl, struct stage *s)
 {
 	const struct fwd_port *out = s->items[0].out;
 	unsigned n = s->n_items;
@@ -342,6 +427,24 @@ static inline bool send_plain_burst(struct pipeline *pl, struct stage *s)
 	return true;
 }
 
+/*
+ * From an isolated port, or out of a tunnel: leaves what may go on, and has not
+ * gone yet.
+ */
+static __attribute__((noinline)) void keep_apart(struct pipeline *pl,
+						 struct stage *s)
+{
+	if (s->as->isolated)
+		isolate(pl, s);
+	if (!s->n_items || !s->as->tunnel)
+		return;
+	/* Where all have one receiver, the first tells. */
+	if (!is_beyond(s, s->items[0].out) && send_plain_burst(pl, s))
+		s->n_items = 0;
+	else
+		split_horizon(pl, s);
+}
+
 void output_burst(struct pipeline *pl, struct stage *s)
 {
 	unsigned from = 0, to;
@@ -352,8 +455,8 @@ void output_burst(struct pipeline *pl, struct stage *s)
 		capture_received(s, s->in->capture);
 	if (unlikely(s->as != s->in && s->as->capture))
 		capture_received(s, s->as->capture);
-	if (unlikely(s->as->isolated)) {
-		isolate(pl, s);
+	if (unlikely(s->as->isolated | (uintptr_t)s->as->tunnel)) {
+		keep_apart(pl, s);
 		if (!s->n_items)
 			return;
 	}

@@ -13,7 +13,8 @@
  * Every packet that does not leave ends in drop(), with a reason, or with the
  * control thread (protocol.c). Chosen here are a bond's members, and the way
  * of packets to a gateway: they are routed, into the bridge of another of its
- * ports (gateway.c). Frames of our own begin in emit.c.
+ * ports (gateway.c). The way through tunnels is overlay.c's. Frames of our own
+ * begin in emit.c.
  */
 #include "forward/pipeline.h"
 
@@ -47,6 +48,7 @@ void pipeline_destroy(struct pipeline *pipeline)
 		free(pipeline->stages[i]);
 		free(pipeline->crossed[i]);
 	}
+	overlay_free_scratches(pipeline);
 	free(pipeline->rows);
 	free(pipeline);
 }
@@ -78,11 +80,20 @@ static void forward(struct pipeline *pl, const struct fwd_port *in,
 	output_burst(pl, s);
 }
 
+void pipeline_forward(struct pipeline *pl, const struct fwd_port *in,
+		      struct packet *packets, unsigned n)
+{
+	forward(pl, in, packets, n);
+}
+
 void pipeline_run(struct pipeline *pipeline, const struct fwd_port *in,
 		  struct packet *packets, unsigned n)
 {
 	pipeline->depth = 0;
-	forward(pipeline, in, packets, n);
+	if (unlikely(in->underlay) && !in->underlay->bridged)
+		overlay_receive(pipeline, in, packets, n);
+	else
+		forward(pipeline, in, packets, n);
 }
 
 void pipeline_warm(struct pipeline *pipeline)
@@ -118,9 +129,8 @@ static inline void count_sent(const struct fwd_port *out, unsigned thread,
 	counter_add(&c->tx_bytes, bytes);
 }
 
-/* Any packets; those to groups apart. */
-static void count_all_sent(const struct fwd_port *out, unsigned thread,
-			   struct packet *const packets[], unsigned n)
+void pipeline_count_sent(const struct fwd_port *out, unsigned thread,
+			 struct packet *const packets[], unsigned n)
 {
 	unsigned first_bytes = 0;
 	uint64_t bytes = 0;
@@ -134,20 +144,26 @@ static void count_all_sent(const struct fwd_port *out, unsigned thread,
 		count_groups(out->port->counters[thread], packets, n);
 }
 
-/* Whether packets may go on into another bridge; if not they are dropped. */
-static bool descend(struct pipeline *pl, const struct fwd_port *out,
-		    struct packet *const packets[], unsigned n)
+bool pipeline_may_descend(struct pipeline *pl, unsigned n)
 {
 	if (!pl->depth)
 		pl->copies_left = n * PATCH_COPIES_MAX;
-	if (pl->depth + 1 == PATCH_DEPTH_MAX || n > pl->copies_left) {
+	if (pl->depth + 1 == PATCH_DEPTH_MAX || n > pl->copies_left)
+		return false;
+	pl->copies_left -= n;
+	return true;
+}
+
+bool pipeline_descend(struct pipeline *pl, const struct fwd_port *out,
+		      struct packet *const packets[], unsigned n)
+{
+	if (!pipeline_may_descend(pl, n)) {
 		for (unsigned i = 0; i < n; i++)
 			drop_out(pl, out, packets[i], DROP_PATCH_LOOP);
 		return false;
 	}
 	for (unsigned i = 0; out->capture && i < n; i++)
 		capture_packet(out->capture, packets[i], CAPTURE_OUT);
-	pl->copies_left -= n;
 	return true;
 }
 
@@ -156,9 +172,9 @@ void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
 {
 	struct packet *views = pl->crossed[pl->depth];
 
-	if (!descend(pl, out, packets, n))
+	if (!pipeline_descend(pl, out, packets, n))
 		return;
-	count_all_sent(out, pl->thread, packets, n);
+	pipeline_count_sent(out, pl->thread, packets, n);
 	/* The other bridge may change tags: it gets views of its own. */
 	for (unsigned i = 0; i < n; i++)
 		packet_copy(&views[i], packets[i]);
@@ -290,7 +306,7 @@ static void run_router(struct pipeline *pl, struct routed *r)
 		count_sent(r->out, pl->thread, r->n,
 			   gateway_enter(pl, in, r->packets, r->n));
 	} else {
-		count_all_sent(r->out, pl->thread, r->packets, r->n);
+		pipeline_count_sent(r->out, pl->thread, r->packets, r->n);
 		for (unsigned i = 1; together && i < r->n; i++)
 			r->results[i] = r->results[0];
 		follow_verdicts(pl, r);
@@ -320,7 +336,7 @@ void pipeline_route(struct pipeline *pl, const struct fwd_port *out,
 			drop_out(pl, out, packets[i], DROP_PATCH_LOOP);
 		return;
 	}
-	if (!descend(pl, out, packets, n))
+	if (!pipeline_descend(pl, out, packets, n))
 		return;
 	if (flooded)
 		copy_views(pl->crossed[pl->depth], copies, packets, n);

@@ -95,6 +95,8 @@ static unsigned rate_of(enum punt_kind kind)
 	case PUNT_GATEWAY:
 	case PUNT_GATEWAY_LINK:
 		return PUNT_RATE_GATEWAY;
+	case PUNT_UNDERLAY:
+		return PUNT_RATE_UNDERLAY;
 	default:
 		return PUNT_RATE;
 	}
@@ -132,13 +134,14 @@ static uint32_t bytes_max(enum punt_kind kind)
 						       : PUNT_BYTES_MAX;
 }
 
-static enum punt_result store(struct punt *punt, const struct packet *p,
-			      struct stored stored)
+static enum punt_result store_at_pace(struct punt *punt, const struct packet *p,
+				      struct stored stored,
+				      _Atomic uint64_t *due)
 {
 	uint32_t n = MIN(p->len, bytes_max(stored.kind));
 	struct stored *s;
 
-	if (!is_in_time(&punt->due[stored.kind], rate_of(stored.kind)))
+	if (!is_in_time(due, rate_of(stored.kind)))
 		return PUNT_LIMITED;
 	s = wake_ring_reserve(punt->ring->ring, sizeof(*s) + n,
 			      is_vital(stored.kind) ? 0 : RING_KEPT);
@@ -148,6 +151,12 @@ static enum punt_result store(struct punt *punt, const struct packet *p,
 	n = packet_read(p, 0, s + 1, n);
 	wake_ring_commit(punt->ring->ring, s, sizeof(*s) + n);
 	return PUNT_DONE;
+}
+
+static enum punt_result store(struct punt *punt, const struct packet *p,
+			      struct stored stored)
+{
+	return store_at_pace(punt, p, stored, &punt->due[stored.kind]);
 }
 
 enum punt_result punt_packet(struct punt *punt, const struct packet *p,
@@ -167,4 +176,16 @@ enum punt_result punt_to_gateway(struct punt *punt, const struct packet *p,
 				      .kind = kind,
 				      .gateway = gateway,
 				      .note = note });
+}
+
+enum punt_result punt_to_overlay(struct punt *punt, const struct packet *p,
+				 enum punt_kind kind, bool of_link, uint32_t id,
+				 uint64_t note)
+{
+	return store_at_pace(punt, p,
+			     (struct stored){ .id = punt->id,
+					      .kind = kind,
+					      .gateway = id,
+					      .note = note },
+			     of_link ? &punt->due_link : &punt->due[kind]);
 }

@@ -37,8 +37,13 @@ enum punt_kind {
 /* Beacons of 31 other members, each 10 ms: what a bond may be told to send. */
 #define PUNT_RATE_BEACON  3200
 #define PUNT_RATE_GATEWAY 2000 /* DNS and DHCP of all that is behind a port */
-#define PUNT_BURST	  64   /* that may come at once */
-#define PUNT_BYTES_MAX	  1600 /* of a frame; longer ones are cut */
+/*
+ * An underlay's: ARP, neighbor discovery and frames to groups have that pace to
+ * themselves, and what can come from far away one of its own.
+ */
+#define PUNT_RATE_UNDERLAY 2000
+#define PUNT_BURST	   64	/* that may come at once */
+#define PUNT_BYTES_MAX	   1600 /* of a frame; longer ones are cut */
 
 struct punt_ring;
 
@@ -48,6 +53,7 @@ struct punt {
 	uint32_t id; /* as given to the record */
 	/* When the next is due if none were saved up (ticks); begins as 0. */
 	_Atomic uint64_t due[N_PUNT_KINDS];
+	_Atomic uint64_t due_link; /* PUNT_UNDERLAY, from the link itself */
 };
 
 struct punt_record {
@@ -95,6 +101,10 @@ enum punt_result punt_packet(struct punt *punt, const struct packet *p,
 /* PUNT_GATEWAY or PUNT_GATEWAY_LINK, with what the record has of it. */
 enum punt_result punt_to_gateway(struct punt *punt, const struct packet *p,
 				 enum punt_kind kind, uint32_t gateway,
+				 uint64_t note);
+/* PUNT_TUNNEL or PUNT_UNDERLAY; of_link: of the latter, see above. */
+enum punt_result punt_to_overlay(struct punt *punt, const struct packet *p,
+				 enum punt_kind kind, bool of_link, uint32_t id,
 				 uint64_t note);
 
 #endif

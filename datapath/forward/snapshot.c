@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forward/stage.h"
+
 struct fwd_snapshot *fwd_snapshot_create(uint64_t generation)
 {
 	struct fwd_snapshot *s = xcalloc(1, sizeof(*s));
@@ -40,6 +42,7 @@ void fwd_snapshot_destroy(struct fwd_snapshot *snapshot)
 
 	if (!snapshot)
 		return;
+	snapshot_free_tunnels(snapshot);
 	for (gateway = snapshot->gateways; gateway; gateway = next) {
 		next = gateway->next;
 		free(gateway->router);
@@ -149,7 +152,7 @@ static void find_plain(struct fwd_port *p)
 		p->plain.word = 0;
 }
 
-static void index_number(struct fwd_bridge *bridge, struct fwd_port *p)
+void bridge_index_number(struct fwd_bridge *bridge, struct fwd_port *p)
 {
 	unsigned n = p->number + 1u;
 
@@ -180,7 +183,7 @@ struct fwd_port *fwd_bridge_add_port(struct fwd_bridge *bridge,
 	find_plain(p);
 	bridge->ports = grow(bridge->ports, bridge->n_ports, sizeof(p));
 	bridge->ports[bridge->n_ports++] = p;
-	index_number(bridge, p);
+	bridge_index_number(bridge, p);
 	return p;
 }
 

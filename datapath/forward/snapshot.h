@@ -217,6 +217,7 @@ struct fwd_bridge {
 	bool notes_announced;
 	bool forward_bpdu;
 	bool no_learn_vlans; /* flood_vlans has any */
+	bool has_tunnels;    /* a port is a VXLAN port */
 	struct vlan_set flood_vlans;
 	unsigned n_ports;
 	struct fwd_port **ports; /* by slot */
@@ -321,12 +322,19 @@ struct fwd_underlay *fwd_snapshot_add_underlay(struct fwd_snapshot *snapshot,
  * snapshot's from now on. To be called in the order of the demux's indices of
  * that underlay. single: the port itself is remote 0.
  */
+/*
+ * With many remotes the port learns nothing, its remotes do: what comes in by
+ * it itself is from an unknown one.
+ */
 struct fwd_tunnel *fwd_port_make_tunnel(struct fwd_snapshot *snapshot,
 					struct fwd_port *port,
 					struct fwd_underlay *underlay,
 					struct tunnel *tunnel,
 					unsigned n_remotes, bool single);
-/* number: unique in the bridge, and none of a port's. */
+/*
+ * number: unique in the bridge, and none of a port's. The remote begins with
+ * the VXLAN port's settings as they are then: VLANs, punts, captures.
+ */
 struct fwd_port *fwd_tunnel_add_remote(struct fwd_tunnel *tunnel,
 				       unsigned index, struct port *port,
 				       uint16_t number);

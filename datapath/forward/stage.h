@@ -56,7 +56,11 @@ struct stage {
 	unsigned n_busy;
 };
 
-struct bond_rows; /* bond/bond_table.h */
+struct bond_rows;      /* bond/bond_table.h */
+struct tunnel_scratch; /* tunnel/tunnel.h */
+
+/* Tunnels that a packet may be in at once, on its way into and out of them. */
+#define TUNNEL_LEVELS_MAX 4
 
 struct pipeline {
 	unsigned thread;
@@ -73,13 +77,22 @@ struct pipeline {
 	 * no other bridge.
 	 */
 	struct bond_rows *rows;
+	/*
+	 * The tunnels that packets are in now: each a fwd_tunnel, into which
+	 * they went, or a fwd_underlay, out of which they came; and the memory
+	 * of each level, made when it is needed first (overlay.c).
+	 */
+	unsigned n_inside;
+	const void *inside[TUNNEL_LEVELS_MAX];
+	struct tunnel_scratch *scratches[TUNNEL_LEVELS_MAX];
 };
 
-/* Whether the frame's first bytes can be looked at, here and now. */
-static inline bool is_at_hand(const struct packet *p)
+/* The frame's first bytes, if they can be looked at here and now, or NULL. */
+static inline const uint8_t *at_hand(const struct packet *p)
 {
-	return p->state == PACKET_STATE_UNTOUCHED &&
-	       p->segment.len >= PACKET_PULL;
+	if (likely(p->state == PACKET_STATE_UNTOUCHED))
+		return p->segment.len >= PACKET_PULL ? p->segment.data : NULL;
+	return p->header_len >= ETH_HEADER_LEN ? p->header : NULL;
 }
 
 /*
@@ -88,10 +101,13 @@ static inline bool is_at_hand(const struct packet *p)
  */
 static inline bool seems_uniform(const struct packet *packets, unsigned n)
 {
-	const struct packet *last = packets + n - 1;
+	const uint8_t *first, *last;
 
-	return n && is_at_hand(packets) && is_at_hand(last) &&
-	       !memcmp(packets->segment.data, last->segment.data, 6);
+	if (!n)
+		return false;
+	first = at_hand(packets);
+	last = at_hand(packets + n - 1);
+	return first && last && !memcmp(first, last, 6);
 }
 
 /*
@@ -127,20 +143,36 @@ bool protocol_is_announcement(const struct item *item);
 /* Remembers the stage's announcements: they will come back by a bond. */
 void filter_note_announced(const struct stage *s);
 
+/* All of the steps: packets that came in by `in`, at this depth. */
+void pipeline_forward(struct pipeline *pl, const struct fwd_port *in,
+		      struct packet *packets, unsigned n);
+
 /*
  * Packets in the shape in which they leave by `out`, a port or a bond's member.
  */
 void output_send(struct pipeline *pl, const struct fwd_port *out,
 		 struct packet *const packets[], unsigned n);
-/* The stage's only item by `out`, with the tag that the port wants. */
-void output_emit(struct pipeline *pl, struct stage *s,
-		 const struct fwd_port *out);
+/* By the port's own queues, whatever else it is. */
+void output_device(struct pipeline *pl, const struct fwd_port *out,
+		   struct packet *const packets[], unsigned n);
+/* One item by `out`, with the tag that the port wants. */
+void output_emit(struct pipeline *pl, const struct fwd_port *out,
+		 struct item *item);
 /* To the members of a bond. */
 void pipeline_bond(struct pipeline *pl, const struct fwd_port *bond,
 		   struct packet *const packets[], unsigned n);
 /* Into the next bridge; packets of `from` that go out by a patch port. */
 void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
 		    struct packet *const packets[], unsigned n);
+
+/* Whether n packets may go on into another bridge. */
+bool pipeline_may_descend(struct pipeline *pl, unsigned n);
+/* The same of packets that leave by `out`; those that may not are dropped. */
+bool pipeline_descend(struct pipeline *pl, const struct fwd_port *out,
+		      struct packet *const packets[], unsigned n);
+/* Counts packets as sent by a port without queues; those to groups apart. */
+void pipeline_count_sent(const struct fwd_port *out, unsigned thread,
+			 struct packet *const packets[], unsigned n);
 
 /*
  * Into a gateway's router, and by its other ports on. The packets are changed;
@@ -154,6 +186,9 @@ void pipeline_route(struct pipeline *pl, const struct fwd_port *out,
  */
 uint64_t gateway_enter(struct pipeline *pl, const struct fwd_port *in,
 		       struct packet *const packets[], unsigned n);
+/* The same of packets that all go to the station of the first one. */
+void gateway_enter_one(struct pipeline *pl, const struct fwd_port *in,
+		       struct packet *const packets[], unsigned n);
 /*
  * A packet that came to the gateway's port `out` goes to the control thread, by
  * the port by which it came into the switch; id, note: of struct punt_record;
@@ -161,6 +196,60 @@ uint64_t gateway_enter(struct pipeline *pl, const struct fwd_port *in,
  */
 enum punt_result gateway_punt(const struct pipeline *pl, struct packet *p,
 			      uint32_t id, uint64_t note, bool local);
+/* Frames to groups, ARP and neighbor discovery: nobody farther away can. */
+bool gateway_is_of_link(const struct packet *p);
+
+/*
+ * overlay.c: into a VXLAN port's tunnel, or a remote's, and out by its
+ * underlay. shared: others get the packets, too.
+ */
+void overlay_send(struct pipeline *pl, const struct fwd_port *out,
+		  struct packet *const packets[], unsigned n, bool shared);
+/* Outer packets that are sent to an underlay's station; what is in them goes
+ * on. */
+void overlay_arrive(struct pipeline *pl, const struct fwd_port *out,
+		    struct packet *const packets[], unsigned n, bool shared);
+/*
+ * The same of packets to that station's own address, of so many bytes; they
+ * need not have been pulled.
+ */
+void overlay_arrive_all(struct pipeline *pl, const struct fwd_port *out,
+			struct packet *const packets[], unsigned n,
+			uint64_t bytes);
+/* Outer packets that an underlay's own port has received. */
+void overlay_receive(struct pipeline *pl, const struct fwd_port *in,
+		     struct packet *packets, unsigned n);
+/*
+ * Items [from, to), which are to be flooded: those that ask for a station that
+ * is known to be behind a tunnel are answered, and marked.
+ */
+void overlay_suppress(struct pipeline *pl, const struct stage *s, unsigned from,
+		      unsigned to, bool answered[]);
+void overlay_free_scratches(struct pipeline *pl);
+
+/* Both are VXLAN ports, or remotes, that give nothing to each other. */
+static inline bool is_split(const struct fwd_port *a, const struct fwd_port *b)
+{
+	return a->tunnel && b->tunnel && a->tunnel->split_horizon &&
+	       b->tunnel->split_horizon;
+}
+
+/*
+ * The longest frame that the port lets in, tags apart. Of what comes out of a
+ * tunnel others have seen to it that it fits.
+ */
+static inline uint32_t frame_max_of(const struct fwd_port *in)
+{
+	if (unlikely(in->tunnel))
+		return PACKET_LEN_MAX;
+	return atomic_load_explicit(&in->port->mtu, memory_order_relaxed) +
+	       ETH_HEADER_LEN;
+}
+
+/* snapshot.c: the port gets its place in by_number. */
+void bridge_index_number(struct fwd_bridge *bridge, struct fwd_port *port);
+/* snapshot_tunnel.c: VXLAN ports and underlays of the snapshot, ... */
+void snapshot_free_tunnels(struct fwd_snapshot *snapshot);
 
 /*
  * Whether a station that is at the port of that number, by the FDB, is another

@@ -58,7 +58,9 @@ static inline const struct fwd_port *port_of(const struct stage *s,
 		return NULL;
 	to = fdb_lookup(bridge->fdb, u->key | __builtin_bswap64(u->dst));
 	out = to < bridge->n_numbers ? bridge->by_number[to] : NULL;
-	return out && out != as && out->plain.word == vlan.word ? out : NULL;
+	if (!out || out == as || unlikely(is_split(as, out)))
+		return NULL;
+	return out->plain.word == vlan.word ? out : NULL;
 }
 
 /* The packets, as ingress admits them; false: one is not for that station. */
@@ -96,6 +98,54 @@ static inline bool take_packets(struct stage *s, struct uniform *u,
 	return true;
 }
 
+/*
+ * The same of outer packets to an underlay's station, which are not made
+ * private but as far as a tunnel does that: who may write them meanwhile could
+ * have sent them so, as what decides here is read once.
+ */
+static __attribute__((noinline)) bool take_outer(struct stage *s,
+						 struct uniform *u,
+						 struct packet *packets,
+						 unsigned n)
+{
+	const struct fdb *fdb = s->in->bridge->fdb;
+	const uint32_t frame_max = u->frame_max;
+	const uint64_t dst = u->dst;
+	struct packet **sending = s->sending;
+	struct item *sender = s->items;
+	uint64_t last = 0, bytes = 0; /* nobody */
+
+	for (struct packet *p = packets, *end = p + n; p < end; p++) {
+		const uint8_t *data = p->segment.data;
+		uint64_t from;
+
+		if (unlikely(p->state != PACKET_STATE_UNTOUCHED ||
+			     p->segment.len < PACKET_PULL ||
+			     p->len > frame_max || mac_word(data) != dst))
+			return false;
+		bytes += p->len;
+		*sending++ = p;
+		memcpy(&from, data + 6, sizeof(from));
+		if (likely(from == last))
+			continue;
+		last = from;
+		if (unlikely(!is_ordinary(from)))
+			return false;
+		sender->src = u->key | __builtin_bswap64(from << 16);
+		sender->src_bucket = fdb_prefetch(fdb, sender->src);
+		sender++;
+	}
+	u->bytes = bytes;
+	u->n_senders = sender - s->items;
+	return true;
+}
+
+static inline bool is_station(const struct fwd_port *out)
+{
+	return unlikely(out->underlay) && out->underlay->bridged &&
+	       !out->capture;
+}
+
 static inline void learn_senders(const struct stage *s, unsigned n)
 {
 	const struct fwd_port *in = s->in;
@@ -115,19 +165,24 @@ bool uniform_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 	const struct fwd_port *in = s->in, *out;
 	struct port_counters *c = in->port->counters[pl->thread];
 	struct uniform u;
+	bool is_outer;
 
-	packet_pull_first(packets);
-	u.dst = mac_word(packets->header);
+	u.dst = mac_word(at_hand(packets));
 	u.key = fdb_make_key(0, in->native_vid & VLAN_VID_MASK);
-	u.frame_max =
-		atomic_load_explicit(&in->port->mtu, memory_order_relaxed) +
-		ETH_HEADER_LEN;
+	u.frame_max = frame_max_of(in);
 	out = port_of(s, &u);
-	if (!out || !take_packets(s, &u, packets, n))
+	if (!out)
+		return false;
+	is_outer = is_station(out);
+	if (!(is_outer ? take_outer(s, &u, packets, n)
+		       : take_packets(s, &u, packets, n)))
 		return false;
 	counter_add(&c->rx_packets, n);
 	counter_add(&c->rx_bytes, u.bytes);
 	learn_senders(s, u.n_senders);
-	output_send(pl, out, s->sending, n);
+	if (is_outer)
+		overlay_arrive_all(pl, out, s->sending, n, u.bytes);
+	else
+		output_send(pl, out, s->sending, n);
 	return true;
 }

@@ -27,6 +27,9 @@
 	X(vhostuserclient)                                                     \
 	X(dpdkvhostuser)                                                       \
 	X(dpdkvhostuserclient)                                                 \
+	X(vxlan)                                                               \
+	X(vxlan_station)                                                       \
+	X(vxlan_udp)                                                           \
 	/* end */
 
 #define X(KIND) extern const struct port_class port_class_##KIND;

@@ -14,12 +14,19 @@
  * dst_port, df (true, false), csum (true: outer UDP checksums), groups (IP
  * addresses to join, comma), group_dev (device for them; optional).
  *
- * vxlan-udp gives and takes whole frames: Ethernet (zero addresses), IP, UDP,
- * payload. Received datagrams get such headers, with the addresses, ports and
- * TOS that the kernel told, finished or vouched for (csum_valid); a GRO batch
- * is one packet with PACKET_GSO_UDP. Of what is sent, destination address and
- * port, TOS and TTL are told to the kernel, PACKET_GSO_UDP becomes UDP_SEGMENT,
- * and the source port chooses one of several sockets.
+ * vxlan-udp gives and takes whole frames: Ethernet (any addresses; of what is
+ * received 02:00:00:00:00:01 to 02:00:00:00:00:02), IP, UDP, payload. Received
+ * datagrams get such headers, with the addresses, ports and TOS that the kernel
+ * told, finished or vouched for (csum_valid); a GRO batch is one packet with
+ * PACKET_GSO_UDP. Of what is sent, destination address and port, TOS and TTL
+ * are told to the kernel, PACKET_GSO_UDP becomes UDP_SEGMENT, and the source
+ * port chooses one of several sockets. Packets in a row to one place, of one
+ * length, leave as a train as well. The datagrams of trains have checksums even
+ * with csum=false: the kernel segments no others.
+ *
+ * Other options than those that it was opened with, vxlan-udp is opened anew
+ * for. While its local_ip is none of the host's, opening fails (-EADDRNOTAVAIL)
+ * and may be tried again; as with a port in use (-EADDRINUSE).
  */
 #ifndef PORT_VXLAN_PORT_H
 #define PORT_VXLAN_PORT_H

@@ -28,7 +28,7 @@ bool held_new(const struct evpn_mirror *m, struct held *h, bool dump)
 	return true;
 }
 
-static uint64_t deadline_in(struct evpn_mirror *m, uint32_t ms)
+uint64_t deadline_in(struct evpn_mirror *m, uint32_t ms)
 {
 	uint64_t at = DIV_ROUND_UP(m->now + ms, TICK_MS) * TICK_MS;
 
@@ -327,6 +327,84 @@ void evpn_mirror_overrun(struct evpn_mirror *m)
 	mirror_resync(m, 0);
 }
 
+void evpn_mirror_event(struct evpn_mirror *m, const struct evpn_event *event,
+		       uint64_t now)
+{
+	m->now = now;
+	on_event(event, m);
+}
+
+void evpn_mirror_rebind(struct evpn_mirror *m, int bridge, int member,
+			int vxlan, uint64_t now)
+{
+	m->now = now;
+	m->config.bridge = bridge;
+	m->config.member = member;
+	m->config.vxlan = vxlan;
+	mirror_resync(m, 0);
+}
+
+bool evpn_mirror_synced(const struct evpn_mirror *m)
+{
+	return m->resync == SYNCED;
+}
+
+static void look_for_installed(const void *node, VISIT which, void *arg)
+{
+	const struct record *r = *(struct record *const *)node;
+	bool *found = arg;
+
+	*found |= r->held.there;
+}
+
+bool evpn_mirror_has_installed(const struct evpn_mirror *m)
+{
+	bool found = false;
+
+	twalk_r(m->floods, look_for_installed, &found);
+	if (!found)
+		twalk_r(m->macs, look_for_installed, &found);
+	if (!found)
+		twalk_r(m->neighbors, look_for_installed, &found);
+	return found;
+}
+
+static void unconfirm(struct evpn_mirror *m, struct record *r)
+{
+	if (r->type == RECORD_MAC)
+		CONTAINER_OF(r, struct mac, record)->confirmed = false;
+}
+
+static void drop_unconfirmed(struct evpn_mirror *m, struct record *r)
+{
+	struct mac *mac = CONTAINER_OF(r, struct mac, record);
+
+	if (r->type == RECORD_MAC && mac->wanted && !mac->confirmed)
+		mac_unwant(m, mac);
+}
+
+void evpn_mirror_local_begin(struct evpn_mirror *m)
+{
+	each_in(m, m->macs, unconfirm);
+}
+
+void evpn_mirror_local_end(struct evpn_mirror *m)
+{
+	each_in(m, m->macs, drop_unconfirmed);
+}
+
+static void forget(struct evpn_mirror *m, struct record *r)
+{
+	r->held = (struct held){ 0 };
+	if (r->type == RECORD_MAC)
+		mac_forget(CONTAINER_OF(r, struct mac, record));
+}
+
+void evpn_mirror_forget(struct evpn_mirror *m)
+{
+	each(m, forget);
+}
+
 static void hold(struct evpn_mirror *m, struct record *r)
 {
 	if ((r->held.there && !r->held.expired) || r->held.deadline)
@@ -365,6 +443,8 @@ static void expire(struct evpn_mirror *m, struct record *r)
 {
 	struct held *h = &r->held;
 
+	if (r->type == RECORD_MAC)
+		mac_expire(m, CONTAINER_OF(r, struct mac, record));
 	if (!h->deadline)
 		return;
 	if (h->deadline > m->now) {

@@ -42,6 +42,7 @@ struct evpn_news {
 	enum evpn_news_type type;
 	uint64_t mac;
 	struct evpn_ip vtep;
+	struct evpn_ip old_vtep; /* where the remote mac was said to be */
 	struct evpn_ip ip;
 	bool sticky; /* FRR does not let it move */
 };
@@ -55,6 +56,9 @@ struct evpn_mirror_config {
 	uint32_t ips_a_mac_max; /* local ones */
 	/* Milliseconds; hold_ms not 0. */
 	uint32_t withdraw_ms, hold_ms, retry_ms;
+	/* Addresses of a MAC that is not local any more are remembered: it may
+	 * be heard again, and has no reason to tell them again. */
+	uint32_t keep_ms;
 	void (*tell)(const struct evpn_news *news, void *arg);
 	void *arg;
 };
@@ -85,8 +89,14 @@ void evpn_mirror_destroy(struct evpn_mirror *m);
  * what is no station's MAC.
  */
 int evpn_mirror_local(struct evpn_mirror *m, uint64_t mac);
-/* And is not, and none of its addresses is. */
+/* And is not, and so none of its addresses is. */
 void evpn_mirror_local_gone(struct evpn_mirror *m, uint64_t mac);
+/*
+ * The switch reads its whole table anew: what it does not call local between
+ * these two is not.
+ */
+void evpn_mirror_local_begin(struct evpn_mirror *m);
+void evpn_mirror_local_end(struct evpn_mirror *m);
 /*
  * A local MAC has an address; it is taken from any other. 0, -ENOSPC, -EINVAL,
  * or -ENOENT: the MAC is not local.
@@ -102,8 +112,32 @@ void evpn_mirror_local_ip_gone(struct evpn_mirror *m, const struct evpn_ip *ip);
 void evpn_mirror_take(struct evpn_mirror *m, const void *bytes, size_t len,
 		      uint64_t now);
 void evpn_mirror_overrun(struct evpn_mirror *m);
+/*
+ * The same, one event at a time, for who has several mirrors on one socket and
+ * knows by the event's device, or by `seq`, whose it is.
+ */
+void evpn_mirror_event(struct evpn_mirror *m, const struct evpn_event *event,
+		       uint64_t now);
+/*
+ * The devices are others, as the former are gone: what is local is put there;
+ * what FRR had installed counts as withdrawn until it does so anew.
+ */
+void evpn_mirror_rebind(struct evpn_mirror *m, int bridge, int member,
+			int vxlan, uint64_t now);
+/* No resync is wanted or under way: what the kernel has is known. */
+bool evpn_mirror_synced(const struct evpn_mirror *m);
+/* The kernel has something that FRR installed. */
+bool evpn_mirror_has_installed(const struct evpn_mirror *m);
+/* Takes back all that was told, as a mirror that ends does. */
+void evpn_mirror_forget(struct evpn_mirror *m);
 
-/* FRR went (zebra's end, BGP's end) or is there again. */
+/*
+ * FRR went (zebra's end, BGP's end) or is there again. A zebra that was killed
+ * leaves its entries, the next one does not look after those, and the kernel
+ * tells nothing of one that is installed again as it was. So whoever calls this
+ * makes the devices anew when evpn_mirror_has_installed(), and what is held
+ * comes from memory.
+ */
 void evpn_mirror_frr_gone(struct evpn_mirror *m, uint64_t now);
 void evpn_mirror_frr_back(struct evpn_mirror *m, uint64_t now);
 

@@ -83,6 +83,8 @@ static void tell_remote(struct evpn_mirror *m, struct mac *mac)
 {
 	struct evpn_news news = { .mac = mac->mac };
 
+	if (mac->told)
+		news.old_vtep = mac->told_vtep;
 	if (is_remote(mac)) {
 		if (mac->told && mac->told_sticky == mac->sticky &&
 		    evpn_ip_equal(&mac->told_vtep, &mac->vtep))
@@ -103,6 +105,11 @@ static void tell_remote(struct evpn_mirror *m, struct mac *mac)
 		news.type = EVPN_REMOTE_GONE;
 	}
 	mirror_tell(m, &news);
+	/* What it has there, FRR tells. */
+	if (mac->told && !mac->wanted) {
+		mac->forget_at = 0;
+		neighbors_release_of(m, mac);
+	}
 }
 
 void mac_update(struct evpn_mirror *m, struct mac *mac)
@@ -124,16 +131,24 @@ bool mac_request(struct evpn_mirror *m, struct mac *mac, struct evpn_request *r)
 	if (ask == ASKED_NOTHING)
 		return false;
 	mac->record.asked = ask;
-	evpn_put_fdb(r, ++m->seq, ask == ASKED_PUT ? EVPN_REPLACE : EVPN_DELETE,
-		     &entry);
+	if (ask == ASKED_PUT)
+		evpn_take_fdb(r, ++m->seq, m->config.member, mac->mac,
+			      m->config.vlan);
+	else
+		evpn_put_fdb(r, ++m->seq, EVPN_DELETE, &entry);
 	return true;
 }
 
 bool mac_idle(const struct mac *mac)
 {
-	return !mac->wanted && mac->place == NOWHERE &&
+	return !mac->wanted && !mac->ips && mac->place == NOWHERE &&
 	       !mac->record.held.there && !mac->record.held.deadline &&
 	       !mac->told && mac->record.asked == ASKED_NOTHING;
+}
+
+void mac_forget(struct mac *mac)
+{
+	mac->place = NOWHERE;
 }
 
 int evpn_mirror_local(struct evpn_mirror *m, uint64_t address)
@@ -145,9 +160,11 @@ int evpn_mirror_local(struct evpn_mirror *m, uint64_t address)
 	mac = mac_get(m, address);
 	if (!mac)
 		return -ENOSPC;
+	mac->confirmed = true;
 	if (announced(mac))
 		return 0;
 	mac->wanted = true;
+	mac->forget_at = 0;
 	mac->displaced = false;
 	mac->stale = true;
 	mac->record.asked = ASKED_NOTHING;
@@ -158,15 +175,36 @@ int evpn_mirror_local(struct evpn_mirror *m, uint64_t address)
 	return 0;
 }
 
+void mac_unwant(struct evpn_mirror *m, struct mac *mac)
+{
+	mac->wanted = false;
+	mac->displaced = false;
+	if (mac->ips && m->config.keep_ms)
+		mac->forget_at = deadline_in(m, m->config.keep_ms);
+	else
+		neighbors_release_of(m, mac);
+	neighbors_update_of(m, mac);
+}
+
+void mac_expire(struct evpn_mirror *m, struct mac *mac)
+{
+	if (!mac->forget_at)
+		return;
+	if (mac->forget_at > m->now) {
+		m->next_deadline = MIN(m->next_deadline, mac->forget_at);
+		return;
+	}
+	mac->forget_at = 0;
+	neighbors_release_of(m, mac);
+}
+
 void evpn_mirror_local_gone(struct evpn_mirror *m, uint64_t address)
 {
 	struct mac *mac = mac_find(m, address);
 
 	if (!mac || !mac->wanted)
 		return;
-	neighbors_release_of(m, mac);
-	mac->wanted = false;
-	mac->displaced = false;
+	mac_unwant(m, mac);
 	record_settle(m, &mac->record);
 }
 
@@ -254,7 +292,8 @@ static void device_event(struct evpn_mirror *m, struct mac *mac,
 		mac->stale = false;
 		displace(m, mac);
 	} else if (!known) {
-		mac->stale = mac->place == AT_MEMBER || announced(mac);
+		/* FRR's own come in pairs, the bridge's entry first. */
+		mac->stale = mac->place != AT_VXLAN || announced(mac);
 	}
 }
 

@@ -120,6 +120,25 @@ void evpn_make_vxlan(struct evpn_request *r, uint32_t seq, const char *name,
 	end_new(r, nlh, info);
 }
 
+void evpn_group_link(struct evpn_request *r, uint32_t group)
+{
+	struct nlmsghdr *nlh = (void *)r->bytes;
+
+	mnl_attr_put_u32(nlh, IFLA_GROUP, group);
+	end(r, nlh);
+}
+
+void evpn_get_link(struct evpn_request *r, uint32_t seq, const char *name)
+{
+	struct nlmsghdr *nlh = begin(r, seq, RTM_GETLINK, NLM_F_ACK);
+	char cut[IFNAMSIZ] = "";
+
+	strncpy(cut, name, sizeof(cut) - 1);
+	put_link(nlh, 0);
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, cut);
+	end(r, nlh);
+}
+
 void evpn_remove_link(struct evpn_request *r, uint32_t seq, int ifindex)
 {
 	struct nlmsghdr *nlh = begin(r, seq, RTM_DELLINK, NLM_F_ACK);
@@ -232,6 +251,32 @@ void evpn_put_fdb(struct evpn_request *r, uint32_t seq, enum evpn_op op,
 	if (entry->vtep.len == 4 || entry->vtep.len == 16)
 		mnl_attr_put(nlh, NDA_DST, entry->vtep.len, entry->vtep.bytes);
 	end(r, nlh);
+}
+
+void evpn_take_fdb(struct evpn_request *r, uint32_t seq, int ifindex,
+		   uint64_t mac, uint16_t vlan)
+{
+	struct evpn_fdb entry = { .mac = mac,
+				  .ifindex = ifindex,
+				  .vlan = vlan };
+	struct evpn_request learn;
+	struct nlmsghdr nlh;
+	struct ndmsg ndm;
+
+	entry.ages = true;
+	evpn_put_fdb(&learn, seq, EVPN_REPLACE, &entry);
+	entry.ages = false;
+	evpn_put_fdb(r, seq, EVPN_REPLACE, &entry);
+	memcpy(&nlh, learn.bytes, sizeof(nlh));
+	memcpy(&ndm, learn.bytes + NLMSG_HDRLEN, sizeof(ndm));
+	/* An error is told all the same. */
+	nlh.nlmsg_flags &= ~NLM_F_ACK;
+	ndm.ndm_flags |= NTF_USE;
+	memcpy(learn.bytes, &nlh, sizeof(nlh));
+	memcpy(learn.bytes + NLMSG_HDRLEN, &ndm, sizeof(ndm));
+	memmove(r->bytes + learn.len, r->bytes, r->len);
+	memcpy(r->bytes, learn.bytes, learn.len);
+	r->len += learn.len;
 }
 
 void evpn_put_neighbor(struct evpn_request *r, uint32_t seq, enum evpn_op op,

@@ -31,7 +31,7 @@ struct evpn_ip {
 	uint8_t bytes[16];
 };
 
-/* A request for the kernel: `len` bytes, a whole message. */
+/* A request for the kernel: `len` bytes, one whole message or two. */
 struct evpn_request {
 	size_t len;
 	uint8_t bytes[EVPN_REQUEST_MAX] __attribute__((aligned(8)));
@@ -69,6 +69,13 @@ void evpn_make_member(struct evpn_request *r, uint32_t seq, const char *name,
 /* The port is of UDP, in host order, and not that of vsw's own tunnels. */
 void evpn_make_vxlan(struct evpn_request *r, uint32_t seq, const char *name,
 		     uint32_t vni, const struct evpn_ip *local, uint16_t port);
+/*
+ * For one of the three above: the device's group (IFLA_GROUP), by which it is
+ * known again after a restart, from its first moment on.
+ */
+void evpn_group_link(struct evpn_request *r, uint32_t group);
+/* A device by its name; answered by a link, or EVPN_ERROR. */
+void evpn_get_link(struct evpn_request *r, uint32_t seq, const char *name);
 void evpn_remove_link(struct evpn_request *r, uint32_t seq, int ifindex);
 /* No IPv6 of its own, so that it sends nothing when it comes up. */
 void evpn_still_link(struct evpn_request *r, uint32_t seq, int ifindex);
@@ -82,6 +89,15 @@ void evpn_bring_up(struct evpn_request *r, uint32_t seq, int ifindex);
 /* Entries of the tables. */
 void evpn_put_fdb(struct evpn_request *r, uint32_t seq, enum evpn_op op,
 		  const struct evpn_fdb *entry);
+/*
+ * A local MAC, put on a member: static, whoever had it before. Two messages, as
+ * the kernel leaves the mark of FRR's entries (extern_learn) on one that is
+ * replaced, and zebra passes over marked ones when it reads the table anew: a
+ * MAC that has come from elsewhere would be lost at the next restart of FRR.
+ * What the bridge learns (NTF_USE) clears the mark; it is made static then.
+ */
+void evpn_take_fdb(struct evpn_request *r, uint32_t seq, int ifindex,
+		   uint64_t mac, uint16_t vlan);
 /*
  * The pair of an address and a MAC on the bridge. Permanent, as the kernel
  * forgets any other after a minute without use. Not EVPN_APPEND.
@@ -145,8 +161,11 @@ struct evpn_event {
 			char kind[16];
 			int ifindex;
 			int master; /* 0: none */
+			uint32_t group;
 			bool up;
-			uint32_t vni; /* of a vxlan device */
+			uint32_t vni;	      /* of a vxlan device */
+			struct evpn_ip local; /* of a vxlan device */
+			uint16_t udp_port;    /* of a vxlan device */
 		} link;
 	};
 };

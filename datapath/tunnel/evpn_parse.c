@@ -3,6 +3,7 @@
  * Attributes are walked here rather than by libmnl's helpers for whole
  * datagrams, which trust lengths of 2^31 and more.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_bridge.h>
@@ -186,6 +187,25 @@ static bool parse_neigh_message(const struct nlmsghdr *nlh,
 	return false;
 }
 
+static bool parse_vxlan_attribute(const struct nlattr *attr,
+				  struct evpn_event *e)
+{
+	uint16_t port;
+
+	switch (mnl_attr_get_type(attr)) {
+	case IFLA_VXLAN_ID:
+		return take(attr, &e->link.vni, 4);
+	case IFLA_VXLAN_LOCAL:
+	case IFLA_VXLAN_LOCAL6:
+		return take_ip(attr, &e->link.local);
+	case IFLA_VXLAN_PORT:
+		if (!take(attr, &port, 2))
+			return false;
+		e->link.udp_port = ntohs(port);
+	}
+	return true;
+}
+
 static bool parse_vxlan(const struct nlattr *data, struct evpn_event *e)
 {
 	struct attributes as = inside(data);
@@ -193,8 +213,7 @@ static bool parse_vxlan(const struct nlattr *data, struct evpn_event *e)
 	bool malformed = false;
 
 	while ((attr = next(&as, &malformed)))
-		if (mnl_attr_get_type(attr) == IFLA_VXLAN_ID &&
-		    !take(attr, &e->link.vni, 4))
+		if (!parse_vxlan_attribute(attr, e))
 			return false;
 	return !malformed;
 }
@@ -225,6 +244,8 @@ static bool parse_link_attribute(const struct nlattr *attr,
 		return take_text(attr, e->link.name, sizeof(e->link.name));
 	case IFLA_MASTER:
 		return take(attr, &e->link.master, 4);
+	case IFLA_GROUP:
+		return take(attr, &e->link.group, 4);
 	case IFLA_LINKINFO:
 		return parse_linkinfo(attr, e);
 	}

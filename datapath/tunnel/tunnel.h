@@ -37,8 +37,8 @@ struct tunnel_remote {
 	 * that is not end as DROP_TUNNEL_UNRESOLVED.
 	 */
 	bool resolved;
-	/* Largest inner frame without Ethernet header and tags: what the
-	 * underlay's MTU leaves. 0: nobody knows, anything goes. */
+	/* Largest inner frame without Ethernet header: what the underlay's MTU
+	 * leaves. Tags that it keeps count. 0: nobody knows, anything goes. */
 	uint32_t mtu;
 };
 
@@ -77,6 +77,12 @@ struct tunnel_network {
 	bool keep_tag;
 	/* A source that is none of its peers is let in, as TUNNEL_NO_REMOTE. */
 	bool takes_unknown;
+	/*
+	 * Not 0: sockets of this host receive, which do not tell what a sender
+	 * of this host has left undone: it is looked for in each frame, and TCP
+	 * that is longer is to be segmented for this MTU (tunnel_unfinished.c).
+	 */
+	uint32_t unfinished_mtu;
 };
 
 struct tunnel_demux_config {
@@ -134,7 +140,7 @@ struct tunnel_sent {
  * call again for the rest). shared: others get the packets, too, so they stay
  * as they are; else they may be changed and be part of the outer ones. Borrowed
  * as vxlan_encap() says. Frames longer than the remote's MTU fail as
- * DROP_TUNNEL_TOO_BIG; GSO frames when their segments are.
+ * DROP_TUNNEL_TOO_BIG, as they were; GSO frames when their segments are.
  */
 void tunnel_encap(const struct tunnel *tunnel, uint32_t remote,
 		  struct packet *const packets[], unsigned n, bool shared,
@@ -144,6 +150,8 @@ void tunnel_encap(const struct tunnel *tunnel, uint32_t remote,
  */
 const uint32_t *tunnel_flood_list(const struct tunnel *tunnel,
 				  const struct packet *packet, unsigned *np);
+/* Whether frames' VLANs say their VNIs. */
+bool tunnel_is_by_vlan(const struct tunnel *tunnel);
 /* What tunnel_encap() would compare with; 0: none. */
 uint32_t tunnel_mtu(const struct tunnel *tunnel, uint32_t remote);
 

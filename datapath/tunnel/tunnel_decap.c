@@ -105,6 +105,8 @@ enum drop_reason tunnel_accept(struct tunnel_in *in,
 
 	if (!owner->keep_tag && eth_type_is_vlan(load_be16(inner->header + 12)))
 		return DROP_VXLAN_TAG;
+	if (owner->unfinished_mtu)
+		tunnel_take_unfinished(inner, owner->unfinished_mtu);
 	if (!tunnel_goes_on(in, info, owner)) {
 		coalesce_end(&in->coalesce);
 		tunnel_begin_run(in, info, owner);

@@ -191,7 +191,9 @@ enum drop_reason tunnel_demux_find(const struct tunnel_demux *d,
 	*owner = (struct tunnel_owner){ .tunnel = found->tunnel,
 					.remote = remote,
 					.vid = found->vid,
-					.keep_tag = d->keep_tag ||
-						    found->keep_tag };
+					.keep_tag =
+						d->keep_tag || found->keep_tag,
+					.unfinished_mtu =
+						found->unfinished_mtu };
 	return N_DROP_REASONS;
 }

@@ -52,11 +52,15 @@ static enum drop_reason take_vni(struct tunnel_way *w, struct packet *p)
 
 static bool too_big(const struct tunnel_way *w, const struct packet *p)
 {
-	uint32_t len = p->len;
+	uint32_t len = p->len, max = w->e->mtu + ETH_HEADER_LEN;
 
 	if (p->offload.gso)
 		len = packet_gso_segment_len(p);
-	return w->e->mtu && len > w->e->mtu + packet_l2_len(p, FLOW_TAGS_MAX);
+	/* The tag that says the VNI is taken off, any other is carried. */
+	if (w->t->vni == VTEP_NO_VNI &&
+	    packet_l2_len(p, 1) == ETH_HEADER_LEN + VLAN_TAG_LEN)
+		max += VLAN_TAG_LEN;
+	return w->e->mtu && len > max;
 }
 
 /* As vxlan_encap(). */
@@ -169,9 +173,8 @@ static bool encap_one(struct tunnel_way *w, struct packet *p)
 		inner = &out->copies[out->n_copies++];
 		packet_copy(inner, p);
 	}
-	reason = take_vni(w, inner);
-	if (reason == N_DROP_REASONS && too_big(w, inner))
-		reason = DROP_TUNNEL_TOO_BIG;
+	/* With its tag on: whoever tells the sender needs it. */
+	reason = too_big(w, inner) ? DROP_TUNNEL_TOO_BIG : take_vni(w, inner);
 	if (reason != N_DROP_REASONS) {
 		fail(out, p, reason);
 		return true;

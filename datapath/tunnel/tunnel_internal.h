@@ -32,6 +32,7 @@ struct tunnel_owner {
 	uint32_t tunnel, remote;
 	uint16_t vid;
 	bool keep_tag;
+	uint32_t unfinished_mtu;
 };
 
 struct tunnel_demux {
@@ -146,6 +147,8 @@ enum drop_reason tunnel_find_owner(const struct tunnel_demux *d,
 enum drop_reason tunnel_accept(struct tunnel_in *in,
 			       const struct vxlan_info *info,
 			       const struct tunnel_owner *owner);
+/* An inner frame from a socket (struct tunnel_network); pulls. */
+void tunnel_take_unfinished(struct packet *inner, uint32_t mtu);
 /* Whether the next inner frame belongs to the last run; a new one. */
 bool tunnel_goes_on(const struct tunnel_in *in, const struct vxlan_info *info,
 		    const struct tunnel_owner *owner);
@@ -164,6 +167,7 @@ int tunnel_put_trains(struct tunnel_out *out, const struct vxlan_outer *o,
 		      const struct packet *p);
 
 struct tunnel_scratch {
+	void *block; /* of memory, in which this is */
 	bool avx2; /* this machine has it */
 	struct tunnel_out out;
 	struct tunnel_in in;

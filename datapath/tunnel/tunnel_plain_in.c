@@ -83,6 +83,7 @@ INLINE bool lens_agree(const uint8_t *h, uint32_t len)
 struct memory {
 	__m256i match[2], mask[2];
 	uint32_t src, dst, vni; /* as they lie; vni's last byte 0 */
+	uint32_t unfinished_mtu;
 	uint16_t vid;
 	uint16_t type;	    /* of the last inner frame; no tag's */
 	uint64_t addresses; /* their sum */
@@ -102,11 +103,31 @@ INLINE bool is_tagged(const struct packet *inner, struct memory *m)
 	return true;
 }
 
+/*
+ * Whether tunnel_take_unfinished() is to look at it: of plain IPv4 the checksum
+ * is known to be finished, unless it is the sum of the pseudo header.
+ */
+INLINE bool may_be_unfinished(const uint8_t *h)
+{
+	unsigned offset = h[23] == IPPROTO_TCP ? 34 + 16 : 34 + 6;
+	uint16_t len = __builtin_bswap16(word16(h + 16)) - IPV4_LEN;
+	uint64_t sum;
+
+	if (unlikely((word32(h + 12) & 0xffffff) != TYPE_IPV4))
+		return true;
+	sum = (uint64_t)word32(h + 26) + word32(h + 30) +
+	      __builtin_bswap16(len) + ((uint32_t)h[23] << 8);
+	return csum_fold(sum) == word16(h + offset);
+}
+
 /* One more of the run, or false, part of the one before; as tunnel_accept(). */
-INLINE bool put_in(struct tunnel_in *in, struct packet *inner, uint16_t vid)
+INLINE bool put_in(struct tunnel_in *in, struct packet *inner, uint16_t vid,
+		   uint32_t unfinished_mtu)
 {
 	uint8_t *h = inner->room + PACKET_HEADROOM;
 
+	if (unfinished_mtu && unlikely(may_be_unfinished(h)))
+		tunnel_take_unfinished(inner, unfinished_mtu);
 	if (unlikely(h[20] == IPPROTO_TCP || h[23] == IPPROTO_TCP)) {
 		if (coalesce_add_tcp(&in->coalesce, inner))
 			return false;
@@ -124,7 +145,7 @@ INLINE bool put_in(struct tunnel_in *in, struct packet *inner, uint16_t vid)
 		      TYPE_VLAN | (uint32_t)__builtin_bswap16(vid) << 16);
 		inner->header_len += VLAN_TAG_LEN;
 		inner->len += VLAN_TAG_LEN;
-		inner->offload.csum_start = VLAN_TAG_LEN;
+		inner->offload.csum_start += VLAN_TAG_LEN;
 	}
 	return true;
 }
@@ -185,6 +206,7 @@ static AVX2 __attribute__((noinline)) bool change(const struct tunnel_demux *d,
 	m->addresses = (uint64_t)src + dst;
 	m->vni = vni;
 	m->vid = owner.vid;
+	m->unfinished_mtu = owner.unfinished_mtu;
 	if (!same64(load32(h), load32(h + 32), m->match, m->mask) ||
 	    !sum_is_right(h + ETH_HEADER_LEN, m->addresses))
 		return false;
@@ -285,7 +307,7 @@ AVX2 unsigned tunnel_plain_decap(const struct tunnel_demux *d,
 		}
 		if (unlikely(!sum_is_right(h + ETH_HEADER_LEN, m.addresses)))
 			break;
-		inner += put_in(in, inner, m.vid);
+		inner += put_in(in, inner, m.vid, m.unfinished_mtu);
 	}
 	end_run(in, inner);
 	return i;

@@ -11,9 +11,9 @@
 
 #include "base/util.h"
 
-#define VTEP_VLAN_MAX 4094	 /* VLANs 1 to this */
+#define VTEP_VLAN_MAX 4094	 /* VLANs 0 (untagged frames) to this */
 #define VTEP_NO_VNI   UINT32_MAX /* VNI 0 is one */
-#define VTEP_NO_VLAN  0
+#define VTEP_NO_VLAN  UINT16_MAX
 
 /*
  * Remotes of a VNI at most. What strangers' packets taught may be the half of
@@ -32,6 +32,10 @@ enum vtep_origin {
 struct vtep_map;
 
 struct vtep_map *vtep_map_new(void);
+/* Without its flood lists. */
+struct vtep_map *vtep_map_clone(const struct vtep_map *map);
+/* The same VLANs with the same VNIs? */
+bool vtep_map_equals(const struct vtep_map *a, const struct vtep_map *b);
 void vtep_map_free(struct vtep_map *map);
 
 /*

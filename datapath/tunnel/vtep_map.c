@@ -18,7 +18,7 @@
 /* Both ways between VLAN and VNI. */
 struct pairs {
 	uint32_t vni[N_VLANS];
-	uint16_t vlan[N_SLOTS]; /* VTEP_NO_VLAN: a free slot */
+	uint16_t slot[N_SLOTS]; /* a VLAN and 1; 0: a free slot */
 };
 
 struct remote {
@@ -60,9 +60,9 @@ static inline uint16_t pairs_vlan(const struct pairs *p, uint32_t vni)
 
 	if (vni > VXLAN_VNI_MAX)
 		return VTEP_NO_VLAN;
-	for (; p->vlan[i]; i = (i + 1) % N_SLOTS)
-		if (p->vni[p->vlan[i]] == vni)
-			return p->vlan[i];
+	for (; p->slot[i]; i = (i + 1) % N_SLOTS)
+		if (p->vni[p->slot[i] - 1] == vni)
+			return p->slot[i] - 1;
 	return VTEP_NO_VLAN;
 }
 
@@ -70,9 +70,9 @@ static void pairs_insert(struct pairs *p, uint16_t vlan)
 {
 	uint32_t i = slot_of(p->vni[vlan]);
 
-	while (p->vlan[i])
+	while (p->slot[i])
 		i = (i + 1) % N_SLOTS;
-	p->vlan[i] = vlan;
+	p->slot[i] = vlan + 1;
 }
 
 struct vtep_map *vtep_map_new(void)
@@ -82,6 +82,19 @@ struct vtep_map *vtep_map_new(void)
 	for (unsigned i = 0; i < N_VLANS; i++)
 		map->pairs.vni[i] = VTEP_NO_VNI;
 	return map;
+}
+
+struct vtep_map *vtep_map_clone(const struct vtep_map *map)
+{
+	struct vtep_map *clone = xcalloc(1, sizeof(*clone));
+
+	clone->pairs = map->pairs;
+	return clone;
+}
+
+bool vtep_map_equals(const struct vtep_map *a, const struct vtep_map *b)
+{
+	return !memcmp(a->pairs.vni, b->pairs.vni, sizeof(a->pairs.vni));
 }
 
 void vtep_map_free(struct vtep_map *map)
@@ -108,9 +121,9 @@ int vtep_map_add(struct vtep_map *map, uint16_t vlan, uint32_t vni, char **errp)
 	uint32_t has;
 	uint16_t owner;
 
-	if (!vlan || vlan > VTEP_VLAN_MAX)
+	if (vlan > VTEP_VLAN_MAX)
 		return set_error(errp, -EINVAL,
-				 "VNI %u: VLAN %u does not exist; give 1 to %u",
+				 "VNI %u: VLAN %u does not exist; give 0 to %u",
 				 vni, vlan, VTEP_VLAN_MAX);
 	if (vni > VXLAN_VNI_MAX)
 		return set_error(errp, -EINVAL,
@@ -125,7 +138,7 @@ int vtep_map_add(struct vtep_map *map, uint16_t vlan, uint32_t vni, char **errp)
 				 "VNI %u; remove the former first",
 				 vlan, has, vni);
 	owner = pairs_vlan(&map->pairs, vni);
-	if (owner)
+	if (owner != VTEP_NO_VLAN)
 		return set_error(errp, -EEXIST,
 				 "VNI %u is VLAN %u already, so it cannot be "
 				 "VLAN %u; remove the former first",
@@ -143,8 +156,8 @@ bool vtep_map_remove(struct vtep_map *map, uint16_t vlan)
 	if (pairs_vni(p, vlan) == VTEP_NO_VNI)
 		return false;
 	p->vni[vlan] = VTEP_NO_VNI;
-	memset(p->vlan, 0, sizeof(p->vlan));
-	for (unsigned i = 1; i < N_VLANS; i++)
+	memset(p->slot, 0, sizeof(p->slot));
+	for (unsigned i = 0; i < N_VLANS; i++)
 		if (p->vni[i] != VTEP_NO_VNI)
 			pairs_insert(p, i);
 	free(map->flood[vlan].remotes);
@@ -189,7 +202,7 @@ int vtep_flood_add(struct vtep_map *map, uint32_t vni, uint32_t remote,
 		   enum vtep_origin origin, char **errp)
 {
 	uint16_t vlan = vtep_map_vlan(map, vni);
-	struct flood *f = &map->flood[vlan];
+	struct flood *f = &map->flood[MIN(vlan, VTEP_VLAN_MAX)];
 	bool learned = origin == VTEP_LEARNED;
 	unsigned at;
 
@@ -217,10 +230,12 @@ int vtep_flood_add(struct vtep_map *map, uint32_t vni, uint32_t remote,
 bool vtep_flood_remove(struct vtep_map *map, uint32_t vni, uint32_t remote,
 		       enum vtep_origin origin)
 {
-	struct flood *f = &map->flood[vtep_map_vlan(map, vni)];
+	uint16_t vlan = vtep_map_vlan(map, vni);
+	struct flood *f = &map->flood[MIN(vlan, VTEP_VLAN_MAX)];
 	unsigned at = find(f, remote);
 
-	if (!is_at(f, at, remote) || !(f->remotes[at].origins & origin))
+	if (vlan == VTEP_NO_VLAN || !is_at(f, at, remote) ||
+	    !(f->remotes[at].origins & origin))
 		return false;
 	f->remotes[at].origins &= ~(unsigned)origin;
 	f->n_learned -= origin == VTEP_LEARNED;
@@ -235,10 +250,13 @@ bool vtep_flood_remove(struct vtep_map *map, uint32_t vni, uint32_t remote,
 unsigned vtep_flood_origins(const struct vtep_map *map, uint32_t vni,
 			    uint32_t remote)
 {
-	const struct flood *f = &map->flood[vtep_map_vlan(map, vni)];
+	uint16_t vlan = vtep_map_vlan(map, vni);
+	const struct flood *f = &map->flood[MIN(vlan, VTEP_VLAN_MAX)];
 	unsigned at = find(f, remote);
 
-	return is_at(f, at, remote) ? f->remotes[at].origins : 0;
+	return vlan != VTEP_NO_VLAN && is_at(f, at, remote)
+		       ? f->remotes[at].origins
+		       : 0;
 }
 
 struct vtep_table *vtep_table_new(const struct vtep_map *map)

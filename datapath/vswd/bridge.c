@@ -3,30 +3,49 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/overlay.h"
 #include "vswd/segment.h"
 #include "vswd/switch.h"
+#include "vswd/net_text.h"
 #include "vswd/vbond.h"
 
 LOG_MODULE(bridge);
 
 #define N_NUMBERS (FDB_PORT_MAX + 1)
 
-static void log_move(struct fdb_listener *listener, enum fdb_change change,
-		     uint64_t mac, uint16_t fid, uint16_t port,
-		     uint16_t old_port)
+/* For a person; the caller's. */
+static char *place_text(const struct bridge *b, uint16_t number)
 {
-	struct bridge *b = CONTAINER_OF(listener, struct bridge, listener);
-	struct vport *from, *to;
+	const struct overlay_remote *r = bridge_remote_by_number(b, number);
+	const struct vport *v = bridge_find_number(b, number);
+
+	if (r)
+		return xasprintf("%s (VTEP %s)", v->config->name,
+				 ip_text(&r->ip).text);
+	return xstrdup(v ? v->config->name : "a port that is gone");
+}
+
+static void log_move(const struct bridge *b, uint64_t mac, uint16_t fid,
+		     uint16_t port, uint16_t old_port)
+{
+	char *from = place_text(b, old_port), *to = place_text(b, port);
 	char text[MAC_STRING_SIZE];
 
-	if (change != FDB_CHANGED_PORT)
-		return;
-	from = bridge_find_number(b, old_port);
-	to = bridge_find_number(b, port);
 	log_info_limited("bridge %s: %s in VLAN %u moved from %s to %s",
-			 b->name, mac_format(mac, text), fid,
-			 from ? from->config->name : "a port that is gone",
-			 to ? to->config->name : "a port that is gone");
+			 b->name, mac_format(mac, text), fid, from, to);
+	free(from);
+	free(to);
+}
+
+static void fdb_changed(struct fdb_listener *listener, enum fdb_change change,
+			uint64_t mac, uint16_t fid, uint16_t port,
+			uint16_t old_port)
+{
+	struct bridge *b = CONTAINER_OF(listener, struct bridge, listener);
+
+	if (change == FDB_CHANGED_PORT)
+		log_move(b, mac, fid, port, old_port);
+	overlays_fdb_change(b, change, mac, fid, port, old_port);
 }
 
 static struct fdb *make_fdb(const struct cfg_bridge *config)
@@ -39,16 +58,18 @@ static struct fdb *make_fdb(const struct cfg_bridge *config)
 	return fdb_create(&c);
 }
 
-struct bridge *bridge_create(const struct cfg_bridge *config)
+struct bridge *bridge_create(struct vswitch *vs,
+			     const struct cfg_bridge *config)
 {
 	struct bridge *b = xcalloc(1, sizeof(*b));
 
+	b->vs = vs;
 	b->name = xstrdup(config->name);
 	b->uuid = config->uuid;
 	b->numbers = xcalloc(N_NUMBERS / 64, sizeof(*b->numbers));
 	b->numbers[0] = 1; /* number 0 is FDB_NONE */
 	b->fdb = make_fdb(config);
-	b->listener.change = log_move;
+	b->listener.change = fdb_changed;
 	fdb_add_listener(b->fdb, &b->listener);
 	b->dirty = true;
 	log_info("bridge %s: added", b->name);
@@ -68,20 +89,46 @@ void bridge_destroy(struct bridge *b)
 	free(b);
 }
 
-/* The old table is still read by workers until the next snapshot. */
-static void resize_fdb(struct vswitch *vs, struct bridge *b, uint32_t size)
+/*
+ * The old table is still read by workers until the next snapshot; listeners are
+ * the new one's already.
+ */
+static void replace_fdb(struct vswitch *vs, struct bridge *b, struct fdb *new)
 {
 	struct fdb *old = b->fdb;
 
-	fdb_remove_listener(old, &b->listener);
-	b->fdb = fdb_resize(old, size);
-	fdb_add_listener(b->fdb, &b->listener);
+	b->fdb = new;
 	vs->doomed_fdbs = xrealloc(vs->doomed_fdbs,
 				   (vs->n_doomed_fdbs + 1) * sizeof(old));
 	vs->doomed_fdbs[vs->n_doomed_fdbs++] = old;
 	vs->changed = true;
+}
+
+static void resize_fdb(struct vswitch *vs, struct bridge *b, uint32_t size)
+{
+	replace_fdb(vs, b, fdb_resize(b->fdb, size));
 	log_info("bridge %s: the MAC table holds %u addresses now", b->name,
 		 size);
+}
+
+#define CONTROLLED_FIRST 4096u
+
+bool bridge_grow_controlled(struct vswitch *vs, struct bridge *b)
+{
+	struct fdb_stats stats;
+	uint32_t most, wanted;
+
+	fdb_get_stats(b->fdb, &stats);
+	most = FDB_SIZE_MAX - stats.max_entries;
+	wanted = MAX(stats.max_controlled * 2, CONTROLLED_FIRST);
+	wanted = MIN(wanted, most);
+	if (wanted <= stats.max_controlled)
+		return false;
+	replace_fdb(vs, b, fdb_resize_controlled(b->fdb, wanted));
+	log_info("bridge %s: the MAC table holds %u addresses of a control "
+		 "plane now",
+		 b->name, wanted);
+	return true;
 }
 
 static void flush_unlearnt(struct bridge *b, const struct cfg_bridge *config)
@@ -170,7 +217,7 @@ void bridge_hold_number(struct bridge *b, uint16_t number, struct vport *v,
 		       (n - b->n_by_number) * sizeof(*b->by_number));
 		b->n_by_number = n;
 	}
-	b->by_number[number] = (struct number_holder){ v, vb };
+	b->by_number[number] = (struct number_holder){ .vport = v, .bond = vb };
 }
 
 uint16_t bridge_take_number(struct bridge *b)
@@ -251,5 +298,6 @@ bool vswitch_tick(struct vswitch *vs, uint32_t now_s)
 			vbond_tick(vb);
 	}
 	segments_tick(vs);
+	overlays_tick(vs);
 	return vs->changed || vs->dirty;
 }

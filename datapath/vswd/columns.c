@@ -25,7 +25,7 @@ static const char *const table_names[N_DB_TABLES] = {
 	[DB_SWITCH] = "Open_vSwitch", [DB_BRIDGE] = "Bridge",
 	[DB_PORT] = "Port",	      [DB_INTERFACE] = "Interface",
 	[DB_SEGMENT] = "Segment",     [DB_FORWARD] = "Forward",
-	[DB_LEASE] = "Lease",
+	[DB_LEASE] = "Lease",	      [DB_REMOTE_MAC] = "Remote_MAC",
 };
 
 struct db_columns {
@@ -172,7 +172,8 @@ static bool is_copied(enum db_column column, enum db_table table)
 	return infos[column].table == table && !is_ours(column) &&
 	       column != DB_SWITCH_NEXT_CFG && column != DB_SWITCH_BRIDGES &&
 	       column != DB_BRIDGE_PORTS && column != DB_BRIDGE_SEGMENT &&
-	       column != DB_SEGMENT_FORWARDS;
+	       column != DB_SEGMENT_FORWARDS &&
+	       column != DB_INTERFACE_REMOTE_MACS;
 }
 
 /* Only the atoms' types matter for the life of a datum. */

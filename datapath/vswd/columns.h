@@ -20,6 +20,7 @@ enum db_table {
 	DB_SEGMENT,
 	DB_FORWARD,
 	DB_LEASE,
+	DB_REMOTE_MAC,
 	N_DB_TABLES
 };
 
@@ -54,6 +55,7 @@ enum db_table {
 	X(INTERFACE, OTHER_CONFIG, "other_config", STRING, STRING)             \
 	X(INTERFACE, LLDP, "lldp", STRING, STRING)                             \
 	X(INTERFACE, OFPORT, "ofport", INTEGER, VOID)                          \
+	X(INTERFACE, REMOTE_MACS, "remote_macs", UUID, VOID)                   \
 	X(SEGMENT, NAME, "name", STRING, VOID)                                 \
 	X(SEGMENT, TYPE, "type", STRING, VOID)                                 \
 	X(SEGMENT, SUBNET, "subnet", STRING, VOID)                             \
@@ -76,7 +78,12 @@ enum db_table {
 	X(LEASE, HOSTNAME, "hostname", STRING, VOID)                           \
 	X(LEASE, INTERFACE, "interface", STRING, VOID)                         \
 	X(LEASE, STATE, "state", STRING, VOID)                                 \
-	X(LEASE, EXPIRES, "expires", INTEGER, VOID)
+	X(LEASE, EXPIRES, "expires", INTEGER, VOID)                            \
+	X(REMOTE_MAC, MAC, "mac", STRING, VOID)                                \
+	X(REMOTE_MAC, VLAN, "vlan", INTEGER, VOID)                             \
+	X(REMOTE_MAC, REMOTE_IP, "remote_ip", STRING, VOID)                    \
+	X(REMOTE_MAC, IPS, "ips", STRING, VOID)                                \
+	X(REMOTE_MAC, STICKY, "sticky", BOOLEAN, VOID)
 
 enum db_column {
 #define X(TABLE, ID, NAME, KEY, VALUE) DB_##TABLE##_##ID,

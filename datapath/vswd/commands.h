@@ -38,6 +38,8 @@ void commands_register_segment(struct control_server *server,
 			       struct vswitch *vs);
 /* commands_nat.c: nat/show, nat/flush, nat/stats */
 void commands_register_nat(struct control_server *server, struct vswitch *vs);
+/* commands_vtep.c: vtep/show */
+void commands_register_vtep(struct control_server *server, struct vswitch *vs);
 /* commands_capture.c: capture */
 void commands_register_capture(struct control_server *server,
 			       struct vswitch *vs);

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "vswd/commands.h"
+#include "vswd/net_text.h"
+#include "vswd/overlay.h"
 #include "vswd/switch.h"
 
 struct entry_list {
@@ -45,6 +47,19 @@ static void format_port(const struct bridge *b, uint16_t number, char *buf,
 		snprintf(buf, size, "-");
 }
 
+/* The VTEP that the station is behind, and who says so, to the line's end. */
+static void add_vtep(struct text *text, const struct bridge *b,
+		     const struct fdb_entry *e)
+{
+	const struct overlay_remote *r = bridge_remote_by_number(b, e->port);
+
+	if (r)
+		text_add(text, "  vtep=%s", ip_text(&r->ip).text);
+	if (e->is_controlled)
+		text_add(text, e->is_sticky ? "  sticky" : "  controlled");
+	text_add(text, "\n");
+}
+
 static void show_text(struct control_request *request, const struct bridge *b,
 		      const struct entry_list *list)
 {
@@ -59,9 +74,10 @@ static void show_text(struct control_request *request, const struct bridge *b,
 		text_add(&text, "%5s  %4u  %s  ", port, e->fid,
 			 mac_format(e->mac, mac));
 		if (e->is_static)
-			text_add(&text, "static\n");
+			text_add(&text, "static");
 		else
-			text_add(&text, "%3u\n", e->age_s);
+			text_add(&text, "%3u", e->age_s);
+		add_vtep(&text, b, e);
 	}
 	command_reply_text(request, &text);
 }
@@ -74,6 +90,8 @@ static void show_json(struct control_request *request, const struct bridge *b,
 	for (size_t i = 0; i < list->n; i++) {
 		const struct fdb_entry *e = &list->entries[i];
 		const struct vport *v = bridge_find_number(b, e->port);
+		const struct overlay_remote *r =
+			bridge_remote_by_number(b, e->port);
 		char mac[MAC_STRING_SIZE];
 		json_t *row = json_pack("{s:i, s:s, s:b}", "vlan", (int)e->fid,
 					"mac", mac_format(e->mac, mac),
@@ -84,6 +102,13 @@ static void show_json(struct control_request *request, const struct bridge *b,
 				row,
 				json_pack("{s:s, s:i}", "port", v->config->name,
 					  "ofport", (int)v->ofport));
+		if (e->is_controlled)
+			json_object_update_new(
+				row, json_pack("{s:b, s:b}", "controlled", 1,
+					       "sticky", (int)e->is_sticky));
+		if (r)
+			json_object_set_new(row, "vtep",
+					    json_string(ip_text(&r->ip).text));
 		if (!e->is_static)
 			json_object_set_new(row, "age", json_integer(e->age_s));
 		json_array_append_new(json, row);
@@ -185,6 +210,15 @@ static bool parse_flush(struct control_request *request, struct bridge *b,
 	return true;
 }
 
+static void flush(struct bridge *b, uint16_t number, int vlan)
+{
+	const struct vport *v = bridge_find_number(b, number);
+
+	fdb_flush(b->fdb, number, vlan);
+	if (number && v && v->overlay)
+		overlay_flush(v->overlay, vlan);
+}
+
 static void cmd_flush(struct control_request *request, int argc,
 		      const char *const argv[], void *aux)
 {
@@ -200,7 +234,7 @@ static void cmd_flush(struct control_request *request, int argc,
 		b = command_bridge(request, vs, argv[1]);
 		if (!b || !parse_flush(request, b, argc, argv, &number, &vlan))
 			return;
-		fdb_flush(b->fdb, number, vlan);
+		flush(b, number, vlan);
 	}
 	control_reply(request, "table successfully flushed\n");
 }
@@ -218,10 +252,11 @@ static void cmd_stats(struct control_request *request, int argc,
 	if (control_wants_json(request)) {
 		command_reply_json(
 			request,
-			json_pack("{s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I}",
+			json_pack("{s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I}",
 				  "entries", (int)s.entries, "max_entries",
 				  (int)s.max_entries, "static_entries",
-				  (int)s.static_entries, "learned",
+				  (int)s.static_entries, "controlled_entries",
+				  (int)s.controlled_entries, "learned",
 				  (json_int_t)s.learned, "expired",
 				  (json_int_t)s.aged, "evicted",
 				  (json_int_t)s.evicted, "moved",
@@ -235,6 +270,11 @@ static void cmd_stats(struct control_request *request, int argc,
 		 s.entries, s.max_entries);
 	text_add(&text, "  Current static MAC entries in the table : %u\n",
 		 s.static_entries);
+	if (s.controlled_entries)
+		text_add(
+			&text,
+			"  Current controlled MAC entries               : %u\n",
+			s.controlled_entries);
 #define LINE(WHAT, VALUE)                                                      \
 	text_add(&text, "  %-40s: %llu\n", WHAT, (unsigned long long)(VALUE))
 	LINE("Total number of learned MAC entries", s.learned);

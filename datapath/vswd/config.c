@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vswd/config_overlay.h"
 #include "vswd/config_segment.h"
 
 struct cfg_port *cfg_port_ref(const struct cfg_port *port)
@@ -39,14 +40,44 @@ static void interface_fini(struct cfg_interface *interface)
 {
 	cfg_options_free(interface->options, interface->n_options);
 	number_pairs_fini(&interface->worker_affinity);
+	cfg_overlay_free(interface->overlay);
 	free(interface->name);
 	free(interface->type);
+}
+
+struct cfg_port *cfg_port_derive(const struct cfg_port *port, char *error)
+{
+	struct cfg_port *p = xmalloc(sizeof(*p));
+	struct cfg_overlay *overlay = xmalloc(sizeof(*overlay));
+
+	*overlay = *port->interfaces[0].overlay;
+	overlay->error = error;
+	*p = *port;
+	p->refs = 1;
+	p->base = cfg_port_ref(port);
+	p->interfaces = xmalloc(sizeof(*p->interfaces));
+	p->interfaces[0] = port->interfaces[0];
+	p->interfaces[0].overlay = overlay;
+	return p;
+}
+
+static void free_derived(struct cfg_port *port)
+{
+	free(port->interfaces[0].overlay->error);
+	free(port->interfaces[0].overlay);
+	free(port->interfaces);
+	cfg_port_unref(port->base);
+	free(port);
 }
 
 void cfg_port_unref(struct cfg_port *port)
 {
 	if (!port || --port->refs)
 		return;
+	if (port->base) {
+		free_derived(port);
+		return;
+	}
 	for (size_t i = 0; i < port->n_interfaces; i++)
 		interface_fini(&port->interfaces[i]);
 	free(port->interfaces);
@@ -154,8 +185,11 @@ bool cfg_vlan_equals(const struct cfg_port *a, const struct cfg_port *b)
 bool cfg_interface_same_device(const struct cfg_interface *a,
 			       const struct cfg_interface *b)
 {
-	if (strcmp(a->name, b->name) || strcmp(a->type, b->type) ||
-	    a->n_options != b->n_options)
+	if (strcmp(a->name, b->name) || strcmp(a->type, b->type))
+		return false;
+	if (!strcmp(a->type, "vxlan"))
+		return true;
+	if (a->n_options != b->n_options)
 		return false;
 	for (size_t i = 0; i < a->n_options; i++)
 		if (strcmp(a->options[i].key, b->options[i].key) ||

@@ -80,7 +80,9 @@ struct cfg_port {
 	struct vlan_set *trunks, *cvlans;
 	uint32_t mac_limit;    /* other_config:mac-table-limit; 0: none */
 	struct cfg_bond *bond; /* NULL: one interface */
-	bool made_up;	       /* of a segment: in no row */
+	bool made_up;	       /* of a segment, or an underlay: in no row */
+	/* Owns all but what differs (cfg_port_derive()), when not NULL. */
+	struct cfg_port *base;
 };
 
 struct cfg_bridge {
@@ -95,7 +97,7 @@ struct cfg_bridge {
 	struct vlan_set flood_vlans;
 	bool has_flood_vlans;
 	struct cfg_segment *segment; /* NULL: none */
-	bool made_up;		     /* of a segment: in no row */
+	bool made_up; /* of a segment, or of underlays: in no row */
 };
 
 struct cfg_switch {
@@ -114,6 +116,11 @@ struct cfg_switch {
 
 struct cfg_port *cfg_port_ref(const struct cfg_port *port);
 void cfg_port_unref(struct cfg_port *port); /* accepts NULL */
+/*
+ * The same with an error of its VXLAN port, the port's from now on; it has one
+ * interface, of type vxlan.
+ */
+struct cfg_port *cfg_port_derive(const struct cfg_port *port, char *error);
 void cfg_bridge_free(struct cfg_bridge *bridge);
 void cfg_switch_free(struct cfg_switch *config); /* accepts NULL */
 
@@ -123,7 +130,10 @@ bool cfg_bond_equals(const struct cfg_bond *a, const struct cfg_bond *b);
 
 /* The same VLAN settings? Port limits are not looked at. */
 bool cfg_vlan_equals(const struct cfg_port *a, const struct cfg_port *b);
-/* The same name, type and options? */
+/*
+ * The same name, type and options? Those of a VXLAN port are not looked at: it
+ * has no device.
+ */
 bool cfg_interface_same_device(const struct cfg_interface *a,
 			       const struct cfg_interface *b);
 

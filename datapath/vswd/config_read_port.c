@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "vswd/config_read.h"
+#include "vswd/config_read_overlay.h"
 #include "worker/worker.h"
 
 LOG_MODULE(config);
@@ -158,6 +159,8 @@ static void read_interface(struct cfg_interface *interface,
 	interface->mac = read_mac(
 		name, db_get_string(columns, row, DB_INTERFACE_MAC, NULL));
 	config_read_discovery(interface, columns, row);
+	if (!strcmp(interface->type, "vxlan"))
+		interface->overlay = config_read_overlay(interface);
 }
 
 /*
@@ -206,5 +209,6 @@ struct cfg_port *config_read_port(
 		read_interface(&port->interfaces[i], columns, interfaces[i]);
 	if (n_interfaces > 1 || is_lacp_port(port, columns, row))
 		port->bond = config_read_bond(columns, row, port);
+	config_read_overlay_vlans(port);
 	return port;
 }

@@ -5,6 +5,9 @@
 
 #include "vswd/columns.h"
 #include "vswd/config_read.h"
+#include "vswd/config_read_overlay.h"
+#include "vswd/db_overlays.h"
+#include "vswd/db_remote_macs.h"
 #include "vswd/db_segments.h"
 #include "ovsdb-lite/hmap.h"
 
@@ -13,8 +16,9 @@ struct cached_port {
 	struct hmap_node node; /* by the uuid of the Port row */
 	struct cfg_port *config;
 	struct db_row_copy *port;
-	struct db_row_copy **interfaces; /* as many as config has */
-	unsigned generation;		 /* of the last reading that met it */
+	struct db_row_copy **interfaces;    /* as many as config has */
+	struct db_remote_macs *remote_macs; /* of its only one */
+	unsigned generation; /* of the last reading that met it */
 };
 
 /* A bridge's settings are read anew only when its row has changed. */
@@ -29,6 +33,7 @@ struct db_view {
 	struct db_columns *columns;
 	struct hmap ports, bridges;
 	struct db_segments *segments;
+	struct db_overlays *overlays;
 	struct cfg_switch *config; /* without bridges */
 	struct db_row_copy *row;
 	unsigned generation;
@@ -41,6 +46,7 @@ struct db_view *db_view_create(void)
 	hmap_init(&view->ports);
 	hmap_init(&view->bridges);
 	view->segments = db_segments_create();
+	view->overlays = db_overlays_create();
 	return view;
 }
 
@@ -53,6 +59,7 @@ static void forget_port(struct db_view *view, struct cached_port *cached)
 	for (size_t i = 0; i < cached->config->n_interfaces; i++)
 		db_row_copy_free(cached->interfaces[i]);
 	free(cached->interfaces);
+	db_remote_macs_free(cached->remote_macs);
 	db_row_copy_free(cached->port);
 	cfg_port_unref(cached->config);
 	free(cached);
@@ -105,37 +112,47 @@ static size_t find_interfaces(const struct db_view *view,
 	return n;
 }
 
+/* What a port is made of. */
+struct port_rows {
+	const struct ovsdb_client_row *port, *const *interfaces, **macs;
+	size_t n, n_macs;
+};
+
 static bool port_is_current(const struct db_view *view,
 			    const struct cached_port *cached,
-			    const struct ovsdb_client_row *port,
-			    const struct ovsdb_client_row *const rows[],
-			    size_t n)
+			    const struct port_rows *rows)
 {
-	if (cached->config->n_interfaces != n ||
-	    !db_row_copy_equals(view->columns, cached->port, port))
+	if (cached->config->n_interfaces != rows->n ||
+	    !db_row_copy_equals(view->columns, cached->port, rows->port))
 		return false;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < rows->n; i++)
 		if (!uuid_equals(&cached->config->interfaces[i].uuid,
-				 &rows[i]->uuid) ||
+				 &rows->interfaces[i]->uuid) ||
 		    !db_row_copy_equals(view->columns, cached->interfaces[i],
-					rows[i]))
+					rows->interfaces[i]))
 			return false;
-	return true;
+	return db_remote_macs_are_current(cached->remote_macs, view->columns,
+					  rows->macs, rows->n_macs);
 }
 
-static struct cached_port *remember_port(
-	struct db_view *view, const struct ovsdb_client_row *port,
-	const struct ovsdb_client_row *const rows[], size_t n)
+static struct cached_port *remember_port(struct db_view *view,
+					 const struct port_rows *rows)
 {
 	struct cached_port *cached = xcalloc(1, sizeof(*cached));
 
-	cached->config = config_read_port(view->columns, port, rows, n);
-	cached->port = db_row_copy(view->columns, port, DB_PORT);
-	cached->interfaces = xcalloc(n, sizeof(*cached->interfaces));
-	for (size_t i = 0; i < n; i++)
-		cached->interfaces[i] =
-			db_row_copy(view->columns, rows[i], DB_INTERFACE);
-	hmap_insert(&view->ports, &cached->node, uuid_hash(&port->uuid));
+	cached->config = config_read_port(view->columns, rows->port,
+					  rows->interfaces, rows->n);
+	if (rows->n_macs && cached->config->interfaces[0].overlay)
+		config_read_overlay_macs(cached->config, view->columns,
+					 rows->macs, rows->n_macs);
+	cached->port = db_row_copy(view->columns, rows->port, DB_PORT);
+	cached->interfaces = xcalloc(rows->n, sizeof(*cached->interfaces));
+	for (size_t i = 0; i < rows->n; i++)
+		cached->interfaces[i] = db_row_copy(
+			view->columns, rows->interfaces[i], DB_INTERFACE);
+	cached->remote_macs =
+		db_remote_macs_copy(view->columns, rows->macs, rows->n_macs);
+	hmap_insert(&view->ports, &cached->node, uuid_hash(&rows->port->uuid));
 	return cached;
 }
 
@@ -144,22 +161,27 @@ static struct cfg_port *read_port(struct db_view *view,
 				  const struct ovsdb_client_row *port)
 {
 	unsigned n_refs = db_get(view->columns, port, DB_PORT_INTERFACES)->n;
-	const struct ovsdb_client_row *few[8], **rows = few;
+	const struct ovsdb_client_row *few[8], **interfaces = few;
 	struct cached_port *cached = find_port(view, &port->uuid);
-	size_t n;
+	struct port_rows rows = { .port = port };
 
 	if (n_refs > ARRAY_SIZE(few))
-		rows = xcalloc(n_refs, sizeof(*rows));
-	n = find_interfaces(view, client, port, rows);
-	if (cached && !port_is_current(view, cached, port, rows, n)) {
+		interfaces = xcalloc(n_refs, sizeof(*interfaces));
+	rows.n = find_interfaces(view, client, port, interfaces);
+	rows.interfaces = interfaces;
+	if (rows.n == 1)
+		rows.macs = db_remote_macs_find(view->columns, client,
+						interfaces[0], &rows.n_macs);
+	if (cached && !port_is_current(view, cached, &rows)) {
 		forget_port(view, cached);
 		cached = NULL;
 	}
 	if (!cached)
-		cached = remember_port(view, port, rows, n);
+		cached = remember_port(view, &rows);
 	cached->generation = view->generation;
-	if (rows != few)
-		free(rows);
+	free(rows.macs);
+	if (interfaces != few)
+		free(interfaces);
 	return cfg_port_ref(cached->config);
 }
 
@@ -300,6 +322,7 @@ void db_view_forget(struct db_view *view)
 {
 	sweep(view, true);
 	db_segments_forget(view->segments);
+	db_overlays_forget(view->overlays);
 	cfg_switch_free(view->config);
 	view->config = NULL;
 	db_row_copy_free(view->row);
@@ -316,6 +339,7 @@ void db_view_destroy(struct db_view *view)
 	hmap_destroy(&view->ports);
 	hmap_destroy(&view->bridges);
 	db_segments_destroy(view->segments);
+	db_overlays_destroy(view->overlays);
 	free(view);
 }
 
@@ -348,6 +372,7 @@ struct cfg_switch *db_view_read(struct db_view *view,
 				read_bridge(view, client, bridge);
 	}
 	db_segments_finish(view->segments, config);
+	db_overlays_finish(view->overlays, config);
 	qsort(config->bridges, config->n_bridges, sizeof(*config->bridges),
 	      compare_bridges);
 	sweep(view, false);
@@ -356,5 +381,6 @@ struct cfg_switch *db_view_read(struct db_view *view,
 
 bool db_view_is_waiting(const struct db_view *view)
 {
-	return db_segments_have_refused(view->segments);
+	return db_segments_have_refused(view->segments) ||
+	       db_overlays_have_refused(view->overlays);
 }

@@ -29,7 +29,8 @@ struct cfg_switch *db_view_read(struct db_view *view,
 				const struct ovsdb_client *client);
 /*
  * Another reading may give another tree though no row changes: a segment is
- * refused, perhaps for a route of the host's that goes away.
+ * refused, perhaps for a route of the host's that goes away, or a VXLAN port,
+ * perhaps for one of its addresses.
  */
 bool db_view_is_waiting(const struct db_view *view);
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "forward/pipeline.h"
 #include "packet/neighbor.h"
+#include "vswd/overlay.h"
 #include "vswd/segment.h"
 #include "vswd/vbond.h"
 
@@ -40,8 +41,9 @@ struct frames_tap {
  */
 
 /*
- * A station behind v said its address: the bonds of its bridge remember; the
- * one that it is behind, that no station of ours has it any more.
+ * A station behind v said its address: overlays may answer for it, or tell of
+ * it. The bonds of its bridge remember; the one that it is behind, that no
+ * station of ours has it any more.
  */
 static void learn_address(struct vport *v, const struct punt_record *r)
 {
@@ -49,6 +51,7 @@ static void learn_address(struct vport *v, const struct punt_record *r)
 
 	if (!neighbor_parse(r->data, r->len, &n))
 		return;
+	overlays_neighbor(v->vs, v, r->vid, n.mac, n.ip, n.ip_len);
 	for (struct vbond *vb = v->bridge->bonds; vb; vb = vb->next) {
 		if (!vb->applied || !bond_wants_addresses(vb->bond))
 			continue;
@@ -97,6 +100,8 @@ static void dispatch(struct frames *f, struct vport *v,
 		break;
 	case PUNT_TUNNEL:
 	case PUNT_UNDERLAY:
+		overlays_receive(f->vs, v, r);
+		break;
 	case N_PUNT_KINDS:
 		break;
 	}
@@ -196,6 +201,7 @@ void frames_attach(struct vswitch *vs, struct vport *v, struct fwd_port *p)
 	/* Whatever comes in anywhere may get to a gateway, by patch ports. */
 	if (segments_have_gateway(vs))
 		kinds |= 1u << PUNT_GATEWAY;
+	kinds |= overlays_punts(vs, v);
 	tap = kinds ? get_tap(f, v) : NULL;
 	if (!tap)
 		return;

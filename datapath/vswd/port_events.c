@@ -1,6 +1,6 @@
 /*
  * Ports that change by themselves: the front end of a vhost-user port comes,
- * sets its queues up, goes.
+ * sets its queues up, goes; and overlays, when remote VTEPs come and go.
  *
  * A front end may do so many times a second, by mistake or on purpose. The
  * switch follows at once, but not more often than every COMMIT_MS, and tells
@@ -28,6 +28,7 @@ static void events_cb(evutil_socket_t fd, short what, void *arg)
 	struct hmap_node *node;
 
 	vs->events_ms = vswitch_now_ms();
+	vs->changed |= vs->commit_soon;
 	for (node = hmap_next(&vs->vports, NULL); node;
 	     node = hmap_next(&vs->vports, node)) {
 		struct vport *v = CONTAINER_OF(node, struct vport, node);
@@ -35,28 +36,39 @@ static void events_cb(evutil_socket_t fd, short what, void *arg)
 		if (!v->has_event)
 			continue;
 		v->has_event = false;
+		vs->changed = true;
 		vport_take_status(vs, v);
 		tell(vs, v);
 	}
-	vs->changed = true;
-	if (vs->wake)
+	if (vs->wake && (vs->changed || vs->dirty))
 		vs->wake(vs->wake_arg);
+}
+
+static void look_soon(struct vswitch *vs)
+{
+	uint64_t past = vswitch_now_ms() - vs->events_ms;
+	struct timeval wait = { 0 };
+
+	if (past < COMMIT_MS)
+		wait.tv_usec = (COMMIT_MS - past) * 1000;
+	if (!event_pending(vs->events, EV_TIMEOUT, NULL))
+		event_add(vs->events, &wait);
 }
 
 void vport_changed(struct port *port, void *arg)
 {
 	struct vport *v = arg;
-	struct vswitch *vs = v->vs;
-	uint64_t past = vswitch_now_ms() - vs->events_ms;
-	struct timeval wait = { 0 };
 
 	if (v->port != port)
 		return; /* it is about to be closed */
 	v->has_event = true;
-	if (past < COMMIT_MS)
-		wait.tv_usec = (COMMIT_MS - past) * 1000;
-	if (!event_pending(vs->events, EV_TIMEOUT, NULL))
-		event_add(vs->events, &wait);
+	look_soon(v->vs);
+}
+
+void vswitch_commit_soon(struct vswitch *vs)
+{
+	vs->commit_soon = true;
+	look_soon(vs);
 }
 
 void vport_tick(struct vswitch *vs, struct vport *v)

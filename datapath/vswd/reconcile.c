@@ -17,6 +17,7 @@
 #include "vswd/capture_session.h"
 #include "vswd/discovery.h"
 #include "vswd/frames.h"
+#include "vswd/overlay.h"
 #include "vswd/segment.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
@@ -29,6 +30,7 @@ struct vswitch *vswitch_create(struct event_base *base)
 
 	vs->base = base;
 	hmap_init(&vs->vports);
+	vs->doomed_end = &vs->doomed_ports;
 	vswitch_start_events(vs);
 	vswitch_start_frames(vs);
 	vswitch_start_discovery(vs);
@@ -80,6 +82,7 @@ static void stop_workers(struct vswitch *vs, unsigned n_then)
 			port_set_threads(v->port, n_then + 1);
 	}
 	set_bond_threads(vs, n_then + 1);
+	overlays_set_threads(vs, n_then + 1);
 }
 
 static void configure_workers(struct vswitch *vs,
@@ -248,7 +251,7 @@ static struct bridge *want_bridge(struct vswitch *vs,
 	while (*p && strcmp((*p)->name, config->name) < 0)
 		p = &(*p)->next;
 	if (!*p || strcmp((*p)->name, config->name)) {
-		b = bridge_create(config);
+		b = bridge_create(vs, config);
 		b->next = *p;
 		*p = b;
 	}
@@ -382,6 +385,8 @@ void vswitch_commit(struct vswitch *vs)
 			open_ports(vs, b);
 	}
 	vdiscovery_update(vs);
+	overlays_reconcile(vs);
+	bridges_apply_overlay_mtu(vs);
 	if (!vs->changed)
 		return;
 	for (struct bridge *b = vs->bridges; b; b = b->next) {
@@ -459,6 +464,7 @@ void vswitch_destroy(struct vswitch *vs)
 	if (!vs)
 		return;
 	segments_end(vs);
+	overlays_end(vs);
 	vswitch_reconcile(vs, NULL);
 	worker_pool_destroy(vs->pool);
 	segments_published(vs);

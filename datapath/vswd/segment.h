@@ -132,6 +132,10 @@ void segments_tick(struct vswitch *vs);
 /* What does not work now, in one line; NULL: all does. Until the next call. */
 const char *segment_fault(const struct segment *seg);
 
+/* What the segment's machines are to send at most: as options:mtu says, else
+   what the overlays of its bridge take, else 1500 (bridge_mtu.c). */
+uint32_t segment_mtu(const struct segment *seg);
+
 /* For the parts: a frame of the gateway's own, into the bridge of that side. */
 void segment_send(struct segment *seg, enum router_side side, const void *frame,
 		  size_t len);

@@ -226,7 +226,7 @@ static struct dns_config wanted_config(const struct segment *seg)
 {
 	struct dns_config c = seg->config->dns;
 
-	c.mtu = seg->config->mtu;
+	c.mtu = segment_mtu(seg);
 	/* The listener counts them as one client's each. */
 	c.streams_max = DNS_LISTENER_STREAMS_MAX;
 	c.streams_per_port = DNS_LISTENER_STREAMS_MAX;

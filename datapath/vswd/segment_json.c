@@ -56,8 +56,9 @@ static struct ip_address network6(const struct station_ip6 *own)
 	return ip;
 }
 
-static void set_addresses(json_t *json, const struct cfg_segment *c)
+static void set_addresses(json_t *json, const struct segment *seg)
 {
+	const struct cfg_segment *c = seg->config;
 	struct ip_address ip = ip_address_v4(c->ip4), net6 = network6(&c->ip6);
 	struct ip_address net =
 		ip_address_v4(c->ip4 & ip4_mask(c->prefix4_len));
@@ -80,7 +81,7 @@ static void set_addresses(json_t *json, const struct cfg_segment *c)
 		json_object_set_new(json, "host6", ip_json(&ip6));
 	}
 	json_object_set_new(json, "mac", json_string(mac_format(c->mac, mac)));
-	json_object_set_new(json, "mtu", json_integer(c->mtu));
+	json_object_set_new(json, "mtu", json_integer(segment_mtu(seg)));
 }
 
 static void set_sessions(json_t *json, const struct segment *seg)
@@ -293,7 +294,7 @@ json_t *segment_to_json(const struct segment *seg)
 		json_object_set_new(json, "devices", devices_json(seg));
 	if (!seg->services)
 		return json;
-	set_addresses(json, c);
+	set_addresses(json, seg);
 	set_services(json, seg);
 	if (seg->uplink)
 		json_object_set_new(json, "uplink",

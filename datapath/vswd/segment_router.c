@@ -23,7 +23,7 @@ static void fill_inside(const struct segment *seg, struct router_link *link,
 
 	link->up = is_open(seg->ports[ROUTER_INSIDE]);
 	link->mac = c->mac;
-	link->mtu = c->mtu;
+	link->mtu = segment_mtu(seg);
 	link->neighbors = seg->neighbors[ROUTER_INSIDE];
 	*ip4 = (struct router_ip4){ c->ip4, c->prefix4_len };
 	link->ip4 = ip4;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "gateway/udp_frame.h"
 #include "packet/parse.h"
+#include "vswd/overlay.h"
 #include "vswd/segment.h"
 #include "vswd/segment_reset.h"
 #include "vswd/vbond.h"
@@ -338,8 +339,16 @@ void segment_services_receive(struct segment_services *s,
 /* --- life ------------------------------------------------------------------
  */
 
-static void fill_station(const struct cfg_segment *c, struct station_config *to)
+/* What machines are told; 0: nothing, it is as they have it. */
+static uint16_t told_mtu(const struct segment *seg, uint16_t option)
 {
+	return option ? option : bridge_overlay_mtu(seg->vs, seg->bridge);
+}
+
+static void fill_station(const struct segment *seg, struct station_config *to)
+{
+	const struct cfg_segment *c = seg->config;
+
 	*to = (struct station_config){
 		.mac = c->mac,
 		.ip4 = c->ip4,
@@ -349,20 +358,23 @@ static void fill_station(const struct cfg_segment *c, struct station_config *to)
 		.n_global = c->ip6.prefix_len ? 1 : 0,
 		.ra = c->ra,
 	};
+	to->ra.mtu = told_mtu(seg, c->ra.mtu);
 }
 
 static void configure_dhcp(struct segment_services *s)
 {
 	static const struct dhcp_ops ops = { send_dhcp, lease_changed };
 	const struct cfg_segment *c = s->seg->config;
+	struct dhcp_config config = c->dhcp;
 
+	config.mtu = told_mtu(s->seg, c->dhcp.mtu);
 	if (!c->dhcp_on) {
 		dhcp_destroy(s->dhcp);
 		s->dhcp = NULL;
 	} else if (s->dhcp) {
-		dhcp_configure(s->dhcp, &c->dhcp);
+		dhcp_configure(s->dhcp, &config);
 	} else {
-		s->dhcp = dhcp_create(&c->dhcp, &s->seg->key, &ops, s);
+		s->dhcp = dhcp_create(&config, &s->seg->key, &ops, s);
 		if (s->seg->leases)
 			segment_leases_restore(s->seg->leases, s->dhcp);
 	}
@@ -382,7 +394,7 @@ struct segment_services *segment_services_create(struct segment *seg)
 
 	s->seg = seg;
 	s->latest = -1;
-	fill_station(seg->config, &config);
+	fill_station(seg, &config);
 	s->station =
 		station_create(&config, &seg->key, &ops, s, vswitch_now_ms());
 	configure_dhcp(s);
@@ -393,7 +405,7 @@ void segment_services_configure(struct segment_services *s)
 {
 	struct station_config config;
 
-	fill_station(s->seg->config, &config);
+	fill_station(s->seg, &config);
 	station_configure(s->station, &config, vswitch_now_ms());
 	configure_dhcp(s);
 }

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "packet/neighbor.h"
+#include "vswd/uplink_bridge.h"
 #include "vswd/vbond.h"
 
 LOG_MODULE(uplink);
@@ -313,24 +314,12 @@ void segment_uplink_fill(const struct segment_uplink *uplink,
 /* --- time -----------------------------------------------------------------
  */
 
-static unsigned count_links(const struct segment_uplink *uplink)
-{
-	const struct vport *out = uplink->seg->ports[ROUTER_OUTSIDE];
-	unsigned n = 0;
-
-	for (size_t i = 0; out && i < out->bridge->n_vports; i++) {
-		const struct vport *v = out->bridge->vports[i];
-
-		n += v->port && v->status.link_up && !v->config->made_up &&
-		     !vport_is_local(v);
-	}
-	return n;
-}
-
 /* A cable that was plugged in may lead elsewhere. */
 static void follow_link(struct segment_uplink *uplink, uint64_t now_ms)
 {
-	unsigned n = count_links(uplink), before = uplink->n_links;
+	const struct vport *out = uplink->seg->ports[ROUTER_OUTSIDE];
+	unsigned n = out ? bridge_count_links(out->bridge) : 0;
+	unsigned before = uplink->n_links;
 	bool returned = uplink->begun && n > before;
 
 	uplink->n_links = n;

@@ -7,24 +7,17 @@
 #include <string.h>
 
 #include "vswd/segment_uplink.h"
+#include "vswd/uplink_bridge.h"
 
 #define MTU_DEFAULT 1500
 #define MTU_LEAST   1280 /* of what a network says; IPv6 needs it */
 
-/* The smallest of the bridge's ports that lead somewhere. */
 static uint32_t bridge_mtu(const struct segment_uplink *uplink)
 {
 	const struct vport *out = uplink->seg->ports[ROUTER_OUTSIDE];
-	uint32_t mtu = UINT32_MAX;
+	uint32_t mtu = out ? bridge_ports_mtu(out->bridge) : 0;
 
-	for (size_t i = 0; out && i < out->bridge->n_vports; i++) {
-		const struct vport *v = out->bridge->vports[i];
-
-		if (v->port && v->status.mtu && !v->config->made_up &&
-		    !vport_is_local(v))
-			mtu = MIN(mtu, v->status.mtu);
-	}
-	return mtu == UINT32_MAX ? MTU_DEFAULT : MAX(mtu, (uint32_t)MTU_LEAST);
+	return mtu ? MAX(mtu, (uint32_t)MTU_LEAST) : MTU_DEFAULT;
 }
 
 static void find_mtu(const struct segment_uplink *uplink,

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "vswd/capture_session.h"
 #include "vswd/frames.h"
+#include "vswd/overlay.h"
 #include "vswd/segment.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
@@ -140,6 +141,17 @@ static void join_patches(struct building *w)
 	free(w->patch_ports);
 }
 
+struct doomed_port *vswitch_doom(struct vswitch *vs, struct bridge *bridge)
+{
+	struct doomed_port *d = xcalloc(1, sizeof(*d));
+
+	d->bridge = bridge;
+	*vs->doomed_end = d;
+	vs->doomed_end = &d->next;
+	vs->changed = true;
+	return d;
+}
+
 static void settle_number(const struct doomed_port *d)
 {
 	struct fdb *fdb = d->bridge->fdb;
@@ -150,7 +162,10 @@ static void settle_number(const struct doomed_port *d)
 		fdb_flush(fdb, d->number, -1);
 		return;
 	}
-	fdb_purge_port(fdb, d->number);
+	/* Thousands of VTEPs may go at once: a search for each is too much. */
+	if (!d->no_static || fdb_port_entries(fdb, d->number) ||
+	    fdb_port_controlled(fdb, d->number))
+		fdb_purge_port(fdb, d->number);
 	fdb_set_port_limit(fdb, d->number, 0);
 	bridge_free_number(d->bridge, d->number);
 }
@@ -166,8 +181,10 @@ static void free_doomed(struct vswitch *vs)
 		port_close(d->port);
 		bond_destroy(d->bond);
 		frames_tap_free(d->tap);
+		suppress_destroy(d->suppress);
 		free(d);
 	}
+	vs->doomed_end = &vs->doomed_ports;
 	for (size_t i = 0; i < vs->n_doomed_fdbs; i++)
 		fdb_destroy(vs->doomed_fdbs[i]);
 	free(vs->doomed_fdbs);
@@ -198,6 +215,8 @@ static void flush_changed(struct vswitch *vs)
 		for (size_t i = 0; v->bond && i < v->bond->n_members; i++)
 			v->bond->members[i]->to_flush = false;
 		n = fdb_flush(v->bridge->fdb, v->number, -1);
+		if (v->overlay)
+			n += overlay_flush(v->overlay, -1);
 		log_info("bridge %s: port %s: VLAN settings changed; %u "
 			 "addresses flushed",
 			 v->bridge->name, v->config->name, n);
@@ -229,6 +248,7 @@ void vswitch_publish(struct vswitch *vs)
 	for (struct bridge *b = vs->bridges; b; b = b->next)
 		add_bridge(&w, b);
 	join_patches(&w);
+	overlays_attach(vs, w.snapshot);
 	fwd_snapshot_finish(w.snapshot, old, worker_pool_count(vs->pool));
 	fwd_snapshot_loosen(old, w.snapshot);
 	worker_pool_publish(vs->pool, w.snapshot);
@@ -236,6 +256,7 @@ void vswitch_publish(struct vswitch *vs)
 	vs->snapshot = w.snapshot;
 	vs->snapshot_captures = w.captures;
 	vs->changed = false;
+	vs->commit_soon = false;
 	fwd_snapshot_destroy(old);
 	capture_nodes_free(old_captures);
 	free_doomed(vs);

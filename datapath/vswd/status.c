@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/config_overlay.h"
+#include "vswd/overlay.h"
+#include "vswd/remote_mac_rows.h"
 #include "vswd/segment_rows.h"
 #include "vswd/vbond.h"
 
@@ -95,6 +98,8 @@ static json_t *status_map(const struct vport *v)
 				  cfg_interface_option(v->interface, "peer")));
 	if (v->port && v->port->class->describe)
 		v->port->class->describe(v->port, add_status, map);
+	if (v->overlay)
+		overlay_describe(v->overlay, add_status, map);
 	return json_pack("[s,o]", "map", map);
 }
 
@@ -115,14 +120,21 @@ static json_t *lacp_current(const struct vport *v)
 			   : nothing();
 }
 
+/* Its port is open, but nothing passes: not so for who waits for a number. */
+static bool is_refused(const struct vport *v)
+{
+	return v->interface->overlay && v->interface->overlay->error;
+}
+
 static json_t *interface_row(const struct vport *v)
 {
 	const struct port_status *s = &v->status;
 	const char *error = vport_error(v);
 	json_t *row = json_object();
 
-	json_object_set_new(row, "ofport",
-			    json_integer(v->port ? v->ofport : -1));
+	json_object_set_new(
+		row, "ofport",
+		json_integer(v->port && !is_refused(v) ? v->ofport : -1));
 	json_object_set_new(row, "error", text_or_nothing(error));
 	json_object_set_new(row, "mac_in_use", mac_or_nothing(s->mac));
 	json_object_set_new(row, "ifindex",
@@ -223,6 +235,7 @@ void status_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 		vs->dirty = v->dirty_next;
 		v->dirty = false;
 		tell_interface(v, schema, operations);
+		remote_mac_rows_collect(v, schema, operations);
 		if (v->port && !v->told_stats)
 			stats_collect_port(v, schema, operations);
 	}
@@ -249,11 +262,11 @@ void status_collect_switch(const struct vswitch *vs,
 
 	if (!vs->config)
 		return;
-	row = json_pack("{s:[s,[s,s,s,s,s,s,s,s,s,s]], s:[s,[s,s]], s:b}",
+	row = json_pack("{s:[s,[s,s,s,s,s,s,s,s,s,s,s]], s:[s,[s,s]], s:b}",
 			"iface_types", "set", "afxdp", "dpdkvhostuser",
 			"dpdkvhostuserclient", "internal", "null", "patch",
 			"system", "tap", "vhostuser", "vhostuserclient",
-			"datapath_types", "set", "netdev", "system",
+			"vxlan", "datapath_types", "set", "netdev", "system",
 			"dpdk_initialized", 0);
 	keep_known(row, ovsdb_schema_table(schema, "Open_vSwitch"));
 	status_update_row(operations, "Open_vSwitch", &vs->config->uuid, row);
@@ -280,6 +293,7 @@ void status_forget(struct vswitch *vs)
 		json_decref(v->told);
 		free(v->told_stats);
 		v->told = NULL;
+		remote_mac_rows_forget(v);
 		v->told_stats = NULL;
 		vport_mark_dirty(vs, v);
 	}

@@ -21,10 +21,13 @@
 
 struct capture_session;
 struct discovery_port;
+struct evpn_host;
 struct frames;
 struct frames_tap;
 struct overlay;
+struct overlay_remote;
 struct segment;
+struct suppress_table;
 struct underlay;
 struct vbond;
 struct vdiscovery;
@@ -45,14 +48,16 @@ struct vport {
 	bool wait_gone; /* its name is taken: try when that is gone */
 	bool seen;	/* by the reconciliation under way */
 	bool to_flush;	/* its addresses, with the next snapshot */
-	struct vbond *bond;	   /* that it is a member of, or NULL */
-	uint16_t number;	   /* in the FDB; its own, or its bond's */
-	uint16_t ofport;	   /* 0: none yet */
-	uint64_t mac;		   /* that the port was given */
+	struct vbond *bond;   /* that it is a member of, or NULL */
+	uint16_t number;      /* in the FDB; its own, or its bond's */
+	uint16_t ofport;      /* 0: none yet */
+	uint64_t mac;	      /* that the port was given */
+	uint32_t overlay_mtu; /* that it was given because of overlays; or 0 */
 	struct port_status status; /* last seen; zero while not open */
 	struct fwd_port *fwd;	   /* in the snapshot in force, or NULL */
 	struct frames_tap *tap;	   /* what it punts by (frames.c), or NULL */
 	struct discovery_port *discovery; /* LLDP and CDP, or NULL: neither */
+	struct overlay *overlay;	  /* of a VXLAN port, or NULL */
 
 	/* Of a port that changes by itself (port_events.c). */
 	bool has_event;	  /* that is not taken over yet */
@@ -63,6 +68,7 @@ struct vport {
 	struct vport *dirty_next;
 	bool dirty;
 	json_t *told;
+	json_t *told_macs; /* remote_mac_rows.c */
 	struct port_counters *told_stats;
 };
 
@@ -70,10 +76,12 @@ struct vport {
 struct number_holder {
 	struct vport *vport;
 	struct vbond *bond;
+	struct overlay_remote *remote; /* of the VXLAN port `vport`, or NULL */
 };
 
 struct bridge {
 	struct bridge *next;
+	struct vswitch *vs;
 	char *name;
 	struct uuid uuid;
 	struct cfg_bridge *config;
@@ -86,6 +94,7 @@ struct bridge {
 	struct number_holder *by_number;
 	unsigned n_by_number;
 	uint64_t mac;	      /* of its own port */
+	uint32_t overlay_mtu; /* that machines were told; 0: no overlay */
 	uint64_t lacp_system; /* its bonds'; kept, see vbond.c; 0: not yet */
 	bool seen;
 	bool dirty; /* the database is to be told */
@@ -104,8 +113,10 @@ struct doomed_port {
 	struct port *port; /* NULL: it was not open */
 	struct bond *bond; /* NULL: none */
 	struct frames_tap *tap;
+	struct suppress_table *suppress; /* NULL: none */
 	struct bridge *bridge;
 	uint16_t number;
+	bool no_static; /* entries of the FDB have that number */
 	enum doomed_number fate;
 	struct doomed_port *next;
 };
@@ -123,7 +134,7 @@ struct vswitch {
 	struct numbering *numbering; /* ofport.c's workspace, or NULL */
 
 	/* Gone with the next snapshot. */
-	struct doomed_port *doomed_ports;
+	struct doomed_port *doomed_ports, **doomed_end;
 	struct bridge *doomed_bridges;
 	struct fdb **doomed_fdbs;
 	size_t n_doomed_fdbs;
@@ -139,6 +150,7 @@ struct vswitch {
 	uint32_t last_segment_id;
 	struct overlay *overlays; /* overlay.c; in no order */
 	struct underlay *underlays;
+	struct evpn_host *evpn; /* overlay_evpn.c, or NULL */
 	uint32_t now_s;
 	const char *run_dir; /* lives longer */
 	/* Of the configuration that is, or is just put, in force. */
@@ -148,6 +160,7 @@ struct vswitch {
 	/* Ports that change by themselves (port_events.c). */
 	struct event *events;
 	uint64_t events_ms;	 /* when they were taken over last */
+	bool commit_soon;	 /* vswitch_commit_soon() was called */
 	void (*wake)(void *arg); /* there is something to commit; or NULL */
 	void *wake_arg;
 };
@@ -201,11 +214,18 @@ const char *vport_error(const struct vport *v);
 /* --- between the files of the running switch ------------------------------ */
 
 /* bridge.c */
-struct bridge *bridge_create(const struct cfg_bridge *config);
+struct bridge *bridge_create(struct vswitch *vs,
+			     const struct cfg_bridge *config);
 void bridge_destroy(struct bridge *bridge);
 /* Takes over the settings that need no snapshot, and notes those that do. */
 void bridge_configure(struct vswitch *vs, struct bridge *bridge,
 		      struct cfg_bridge *config);
+/*
+ * Room in the MAC table for twice as many controlled entries as before; b->fdb
+ * is another table then, and the caller sees that a snapshot follows. False:
+ * it is as large as it can be.
+ */
+bool bridge_grow_controlled(struct vswitch *vs, struct bridge *b);
 /*
  * A number for the FDB: 0 when none is free. It is orphaned when its vport goes
  * and freed when no worker can learn on it any more.
@@ -258,10 +278,18 @@ struct vport *vport_patch_peer(const struct vswitch *vs, const struct vport *v);
 /* As vport_update_status(), but without a word to the database. */
 void vport_take_status(struct vswitch *vs, struct vport *v);
 
+/* bridge_mtu.c */
+/* As Interface:mtu_request, or what overlays of its bridge take. */
+uint32_t vport_wanted_mtu(struct vport *v);
+/* Ports and segments of bridges whose overlays take another MTU follow. */
+void bridges_apply_overlay_mtu(struct vswitch *vs);
+
 /* port_events.c */
 void vswitch_start_events(struct vswitch *vs);
 /* For port_config.changed; arg is the vport. */
 void vport_changed(struct port *port, void *arg);
+/* Another snapshot is needed: not at once, but as soon as there may be one. */
+void vswitch_commit_soon(struct vswitch *vs);
 /* Once a second. */
 void vport_tick(struct vswitch *vs, struct vport *v);
 
@@ -270,5 +298,7 @@ void vswitch_balance(struct vswitch *vs, uint32_t now_s);
 
 /* snapshot_build.c: builds, publishes, and frees what only the old one had. */
 void vswitch_publish(struct vswitch *vs);
+/* To be closed or freed then, in the order of the calls; to be filled. */
+struct doomed_port *vswitch_doom(struct vswitch *vs, struct bridge *bridge);
 
 #endif

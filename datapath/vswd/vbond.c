@@ -373,19 +373,15 @@ void vbond_apply(struct vbond *vb)
 
 void vbond_destroy(struct vbond *vb)
 {
-	struct doomed_port *d = xcalloc(1, sizeof(*d));
+	struct doomed_port *d = vswitch_doom(vb->vs, vb->bridge);
 	struct vbond **p = &vb->bridge->bonds;
 
 	log_info("bridge %s: bond %s removed", vb->bridge->name,
 		 vb->config->name);
 	d->port = vb->port;
 	d->bond = vb->bond;
-	d->bridge = vb->bridge;
 	d->number = vb->number;
 	d->fate = NUMBER_FREED;
-	d->next = vb->vs->doomed_ports;
-	vb->vs->doomed_ports = d;
-	vb->vs->changed = true;
 	bridge_orphan_number(vb->bridge, vb->number);
 	while (*p != vb)
 		p = &(*p)->next;

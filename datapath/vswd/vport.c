@@ -9,6 +9,7 @@
 #include "ovsdb-lite/hash.h"
 #include "vswd/discovery.h"
 #include "vswd/frames.h"
+#include "vswd/overlay.h"
 #include "vswd/segment.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
@@ -69,6 +70,10 @@ const char *vport_error(const struct vport *v)
 		return v->error;
 	if (v->bond && v->bond->error)
 		return v->bond->error;
+	if (v->interface->overlay && v->interface->overlay->error)
+		return v->interface->overlay->error;
+	if (v->overlay && overlay_fault(v->overlay))
+		return overlay_fault(v->overlay);
 	return v->conflict;
 }
 
@@ -161,7 +166,7 @@ static void fill_config(struct vswitch *vs, struct vport *v,
 		.n_options = v->interface->n_options,
 		.n_threads = n + 1,
 		.n_rxqs = n,
-		.mtu_request = v->interface->mtu_request,
+		.mtu_request = vport_wanted_mtu(v),
 		.mac = v->mac,
 		.events = vs->base,
 		.changed = vport_changed,
@@ -213,19 +218,17 @@ struct vport *vport_create(struct vswitch *vs, struct bridge *b,
 /* Takes the vport's port, if it is open. */
 static struct doomed_port *doom(struct vswitch *vs, struct vport *v)
 {
-	struct doomed_port *d = xcalloc(1, sizeof(*d));
+	struct doomed_port *d;
 
 	vdiscovery_forget(v);
+	overlays_port_gone(vs, v);
+	d = vswitch_doom(vs, v->bridge);
 	d->port = v->port;
-	d->bridge = v->bridge;
 	d->number = v->number;
 	/* While a bond has another member, its stations are behind that. */
 	d->fate = v->bond && vbond_has_other_open(v) ? NUMBER_KEPT
 						     : NUMBER_FLUSHED;
-	d->next = vs->doomed_ports;
-	vs->doomed_ports = d;
 	v->port = NULL;
-	vs->changed = true;
 	return d;
 }
 
@@ -277,6 +280,7 @@ void vport_destroy(struct vswitch *vs, struct vport *v)
 	remove_from_bridge(v->bridge, v);
 	hmap_remove(&vs->vports, &v->node);
 	json_decref(v->told);
+	json_decref(v->told_macs);
 	free(v->told_stats);
 	cfg_port_unref(v->config);
 	free(v->conflict);
@@ -292,13 +296,23 @@ const char *vport_refusal(const struct vport *v)
 		return "the bridge's own port cannot be a member of a bond";
 	if (v->config->bond && !strcmp(vport_type(v), "patch"))
 		return "a patch port cannot be a member of a bond";
+	if (v->config->bond && v->interface->overlay)
+		return "a VXLAN port cannot be a member of a bond";
+	if (v->interface->overlay && v->interface->overlay->error)
+		return v->interface->overlay->error;
 	if (!name[0])
 		return "an interface must have a name";
 	if (strchr(name, '/') || strpbrk(name, " \t\r\n"))
 		return "a name must not contain '/' or white space";
+	if (!v->config->made_up && !strncmp(v->interface->type, "vxlan-", 6))
+		return "interfaces of this type are made for VXLAN ports, "
+		       "which are of type vxlan";
 	if (!v->config->made_up && port_type_is_made_up(v->interface->type))
-		return "interfaces of this type are made by segments only; "
-		       "make one with: vsw-ctl add-segment";
+		return !strncmp(v->interface->type, "vxlan-", 6)
+			       ? "interfaces of this type are made for VXLAN "
+				 "ports only; make one with: vsw-ctl add-vtep"
+			       : "interfaces of this type are made by segments "
+				 "only; make one with: vsw-ctl add-segment";
 	if (strchr(v->bridge->name, '/'))
 		return "the bridge's name must not contain '/'";
 	if (!v->number)

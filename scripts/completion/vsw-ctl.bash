@@ -64,6 +64,16 @@ _vsw_ctl_values() {
 		esac
 		return
 	fi
+	if [[ $table == vxlan ]]; then
+		case $key in
+		underlay) _vsw_ctl_ask list-br ;;
+		group-dev) ls /sys/class/net 2>/dev/null ;;
+		sticky) echo true false ;;
+		*) "${_vsw_ctl[0]}" --settings 2>/dev/null |
+			sed -n "s/^vxlan options:$key //p" ;;
+		esac
+		return
+	fi
 	case $key in
 	bond_mode) echo active-backup balance-slb balance-tcp ;;
 	lacp) echo active passive off ;;
@@ -90,6 +100,12 @@ _vsw_ctl_keys() {
 _vsw_ctl_segment_keys() {
 	"${_vsw_ctl[0]}" --settings 2>/dev/null |
 		sed -n 's/^Segment options:\([^ ]*\).*/\1=/p'
+}
+
+# The keys of options of type vxlan.
+_vsw_ctl_vxlan_keys() {
+	"${_vsw_ctl[0]}" --settings 2>/dev/null |
+		sed -n 's/^vxlan options:\([^ ]*\).*/\1=/p'
 }
 
 # The values or keys of "COLUMN=", "COLUMN:KEY=" and "COLUMN:", which bash has
@@ -143,10 +159,19 @@ _vsw_ctl_candidates() {
 		_vsw_ctl_ask list-br
 		_vsw_ctl_ports
 		;;
+	*VTEP*)
+		[[ $kind == *BRIDGE* ]] && _vsw_ctl_ask list-br
+		_vsw_ctl_ask --bare --columns=name find Interface type=vxlan
+		;;
 	*BRIDGE* | *PARENT*) _vsw_ctl_ask list-br ;;
 	SEGMENT) _vsw_ctl_ask --no-headings list-segments |
 		cut -d' ' -f1 ;;
 	TYPE) echo nat host-only internal bridged ;;
+	REMOTE-MAC) printf '%s\n' vlan= ip= sticky= ;;
+	VXLAN)
+		printf '%s\n' vni= local= remote= tag=
+		_vsw_ctl_vxlan_keys
+		;;
 	*KEY=VALUE*)
 		printf '%s\n' outside= isolated= subnet= subnet6=
 		_vsw_ctl_segment_keys
@@ -249,6 +274,15 @@ _vsw_ctl_complete() {
 		fi
 		;;
 	set-segment) table=Segment ;;
+	add-vtep)
+		table=vxlan
+		((position == 1)) && return
+		((position > 1)) && kind=VXLAN
+		;;
+	add-remote-mac)
+		table=vxlan
+		[[ $kind == *KEY=VALUE* ]] && kind=REMOTE-MAC
+		;;
 	bond/* | lacp/*)
 		[[ $kind == *PORT* ]] && kind=LAG
 		table=$first

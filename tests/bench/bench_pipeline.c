@@ -378,7 +378,9 @@ static void open_gateway(struct bench *b)
 	static const struct vlan_config access = { .mode = VLAN_ACCESS };
 	struct port_config config = { .type = "null", .n_threads = 2 };
 	struct gateway *gw = &b->gateway;
-	struct fdb_config fdb = { FDB_SIZE_DEFAULT, FDB_AGE_DEFAULT, 1 };
+	struct fdb_config fdb = { .max_entries = FDB_SIZE_DEFAULT,
+				  .age_s = FDB_AGE_DEFAULT,
+				  .seed = 1 };
 	struct fwd_gateway *g;
 
 	gw->outside =
@@ -445,7 +447,9 @@ static uint64_t packets_sent(const struct bench *b)
 
 int main(int argc, char *argv[])
 {
-	struct fdb_config fdb = { FDB_SIZE_DEFAULT, FDB_AGE_DEFAULT, 1 };
+	struct fdb_config fdb = { .max_entries = FDB_SIZE_DEFAULT,
+				  .age_s = FDB_AGE_DEFAULT,
+				  .seed = 1 };
 	const struct bench_case *c;
 	struct timespec t0, t1;
 	unsigned bursts, size;

@@ -186,7 +186,7 @@ static void make_frame(struct bench *b, const char *what)
 
 static void open_switch(struct bench *b)
 {
-	struct fdb_config fdb = { 1u << 20, 0, 1 };
+	struct fdb_config fdb = { .max_entries = 1u << 20, .seed = 1 };
 	struct vlan_config access = { .mode = VLAN_ACCESS, .tag = VLAN };
 
 	b->snapshot = fwd_snapshot_create(1);

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """make bench: measures vswd beside the kernel's bridge and Open vSwitch, guest
 to guest beside Open vSwitch on DPDK, the speed of copies that bounds it, the
-pipeline's instructions, the FDB, the control side, bonds and address
-translation; prints tables and writes build/bench.json. Absolute figures are this machine's; look at the ratios."""
+pipeline's instructions, the FDB, the control side, bonds, address
+translation, and a large EVPN fabric; prints tables and writes build/bench.json. Absolute figures are this machine's; look at the ratios."""
 
 import argparse
 import json
@@ -31,6 +31,37 @@ def report_fdb(rows):
         print("%-24d %12.1f %12.1f" % (row["addresses"],
                                        row["lookups_per_s"] / 1e6,
                                        row["learns_per_s"] / 1e6))
+
+
+def fabric():
+    out = subprocess.run([BUILD + "/bench/bench_fabric"], check=True,
+                         text=True, stdout=subprocess.PIPE).stdout
+    return json.loads(out)
+
+
+FABRIC = [
+    ("memory (RSS), MB", "rss_mb", "%.0f"),
+    ("  a remote MAC more, bytes", "bytes_per_mac", "%.0f"),
+    ("  a remote VTEP more, bytes", "bytes_per_vtep", "%.0f"),
+    ("  a VNI more, bytes", "bytes_per_vni", "%.0f"),
+    ("  a VTEP in a flood list more, bytes", "bytes_per_flood", "%.0f"),
+    ("all of it is taken in, s", "take_in_s", "%.2f"),
+    ("  netlink messages", "messages", "%d"),
+    ("a snapshot's tunnel is built, ms", "publish_ms", "%.1f"),
+    ("one VTEP is withdrawn, ms", "one_ms", "%.1f"),
+    ("half of the fabric is withdrawn, ms", "half_ms", "%.0f"),
+    ("  and comes back, ms", "half_back_ms", "%.0f"),
+    ("random destinations looked up, M/s", "lookup_mpps", "%.1f"),
+    ("  and encapsulated, M/s", "encap_mpps", "%.1f"),
+    ("decapsulated, sender checked, M/s", "decap_mpps", "%.1f"),
+]
+
+
+def report_fabric(result):
+    print("\nEVPN fabric: %(vteps)d VTEPs, %(vnis)d VNIs at %(spread)d VTEPs "
+          "each, %(macs)d remote MACs" % result)
+    for title, key, form in FABRIC:
+        print("%-40s %12s" % (title, form % result[key]))
 
 
 def copy():
@@ -72,7 +103,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=["traffic", "vhost", "copy",
                                            "instructions", "fdb", "control",
-                                           "bond", "nat"])
+                                           "bond", "nat", "fabric"])
     args = parser.parse_args()
     parts = [
         ("traffic", lambda: side_by_side.measure(args.rounds),
@@ -84,6 +115,7 @@ def main():
         ("control", control.measure, control.report),
         ("bond", bond.measure, bond.report),
         ("nat", lambda: nat.measure(args.rounds), nat.report),
+        ("fabric", fabric, report_fabric),
     ]
     result = {}
     for name, measure, report in parts:

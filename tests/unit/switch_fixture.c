@@ -51,7 +51,7 @@ static bool remember(struct packet *p, unsigned thread, void *port_)
 	return true;
 }
 
-static struct fixture_port *open_port(struct fixture *f)
+struct fixture_port *fixture_device(struct fixture *f)
 {
 	struct port_config config = { .type = "null", .n_threads = 2 };
 	struct fixture_port *p = &f->ports[f->n_ports];
@@ -68,7 +68,7 @@ struct fixture_port *fixture_bond_member(struct fixture *f,
 					 struct fixture_port *bond,
 					 unsigned filter)
 {
-	struct fixture_port *p = open_port(f);
+	struct fixture_port *p = fixture_device(f);
 
 	p->fwd = fwd_bond_add_member(bond->fwd, p->port, filter);
 	return p;
@@ -78,7 +78,7 @@ struct fixture_port *fixture_port(struct fixture *f, struct fwd_bridge *bridge,
 				  const struct vlan_config *vlan)
 {
 	static const struct vlan_config trunk = { .mode = VLAN_TRUNK };
-	struct fixture_port *p = open_port(f);
+	struct fixture_port *p = fixture_device(f);
 
 	p->fwd = fwd_bridge_add_port(bridge, p->port, bridge->n_ports + 1,
 				     vlan ? vlan : &trunk);

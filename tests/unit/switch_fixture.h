@@ -37,6 +37,8 @@ struct fwd_bridge *fixture_bridge(struct fixture *f, const char *name);
 /* vlan NULL: a trunk of all VLANs. Ports are numbered from 1 in each bridge. */
 struct fixture_port *fixture_port(struct fixture *f, struct fwd_bridge *bridge,
 				  const struct vlan_config *vlan);
+/* A null port of no bridge: fwd is NULL. */
+struct fixture_port *fixture_device(struct fixture *f);
 /* A member of a port that fwd_port_make_bond() was called for. */
 struct fixture_port *fixture_bond_member(struct fixture *f,
 					 struct fixture_port *bond,

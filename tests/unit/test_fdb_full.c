@@ -42,7 +42,9 @@ static void learn_many(struct fdb *fdb, uint32_t from, uint32_t n,
 static void test_sparse(void **state)
 {
 	for (uint64_t seed = 1; seed <= 200; seed++) {
-		struct fdb_config config = { 16, 300, seed };
+		struct fdb_config config = { .max_entries = 16,
+					     .age_s = 300,
+					     .seed = seed };
 		struct fdb *fdb = fdb_create(&config);
 
 		learn_many(fdb, 100, 40, 1);
@@ -58,7 +60,9 @@ static void test_sparse(void **state)
 /* A port that floods pushes out nothing but its own. */
 static void test_flood(void **state)
 {
-	struct fdb_config config = { 4096, 300, 1 };
+	struct fdb_config config = { .max_entries = 4096,
+				     .age_s = 300,
+				     .seed = 1 };
 	struct fdb *fdb = fdb_create(&config);
 
 	for (uint16_t port = 1; port <= 8; port++)
@@ -82,7 +86,9 @@ static void test_flood(void **state)
 /* Two that flood in turn share what the others leave. */
 static void test_two_floods(void **state)
 {
-	struct fdb_config config = { 4096, 300, 1 };
+	struct fdb_config config = { .max_entries = 4096,
+				     .age_s = 300,
+				     .seed = 1 };
 	struct fdb *fdb = fdb_create(&config);
 
 	learn_many(fdb, 0, 500, 1);
@@ -99,7 +105,9 @@ static void test_two_floods(void **state)
 /* Old entries of the port that gives way go before new ones. */
 static void test_oldest_first(void **state)
 {
-	struct fdb_config config = { 4096, 300, 1 };
+	struct fdb_config config = { .max_entries = 4096,
+				     .age_s = 300,
+				     .seed = 1 };
 	struct fdb *fdb = fdb_create(&config);
 
 	learn_many(fdb, 0, 2048, 1);
@@ -116,7 +124,9 @@ static void test_oldest_first(void **state)
 /* Nothing gives way to a port that holds as much as any other. */
 static void test_nothing_gives_way(void **state)
 {
-	struct fdb_config config = { 16, 300, 1 };
+	struct fdb_config config = { .max_entries = 16,
+				     .age_s = 300,
+				     .seed = 1 };
 	struct fdb *fdb = fdb_create(&config);
 
 	/* A sample of so few entries finds none of the 16 now and then. */
@@ -181,7 +191,9 @@ static fdb_key mirrored(uint32_t i)
  */
 static void check_pattern(pattern_fn *pattern, uint64_t seed, uint32_t n)
 {
-	struct fdb_config config = { n, 300, seed };
+	struct fdb_config config = { .max_entries = n,
+				     .age_s = 300,
+				     .seed = seed };
 	struct fdb *fdb = fdb_create(&config);
 	uint32_t n_new = 0, n_later = 0;
 

@@ -15,6 +15,8 @@
 #define N_STATIONS 3000
 #define N_PORTS	   8
 #define N_CALLS	   200000
+/* So few controlled entries that there is often no room for one more. */
+#define MAX_CONTROLLED 150
 
 static uint64_t random_state;
 
@@ -28,9 +30,16 @@ static uint32_t random_below(uint32_t n)
 
 struct station {
 	uint16_t port; /* 0: unknown */
-	bool is_static;
+	bool is_static, is_controlled, is_sticky;
 	uint32_t heard_s;
 };
+
+static const struct station unknown;
+
+static bool is_learned(const struct station *s)
+{
+	return s->port && !s->is_static && !s->is_controlled;
+}
 
 struct model {
 	struct fdb *fdb;
@@ -40,6 +49,7 @@ struct model {
 	uint16_t told[N_STATIONS];
 	bool resync;
 	uint32_t now_s, age_s, limit; /* of port 1 */
+	uint32_t max_controlled;
 	unsigned seen;
 };
 
@@ -58,7 +68,17 @@ static unsigned learned_on(const struct model *m, uint16_t port)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < N_STATIONS; i++)
-		n += m->stations[i].port && !m->stations[i].is_static &&
+		n += is_learned(&m->stations[i]) &&
+		     (!port || m->stations[i].port == port);
+	return n;
+}
+
+static unsigned controlled_on(const struct model *m, uint16_t port)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < N_STATIONS; i++)
+		n += m->stations[i].is_controlled &&
 		     (!port || m->stations[i].port == port);
 	return n;
 }
@@ -73,7 +93,7 @@ static void learn(struct model *m)
 	enum fdb_learn_result expected;
 
 	assert_int_equal(fdb_is_fresh(m->fdb, key_of(i), port), fresh);
-	if (s->is_static)
+	if (s->is_static || s->is_sticky)
 		expected = s->port == port ? FDB_REFRESHED : FDB_IS_STATIC;
 	else if (s->port == port)
 		expected = FDB_REFRESHED;
@@ -83,7 +103,7 @@ static void learn(struct model *m)
 		expected = s->port ? FDB_MOVED : FDB_LEARNED;
 	assert_int_equal(fdb_learn(m->fdb, key_of(i), port), expected);
 	if (expected == FDB_MOVED || expected == FDB_LEARNED)
-		s->port = port;
+		*s = (struct station){ .port = port };
 	if (s->port == port && !s->is_static)
 		s->heard_s = m->now_s;
 }
@@ -104,13 +124,52 @@ static void add_or_delete(struct model *m)
 		uint16_t port = 1 + random_below(N_PORTS);
 
 		assert_int_equal(fdb_add_static(m->fdb, key_of(i), port), 0);
-		*s = (struct station){ port, true, 0 };
+		*s = (struct station){ .port = port, .is_static = true };
 	} else {
 		assert_int_equal(fdb_delete(m->fdb, key_of(i)),
 				 s->port ? 0 : -ENOENT);
-		s->port = 0;
-		s->is_static = false;
+		*s = unknown;
 	}
+}
+
+static void add_controlled(struct model *m, unsigned i, uint16_t port)
+{
+	struct station *s = &m->stations[i];
+	bool sticky = random_below(4) == 0;
+	int expected = 0;
+
+	if (s->is_static)
+		expected = -EEXIST;
+	else if (!s->is_controlled && controlled_on(m, 0) >= m->max_controlled)
+		expected = -ENOSPC;
+	assert_int_equal(fdb_add_controlled(m->fdb, key_of(i), port, sticky),
+			 expected);
+	if (expected)
+		return;
+	*s = (struct station){ .port = port,
+			       .is_controlled = true,
+			       .is_sticky = sticky,
+			       .heard_s = m->now_s };
+}
+
+static void add_or_delete_controlled(struct model *m)
+{
+	unsigned i = random_below(N_STATIONS);
+	uint16_t port = 1 + random_below(N_PORTS);
+	struct station *s = &m->stations[i];
+	bool is_so;
+
+	if (random_below(3) == 0) {
+		add_controlled(m, i, port);
+		return;
+	}
+	if (s->port && random_below(4))
+		port = s->port;
+	is_so = s->is_controlled && s->port == port;
+	assert_int_equal(fdb_delete_controlled(m->fdb, key_of(i), port),
+			 is_so ? 0 : -ENOENT);
+	if (is_so)
+		*s = unknown;
 }
 
 static void flush(struct model *m)
@@ -129,10 +188,9 @@ static void flush(struct model *m)
 
 		if (!s->port || (port && s->port != port) ||
 		    (fid >= 0 && (unsigned)fid != 1 + i % 3) ||
-		    (s->is_static && !purge))
+		    (!is_learned(s) && !purge))
 			continue;
-		s->port = 0;
-		s->is_static = false;
+		*s = unknown;
 		n++;
 	}
 	assert_int_equal(purge ? fdb_purge_port(m->fdb, port)
@@ -156,7 +214,7 @@ static void pass_time(struct model *m)
 		bool there = fdb_lookup(m->fdb, key_of(i)) != FDB_NONE;
 		uint32_t age = m->now_s - s->heard_s;
 
-		if (!s->port || s->is_static || !m->age_s || age <= m->age_s) {
+		if (!is_learned(s) || !m->age_s || age <= m->age_s) {
 			assert_int_equal(there, s->port != 0);
 			continue;
 		}
@@ -172,7 +230,7 @@ static void change_settings(struct model *m)
 	static const uint32_t ages[] = { 0, 10, 60, 300 };
 	struct fdb *new;
 
-	switch (random_below(3)) {
+	switch (random_below(4)) {
 	case 0:
 		m->age_s = ages[random_below(ARRAY_SIZE(ages))];
 		fdb_set_age(m->fdb, m->age_s);
@@ -180,6 +238,14 @@ static void change_settings(struct model *m)
 	case 1:
 		m->limit = random_below(2) * random_below(400);
 		fdb_set_port_limit(m->fdb, 1, m->limit);
+		break;
+	case 2:
+		/* Those that are there keep their room. */
+		m->max_controlled = random_below(2 * MAX_CONTROLLED);
+		new = fdb_resize_controlled(m->fdb, m->max_controlled);
+		m->max_controlled = MAX(m->max_controlled, controlled_on(m, 0));
+		fdb_destroy(m->fdb);
+		m->fdb = new;
 		break;
 	default:
 		new = fdb_resize(m->fdb, N_STATIONS + random_below(20000));
@@ -195,6 +261,8 @@ static bool check_entry(const struct fdb_entry *e, void *aux)
 
 	assert_int_equal(e->port, s->port);
 	assert_int_equal(e->is_static, s->is_static);
+	assert_int_equal(e->is_controlled, s->is_controlled);
+	assert_int_equal(e->is_sticky, s->is_sticky);
 	assert_int_equal(e->age_s, s->is_static ? 0 : m->now_s - s->heard_s);
 	m->seen++;
 	return true;
@@ -238,16 +306,24 @@ static void check_all(struct model *m)
 	assert_int_equal(m->seen, all);
 	fdb_get_stats(m->fdb, &stats);
 	assert_int_equal(stats.entries, learned_on(m, 0));
-	assert_int_equal(stats.static_entries, all - stats.entries);
+	assert_int_equal(stats.controlled_entries, controlled_on(m, 0));
+	assert_int_equal(stats.max_controlled, m->max_controlled);
+	assert_int_equal(stats.static_entries,
+			 all - stats.entries - stats.controlled_entries);
 	assert_int_equal(stats.evicted, 0);
-	for (unsigned p = 1; p <= N_PORTS; p++)
+	for (unsigned p = 1; p <= N_PORTS; p++) {
 		assert_int_equal(fdb_port_entries(m->fdb, p), learned_on(m, p));
+		assert_int_equal(fdb_port_controlled(m->fdb, p),
+				 controlled_on(m, p));
+	}
 }
 
 static void run(uint64_t seed)
 {
-	struct fdb_config config = { N_STATIONS, 300, seed };
-	struct model m = { .fdb = fdb_create(&config), .age_s = 300 };
+	struct fdb_config config = { N_STATIONS, 300, seed, MAX_CONTROLLED };
+	struct model m = { .fdb = fdb_create(&config),
+			   .age_s = 300,
+			   .max_controlled = MAX_CONTROLLED };
 
 	random_state = seed * 0x9e3779b97f4a7c15;
 	m.listener.change = note_change;
@@ -260,8 +336,10 @@ static void run(uint64_t seed)
 			learn(&m);
 		else if (what < 8500)
 			look_up(&m);
-		else if (what < 9950)
+		else if (what < 9000)
 			add_or_delete(&m);
+		else if (what < 9950)
+			add_or_delete_controlled(&m);
 		else if (what < 9990)
 			pass_time(&m);
 		else if (what < 9994)

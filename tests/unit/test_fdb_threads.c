@@ -1,9 +1,10 @@
 /*
  * The FDB under several workers that learn, move and look up, and a control
- * thread that ages, flushes, adds and removes meanwhile. A station may be heard
- * on two ports only, so a lookup that answers with a third one has put a key
- * and another's value together. At the end all counts, marks and what the
- * listener was told must agree with what is in the table.
+ * thread that ages, flushes, adds and removes, what is static and what a
+ * control plane says, meanwhile. A station may be heard on two ports only, so a
+ * lookup that answers with a third one has put a key and another's value
+ * together. At the end all counts, marks and what the listener was told must
+ * agree with what is in the table.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -109,6 +110,23 @@ static void note_change(struct fdb_listener *listener, enum fdb_change change,
 	}
 }
 
+/*
+ * What does not move is there as soon as it has been put (but a worker's copy,
+ * which that is about to remove, may be found first).
+ */
+static void put(struct scene *s, struct random *r, uint32_t i, uint16_t port)
+{
+	bool stays = random_below(r, 3) == 0;
+	int error;
+
+	if (stays && random_below(r, 2))
+		error = fdb_add_static(s->fdb, key_of(i), port);
+	else
+		error = fdb_add_controlled(s->fdb, key_of(i), port, stays);
+	if (!error && stays && fdb_lookup(s->fdb, key_of(i)) == FDB_NONE)
+		atomic_fetch_add(&s->n_wrong, 1);
+}
+
 static void control(struct scene *s, struct random *r, uint32_t *now)
 {
 	uint32_t i = random_below(r, s->n_stations);
@@ -138,9 +156,12 @@ static void control(struct scene *s, struct random *r, uint32_t *now)
 	case 8:
 	case 9:
 	case 10:
-		if (!fdb_add_static(s->fdb, key_of(i), port) &&
-		    fdb_lookup(s->fdb, key_of(i)) == FDB_NONE)
-			atomic_fetch_add(&s->n_wrong, 1);
+		put(s, r, i, port);
+		break;
+	case 11:
+	case 12:
+	case 13:
+		fdb_delete_controlled(s->fdb, key_of(i), port);
 		break;
 	default:
 		fdb_delete(s->fdb, key_of(i));
@@ -150,8 +171,9 @@ static void control(struct scene *s, struct random *r, uint32_t *now)
 /* What the table holds, found by reading all of its slots. */
 struct census {
 	uint16_t *port; /* by station */
-	uint32_t on_port[N_PORTS + 1];
-	uint32_t learned, n_static, duplicates, marks, expected_marks;
+	uint32_t on_port[N_PORTS + 1], controlled_on_port[N_PORTS + 1];
+	uint32_t learned, controlled, n_static, duplicates, marks,
+		expected_marks;
 	struct scene *scene;
 };
 
@@ -164,7 +186,10 @@ static void count_slot(struct census *c, const struct fdb_slot *slot)
 
 	c->duplicates += c->port[i] != 0;
 	c->port[i] = port;
-	if (slot->value & FDB_VALUE_STATIC) {
+	if (slot->value & FDB_VALUE_CONTROLLED) {
+		c->controlled++;
+		c->controlled_on_port[port]++;
+	} else if (slot->value & FDB_VALUE_STATIC) {
 		c->n_static++;
 	} else {
 		c->learned++;
@@ -207,9 +232,14 @@ static void check_end(struct scene *s)
 	assert_int_equal(stats.entries, c.learned);
 	assert_int_equal(stats.static_entries, c.n_static);
 	assert_true(stats.entries <= stats.max_entries);
+	assert_int_equal(stats.controlled_entries, c.controlled);
+	assert_true(stats.controlled_entries <= stats.max_controlled);
 	assert_int_equal(c.marks, c.expected_marks);
-	for (unsigned p = 1; p <= N_PORTS; p++)
+	for (unsigned p = 1; p <= N_PORTS; p++) {
 		assert_int_equal(fdb_port_entries(s->fdb, p), c.on_port[p]);
+		assert_int_equal(fdb_port_controlled(s->fdb, p),
+				 c.controlled_on_port[p]);
+	}
 	fdb_drain_changes(s->fdb);
 	for (uint32_t i = 0; i < s->n_stations; i++) {
 		assert_int_equal(fdb_lookup(s->fdb, key_of(i)), c.port[i]);
@@ -249,7 +279,7 @@ static void play(struct scene *s, bool with_control)
 
 static struct fdb *make(uint32_t max_entries)
 {
-	struct fdb_config config = { max_entries, 10, 1 };
+	struct fdb_config config = { max_entries, 10, 1, max_entries / 4 };
 
 	return fdb_create(&config);
 }

@@ -46,7 +46,7 @@ def parse_fdb(text):
     """fdb/show as [(port number or LOCAL, VLAN, MAC, age or 'static')]."""
     entries = []
     for line in text.splitlines()[1:]:
-        port, vlan, mac, age = line.split()
+        port, vlan, mac, age = line.split()[:4]
         entries.append((port, int(vlan), mac,
                         age if age == "static" else int(age)))
     return entries

@@ -3,11 +3,12 @@
  * in, where it makes the devices evpnbr, evpnmember and evpnvx (VNI 100,
  * VTEP 10.0.0.1).
  *
- *	evpn [DIRECTORY]	each datagram of the kernel goes there, as a
- *file
+ *	evpn [-l VTEP] [DIRECTORY]
  *
- * Takes lines "local MAC", "gone MAC", "ip MAC IPV4", "overrun", with MAC a
- * number; says "ready", and what the mirror tells. Ends with its input.
+ * Each datagram of the kernel goes into DIRECTORY, as a file. Devices that are
+ * there already are taken over. Takes lines "local MAC", "gone MAC", "ip MAC
+ * IPV4", "overrun", with MAC a number; says "ready", and what the mirror tells.
+ * Ends with its input.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -129,12 +130,14 @@ static void make_devices(struct evpn_mirror_config *c)
 					     "evpnvx" };
 	struct evpn_request r;
 
-	evpn_make_bridge(&r, 1, "evpnbr", false);
-	request(&r, "bridge");
-	evpn_make_member(&r, 2, "evpnmember", "evpnpeer");
-	request(&r, "member");
-	evpn_make_vxlan(&r, 3, "evpnvx", 100, &c->local, 4790);
-	request(&r, "vxlan");
+	if (!if_nametoindex("evpnbr")) {
+		evpn_make_bridge(&r, 1, "evpnbr", false);
+		request(&r, "bridge");
+		evpn_make_member(&r, 2, "evpnmember", "evpnpeer");
+		request(&r, "member");
+		evpn_make_vxlan(&r, 3, "evpnvx", 100, &c->local, 4790);
+		request(&r, "vxlan");
+	}
 	c->bridge = if_nametoindex("evpnbr");
 	c->member = if_nametoindex("evpnmember");
 	c->vxlan = if_nametoindex("evpnvx");
@@ -234,6 +237,12 @@ int main(int argc, char **argv)
 	};
 	struct evpn_mirror *m;
 
+	if (argc > 2 && !strcmp(argv[1], "-l")) {
+		if (inet_pton(AF_INET, argv[2], config.local.bytes) != 1)
+			fail(argv[2]);
+		argc -= 2;
+		argv += 2;
+	}
 	directory = argc > 1 ? argv[1] : NULL;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	/* poll() must see each line that is there */

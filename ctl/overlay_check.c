@@ -1,0 +1,165 @@
+/* Changed VXLAN ports, found in the view and looked at (overlay_check.h). */
+#include "ctl/overlay_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/bridge.h"
+#include "ctl/value.h"
+
+const char *const overlay_columns[] = { "name", "type", "options", NULL };
+const char *const remote_mac_columns[] = { "mac", "vlan",   "remote_ip",
+					   "ips", "sticky", NULL };
+
+static bool is_changed(const struct view_row *row, const char *column)
+{
+	const json_t *mutation;
+	size_t i;
+
+	if (json_object_get(row->set, column))
+		return true;
+	json_array_foreach(row->mutated, i, mutation)
+		if (!strcmp(json_string_value(json_array_get(mutation, 0)),
+			    column))
+			return true;
+	return false;
+}
+
+static bool is_touched(const struct view_row *row)
+{
+	return !row->deleted && !strcmp(row->table, "Interface") &&
+	       (is_changed(row, "type") || is_changed(row, "options"));
+}
+
+static bool is_touched_mac(const struct view_row *row)
+{
+	return !row->deleted && !strcmp(row->table, "Remote_MAC") &&
+	       (row->inserted || json_object_size(row->set) ||
+		json_array_size(row->mutated));
+}
+
+bool overlay_is_vxlan(struct view_row *iface)
+{
+	return !strcmp(view_get_string(iface, "type"), "vxlan");
+}
+
+void overlay_plan_read(struct view_row *iface, struct overlay_plan *plan)
+{
+	const json_t *options = view_get(iface, "options");
+	json_t *pairs = value_sorted_pairs(options), *pair;
+	struct overlay_pair *list;
+	size_t i, n = 0;
+
+	list = xcalloc(json_array_size(pairs) + 1, sizeof(*list));
+	json_array_foreach(pairs, i, pair) {
+		list[n].key = json_string_value(json_array_get(pair, 0));
+		list[n++].value = json_string_value(json_array_get(pair, 1));
+	}
+	/* The strings are those of `options`, which has the pairs, too. */
+	json_decref(pairs);
+	*plan = (struct overlay_plan){
+		.name = view_get_string(iface, "name"),
+		.options = list,
+		.n_options = n,
+	};
+}
+
+/* --- ports ---------------------------------------------------------------- */
+
+static void check_underlay(struct ctl *ctl, struct view_row *row,
+			   const struct overlay_plan *plan)
+{
+	const char *underlay = overlay_plan_option(plan, "underlay");
+	struct bridge bridge, own;
+	struct view_row *port;
+
+	if (!underlay)
+		return;
+	if (!bridge_find(ctl, underlay, &bridge) || bridge.port)
+		ctl_fatal("VXLAN port %s has underlay=%s, and there is no such "
+			  "bridge; make it (\"add-br %s\"), or give the "
+			  "uplink's",
+			  plan->name, underlay, underlay);
+	port = iface_port(ctl, view_get_string(row, "name"));
+	if (port && port_bridge(ctl, port, &own) && own.row == bridge.row)
+		ctl_fatal("VXLAN port %s has underlay=%s, the bridge that it "
+			  "is in; outer packets would be inner ones again: "
+			  "give the uplink's",
+			  plan->name, underlay);
+}
+
+static void check_row(struct ctl *ctl, struct view_row *row)
+{
+	struct overlay_plan plan;
+	char *why;
+
+	if (!row->inserted)
+		view_fetch(ctl->view, "Interface",
+			   view_where("_uuid", "==", value_uuid(row->uuid)),
+			   overlay_columns);
+	if (!overlay_is_vxlan(row))
+		return;
+	overlay_plan_read(row, &plan);
+	why = overlay_plan_check(&plan);
+	if (why)
+		ctl_fatal_error(why);
+	check_underlay(ctl, row, &plan);
+	/* Somebody else may change the other half meanwhile. */
+	view_verify(row, "type");
+	view_verify(row, "options");
+	/* A new one's ofport tells, too (ctl_expect_iface()). */
+	if (!row->inserted)
+		ctl_expect_row(ctl, row, xasprintf("VXLAN port %s", plan.name),
+			       xasprintf("del-port %s", plan.name));
+	free((void *)plan.options);
+}
+
+/* --- MACs ----------------------------------------------------------------- */
+
+static void check_mac(struct ctl *ctl, struct view_row *row)
+{
+	struct view_row *iface =
+		view_referrer(ctl->view, "Interface", "remote_macs", row->uuid,
+			      overlay_columns);
+	struct overlay_plan plan = { 0 };
+	struct overlay_mac mac = { 0 };
+	json_t *ips, *ip;
+	const char **list;
+	char *why;
+	size_t i;
+
+	if (!row->inserted)
+		view_fetch(ctl->view, "Remote_MAC",
+			   view_where("_uuid", "==", value_uuid(row->uuid)),
+			   remote_mac_columns);
+	ips = view_get_set(row, "ips");
+	list = xcalloc(json_array_size(ips) + 1, sizeof(*list));
+	json_array_foreach(ips, i, ip)
+		list[mac.n_ips++] = json_string_value(ip);
+	mac.ips = list;
+	mac.mac = view_get_string(row, "mac");
+	mac.remote = view_get_string(row, "remote_ip");
+	if (iface)
+		overlay_plan_read(iface, &plan);
+	why = overlay_mac_check(&mac, iface ? &plan : NULL);
+	if (why)
+		ctl_fatal_error(why);
+	ctl_expect_row(ctl, row, xasprintf("remote MAC %s", mac.mac),
+		       xasprintf("del-remote-mac %s %s",
+				 iface ? plan.name : "PORT", mac.mac));
+	free((void *)plan.options);
+	free(list);
+	json_decref(ips);
+}
+
+void overlay_check(struct ctl *ctl)
+{
+	/* Fetching adds rows at the end, which nobody has changed. */
+	for (struct view_row *row = view_first(ctl->view); row;
+	     row = row->next) {
+		if (is_touched(row))
+			check_row(ctl, row);
+		else if (is_touched_mac(row))
+			check_mac(ctl, row);
+	}
+}

@@ -1,0 +1,42 @@
+/*
+ * VXLAN ports whose options contradict each other. Each option alone is looked
+ * at, too (overlay_settings.h); vswd would say the same in Interface:error, but
+ * only after it was stored.
+ */
+#ifndef CTL_OVERLAY_RULES_H
+#define CTL_OVERLAY_RULES_H
+
+#include "base/util.h"
+
+struct overlay_pair {
+	const char *key, *value;
+};
+
+/* An interface of type vxlan as its row is. */
+struct overlay_plan {
+	const char *name;
+	const struct overlay_pair *options;
+	size_t n_options;
+};
+
+/* NULL: it is not set. */
+const char *overlay_plan_option(const struct overlay_plan *plan,
+				const char *key);
+/*
+ * NULL, or what cannot be, in one line that says what to do; freed by the
+ * caller.
+ */
+char *overlay_plan_check(const struct overlay_plan *plan);
+
+/* A row of table Remote_MAC. */
+struct overlay_mac {
+	const char *mac, *remote;
+	const char *const *ips;
+	size_t n_ips;
+};
+
+/* The same; plan: of the interface that refers to it, or NULL. */
+char *overlay_mac_check(const struct overlay_mac *mac,
+			const struct overlay_plan *plan);
+
+#endif

@@ -29,7 +29,13 @@ static void prepare(struct tunnel_lab *l)
 		t->peers[i].remote = i;
 		tunnel_pair_address(o->version, i, t->peers[i].ip);
 	}
-	for (unsigned i = 1; i <= (o->mapped ? 40 : 1); i++)
+	/* Untagged frames, which have no VLAN, are a network, too. */
+	if (o->mapped) {
+		assert_int_equal(vtep_map_add(t->map, 0, TUNNEL_VNI, NULL), 0);
+		t->networks[t->demux_config.n_networks++] =
+			(struct tunnel_network){ .vni = TUNNEL_VNI };
+	}
+	for (unsigned i = !o->mapped; i <= (o->mapped ? 40 : 1); i++)
 		for (unsigned k = 0; k < 3; k++)
 			assert_int_equal(
 				vtep_flood_add(t->map,

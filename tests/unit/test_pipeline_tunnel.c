@@ -442,6 +442,41 @@ static void unknown_remote(void **state)
 	tlab_destroy(l);
 }
 
+/* Several of them in one burst, long and short: each is told once. */
+static void unknown_remotes_in_a_burst(void **state)
+{
+	struct tlab_options options = { .takes_unknown = true };
+
+	for (unsigned sockets = 0; sockets < 2; sockets++) {
+		uint8_t frames[65][256], inner[FRAME_MAX];
+		struct iovec iov[65];
+		struct tunnel_lab *l;
+		struct tlab_punt punt;
+
+		options.sockets = sockets;
+		l = tlab_create(&options);
+		tlab_learn(l, 1, 0, -1);
+		for (unsigned i = 0; i < 65; i++) {
+			len = numbered(inner, 1, 9, i, 0);
+			len = tlab_outer(l,
+					 i < 20	  ? 0
+					 : i < 40 ? 30
+					 : i < 60 ? 31
+						  : 32,
+					 TUNNEL_VNI, inner, len, frames[i]);
+			iov[i] = (struct iovec){ frames[i], len };
+		}
+		fixture_burst(l->f, tlab_wire(l), iov, 65);
+		assert_int_equal(l->vm[0]->n_sent, 65);
+		assert_int_equal(tlab_rx(l->remotes[0]), 20);
+		assert_int_equal(tlab_rx(l->vx), 45);
+		assert_in_range(tlab_punts(l, &punt), 3, 45);
+		assert_int_equal(punt.note.what, TUNNEL_NEW_REMOTE);
+		assert_true(load_mac(punt.data + 6) == LAB_HOP(32));
+		tlab_destroy(l);
+	}
+}
+
 static void too_big_of(const struct tlab_options *options)
 {
 	struct tunnel_lab *l = tlab_create(options);
@@ -582,6 +617,7 @@ int main(void)
 		cmocka_unit_test(tags_of_a_fixed_vni),
 		cmocka_unit_test(split_horizon),
 		cmocka_unit_test(unknown_remote),
+		cmocka_unit_test(unknown_remotes_in_a_burst),
 		cmocka_unit_test(too_big),
 		cmocka_unit_test(large_from_a_remote),
 		cmocka_unit_test(nobody_to_send_to),

@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "packet/csum.h"
 #include "packet/parse.h"
 #include "tests/unit/tunnel_lab.h"
 
@@ -64,50 +63,20 @@ static void unicast_both_ways_of(const struct tlab_options *options)
 static void unicast_both_ways(void **state)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (!kinds[i].mapped)
-			unicast_both_ways_of(&kinds[i]);
-}
-
-#define FRAME_MAX 128
-
-/*
- * Frame i of a burst, numbered in its last bytes; some are those for which
- * there are short ways, a flow or two.
- */
-static uint32_t numbered(uint8_t *to, uint8_t dst, uint8_t src, unsigned i,
-			 uint16_t vid)
-{
-	const uint32_t tags[] = { 0x81000000u | vid, 0 };
-	uint32_t n = make_frame(to, dst, src, vid ? tags : NULL);
-	uint8_t *ip = to + (vid ? 18 : 14);
-
-	if (i % 8) {
-		memset(ip, 0, 60);
-		store_be16(ip - 2, ETH_TYPE_IPV4);
-		store_be16(ip, 0x4500);
-		store_be16(ip + 2, 60);
-		store_be16(ip + 8, 0x4011);
-		store_be32(ip + 12, 0x0a000000 + src);
-		store_be32(ip + 16, 0x0a000000 + dst);
-		csum_ipv4_header(ip, 20);
-		store_be16(ip + 20, i / 16 % 2);
-		store_be16(ip + 24, 40);
-		n = ip + 60 - to;
-	}
-	store_be16(to + n - 2, i);
-	return n;
+		unicast_both_ways_of(&kinds[i]);
 }
 
 static void send_burst(struct tunnel_lab *l, unsigned n, uint8_t dst,
 		       uint16_t vid)
 {
-	uint8_t *frames = xcalloc(n, FRAME_MAX);
+	uint8_t *frames = xcalloc(n, TLAB_FRAME_MAX);
 	struct iovec *iov = xcalloc(n, sizeof(*iov));
 
 	for (unsigned i = 0; i < n; i++) {
-		uint8_t *at = frames + FRAME_MAX * (size_t)i;
+		uint8_t *at = frames + TLAB_FRAME_MAX * (size_t)i;
 
-		iov[i] = (struct iovec){ at, numbered(at, dst, 1, i, vid) };
+		iov[i] =
+			(struct iovec){ at, tlab_numbered(at, dst, 1, i, vid) };
 	}
 	fixture_burst(l->f, l->vm[0], iov, n);
 	free(iov);
@@ -154,13 +123,13 @@ static void floods_once_to_each(void **state)
 			floods_of(&kinds[i], sizes[k]);
 }
 
-/* The frame as numbered() made it, without its tag. */
+/* The frame as tlab_numbered() made it, without its tag. */
 static void assert_frame(const uint8_t *got, uint32_t got_len, uint8_t dst,
 			 uint8_t src, unsigned i, uint16_t vid)
 {
-	uint8_t want[FRAME_MAX];
+	uint8_t want[TLAB_FRAME_MAX];
 
-	len = numbered(want, dst, src, i, vid);
+	len = tlab_numbered(want, dst, src, i, vid);
 	assert_int_equal(got_len, len);
 	assert_memory_equal(got, want, len);
 }
@@ -185,9 +154,9 @@ static void bursts_of(const struct tlab_options *options, unsigned n)
 	}
 	/* And as many back. */
 	for (unsigned i = 0; i < n; i++) {
-		uint8_t inner[FRAME_MAX], *at = frames + 256 * (size_t)i;
+		uint8_t inner[TLAB_FRAME_MAX], *at = frames + 256 * (size_t)i;
 
-		len = numbered(inner, 1, 9, i, 0);
+		len = tlab_numbered(inner, 1, 9, i, 0);
 		iov[i] = (struct iovec){ at, tlab_outer(l, 0, vni, inner, len,
 							at) };
 	}
@@ -405,88 +374,6 @@ static void split_horizon(void **state)
 	tlab_destroy(l);
 }
 
-/* It comes in by the VXLAN port, and the control thread hears of it. */
-static void unknown_remote(void **state)
-{
-	struct tlab_options options = { .takes_unknown = true };
-	struct tunnel_lab *l;
-	struct tlab_punt punt;
-
-	for (unsigned i = 0; i < 4; i++) {
-		options.version = i % 2 ? 6 : 4;
-		options.sockets = i >= 2;
-		l = tlab_create(&options);
-		tlab_learn(l, 1, 0, -1);
-		len = make_frame(frame, 1, 9, NULL);
-		tlab_arrives(l, 33, TUNNEL_VNI, frame, len);
-		assert_int_equal(l->vm[0]->n_sent, 1);
-		assert_int_equal(tlab_rx(l->vx), 1);
-		assert_int_equal(fdb_lookup(l->overlay->fdb,
-					    fdb_make_key(0x020000000009, 0)),
-				 FDB_NONE);
-		assert_int_equal(tlab_punts(l, &punt), 1);
-		assert_int_equal(punt.record.kind, PUNT_TUNNEL);
-		assert_int_equal(punt.record.id, 5);
-		assert_int_equal(punt.record.gateway, 77);
-		assert_int_equal(punt.note.what, TUNNEL_NEW_REMOTE);
-		assert_int_equal(punt.note.vni, TUNNEL_VNI);
-		assert_true(load_mac(punt.data + 6) == LAB_HOP(33));
-		assert_in_range(punt.record.len, options.version == 4 ? 42 : 62,
-				98);
-		tlab_destroy(l);
-	}
-	options = (struct tlab_options){ 0 };
-	l = tlab_create(&options);
-	tlab_arrives(l, 33, TUNNEL_VNI, frame, len);
-	assert_int_equal(tlab_punts(l, &punt), 0);
-	assert_int_equal(fixture_drops(l->station, DROP_VXLAN_NO_REMOTE), 1);
-	tlab_destroy(l);
-}
-
-static void too_big_of(const struct tlab_options *options)
-{
-	struct tunnel_lab *l = tlab_create(options);
-	const uint32_t tag10[] = { 0x8100000a, 0 };
-	struct tlab_punt punt;
-	uint8_t big[1600] = { 0 };
-	/* A tag that stays in the frame takes room. */
-	const unsigned fits = options->vlan || options->mapped ? 1450 : 1446;
-
-	make_frame(big, 9, 1, tag10);
-	tlab_learn(l, 9, 10, 0);
-	fixture_frame(l->f, l->vm[0], big, 18 + fits);
-	assert_int_equal(tlab_wire(l)->n_sent, 1);
-	assert_int_equal(tlab_punts(l, &punt), 0);
-	fixture_frame(l->f, l->vm[0], big, 18 + fits + 1);
-	assert_int_equal(tlab_wire(l)->n_sent, 1);
-	assert_int_equal(fixture_drops(l->remotes[0], DROP_TUNNEL_TOO_BIG), 1);
-	assert_int_equal(tlab_tx(l->remotes[0]), 1);
-	assert_int_equal(tlab_tx_bytes(l->remotes[0]),
-			 (options->vlan ? 14 : 18) + fits);
-	assert_int_equal(tlab_punts(l, &punt), 1);
-	assert_int_equal(punt.record.kind, PUNT_TUNNEL);
-	assert_int_equal(punt.record.gateway, 77);
-	assert_int_equal(punt.note.what, TUNNEL_TOO_BIG);
-	assert_int_equal(punt.note.mtu, 1450);
-	assert_int_equal(punt.note.vid, 10);
-	assert_true(load_mac(punt.data) == 0x020000000009);
-	assert_in_range(punt.record.len, 14 + fits + 1, 18 + fits + 1);
-	/* To a group: nobody is told. */
-	make_frame(big, 0xff, 1, tag10);
-	fixture_frame(l->f, l->vm[0], big, 18 + fits + 1);
-	assert_int_equal(tlab_punts(l, &punt), 0);
-	assert_int_equal(tlab_wire(l)->n_sent, 1);
-	tlab_destroy(l);
-}
-
-static void too_big(void **state)
-{
-	too_big_of(&(struct tlab_options){ .mtu = 1450 });
-	too_big_of(&(struct tlab_options){ .mtu = 1450, .vlan = &access10 });
-	too_big_of(&(struct tlab_options){ .mtu = 1450, .mapped = true });
-	too_big_of(&(struct tlab_options){ .mtu = 1450, .single = true });
-}
-
 /* What a remote's port says of an MTU is nothing to go by. */
 static void large_from_a_remote(void **state)
 {
@@ -518,59 +405,6 @@ static void nobody_to_send_to(void **state)
 	tlab_destroy(l);
 }
 
-/* What comes to a station and is not VXLAN. */
-static void others_are_punted(void **state)
-{
-	static const struct tlab_options options = { 0 };
-	struct tunnel_lab *l = tlab_create(&options);
-	struct tlab_punt punt;
-
-	memset(frame, 0, 60);
-	memset(frame, 0xff, 6);
-	store_be16(frame + 6, 0x0200);
-	store_be16(frame + 10, 0x77);
-	store_be16(frame + 12, ETH_TYPE_ARP);
-	fixture_frame(l->f, l->uplink, frame, 60);
-	assert_int_equal(tlab_punts(l, &punt), 1);
-	assert_int_equal(punt.record.kind, PUNT_UNDERLAY);
-	assert_int_equal(punt.record.gateway, 78);
-	assert_int_equal(punt.record.len, 60);
-	assert_memory_equal(punt.data, frame, 60);
-	/* Broadcasts of no concern, and others' frames, end quietly. */
-	store_be16(frame + 12, 0x88b5);
-	fixture_frame(l->f, l->uplink, frame, 60);
-	len = make_frame(frame, 0x66, 0x77, NULL);
-	fixture_frame(l->f, l->uplink, frame, len);
-	assert_int_equal(tlab_punts(l, &punt), 0);
-	for (int i = 0; i < N_DROP_REASONS; i++)
-		assert_int_equal(fixture_drops(l->station, i), 0);
-	/* Anything to the station itself. */
-	make_frame(frame, 1, 0x77, NULL);
-	fixture_frame(l->f, l->uplink, frame, len);
-	assert_int_equal(tlab_punts(l, &punt), 1);
-	tlab_destroy(l);
-}
-
-/* A storm from far away takes nothing from ARP; nor do both from LACP. */
-static void punts_at_their_own_pace(void **state)
-{
-	static const struct tlab_options options = { 0 };
-	struct tunnel_lab *l = tlab_create(&options);
-	struct tlab_punt punt;
-	unsigned n;
-
-	len = make_frame(frame, 1, 0x77, NULL);
-	for (unsigned i = 0; i < 500; i++)
-		fixture_frame(l->f, l->uplink, frame, len);
-	assert_true(fixture_drops(l->station, DROP_PUNT_LIMITED) > 0);
-	n = tlab_punts(l, &punt);
-	assert_in_range(n, PUNT_BURST, 499);
-	store_be16(frame + 12, ETH_TYPE_ARP);
-	fixture_frame(l->f, l->uplink, frame, len);
-	assert_int_equal(tlab_punts(l, &punt), 1);
-	tlab_destroy(l);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -582,12 +416,8 @@ int main(void)
 		cmocka_unit_test(flood_lists_by_vlan),
 		cmocka_unit_test(tags_of_a_fixed_vni),
 		cmocka_unit_test(split_horizon),
-		cmocka_unit_test(unknown_remote),
-		cmocka_unit_test(too_big),
 		cmocka_unit_test(large_from_a_remote),
 		cmocka_unit_test(nobody_to_send_to),
-		cmocka_unit_test(others_are_punted),
-		cmocka_unit_test(punts_at_their_own_pace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

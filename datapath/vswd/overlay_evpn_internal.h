@@ -71,8 +71,8 @@ struct evpn_network {
 	struct overlay_evpn *evpn;
 	struct evpn_host *host;
 	uint32_t vni;
-	uint16_t vid;  /* 0: the overlay's VNI is fixed */
-	bool seen;     /* overlay_evpn_configure()'s */
+	uint16_t vid;  /* 0: untagged, or the VNI is fixed */
+	bool fixed;    /* the overlay has this VNI only, by no map */
 	unsigned slot; /* in evpn_host.networks */
 	struct evpn_link links[EVPN_N_DEVICES];
 	struct evpn_mirror *mirror; /* NULL: it never had devices */
@@ -97,6 +97,7 @@ struct overlay_evpn {
 	struct evpn_host *host;
 	struct evpn_frr *frr;
 	struct evpn_network *networks;
+	struct evpn_network *by_vid[VTEP_VLAN_MAX + 1];
 	void *vteps; /* struct evpn_vtep, a tsearch() tree */
 	struct ip_address local;
 	uint32_t hold_s;

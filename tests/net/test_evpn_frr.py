@@ -46,6 +46,9 @@ def _(lab):
         assert site.is_controlled(host.mac), site.entry(host.mac)
         wait_until(lambda s=site, h=host: h.ip in s.frr.neighbors(VNI),
                    f"the pair of {host.ip}")
+        # What it needs to answer ARP in the other's name.
+        wait_until(lambda s=site: s.shown()["suppressed_addresses"] >= 1,
+                   "the pair, here, too")
         equal(site.frr_state(), "present", "FRR")
         equal(site.switch.get("Interface", "vx0", "error"), [], "the error")
     equal(one.switch.get("Interface", "vx0", "status")["evpn_frr"],
@@ -266,6 +269,46 @@ def _(lab):
     wait_until(lambda: one.switch.get("Interface", "vx0", "error") == [] or
                "vswd's" not in
                one.switch.get("Interface", "vx0", "error"), "the error goes")
+
+
+@test("each VLAN has a VNI of its own; one that leaves the map is forgotten",
+      only="vsw")
+def _(lab):
+    fabric, one, two = begin(lab, key="flow", **{"vni-map": "10=1010,20=1020"})
+    hosts = {}
+    for site in (one, two):
+        for vlan in (10, 20):
+            name = f"h{site.number}v{vlan}"
+            # the same addresses in both VLANs
+            hosts[site, vlan] = site.host(
+                name, f"10.0.0.{site.number}/24", tag=vlan)
+    for vlan in (10, 20):
+        hosts[one, vlan].must_ping("10.0.0.2")
+        hosts[two, vlan].must_ping("10.0.0.1")
+        mac = hosts[two, vlan].mac
+        wait_until(lambda v=vlan, m=mac:
+                   one.frr.is_remote(1000 + v, m, vtep(2)) and
+                   one.is_controlled(m) and one.entry(m)["vlan"] == v,
+                   f"VLAN {vlan}")
+    equal({n["vni"]: n["vlan"] for n in one.evpn()["networks"]},
+          {1010: 10, 1020: 20}, "networks")
+    gone, stays = hosts[two, 20].mac, hosts[two, 10].mac
+    resyncs = {n["vni"]: n["resyncs"] for n in one.evpn()["networks"]}
+    one.switch.set("Interface", "vx0", options={"vni-map": "10=1010"})
+    fabric.wait_unknown(gone, one)
+    wait_until(lambda: "vsw1020-br" not in one.space.devices(),
+               "and its devices")
+    equal(one.remote_vtep(stays), vtep(2), "the other one")
+    equal(one.network()["resyncs"], resyncs[1010], "was left alone")
+    wait_until(lambda: not two.frr.is_remote(1020, hosts[one, 20].mac),
+               "withdrawn there")
+    one.switch.set("Interface", "vx0",
+                   options={"vni-map": "10=1010,20=1020"})
+    wait_until(lambda: one.remote_vtep(gone) == vtep(2), "known again")
+    equal(one.remote_vtep(stays), vtep(2), "the other one")
+    hosts[one, 20].must_ping("10.0.0.2")
+    wait_until(lambda: two.frr.is_remote(1020, hosts[one, 20].mac),
+               "announced again")
 
 
 @test("a receive buffer that is too small: all is found by a resync",

@@ -60,14 +60,15 @@ class SwitchSite(Site):
         options = {"remote_ip": "flow", "local_ip": vtep(self.number),
                    "key": VNI, "evpn": "true", "evpn-frr-dir": self.frr_dir,
                    **self.options}
+        options = {key: value for key, value in options.items() if value}
         self.switch.ctl("add-port", "br0", "vx0", "--", "set", "Interface",
                         "vx0", "type=vxlan",
                         *(f"options:{key}={value}"
                           for key, value in options.items()))
 
-    def host(self, name, address):
+    def host(self, name, address, **columns):
         return self.fabric.lab.host(name, address, mtu=1450,
-                                    switch=self.switch)
+                                    switch=self.switch, **columns)
 
     def shown(self):
         return self.switch.command("vtep/show", "vx0")[0]

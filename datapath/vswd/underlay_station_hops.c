@@ -279,9 +279,8 @@ void underlay_station_want(struct underlay_station *s, struct overlay_remote *r)
 		w->r = r;
 		w->target = t = get_target(s, &r->ip);
 		w->next = t->wants;
-		w->prev = &t->wants;
 		if (w->next)
-			w->next->prev = &w->next;
+			w->next->prev = w;
 		t->wants = w;
 		hmap_insert(&s->wants, &w->node, pointer_hash(s, r));
 	}
@@ -294,7 +293,10 @@ static void drop_want(struct underlay_station *s, struct underlay_want *w)
 	struct underlay_target *t = w->target;
 
 	hmap_remove(&s->wants, &w->node);
-	*w->prev = w->next;
+	if (w->prev)
+		w->prev->next = w->next;
+	else
+		t->wants = w->next;
 	if (w->next)
 		w->next->prev = w->prev;
 	free(w);
@@ -392,10 +394,26 @@ void underlay_hops_init(struct underlay_station *s)
 	s->hops_ms = NEVER;
 }
 
+static void drop_wants(struct underlay_station *s, struct underlay_target *t)
+{
+	struct underlay_want *w;
+
+	while ((w = t->wants)) {
+		t->wants = w->next;
+		hmap_remove(&s->wants, &w->node);
+		free(w);
+	}
+	drop_target(s, t);
+}
+
 void underlay_hops_clear(struct underlay_station *s)
 {
-	while (s->target_list)
-		drop_want(s, s->target_list->wants);
+	struct underlay_target *t, *next;
+
+	for (t = s->target_list; t; t = next) {
+		next = t->next;
+		drop_wants(s, t);
+	}
 	hmap_destroy(&s->hops);
 	hmap_destroy(&s->targets);
 	hmap_destroy(&s->wants);

@@ -350,6 +350,7 @@ void evpn_host_put(struct evpn_host *h)
 	if (--h->refs)
 		return;
 	h->vs->evpn = NULL;
+	evpn_devices_sweep(h, true);
 	if (h->readable)
 		event_free(h->readable);
 	event_free(h->work);

@@ -45,6 +45,8 @@ struct evpn_host {
 	uint32_t dump_seq;	/* on the wire */
 	struct hmap by_ifindex; /* struct evpn_link */
 	struct evpn_frr *frrs;
+	int *doomed; /* devices to be removed, by their numbers */
+	unsigned n_doomed;
 	uint8_t datagram[EVPN_DATAGRAM_BYTES] __attribute__((aligned(8)));
 };
 
@@ -159,7 +161,10 @@ void evpn_devices_name(struct evpn_network *n);
  * (`adopt`). False, and network.error says why: not done.
  */
 bool evpn_devices_make(struct evpn_network *n, bool adopt);
+/* Soon: with the next sweeps. */
 void evpn_devices_remove(struct evpn_network *n);
+/* Removes some of the devices that are to go, or all. */
+void evpn_devices_sweep(struct evpn_host *host, bool all);
 
 /* --- overlay_evpn_frr.c -----------------------------------------------------
  */

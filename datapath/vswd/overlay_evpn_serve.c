@@ -186,6 +186,9 @@ void evpn_serve(struct evpn_host *h)
 		h->turn = slot + 1;
 		next = MIN(next, serve(h->networks[slot], &room, &made, now));
 	}
+	evpn_devices_sweep(h, false);
+	if (h->n_doomed)
+		next = now;
 	if (next != UINT64_MAX)
 		evpn_host_work_in(h, next > now ? next - now : 0);
 }

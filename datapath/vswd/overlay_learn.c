@@ -8,6 +8,7 @@
  * Where there is a multicast group, that has the frames to all; learned VTEPs
  * get what is for stations behind them.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -39,7 +40,11 @@ static struct overlay_remote *add(struct overlay *o, uint32_t vni,
 	struct overlay_remote *r = NULL;
 	char *why = NULL;
 
-	if (o->n_learned < VTEP_LEARNED_MAX)
+	if (!underlay_reaches(o->underlay, ip))
+		set_error(&why, -EHOSTUNREACH,
+			  "there is no way to it; set options:gateway to the "
+			  "router that leads there");
+	else if (o->n_learned < VTEP_LEARNED_MAX)
 		r = overlay_remote_add(o, ip, VTEP_LEARNED, &why);
 	if (r) {
 		log_info_limited("bridge %s: interface %s: VTEP %s learned, "

@@ -324,15 +324,44 @@ static void test_ipv6(void **state)
 	assert_int_equal(olab_remote(&lab, "fd00::2")->mtu, 1430);
 }
 
+/* Whoever can send to us can name any VTEP: no error of anybody's port. */
+static void test_stranger_has_no_way(void **state)
+{
+	struct ip_address far, near;
+
+	assert_true(net_text_ip("198.18.0.9", &far));
+	assert_true(net_text_ip("10.0.0.9", &near));
+	setup(OPTIONS "remotes=10.0.0.2");
+	overlay_learn_remote(lab.o, 7, &far);
+	assert_null(overlay_remote_find(lab.o, &far));
+	assert_int_equal(lab.o->remote_refused, 1);
+	overlay_learn_remote(lab.o, 7, &near);
+	assert_non_null(overlay_remote_find(lab.o, &near));
+	assert_null(underlay_station_error(lab.o->underlay->station));
+	/* One that was learned while there was a way. */
+	olab_configure(&lab, OPTIONS "remotes=10.0.0.2 gateway=10.0.0.254",
+		       1500, NULL);
+	overlay_learn_remote(lab.o, 7, &far);
+	assert_non_null(overlay_remote_find(lab.o, &far));
+	olab_configure(&lab, OPTIONS "remotes=10.0.0.2", 1500, NULL);
+	assert_null(underlay_station_error(lab.o->underlay->station));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_on_link),	 TEST(test_gateway),
-		TEST(test_no_way),	 TEST(test_answers),
-		TEST(test_group),	 TEST(test_pace),
-		TEST(test_path_mtu),	 TEST(test_path_mtu_refused),
-		TEST(test_underlay_mtu), TEST(test_ipv6),
+		TEST(test_on_link),
+		TEST(test_gateway),
+		TEST(test_no_way),
+		TEST(test_answers),
+		TEST(test_group),
+		TEST(test_pace),
+		TEST(test_path_mtu),
+		TEST(test_path_mtu_refused),
+		TEST(test_underlay_mtu),
+		TEST(test_ipv6),
+		TEST(test_stranger_has_no_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

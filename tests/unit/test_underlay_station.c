@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -347,6 +348,22 @@ static void test_stranger_has_no_way(void **state)
 	assert_null(underlay_station_error(lab.o->underlay->station));
 }
 
+/* The first look at who is silent is not the beginning of time. */
+static void test_learned_at_start(void **state)
+{
+	struct ip_address near;
+	struct timespec now;
+
+	assert_true(net_text_ip("10.0.0.9", &near));
+	setup(OPTIONS);
+	overlay_learn_remote(lab.o, 7, &near);
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	vswitch_tick(lab.vs, now.tv_sec);
+	assert_non_null(overlay_remote_find(lab.o, &near));
+	vswitch_tick(lab.vs, now.tv_sec + FDB_AGE_DEFAULT + 1);
+	assert_null(overlay_remote_find(lab.o, &near));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
@@ -362,6 +379,7 @@ int main(void)
 		TEST(test_underlay_mtu),
 		TEST(test_ipv6),
 		TEST(test_stranger_has_no_way),
+		TEST(test_learned_at_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -364,6 +364,42 @@ static void test_learned_at_start(void **state)
 	assert_null(overlay_remote_find(lab.o, &near));
 }
 
+/* Many that one packet each has told of. */
+static void test_invented(void **state)
+{
+	struct ip_address ip, used, late;
+
+	assert_true(net_text_ip("10.0.8.1", &used));
+	assert_true(net_text_ip("10.0.8.2", &late));
+	setup("remote_ip=flow key=7 underlay=up local_ip=10.0.0.1/16");
+	overlay_learn_remote(lab.o, 7, &used);
+	counter_add(&overlay_remote_find(lab.o, &used)
+			     ->port->counters[0]
+			     ->rx_packets,
+		    1);
+	for (unsigned i = 1; i < VTEP_LEARNED_MAX; i++) {
+		ip = ip_address_v4(IP(10, 0, 1 + i / 200, i % 200));
+		overlay_learn_remote(lab.o, 7, &ip);
+	}
+	assert_int_equal(lab.o->n_learned, VTEP_LEARNED_MAX);
+	overlay_learn_remote(lab.o, 7, &late);
+	assert_null(overlay_remote_find(lab.o, &late));
+	assert_int_equal(lab.o->remote_refused, 1);
+	/* None of them said any more. */
+	vswitch_tick(lab.vs, lab.vs->now_s + 3);
+	overlay_learn_remote(lab.o, 7, &late);
+	assert_non_null(overlay_remote_find(lab.o, &late));
+	assert_non_null(overlay_remote_find(lab.o, &used));
+	assert_int_equal(lab.o->n_learned, VTEP_LEARNED_MAX);
+	for (unsigned i = 1; i < 2 * VTEP_LEARNED_MAX; i++) {
+		ip = ip_address_v4(IP(10, 0, 20 + i / 200, i % 200));
+		overlay_learn_remote(lab.o, 7, &ip);
+	}
+	assert_non_null(overlay_remote_find(lab.o, &used));
+	assert_non_null(overlay_remote_find(lab.o, &late));
+	assert_int_equal(lab.o->n_learned, VTEP_LEARNED_MAX);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
@@ -380,6 +416,7 @@ int main(void)
 		TEST(test_ipv6),
 		TEST(test_stranger_has_no_way),
 		TEST(test_learned_at_start),
+		TEST(test_invented),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,36 +117,46 @@ static inline void send_outer(struct pipeline *pl, const struct fwd_underlay *u,
 	}
 }
 
-/* What was not encapsulated; returns its bytes. */
+/* Packets of a burst that go to groups, looked for where there may be some. */
+struct groups {
+	bool looked;
+	unsigned n_broadcast, n_multicast;
+};
+
+static void count_group(struct groups *g, const struct packet *p, int n)
+{
+	uint64_t mac = load_mac(p->header);
+
+	if (mac == MAC_BROADCAST)
+		g->n_broadcast += n;
+	else if (mac_is_multicast(mac))
+		g->n_multicast += n;
+}
+
+static __attribute__((noinline)) void count_groups(
+	struct groups *g, struct packet *const packets[], unsigned n)
+{
+	g->looked = true;
+	for (unsigned i = 0; i < n; i++)
+		count_group(g, packets[i], 1);
+}
+
+/* What was not encapsulated, and is no more in *g; returns its bytes. */
 static __attribute__((noinline)) uint64_t drop_failed(
 	const struct pipeline *pl, const struct fwd_port *out,
-	const struct tunnel_failure *failed, unsigned n)
+	const struct tunnel_failure *failed, unsigned n, struct groups *g)
 {
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		bytes += failed[i].packet->len;
+		if (g->looked)
+			count_group(g, failed[i].packet, -1);
 		drop_out(pl, out, failed[i].packet, failed[i].reason);
 		if (failed[i].reason == DROP_TUNNEL_TOO_BIG)
 			punt_too_big(pl, out, failed[i].packet);
 	}
 	return bytes;
-}
-
-static __attribute__((noinline)) void count_groups(
-	const struct fwd_port *out, unsigned thread,
-	struct packet *const packets[], unsigned n)
-{
-	struct port_counters *c = out->port->counters[thread];
-
-	for (unsigned i = 0; i < n; i++) {
-		uint64_t mac = load_mac(packets[i]->header);
-
-		if (mac == MAC_BROADCAST)
-			counter_add(&c->tx_broadcast, 1);
-		else if (mac_is_multicast(mac))
-			counter_add(&c->tx_multicast, 1);
-	}
 }
 
 static inline uint64_t sum_bytes(struct packet *const packets[], unsigned n)
@@ -169,24 +179,29 @@ static void send_to_remote(struct pipeline *pl, const struct fwd_port *out,
 	uint64_t bytes = sum_bytes(packets, n);
 	unsigned n_sent = n;
 	struct tunnel_scratch *scratch = begin(pl, t);
+	struct groups groups = { 0 };
 	struct tunnel_sent sent;
 
 	/* What goes to groups is flooded, or its receiver is set by hand. */
 	if (unlikely(shared || packets[0]->header[0] & 1))
-		count_groups(out, pl->thread, packets, n);
+		count_groups(&groups, packets, n);
 	do {
 		tunnel_encap(t->tunnel, out->remote, packets, n, shared,
 			     scratch, &sent);
 		if (unlikely(sent.n_failed)) {
 			n_sent -= sent.n_failed;
 			bytes -= drop_failed(pl, out, sent.failed,
-					     sent.n_failed);
+					     sent.n_failed, &groups);
 		}
 		send_outer(pl, t->underlay, sent.outer, sent.n_outer);
 		packets += sent.n_taken;
 		n -= sent.n_taken;
 	} while (unlikely(n));
 	end(pl);
+	if (unlikely(groups.looked)) {
+		counter_add(&c->tx_broadcast, groups.n_broadcast);
+		counter_add(&c->tx_multicast, groups.n_multicast);
+	}
 	counter_add(&c->tx_packets, n_sent);
 	counter_add(&c->tx_bytes, bytes);
 }

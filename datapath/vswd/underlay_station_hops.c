@@ -195,6 +195,13 @@ static bool on_link(const struct underlay_station *s,
 	       ip6_in_prefix(ip->bytes, s->local.bytes, s->prefix_len);
 }
 
+bool underlay_station_reaches(const struct underlay_station *s,
+			      const struct ip_address *ip)
+{
+	return ip->len == s->local.len &&
+	       (on_link(s, ip) || s->gateway.len == ip->len);
+}
+
 static struct underlay_hop *find_way(struct underlay_station *s,
 				     const struct ip_address *ip)
 {

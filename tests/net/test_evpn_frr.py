@@ -8,12 +8,12 @@ from lib.netns import Namespace, ip_batch, wait_until
 from lib.testing import equal, test
 
 
-def begin(lab, other="switch", **options):
+def begin(lab, other="switch", zebra=(), **options):
     fabric = Fabric(lab)
     one = fabric.add_switch(**options)
     two = fabric.add_kernel() if other == "kernel" else \
         fabric.add_switch(**options)
-    fabric.start()
+    fabric.start(zebra)
     fabric.wait_flood_lists()
     return fabric, one, two
 
@@ -155,9 +155,9 @@ def _(lab):
         fabric.wait_known(host.mac, site)
 
 
-def check_restart(lab, programs, sig, hold):
+def check_restart(lab, programs, sig, hold, zebra=()):
     """FRR's programs end at site 1; meanwhile the last state is kept."""
-    fabric, one, two = begin(lab, **{"evpn-hold": hold})
+    fabric, one, two = begin(lab, zebra=zebra, **{"evpn-hold": hold})
     hosts = machines(fabric)
     for program in programs:
         one.frr.end_one(program, sig)
@@ -197,6 +197,14 @@ def check_return(fabric, one, two, hosts, programs):
 def _(lab):
     fabric, one, two, hosts = check_restart(lab, ("bgpd", "zebra"),
                                             signal.SIGTERM, 6)
+    check_return(fabric, one, two, hosts, ("zebra", "bgpd"))
+
+
+@test("zebra keeps what it had installed, as it is told to, and ends",
+      only="vsw")
+def _(lab):
+    fabric, one, two, hosts = check_restart(lab, ("zebra", "bgpd"),
+                                            signal.SIGTERM, 6, ("-r",))
     check_return(fabric, one, two, hosts, ("zebra", "bgpd"))
 
 

@@ -216,11 +216,11 @@ class Fabric:
         self.sites.append(site)
         return site
 
-    def start(self):
+    def start(self, zebra=()):
         """FRR everywhere, all of them each other's peers."""
         for site in self.sites:
             site.start_frr([vtep(other.number) for other in self.sites
-                            if other is not site])
+                            if other is not site], zebra)
         for site in self.sites:
             if isinstance(site, SwitchSite):
                 site.add_overlay()

@@ -181,11 +181,12 @@ net-tools: $(NET_TOOLS)
 
 # --- what a person or CI runs; each target installs what it needs -----------
 
-.PHONY: help deps check unit asan tsan net vm fuzz lint bench soak demo install clean
+.PHONY: help deps check unit asan tsan net vm fuzz lint bench soak demo demo-evpn install clean
 help:
 	@grep -hE '^## ' Makefile | sed 's/^## /  /'
 ## make          build the programs into build/
 ## make demo     install, build and show the switch at work on this machine
+## make demo-evpn  the same for an overlay over two hosts, with FRR
 ## make check    install what the tests need and run all of them
 check:
 	scripts/check
@@ -212,6 +213,8 @@ soak:
 	scripts/soak
 demo:
 	scripts/demo
+demo-evpn:
+	scripts/demo-evpn
 ## make deps     install with apt what building and testing needs
 deps:
 	scripts/install-deps all

@@ -363,34 +363,18 @@ static bool is_beyond(const struct stage *s, const struct fwd_port *out)
 /* From a tunnel: what another has to send itself, which is not usual. */
 static void split_horizon(const struct pipeline *pl, struct stage *s)
 {
-	const struct item *end = s->items + s->n_items, *from = s->items;
-	const struct fwd_port *last = NULL;
-	struct item *to;
+	unsigned n = 0;
 
-	for (; from < end; from++) {
-		if (likely(from->out == last))
-			continue;
-		last = from->out;
-		if (is_beyond(s, last))
-			break;
-	}
-	for (to = s->items + (from - s->items); from < end; from++) {
-		if (is_beyond(s, from->out))
-			drop_out(pl, from->out, from->packet,
+	for (unsigned i = 0; i < s->n_items; i++) {
+		const struct fwd_port *out = s->items[i].out;
+
+		if (is_beyond(s, out))
+			drop_out(pl, out, s->items[i].packet,
 				 DROP_TUNNEL_HORIZON);
 		else
-			*to++ = *from;
+			s->items[n++] = s->items[i];
 	}
-	s->n_items = to - s->items;
-}
-
-static __attribute__((noinline)) void keep_apart(const struct pipeline *pl,
-						 struct stage *s)
-{
-	if (s->as->isolated)
-		isolate(pl, s);
-	if (s->as->tunnel)
-		split_horizon(pl, s);
+	s->n_items = n;
 }
 
 /* Items [from, to) whose receivers are where they came from. */
@@ -422,7 +406,8 @@ static inline bool leaves_as_it_is(const struct fwd_port *out,
  * The usual burst: all of it for one other port, and just as it is. Returns
  * false, with nothing done, when this one is not.
  */
-static inline bool send_plain_burst(struct pipeline *pl, struct stage *s)
+__attribute__((always_inline)) static inline bool send_plain_burst(
+	struct pipeline *pl, struct stage *s)
 {
 	const struct fwd_port *out = s->items[0].out;
 	unsigned n = s->n_items;
@@ -440,6 +425,24 @@ static inline bool send_plain_burst(struct pipeline *pl, struct stage *s)
 	}
 	send_to_port(pl, out, s->sending, n);
 	return true;
+}
+
+/*
+ * From an isolated port, or out of a tunnel: leaves what may go on, and has not
+ * gone yet.
+ */
+static __attribute__((noinline)) void keep_apart(struct pipeline *pl,
+						 struct stage *s)
+{
+	if (s->as->isolated)
+		isolate(pl, s);
+	if (!s->n_items || !s->as->tunnel)
+		return;
+	/* Where all have one receiver, the first tells. */
+	if (!is_beyond(s, s->items[0].out) && send_plain_burst(pl, s))
+		s->n_items = 0;
+	else
+		split_horizon(pl, s);
 }
 
 void output_burst(struct pipeline *pl, struct stage *s)

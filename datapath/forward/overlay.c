@@ -15,7 +15,6 @@
 #include "forward/stage.h"
 #include "packet/csum.h"
 #include "packet/parse.h"
-#include "tunnel/suppress.h"
 #include "tunnel/tunnel.h"
 
 /* --- levels -------------------------------------------------------------- */
@@ -99,54 +98,6 @@ static void punt_too_big(const struct pipeline *pl, const struct fwd_port *out,
 
 	if (!mac_is_multicast(load_mac(p->header)))
 		(void)punt(pl, p, PUNT_TUNNEL, t->id, &note, false);
-}
-
-/* Where the IP source address of an outer frame is, NULL: it has none. */
-static const uint8_t *source_of(const struct packet *p, unsigned *len)
-{
-	unsigned at = 12;
-
-	while (at + VLAN_TAG_LEN + 2 <= p->header_len &&
-	       eth_type_is_vlan(load_be16(p->header + at)))
-		at += VLAN_TAG_LEN;
-	if (p->header_len < at + 2 + 40)
-		return NULL;
-	switch (load_be16(p->header + at)) {
-	case ETH_TYPE_IPV4:
-		*len = 4;
-		return p->header + at + 2 + 12;
-	case ETH_TYPE_IPV6:
-		*len = 16;
-		return p->header + at + 2 + 8;
-	default:
-		return NULL;
-	}
-}
-
-#define OUTER_HEADERS_MAX (ETH_HEADER_LEN + 2 * VLAN_TAG_LEN + 40 + 16)
-
-/* An unknown remote: the headers of the first of its packets. */
-static void punt_new_remote(const struct pipeline *pl,
-			    const struct fwd_tunnel *t,
-			    const struct tunnel_run *run,
-			    struct packet *const outer[], unsigned n)
-{
-	const struct tunnel_note note = { .what = TUNNEL_NEW_REMOTE,
-					  .vni = run->vni };
-	struct packet headers;
-
-	for (unsigned i = 0; i < n; i++) {
-		const struct packet *p = outer[i];
-		unsigned len = 0;
-		const uint8_t *ip = source_of(p, &len);
-
-		if (!ip || memcmp(ip, run->ip, len))
-			continue;
-		packet_init(&headers, p->header,
-			    MIN(p->header_len, OUTER_HEADERS_MAX));
-		(void)punt(pl, &headers, PUNT_TUNNEL, t->id, &note, false);
-		return;
-	}
 }
 
 /* --- into the tunnel ----------------------------------------------------- */
@@ -333,7 +284,59 @@ struct arrival {
 	bool flooded; /* others got them, too */
 	unsigned n;
 	struct packet *const *packets;
+	unsigned n_searched; /* of these, for unknown remotes */
 };
+
+#define OUTER_HEADERS_MAX (ETH_HEADER_LEN + 2 * VLAN_TAG_LEN + 40 + 16)
+
+/* Where the IP source address is in n bytes of an outer frame, or NULL. */
+static const uint8_t *source_of(const uint8_t *frame, uint32_t n, unsigned *len)
+{
+	unsigned at = 12;
+
+	while (at + VLAN_TAG_LEN + 2 <= n &&
+	       eth_type_is_vlan(load_be16(frame + at)))
+		at += VLAN_TAG_LEN;
+	if (n < at + 2 + 40)
+		return NULL;
+	switch (load_be16(frame + at)) {
+	case ETH_TYPE_IPV4:
+		*len = 4;
+		return frame + at + 2 + 12;
+	case ETH_TYPE_IPV6:
+		*len = 16;
+		return frame + at + 2 + 8;
+	default:
+		return NULL;
+	}
+}
+
+/*
+ * An unknown remote: the headers of the first of its packets, which may not be
+ * private. Runs are in the order of packets, so each is looked at once.
+ */
+static __attribute__((noinline)) void punt_new_remote(
+	const struct pipeline *pl, struct arrival *a,
+	const struct fwd_tunnel *t, const struct tunnel_run *run)
+{
+	const struct tunnel_note note = { .what = TUNNEL_NEW_REMOTE,
+					  .vni = run->vni };
+	uint8_t frame[OUTER_HEADERS_MAX];
+	struct packet headers;
+
+	while (a->n_searched < a->n) {
+		const struct packet *p = a->packets[a->n_searched++];
+		uint32_t n = packet_read(p, 0, frame, sizeof(frame));
+		unsigned len = 0;
+		const uint8_t *ip = source_of(frame, n, &len);
+
+		if (!ip || memcmp(ip, run->ip, len) != 0)
+			continue;
+		packet_init(&headers, frame, n);
+		(void)punt(pl, &headers, PUNT_TUNNEL, t->id, &note, false);
+		return;
+	}
+}
 
 static void drop_outer(const struct pipeline *pl, const struct arrival *a,
 		       const struct packet *p, enum drop_reason reason)
@@ -402,7 +405,7 @@ static __attribute__((noinline)) void punt_others(const struct pipeline *pl,
 
 /* The port by which a run comes into its overlay's bridge. */
 static inline const struct fwd_port *port_of(const struct pipeline *pl,
-					     const struct arrival *a,
+					     struct arrival *a,
 					     const struct tunnel_run *run)
 {
 	const struct fwd_tunnel *t = a->u->tunnels[run->tunnel];
@@ -412,11 +415,11 @@ static inline const struct fwd_port *port_of(const struct pipeline *pl,
 		in = t->remotes[run->remote];
 	if (likely(in))
 		return in;
-	punt_new_remote(pl, t, run, a->packets, a->n);
+	punt_new_remote(pl, a, t, run);
 	return t->port;
 }
 
-static inline void forward_run(struct pipeline *pl, const struct arrival *a,
+static inline void forward_run(struct pipeline *pl, struct arrival *a,
 			       const struct tunnel_run *run)
 {
 	const struct fwd_port *in = port_of(pl, a, run);
@@ -441,6 +444,7 @@ static void unpack(struct pipeline *pl, struct arrival *a)
 	do {
 		tunnel_decap(a->u->demux, a->packets, a->n, a->flooded, scratch,
 			     &r);
+		a->n_searched = 0;
 		if (unlikely(r.n_failed))
 			drop_bad(pl, a, r.failed, r.n_failed);
 		if (unlikely(r.n_others))
@@ -457,7 +461,7 @@ static void unpack(struct pipeline *pl, struct arrival *a)
 void overlay_arrive(struct pipeline *pl, const struct fwd_port *out,
 		    struct packet *const packets[], unsigned n, bool shared)
 {
-	struct arrival a = { out->underlay, shared, n, packets };
+	struct arrival a = { out->underlay, shared, n, packets, 0 };
 
 	if (unlikely(is_inside(pl, a.u))) {
 		drop_all_out(pl, out, packets, n, DROP_TUNNEL_LOOP);
@@ -474,7 +478,7 @@ void overlay_arrive_all(struct pipeline *pl, const struct fwd_port *out,
 			uint64_t bytes)
 {
 	struct port_counters *c = out->port->counters[pl->thread];
-	struct arrival a = { out->underlay, false, n, packets };
+	struct arrival a = { out->underlay, false, n, packets, 0 };
 
 	if (unlikely(is_inside(pl, a.u) || !pipeline_may_descend(pl, n))) {
 		overlay_arrive(pl, out, packets, n, false);
@@ -490,7 +494,7 @@ void overlay_receive(struct pipeline *pl, const struct fwd_port *in,
 {
 	struct port_counters *c = in->port->counters[pl->thread];
 	struct stage *s = pl->stages[0];
-	struct arrival a = { in->underlay, false, n, s->sending };
+	struct arrival a = { in->underlay, false, n, s->sending, 0 };
 	uint64_t bytes = 0;
 
 	s->in = s->as = in;
@@ -505,70 +509,4 @@ void overlay_receive(struct pipeline *pl, const struct fwd_port *in,
 	pl->copies_left = n * PATCH_COPIES_MAX;
 	if (likely(n))
 		unpack(pl, &a);
-}
-
-/* --- suppression --------------------------------------------------------- */
-
-/*
- * A frame that has a customer's tag (within ours, or where it has none of ours)
- * asks in the customer's VLAN, of which nothing is known.
- */
-static bool is_customers(const struct item *item)
-{
-	const struct packet *p = item->packet;
-	unsigned at = item->vlan.tag ? 12 + VLAN_TAG_LEN : 12;
-
-	return p->header_len < at + 2 ||
-	       eth_type_is_vlan(load_be16(p->header + at));
-}
-
-/* The answer leaves by the port that the question came from. */
-static bool answer(struct pipeline *pl, const struct stage *s,
-		   const struct fwd_tunnel *t, const struct item *question)
-{
-	uint16_t vid = question->vlan.vid;
-	struct item item = { .vlan = { .vid = vid }, .tpid = question->tpid };
-	uint8_t room[SUPPRESS_FRAME_MAX];
-	struct packet p;
-	unsigned len;
-
-	if (is_customers(question))
-		return false;
-	len = suppress_answer(t->suppress,
-			      tunnel_is_by_vlan(t->tunnel) ? vid : 0,
-			      question->packet, room);
-	if (!len)
-		return false;
-	packet_init(&p, room, len);
-	packet_pull_first(&p);
-	item.packet = &p;
-	output_emit(pl, s->as, &item);
-	return true;
-}
-
-static bool suppresses(const struct stage *s, const struct fwd_port *out)
-{
-	return out->tunnel && out->tunnel->suppress && out->floods &&
-	       !(s->as->isolated && out->isolated);
-}
-
-void overlay_suppress(struct pipeline *pl, const struct stage *s, unsigned from,
-		      unsigned to, bool answered[])
-{
-	const struct fwd_bridge *bridge = s->as->bridge;
-
-	/* Remote stations ask their own switches. */
-	if (s->as->tunnel)
-		return;
-	for (unsigned k = 0; k < bridge->n_ports; k++) {
-		const struct fwd_port *out = bridge->ports[k];
-
-		if (!suppresses(s, out))
-			continue;
-		for (unsigned i = from; i < to; i++)
-			if (!answered[i] &&
-			    vlan_set_has(&out->vlans, s->items[i].vlan.vid))
-				answered[i] = answer(pl, s, out->tunnel,
-						     &s->items[i]);
-	}
 }

@@ -90,12 +90,9 @@ struct pipeline {
 /* The frame's first bytes, if they can be looked at here and now, or NULL. */
 static inline const uint8_t *at_hand(const struct packet *p)
 {
-	if (p->header_len >= ETH_HEADER_LEN)
-		return p->header;
-	return p->state == PACKET_STATE_UNTOUCHED &&
-			       p->segment.len >= PACKET_PULL
-		       ? p->segment.data
-		       : NULL;
+	if (likely(p->state == PACKET_STATE_UNTOUCHED))
+		return p->segment.len >= PACKET_PULL ? p->segment.data : NULL;
+	return p->header_len >= ETH_HEADER_LEN ? p->header : NULL;
 }
 
 /*
@@ -223,8 +220,8 @@ void overlay_arrive_all(struct pipeline *pl, const struct fwd_port *out,
 void overlay_receive(struct pipeline *pl, const struct fwd_port *in,
 		     struct packet *packets, unsigned n);
 /*
- * Items [from, to), which are to be flooded: those that ask for a station that
- * is known to be behind a tunnel are answered, and marked.
+ * overlay_suppress.c: items [from, to), which are to be flooded: those that ask
+ * for a station that is known to be behind a tunnel are answered, and marked.
  */
 void overlay_suppress(struct pipeline *pl, const struct stage *s, unsigned from,
 		      unsigned to, bool answered[]);

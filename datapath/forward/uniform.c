@@ -109,20 +109,23 @@ static __attribute__((noinline)) bool take_outer(struct stage *s,
 						 unsigned n)
 {
 	const struct fdb *fdb = s->in->bridge->fdb;
+	const uint32_t frame_max = u->frame_max;
+	const uint64_t dst = u->dst;
+	struct packet **sending = s->sending;
 	struct item *sender = s->items;
 	uint64_t last = 0, bytes = 0; /* nobody */
 
 	for (struct packet *p = packets, *end = p + n; p < end; p++) {
+		const uint8_t *data = p->segment.data;
 		uint64_t from;
 
 		if (unlikely(p->state != PACKET_STATE_UNTOUCHED ||
 			     p->segment.len < PACKET_PULL ||
-			     p->len > u->frame_max ||
-			     mac_word(p->segment.data) != u->dst))
+			     p->len > frame_max || mac_word(data) != dst))
 			return false;
 		bytes += p->len;
-		s->sending[p - packets] = p;
-		memcpy(&from, p->segment.data + 6, sizeof(from));
+		*sending++ = p;
+		memcpy(&from, data + 6, sizeof(from));
 		if (likely(from == last))
 			continue;
 		last = from;

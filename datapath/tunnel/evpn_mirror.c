@@ -28,7 +28,7 @@ bool held_new(const struct evpn_mirror *m, struct held *h, bool dump)
 	return true;
 }
 
-static uint64_t deadline_in(struct evpn_mirror *m, uint32_t ms)
+uint64_t deadline_in(struct evpn_mirror *m, uint32_t ms)
 {
 	uint64_t at = DIV_ROUND_UP(m->now + ms, TICK_MS) * TICK_MS;
 
@@ -443,6 +443,8 @@ static void expire(struct evpn_mirror *m, struct record *r)
 {
 	struct held *h = &r->held;
 
+	if (r->type == RECORD_MAC)
+		mac_expire(m, CONTAINER_OF(r, struct mac, record));
 	if (!h->deadline)
 		return;
 	if (h->deadline > m->now) {

@@ -56,6 +56,9 @@ struct evpn_mirror_config {
 	uint32_t ips_a_mac_max; /* local ones */
 	/* Milliseconds; hold_ms not 0. */
 	uint32_t withdraw_ms, hold_ms, retry_ms;
+	/* Addresses of a MAC that is not local any more are remembered: it may
+	 * be heard again, and has no reason to tell them again. */
+	uint32_t keep_ms;
 	void (*tell)(const struct evpn_news *news, void *arg);
 	void *arg;
 };
@@ -86,7 +89,7 @@ void evpn_mirror_destroy(struct evpn_mirror *m);
  * what is no station's MAC.
  */
 int evpn_mirror_local(struct evpn_mirror *m, uint64_t mac);
-/* And is not, and none of its addresses is. */
+/* And is not, and so none of its addresses is. */
 void evpn_mirror_local_gone(struct evpn_mirror *m, uint64_t mac);
 /*
  * The switch reads its whole table anew: what it does not call local between

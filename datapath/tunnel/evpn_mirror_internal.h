@@ -40,10 +40,11 @@ struct mac {
 	uint64_t mac;
 	struct neighbor *ips; /* local ones */
 	uint32_t n_ips;
-	bool wanted;	/* the switch says it is local */
-	bool confirmed; /* since it reads its table anew */
-	bool displaced; /* but FRR came later */
-	bool stale;	/* the VTEP is older than our own announcement */
+	uint64_t forget_at; /* not 0: not wanted; its ips are remembered */
+	bool wanted;	    /* the switch says it is local */
+	bool confirmed;	    /* since it reads its table anew */
+	bool displaced;	    /* but FRR came later */
+	bool stale;	    /* the VTEP is older than our own announcement */
 	enum place place;
 	uint32_t place_seen, place_gone; /* as in struct held */
 	struct evpn_ip vtep;
@@ -102,6 +103,8 @@ static inline bool held_live(const struct held *h)
 /* False: it is a dump's, and older than news that we have heard. */
 bool held_new(const struct evpn_mirror *m, struct held *h, bool dump);
 void held_gone(struct evpn_mirror *m, struct held *h);
+/* In that time, rounded up, is mirror_run()'s next pass at the latest. */
+uint64_t deadline_in(struct evpn_mirror *m, uint32_t ms);
 void mirror_tell(struct evpn_mirror *m, const struct evpn_news *news);
 void mirror_queue(struct evpn_mirror *m, struct record *r);
 /* Resync, not before `delay` ms are over. */
@@ -116,6 +119,8 @@ bool mac_request(struct evpn_mirror *m, struct mac *mac,
 bool mac_idle(const struct mac *mac);
 /* It is not local any more; the caller settles the record. */
 void mac_unwant(struct evpn_mirror *m, struct mac *mac);
+/* What is remembered of it, for long enough. */
+void mac_expire(struct evpn_mirror *m, struct mac *mac);
 /* No place is known; with nothing held it is not remote then. */
 void mac_forget(struct mac *mac);
 struct mac *mac_find(const struct evpn_mirror *m, uint64_t mac);

@@ -105,6 +105,11 @@ static void tell_remote(struct evpn_mirror *m, struct mac *mac)
 		news.type = EVPN_REMOTE_GONE;
 	}
 	mirror_tell(m, &news);
+	/* What it has there, FRR tells. */
+	if (mac->told && !mac->wanted) {
+		mac->forget_at = 0;
+		neighbors_release_of(m, mac);
+	}
 }
 
 void mac_update(struct evpn_mirror *m, struct mac *mac)
@@ -136,7 +141,7 @@ bool mac_request(struct evpn_mirror *m, struct mac *mac, struct evpn_request *r)
 
 bool mac_idle(const struct mac *mac)
 {
-	return !mac->wanted && mac->place == NOWHERE &&
+	return !mac->wanted && !mac->ips && mac->place == NOWHERE &&
 	       !mac->record.held.there && !mac->record.held.deadline &&
 	       !mac->told && mac->record.asked == ASKED_NOTHING;
 }
@@ -159,6 +164,7 @@ int evpn_mirror_local(struct evpn_mirror *m, uint64_t address)
 	if (announced(mac))
 		return 0;
 	mac->wanted = true;
+	mac->forget_at = 0;
 	mac->displaced = false;
 	mac->stale = true;
 	mac->record.asked = ASKED_NOTHING;
@@ -171,9 +177,25 @@ int evpn_mirror_local(struct evpn_mirror *m, uint64_t address)
 
 void mac_unwant(struct evpn_mirror *m, struct mac *mac)
 {
-	neighbors_release_of(m, mac);
 	mac->wanted = false;
 	mac->displaced = false;
+	if (mac->ips && m->config.keep_ms)
+		mac->forget_at = deadline_in(m, m->config.keep_ms);
+	else
+		neighbors_release_of(m, mac);
+	neighbors_update_of(m, mac);
+}
+
+void mac_expire(struct evpn_mirror *m, struct mac *mac)
+{
+	if (!mac->forget_at)
+		return;
+	if (mac->forget_at > m->now) {
+		m->next_deadline = MIN(m->next_deadline, mac->forget_at);
+		return;
+	}
+	mac->forget_at = 0;
+	neighbors_release_of(m, mac);
 }
 
 void evpn_mirror_local_gone(struct evpn_mirror *m, uint64_t address)

@@ -58,7 +58,8 @@ void neighbor_unlink(struct evpn_mirror *m, struct neighbor *n)
 /* The MAC that we announce for it, or 0. */
 static uint64_t announced(const struct neighbor *n)
 {
-	if (!n->owner || n->owner->displaced || n->displaced)
+	if (!n->owner || !n->owner->wanted || n->owner->displaced ||
+	    n->displaced)
 		return 0;
 	return n->owner->mac;
 }

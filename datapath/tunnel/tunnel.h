@@ -37,8 +37,8 @@ struct tunnel_remote {
 	 * that is not end as DROP_TUNNEL_UNRESOLVED.
 	 */
 	bool resolved;
-	/* Largest inner frame without Ethernet header and tags: what the
-	 * underlay's MTU leaves. 0: nobody knows, anything goes. */
+	/* Largest inner frame without Ethernet header: what the underlay's MTU
+	 * leaves. Tags that it keeps count. 0: nobody knows, anything goes. */
 	uint32_t mtu;
 };
 

@@ -20,6 +20,9 @@
 
 #define OUTER_LEN 50u /* Ethernet, IPv4, UDP, VXLAN */
 
+/* Ethernet, IPv4, UDP and VXLAN headers. */
+#define TUNNEL_PLAIN_LEN 50u
+
 /* As they lie in memory (little endian). */
 #define TYPE_IPV4  0x450008u /* and 20 bytes of header */
 #define TYPE_IPV6  0x60dd86u

@@ -4,8 +4,6 @@
  */
 #include "tunnel/tunnel_plain.h"
 
-#define OUTER_LEN 50u /* Ethernet, IPv4, UDP, VXLAN */
-
 /* csum_needed and gso of struct packet_offload, as one word. */
 #define OFFLOAD_ASKED 0x00ff00ffu
 
@@ -38,7 +36,6 @@ void tunnel_plain_demux(struct tunnel_demux *d)
 	if (d->local_mac)
 		want_bytes(d, 0, mac, 6);
 	want_bytes(d, 12, (const uint8_t[]){ 8, 0, 0x45 }, 3);
-	want(d, 15, 3, 0); /* no congestion mark */
 	want(d, 20, 0x3f, 0);
 	want(d, 21, 0xff, 0);
 	want(d, 23, 0xff, IPPROTO_UDP);
@@ -61,17 +58,16 @@ INLINE uint32_t once(uint32_t v)
 	return v;
 }
 
-/* Whether the IPv4 header of 20 bytes sums up. */
-INLINE bool sum_is_right(const uint8_t *ip)
+/*
+ * Whether an IPv4 header of 20 bytes sums up, with the sum of both addresses.
+ * Both halves together are 0xffff. A sum that wraps here, or is of ones alone,
+ * is taken for wrong, and the other way knows better.
+ */
+INLINE bool sum_is_right(const uint8_t *ip, uint64_t addresses)
 {
-	uint64_t sum = (uint64_t)word32(ip) + word32(ip + 4) + word32(ip + 8) +
-		       word32(ip + 12) + word32(ip + 16);
+	uint64_t sum = addresses + word32(ip) + word32(ip + 4) + word32(ip + 8);
 	uint32_t s = (uint32_t)sum + (uint32_t)(sum >> 32);
 
-	/*
-	 * Both halves together are 0xffff. A sum that wraps here, or is of ones
-	 * alone, is taken for wrong, and the other way knows better.
-	 */
 	return s + (s << 16 | s >> 16) == UINT32_MAX;
 }
 
@@ -83,11 +79,28 @@ INLINE bool lens_agree(const uint8_t *h, uint32_t len)
 	return ip_len + ETH_HEADER_LEN == len && udp_len + IPV4_LEN == ip_len;
 }
 
-INLINE bool is_tagged(const struct packet *inner)
+/* Headers as they are from a remote with a VNI. */
+struct memory {
+	__m256i match[2], mask[2];
+	uint32_t src, dst, vni; /* as they lie; vni's last byte 0 */
+	uint32_t unfinished_mtu;
+	uint16_t vid;
+	uint16_t type;	    /* of the last inner frame; no tag's */
+	uint64_t addresses; /* their sum */
+};
+
+/* Of the private header, and compared with the frame's before at first. */
+INLINE bool is_tagged(const struct packet *inner, struct memory *m)
 {
 	uint16_t type = word16(inner->room + PACKET_HEADROOM + 12);
 
-	return type == TYPE_VLAN || type == TYPE_SVLAN;
+	if (likely(type == m->type))
+		return false;
+	m->type = type;
+	if (type != TYPE_VLAN && type != TYPE_SVLAN)
+		return false;
+	m->type = 0;
+	return true;
 }
 
 /*
@@ -107,8 +120,8 @@ INLINE bool may_be_unfinished(const uint8_t *h)
 	return csum_fold(sum) == word16(h + offset);
 }
 
-/* One of the run, or part of the one before; as tunnel_accept(). */
-INLINE void put_in(struct tunnel_in *in, struct packet *inner, uint16_t vid,
+/* One more of the run, or false, part of the one before; as tunnel_accept(). */
+INLINE bool put_in(struct tunnel_in *in, struct packet *inner, uint16_t vid,
 		   uint32_t unfinished_mtu)
 {
 	uint8_t *h = inner->room + PACKET_HEADROOM;
@@ -117,7 +130,7 @@ INLINE void put_in(struct tunnel_in *in, struct packet *inner, uint16_t vid,
 		tunnel_take_unfinished(inner, unfinished_mtu);
 	if (unlikely(h[20] == IPPROTO_TCP || h[23] == IPPROTO_TCP)) {
 		if (coalesce_add_tcp(&in->coalesce, inner))
-			return;
+			return false;
 	} else {
 		coalesce_end(&in->coalesce);
 	}
@@ -134,17 +147,23 @@ INLINE void put_in(struct tunnel_in *in, struct packet *inner, uint16_t vid,
 		inner->len += VLAN_TAG_LEN;
 		inner->offload.csum_start += VLAN_TAG_LEN;
 	}
-	in->n_inner++;
-	in->runs[in->n_runs - 1].n++;
+	return true;
 }
 
-/* Headers as they are from a remote with a VNI. */
-struct memory {
-	__m256i match[2], mask[2];
-	uint32_t src, vni; /* as they lie; vni's last byte 0 */
-	uint32_t unfinished_mtu;
-	uint16_t vid;
-};
+/*
+ * Whether a congestion mark of the outer header changes nothing: the inner one
+ * is the same (RFC 6040 4.2).
+ */
+static AVX2 __attribute__((noinline)) bool mark_is_same(
+	const struct packet *inner, uint8_t mark)
+{
+	const uint8_t *ip = inner->room + PACKET_HEADROOM + ETH_HEADER_LEN;
+	uint32_t word = word32(ip - 2);
+
+	if ((word & 0xf0ffff) == (TYPE_IPV4 & 0xf0ffff))
+		return (ip[1] & 3) == mark;
+	return (word & 0xf0ffff) == TYPE_IPV6 && (ip[1] >> 4 & 3) == mark;
+}
 
 /*
  * Another remote or VNI than before, or not plain: false. src and vni were read
@@ -156,21 +175,26 @@ static AVX2 __attribute__((noinline)) bool change(const struct tunnel_demux *d,
 						  struct memory *m)
 {
 	uint32_t src = once(word32(h + 26));
+	uint32_t dst = once(word32(h + 30));
 	uint32_t vni = once(word32(h + 46)) & 0xffffff;
 	struct vxlan_info info = { .ip_version = 4,
 				   .vni = __builtin_bswap32(vni) >> 8 };
 	struct tunnel_owner owner;
 	uint8_t mask[64], match[64];
 
-	if (src == m->src && vni == m->vni)
+	if (src == m->src && dst == m->dst && vni == m->vni)
 		return false;
 	memcpy(info.src_ip, &src, 4);
-	if (tunnel_find_owner(d, &info, &owner) != N_DROP_REASONS)
+	if (tunnel_find_owner(d, in, &info, &owner) != N_DROP_REASONS)
 		return false;
 	memcpy(mask, d->mask, sizeof(mask));
 	memcpy(match, d->match, sizeof(match));
-	memset(mask + 26, 0xff, 4);
+	/* Another destination than a VXLAN port's may be anyone's affair. */
+	if (d->n_locals && memcmp(&dst, match + 30, 4) != 0)
+		return false;
+	memset(mask + 26, 0xff, 8);
 	memcpy(match + 26, &src, 4);
+	memcpy(match + 30, &dst, 4);
 	memset(mask + 46, 0xff, 3);
 	memcpy(match + 46, &vni, 3);
 	for (unsigned i = 0; i < 2; i++) {
@@ -178,10 +202,13 @@ static AVX2 __attribute__((noinline)) bool change(const struct tunnel_demux *d,
 		m->match[i] = load32(match + 32 * i);
 	}
 	m->src = src;
+	m->dst = dst;
+	m->addresses = (uint64_t)src + dst;
 	m->vni = vni;
 	m->vid = owner.vid;
 	m->unfinished_mtu = owner.unfinished_mtu;
-	if (!same64(load32(h), load32(h + 32), m->match, m->mask))
+	if (!same64(load32(h), load32(h + 32), m->match, m->mask) ||
+	    !sum_is_right(h + ETH_HEADER_LEN, m->addresses))
 		return false;
 	if (!tunnel_goes_on(in, &info, &owner)) {
 		coalesce_end(&in->coalesce);
@@ -204,16 +231,15 @@ INLINE const uint8_t *headers_of(const struct packet *p)
 	uint32_t asked;
 
 	if (p->state == PACKET_STATE_UNTOUCHED)
-		h = p->segment.data;
+		h = p->segments->data;
 	else if (p->state == STATE_PULLED)
 		h = p->header;
 	else
 		return NULL;
 	memcpy(&asked, &p->offload, sizeof(asked));
 	if (unlikely(asked & OFFLOAD_ASKED ||
-		     p->segment.len < OUTER_LEN + PACKET_PULL ||
-		     p->segment.len != p->len || !lens_agree(h, p->len) ||
-		     !sum_is_right(h + ETH_HEADER_LEN)))
+		     p->segments->len < TUNNEL_PLAIN_LEN + PACKET_PULL ||
+		     !lens_agree(h, p->segments->len)))
 		return NULL;
 	return h;
 }
@@ -237,12 +263,23 @@ INLINE void make_inner(struct packet *inner, const uint8_t *data, uint32_t len)
 	memset(&inner->offload, 0, sizeof(inner->offload));
 }
 
+/* What there is of it is counted; `next` is the place of the next frame. */
+static void end_run(struct tunnel_in *in, const struct packet *next)
+{
+	unsigned n = next - &in->inner[in->n_inner];
+
+	if (n)
+		in->runs[in->n_runs - 1].n += n;
+	in->n_inner += n;
+}
+
 AVX2 unsigned tunnel_plain_decap(const struct tunnel_demux *d,
 				 struct tunnel_in *in,
 				 struct packet *const packets[], unsigned n)
 {
 	/* No VNI is that. */
 	struct memory m = { .vni = UINT32_MAX };
+	struct packet *inner = &in->inner[in->n_inner];
 	unsigned i;
 
 	m.mask[0] = m.mask[1] = _mm256_set1_epi8(-1);
@@ -251,19 +288,27 @@ AVX2 unsigned tunnel_plain_decap(const struct tunnel_demux *d,
 	for (i = 0; i < n; i++) {
 		const struct packet *p = packets[i];
 		const uint8_t *h = headers_of(p);
-		struct packet *inner = &in->inner[in->n_inner];
+		uint8_t mark;
 
 		if (unlikely(!h))
 			break;
-		make_inner(inner, p->segment.data + OUTER_LEN,
-			   p->len - OUTER_LEN);
-		if (unlikely(is_tagged(inner)))
+		make_inner(inner, p->segments->data + TUNNEL_PLAIN_LEN,
+			   p->segments->len - TUNNEL_PLAIN_LEN);
+		if (unlikely(is_tagged(inner, &m)))
+			break;
+		mark = once(h[ETH_HEADER_LEN + 1]) & 3;
+		if (unlikely(mark) && !mark_is_same(inner, mark))
 			break;
 		if (unlikely(!same64(load32(h), load32(h + 32), m.match,
-				     m.mask)) &&
-		    !change(d, in, h, &m))
+				     m.mask))) {
+			end_run(in, inner);
+			if (!change(d, in, h, &m))
+				break;
+		}
+		if (unlikely(!sum_is_right(h + ETH_HEADER_LEN, m.addresses)))
 			break;
-		put_in(in, inner, m.vid, m.unfinished_mtu);
+		inner += put_in(in, inner, m.vid, m.unfinished_mtu);
 	}
+	end_run(in, inner);
 	return i;
 }

@@ -79,17 +79,29 @@ INLINE bool see(const uint8_t *h, const uint8_t *type, int n, uint64_t seed,
 	return true;
 }
 
+/* csum_needed, gso and gso_ecn of struct packet_offload, as one word. */
+#define OFFLOAD_ASKED 0xffff00ffu
+
+_Static_assert(offsetof(struct packet_offload, csum_valid) == 1, "not that");
+
 /* Nothing is left to offload, and the header is where there is room for it. */
 INLINE bool is_simple(const struct packet *p)
 {
 	uint32_t asked;
 
 	memcpy(&asked, &p->offload, sizeof(asked));
-	return !asked && (uintptr_t)p->header - (uintptr_t)p->room <=
-				 sizeof(p->room) - PACKET_PULL - VLAN_TAG_LEN;
+	return !(asked & OFFLOAD_ASKED) &&
+	       (uintptr_t)p->header - (uintptr_t)p->room <=
+		       sizeof(p->room) - PACKET_PULL - VLAN_TAG_LEN;
 }
 
-_Static_assert(offsetof(struct packet_offload, gso_ecn) == 3, "in a word");
+/* Whether it is now that its checksum was finished. */
+static AVX2 __attribute__((noinline)) bool simplify(const struct tunnel_way *w,
+						    struct packet *p)
+{
+	return !w->shared && !w->e->outer.leave_inner_csum && !p->offload.gso &&
+	       p->offload.csum_needed && packet_finish_csum(p) && is_simple(p);
+}
 
 /* The place of the outer packet: the inner's own, unless that is shared. */
 INLINE struct packet *outer_of(const struct tunnel_way *w, struct packet *p,
@@ -104,6 +116,32 @@ INLINE struct packet *outer_of(const struct tunnel_way *w, struct packet *p,
 	if (p->segments == &p->segment)
 		outer->segments = &outer->segment;
 	return outer;
+}
+
+/* An inner frame's private bytes, of which a tag is left out. */
+struct private
+{
+	__m256i low, high; /* from a tag's length on */
+	uint64_t first;
+	uint32_t second;
+};
+
+INLINE struct private load_private(const uint8_t *h, unsigned tag)
+{
+	return (struct private){ .low = load32(h + tag),
+				 .high = load32(h + tag + 32),
+				 .first = vxlan_word(h),
+				 .second = word32(h + 8) };
+}
+
+INLINE void put_private(uint8_t *to, const struct private *b, unsigned tag)
+{
+	put256(to, b->low);
+	put256(to + 32, b->high);
+	if (!tag)
+		return;
+	put64(to, b->first);
+	put32(to + 8, b->second);
 }
 
 /* The frame before, where it says what the outer headers are. */
@@ -146,15 +184,12 @@ static bool take_vni(const struct tunnel_way *w, const uint8_t *h,
 }
 
 /* Another flow than before. False: not plain, and nothing is remembered. */
-static AVX2 __attribute__((noinline)) bool remember(const struct tunnel_way *w,
-						    const struct packet *p,
-						    unsigned tag,
-						    struct memory *m)
+INLINE bool remember(const struct tunnel_way *w, const uint8_t *h, int n,
+		     const struct private *bytes, unsigned tag,
+		     struct memory *m)
 {
 	const struct tunnel_endpoint *e = w->e;
-	const uint8_t *h = p->header, *l2 = h + tag;
-	int n = (int)p->header_len - (int)tag;
-	const uint8_t *mask;
+	const uint8_t *l2 = h + tag, *mask;
 	struct seen seen;
 	uint32_t tos;
 
@@ -166,8 +201,8 @@ static AVX2 __attribute__((noinline)) bool remember(const struct tunnel_way *w,
 	m->n = mask == mask4 ? 38 : 58;
 	m->mask[0] = load32(mask);
 	m->mask[1] = load32(mask + 32);
-	m->match[0] = load32(l2);
-	m->match[1] = load32(l2 + 32);
+	m->match[0] = bytes->low;
+	m->match[1] = bytes->high;
 	m->first = word32(h);
 	tos = e->tos | (seen.tos & e->tos_mask);
 	m->start = 0x45 | tos << 8;
@@ -178,10 +213,11 @@ static AVX2 __attribute__((noinline)) bool remember(const struct tunnel_way *w,
 
 /* Lengths, marks and port into a template around a frame of len bytes. */
 INLINE void put_outer(const struct tunnel_endpoint *e, const struct memory *m,
-		      uint8_t *h, uint32_t len, bool tagged,
+		      uint8_t *h, uint32_t outer_len, uint32_t len, bool tagged,
 		      struct tunnel_out *out)
 {
-	uint8_t *ip = h + e->outer.l3, *udp = ip + IPV4_LEN;
+	uint8_t *udp = h + outer_len - VXLAN_HEADER_LEN - UDP_LEN;
+	uint8_t *ip = udp - IPV4_LEN;
 	uint32_t udp_len = len + UDP_LEN + VXLAN_HEADER_LEN;
 	uint16_t ip_len = __builtin_bswap16(udp_len + IPV4_LEN);
 	uint32_t sum = m->sum + ip_len;
@@ -202,27 +238,12 @@ INLINE void put_outer(const struct tunnel_endpoint *e, const struct memory *m,
 		put32(udp + UDP_LEN + 4, m->vni);
 }
 
-/* The inner frame's private bytes without a tag, to their new place. */
-INLINE void move(uint8_t *to, const uint8_t *h, __m256i low, __m256i high,
-		 unsigned tag)
-{
-	uint64_t first = vxlan_word(h);
-	uint32_t second = word32(h + 8);
-
-	put256(to, low);
-	put256(to + 32, high);
-	if (tag) {
-		put64(to, first);
-		put32(to + 8, second);
-	}
-}
-
 /* tag: bytes of it in the inner frames, which go. */
 INLINE unsigned encap(const struct tunnel_way *w,
-		      struct packet *const packets[], unsigned n, unsigned tag)
+		      struct packet *const packets[], unsigned n, unsigned tag,
+		      unsigned outer_len)
 {
 	const struct tunnel_endpoint *e = w->e;
-	const unsigned outer_len = e->outer.len;
 	struct memory m = { .n = INT32_MAX };
 	struct packet **list = w->out->list + w->out->n_outer;
 	uint8_t template[64];
@@ -236,35 +257,49 @@ INLINE unsigned encap(const struct tunnel_way *w,
 	t[1] = load32(template + 32);
 	for (i = 0; i < n; i++) {
 		struct packet *p = packets[i], *outer;
-		int private = (int)p->header_len - (int)tag;
 		uint32_t len = p->len - tag;
-		__m256i low, high;
+		struct private bytes;
 		uint8_t *h, *to;
+		int private;
 
-		if (unlikely(!is_simple(p) || private > (int)PACKET_PULL ||
-			     len > e->len_max))
+		if (unlikely(!is_simple(p)) && !simplify(w, p))
+			break;
+		private = (int)p->header_len - (int)tag;
+		if (unlikely(private > (int)PACKET_PULL || len > e->len_max))
 			break;
 		h = p->header;
-		low = load32(h + tag);
-		high = load32(h + tag + 32);
+		/* All of them, as the new place may be where they are. */
+		bytes = load_private(h, tag);
 		if (unlikely(private < m.n ||
-			     !same64(low, high, m.match, m.mask) ||
-			     (tag && word32(h) != m.first)) &&
-		    !remember(w, p, tag, &m))
+			     !same64(bytes.low, bytes.high, m.match, m.mask) ||
+			     (tag && (uint32_t)bytes.first != m.first)) &&
+		    !remember(w, h, private, &bytes, tag, &m))
 			break;
 		outer = outer_of(w, p, i);
 		to = outer->room + sizeof(outer->room) - PACKET_PULL;
 		put256(to - outer_len, t[0]);
 		put256(to - outer_len + 32, t[1]);
-		move(to, h, low, high, tag);
-		put_outer(e, &m, to - outer_len, len, tag, w->out);
+		put_private(to, &bytes, tag);
+		put_outer(e, &m, to - outer_len, outer_len, len, tag, w->out);
 		outer->header = to - outer_len;
 		outer->header_len = private + outer_len;
 		outer->len = len + outer_len;
+		outer->offload.csum_valid = false;
 		list[i] = outer;
 	}
 	w->out->n_outer += i;
 	return i;
+}
+
+/* With constant lengths there is less to do; the outer header has a tag, too,
+ * or it has not. */
+INLINE unsigned encap_any(const struct tunnel_way *w,
+			  struct packet *const packets[], unsigned n,
+			  unsigned tag)
+{
+	if (w->e->outer.len == TUNNEL_PLAIN_LEN)
+		return encap(w, packets, n, tag, TUNNEL_PLAIN_LEN);
+	return encap(w, packets, n, tag, TUNNEL_PLAIN_LEN + VLAN_TAG_LEN);
 }
 
 AVX2 unsigned tunnel_plain_encap(const struct tunnel_way *w,
@@ -272,6 +307,6 @@ AVX2 unsigned tunnel_plain_encap(const struct tunnel_way *w,
 {
 	n = MIN(n, TUNNEL_PACKETS - w->out->n_outer);
 	if (w->t->vni != VTEP_NO_VNI)
-		return encap(w, packets, n, 0);
-	return w->t->table ? encap(w, packets, n, VLAN_TAG_LEN) : 0;
+		return encap_any(w, packets, n, 0);
+	return w->t->table ? encap_any(w, packets, n, VLAN_TAG_LEN) : 0;
 }

@@ -6,21 +6,55 @@
 #include "vswd/json_field.h"
 #include "vswd/overlay.h"
 
-static void networks_text(struct text *text, const json_t *networks)
+/* A network, or several whose numbers rise together. */
+struct networks {
+	long long vni, vlan; /* the first's; vlan -1: none, the VNI is fixed */
+	unsigned long long floods_to;
+	unsigned n;
+};
+
+static void print_networks(struct text *text, const struct networks *n)
 {
+	const char *many = n->n > 1 ? "s" : "";
+
+	if (!n->n)
+		return;
+	text_add(text, "  VNI%s %lld", many, n->vni);
+	if (n->n > 1)
+		text_add(text, "-%lld", n->vni + n->n - 1);
+	if (n->vlan >= 0)
+		text_add(text, ": VLAN%s %lld", many, n->vlan);
+	if (n->vlan >= 0 && n->n > 1)
+		text_add(text, "-%lld", n->vlan + n->n - 1);
+	text_add(text, "%s floods to %llu\n", n->vlan >= 0 ? "," : ":",
+		 n->floods_to);
+}
+
+static void networks_text(struct text *text, const json_t *list)
+{
+	struct networks run = { 0 };
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach(networks, i, one) {
+	json_array_foreach(list, i, one) {
 		const json_t *vlan = json_object_get(one, "vlan");
+		struct networks next = {
+			.vni = field_number(one, "vni"),
+			.vlan = vlan ? json_integer_value(vlan) : -1,
+			.floods_to = field_number(one, "floods_to"),
+			.n = 1,
+		};
 
-		text_add(text, "  VNI %llu: ", field_number(one, "vni"));
-		if (vlan)
-			text_add(text, "VLAN %lld, ",
-				 (long long)json_integer_value(vlan));
-		text_add(text, "floods to %llu\n",
-			 field_number(one, "floods_to"));
+		if (run.n && next.vni == run.vni + run.n &&
+		    next.vlan == run.vlan + run.n &&
+		    next.floods_to == run.floods_to) {
+			run.n++;
+			continue;
+		}
+		print_networks(text, &run);
+		run = next;
 	}
+	print_networks(text, &run);
 }
 
 /* "static,learned" */
@@ -97,6 +131,9 @@ static void overlay_text(struct text *text, const json_t *json)
 	line(text, "group", field_text(json, "group"));
 	if (field_number(json, "mtu"))
 		text_add(text, "  MTU: %llu\n", field_number(json, "mtu"));
+	if (json_object_get(json, "suppressed_addresses"))
+		text_add(text, "  answers ARP and ND for %llu addresses\n",
+			 field_number(json, "suppressed_addresses"));
 	line(text, "EVPN", field_text(evpn, "state"));
 	networks_text(text, json_object_get(json, "networks"));
 	remotes_text(text, json_object_get(json, "remotes"));

@@ -1,10 +1,7 @@
 /*
- * An overlay and FRR: its networks, one for each VNI, what the switch tells
- * them of its own stations, and what they tell the overlay of remote ones
- * (overlay_evpn_internal.h, overlay.h). The remote VTEPs that FRR names are
- * counted here, by flood lists and MACs: one that is named no more is dropped.
+ * An overlay and FRR: its networks, one for each VNI, and what the switch tells
+ * them of its own stations (overlay_evpn_internal.h, overlay.h).
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
@@ -16,17 +13,8 @@
 
 LOG_MODULE(evpn);
 
-#define FRR_DIRECTORY "/run/frr"
-
-struct evpn_vtep {
-	struct evpn_ip ip;
-	unsigned refs;
-};
-
-static struct ip_address to_address(const struct evpn_ip *ip)
-{
-	return ip_address_of(ip->bytes, ip->len);
-}
+#define FRR_DIRECTORY	  "/run/frr"
+#define FRR_DIRECTORY_MAX 95 /* and a socket's name fits a sockaddr_un */
 
 static struct evpn_ip to_evpn(const struct ip_address *ip)
 {
@@ -36,161 +24,25 @@ static struct evpn_ip to_evpn(const struct ip_address *ip)
 	return to;
 }
 
-/* --- remote VTEPs ----------------------------------------------------------
- */
-
-static int compare_vteps(const void *a, const void *b)
-{
-	const struct evpn_vtep *x = a, *y = b;
-
-	if (x->ip.len != y->ip.len)
-		return x->ip.len < y->ip.len ? -1 : 1;
-	return memcmp(x->ip.bytes, y->ip.bytes, x->ip.len);
-}
-
-static struct evpn_vtep *find_vtep(struct overlay_evpn *evpn,
-				   const struct evpn_ip *ip)
-{
-	struct evpn_vtep key = { .ip = *ip };
-	struct evpn_vtep **at = tfind(&key, &evpn->vteps, compare_vteps);
-
-	return at ? *at : NULL;
-}
-
-/* The remote, or NULL when the overlay does not take it. */
-static struct overlay_remote *remote_of(struct overlay_evpn *evpn,
-					const struct evpn_ip *vtep)
-{
-	struct overlay *o = evpn->overlay;
-	struct ip_address ip = to_address(vtep);
-	struct overlay_remote *r = overlay_remote_find(o, &ip);
-	char *why = NULL;
-
-	if (r && r->origins & VTEP_CONTROLLER)
-		return r;
-	r = overlay_remote_add(o, &ip, VTEP_CONTROLLER, &why);
-	if (!r)
-		log_warn_limited("interface %s: a VTEP that FRR has named is "
-				 "left out: %s",
-				 o->v->interface->name, why ? why : "");
-	free(why);
-	return r;
-}
-
-static struct overlay_remote *use_vtep(struct overlay_evpn *evpn,
-				       const struct evpn_ip *ip)
-{
-	struct evpn_vtep *vtep = find_vtep(evpn, ip);
-
-	if (!vtep) {
-		vtep = xcalloc(1, sizeof(*vtep));
-		vtep->ip = *ip;
-		if (!tsearch(vtep, &evpn->vteps, compare_vteps))
-			abort();
-	}
-	vtep->refs++;
-	return remote_of(evpn, ip);
-}
-
-static void leave_vtep(struct overlay_evpn *evpn, const struct evpn_ip *ip)
-{
-	struct evpn_vtep *vtep = find_vtep(evpn, ip);
-	struct ip_address address = to_address(ip);
-	struct overlay_remote *r;
-
-	if (!vtep || --vtep->refs)
-		return;
-	tdelete(vtep, &evpn->vteps, compare_vteps);
-	free(vtep);
-	r = overlay_remote_find(evpn->overlay, &address);
-	if (r)
-		overlay_remote_drop(evpn->overlay, r, VTEP_CONTROLLER);
-}
-
-/* --- what FRR says ---------------------------------------------------------
- */
-
-static uint32_t flood_vni(const struct evpn_network *n)
-{
-	return n->vid ? n->vni : VTEP_NO_VNI;
-}
-
-static void take_remote(struct evpn_network *n, const struct evpn_news *news)
-{
-	struct overlay_remote *r = use_vtep(n->evpn, &news->vtep);
-
-	/* -ENOSPC is counted there. */
-	if (r)
-		(void)!overlay_mac_add(n->evpn->overlay, n->vid, news->mac, r,
-				       news->sticky, VTEP_CONTROLLER);
-	else
-		overlay_mac_drop(n->evpn->overlay, n->vid, news->mac,
-				 VTEP_CONTROLLER);
-	if (news->old_vtep.len)
-		leave_vtep(n->evpn, &news->old_vtep);
-}
-
-static void take_flood(struct evpn_network *n, const struct evpn_news *news)
-{
-	struct overlay *o = n->evpn->overlay;
-	struct ip_address ip = to_address(&news->vtep);
-	struct overlay_remote *r;
-
-	if (news->type == EVPN_FLOOD) {
-		r = use_vtep(n->evpn, &news->vtep);
-		if (r && overlay_flood_add(o, flood_vni(n), r, VTEP_CONTROLLER))
-			log_warn_limited("VNI %u: its flood list is full",
-					 n->vni);
-		return;
-	}
-	r = overlay_remote_find(o, &ip);
-	if (r)
-		overlay_flood_drop(o, flood_vni(n), r, VTEP_CONTROLLER);
-	leave_vtep(n->evpn, &news->vtep);
-}
-
-static void take_news(const struct evpn_news *news, void *arg)
-{
-	struct evpn_network *n = arg;
-	struct overlay *o = n->evpn->overlay;
-	struct ip_address ip;
-
-	switch (news->type) {
-	case EVPN_REMOTE:
-		take_remote(n, news);
-		break;
-	case EVPN_REMOTE_GONE:
-		overlay_mac_drop(o, n->vid, news->mac, VTEP_CONTROLLER);
-		leave_vtep(n->evpn, &news->old_vtep);
-		break;
-	case EVPN_FLOOD:
-	case EVPN_FLOOD_GONE:
-		take_flood(n, news);
-		break;
-	case EVPN_PAIR:
-	case EVPN_PAIR_GONE:
-		ip = to_address(&news->ip);
-		overlay_pair_set(o, n->vid, &ip,
-				 news->type == EVPN_PAIR ? news->mac : 0);
-		break;
-	/* The FDB follows by what is told next. */
-	case EVPN_DISPLACED:
-	case EVPN_RECLAIMED:
-		break;
-	}
-}
-
 /* --- what the switch says --------------------------------------------------
  */
 
 static struct evpn_network *find_network(const struct overlay_evpn *evpn,
 					 uint16_t vid)
 {
-	struct evpn_network *n = evpn->networks;
+	return vid <= VTEP_VLAN_MAX ? evpn->by_vid[vid] : NULL;
+}
 
-	while (n && n->vid != vid)
-		n = n->next;
-	return n;
+static void take_early_pairs(struct evpn_network *n, uint64_t mac)
+{
+	for (unsigned i = 0; n->n_early && i < EVPN_N_EARLY; i++) {
+		struct evpn_early_pair *pair = &n->early[i];
+
+		if (pair->mac != mac)
+			continue;
+		(void)!evpn_mirror_local_ip(n->mirror, mac, &pair->ip);
+		pair->mac = 0;
+	}
 }
 
 void overlay_evpn_station(struct overlay_evpn *evpn, uint16_t vid, uint64_t mac,
@@ -206,6 +58,8 @@ void overlay_evpn_station(struct overlay_evpn *evpn, uint16_t vid, uint64_t mac,
 		log_warn_limited("VNI %u: more than %u MACs: one that is local "
 				 "is not announced",
 				 n->vni, EVPN_MACS_MAX);
+	else
+		take_early_pairs(n, mac);
 	evpn_host_wake(n);
 }
 
@@ -228,13 +82,18 @@ void overlay_evpn_pair(struct overlay_evpn *evpn, uint16_t vid, uint64_t mac,
 	const struct overlay *o = evpn->overlay;
 	struct evpn_ip own = to_evpn(ip);
 	int fid = overlay_fid(o, vid);
+	unsigned port;
 
 	if (!n || !n->mirror || fid < 0)
 		return;
-	if (is_local(o, fdb_lookup(o->v->bridge->fdb, fdb_make_key(mac, fid))))
+	port = fdb_lookup(o->v->bridge->fdb, fdb_make_key(mac, fid));
+	if (is_local(o, port))
 		overlay_evpn_station(evpn, vid, mac, true);
 	if (!evpn_mirror_local_ip(n->mirror, mac, &own))
 		evpn_host_wake(n);
+	else if (port == FDB_NONE)
+		n->early[n->n_early++ % EVPN_N_EARLY] =
+			(struct evpn_early_pair){ mac, own };
 }
 
 struct reading {
@@ -284,8 +143,8 @@ static char *describe_fault(const struct overlay_evpn *evpn)
 
 	if (evpn->error)
 		return xstrdup(evpn->error);
-	if (evpn_host_error(evpn->host))
-		return xstrdup(evpn_host_error(evpn->host));
+	if (evpn->host->error)
+		return xstrdup(evpn->host->error);
 	for (const struct evpn_network *n = evpn->networks; n; n = n->next)
 		if (n->error)
 			return xasprintf("EVPN of VNI %u: %s", n->vni,
@@ -337,7 +196,8 @@ void evpn_network_ready(struct evpn_network *n, uint64_t now)
 		.withdraw_ms = EVPN_WITHDRAW_MS,
 		.hold_ms = evpn->hold_s * 1000,
 		.retry_ms = EVPN_RETRY_MS,
-		.tell = take_news,
+		.keep_ms = EVPN_KEEP_MS,
+		.tell = evpn_take_news,
 		.arg = n,
 	};
 
@@ -375,16 +235,13 @@ static void add_network(struct overlay_evpn *evpn, uint16_t vid, uint32_t vni)
 	struct evpn_network *n;
 	int error;
 
-	for (n = evpn->networks; n; n = n->next)
-		if (n->vid == vid && n->vni == vni) {
-			n->seen = true;
-			return;
-		}
+	if (evpn->by_vid[vid])
+		return;
 	n = xcalloc(1, sizeof(*n));
 	n->evpn = evpn;
 	n->vni = vni;
 	n->vid = vid;
-	n->seen = true;
+	n->fixed = !evpn->overlay->config->map;
 	n->flush_ms = UINT64_MAX;
 	n->zebra_ends = evpn_frr_zebra_ends(evpn->frr);
 	for (unsigned i = 0; i < EVPN_N_DEVICES; i++)
@@ -405,33 +262,62 @@ static void add_network(struct overlay_evpn *evpn, uint16_t vid, uint32_t vni)
 	evpn_devices_name(n);
 	n->next = evpn->networks;
 	evpn->networks = n;
+	evpn->by_vid[vid] = n;
 }
 
+/* The VNI that a VLAN (fixed: 0) is to have, or VTEP_NO_VNI. */
+static uint32_t wanted_vni(const struct overlay_evpn *evpn, uint16_t vid)
+{
+	const struct cfg_overlay *c = evpn->overlay->config;
+
+	if (c->map)
+		return vtep_map_vni(c->map, vid);
+	return vid ? VTEP_NO_VNI : c->vni;
+}
+
+/* All of them, or those that the configuration has no more. */
 static void end_networks(struct overlay_evpn *evpn, bool all)
 {
 	struct evpn_network **at = &evpn->networks, *n;
 
 	while ((n = *at)) {
-		if (!all && n->seen) {
+		if (!all && n->vni == wanted_vni(evpn, n->vid) &&
+		    n->fixed == !evpn->overlay->config->map) {
 			at = &n->next;
 			continue;
 		}
 		*at = n->next;
+		evpn->by_vid[n->vid] = NULL;
 		end_network(n);
 	}
 }
 
-/* Why this overlay cannot be one of FRR's; NULL: it can. */
-static char *refusal(const struct cfg_overlay *c)
+static const char *frr_directory(const struct overlay *o)
 {
+	const char *dir = cfg_interface_option(o->v->interface, "evpn-frr-dir");
+
+	return dir && dir[0] ? dir : FRR_DIRECTORY;
+}
+
+/* Why this overlay cannot be one of FRR's; NULL: it can. */
+static char *refusal(const struct overlay *o)
+{
+	const struct cfg_overlay *c = o->config;
+	const char *dir = frr_directory(o);
 	unsigned n = 0;
 
 	if (c->local.len != 4)
 		return xstrdup("evpn needs an IPv4 address as local_ip: FRR "
 			       "has VTEPs of no other kind");
-	if (c->map)
-		for (unsigned vid = 1; vid <= VTEP_VLAN_MAX; vid++)
-			n += vtep_map_vni(c->map, vid) != VTEP_NO_VNI;
+	if (dir[0] != '/' || strlen(dir) > FRR_DIRECTORY_MAX)
+		return xasprintf("evpn-frr-dir \"%s\" is not the full path "
+				 "of a directory, of at most %u bytes",
+				 dir, FRR_DIRECTORY_MAX);
+	if (c->map ? vtep_map_vlan(c->map, 0) != VTEP_NO_VLAN : !c->vni)
+		return xstrdup("evpn with VNI 0, which FRR does not take; set "
+			       "options:key, or another vni-map");
+	for (unsigned vid = 0; c->map && vid <= VTEP_VLAN_MAX; vid++)
+		n += vtep_map_vni(c->map, vid) != VTEP_NO_VNI;
 	if (n > EVPN_NETWORKS_MAX)
 		return xasprintf("evpn with %u VNIs: at most %u; name those "
 				 "that are needed in vni-map",
@@ -441,32 +327,20 @@ static char *refusal(const struct cfg_overlay *c)
 
 static void configure_networks(struct overlay_evpn *evpn)
 {
-	const struct cfg_overlay *c = evpn->overlay->config;
 	bool refused = evpn->error;
 
-	for (struct evpn_network *n = evpn->networks; n; n = n->next)
-		n->seen = false;
-	if (!refused && !c->map)
-		add_network(evpn, 0, c->vni);
-	for (unsigned vid = 1; !refused && c->map && vid <= VTEP_VLAN_MAX;
-	     vid++) {
-		uint32_t vni = vtep_map_vni(c->map, vid);
+	/* First: a VNI may be another VLAN's now. */
+	end_networks(evpn, refused);
+	for (unsigned vid = 0; !refused && vid <= VTEP_VLAN_MAX; vid++) {
+		uint32_t vni = wanted_vni(evpn, vid);
 
 		if (vni != VTEP_NO_VNI)
 			add_network(evpn, vid, vni);
 	}
-	end_networks(evpn, false);
 }
 
 /* --- life ------------------------------------------------------------------
  */
-
-static const char *frr_directory(const struct overlay *o)
-{
-	const char *dir = cfg_interface_option(o->v->interface, "evpn-frr-dir");
-
-	return dir && dir[0] ? dir : FRR_DIRECTORY;
-}
 
 static void follow_directory(struct overlay_evpn *evpn)
 {
@@ -494,7 +368,7 @@ void overlay_evpn_configure(struct overlay_evpn *evpn)
 		end_networks(evpn, true);
 	evpn->local = c->local;
 	evpn->hold_s = c->hold_s;
-	refuse(evpn, refusal(c));
+	refuse(evpn, refusal(evpn->overlay));
 	configure_networks(evpn);
 	vport_mark_dirty(evpn->overlay->vs, evpn->overlay->v);
 }

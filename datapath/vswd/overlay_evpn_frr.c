@@ -24,7 +24,7 @@
 
 LOG_MODULE(evpn);
 
-#define RETRY_US 300000
+#define RETRY_US 500000
 
 struct program {
 	struct evpn_frr *frr;
@@ -135,7 +135,7 @@ static void connect_all(struct evpn_frr *frr)
 		p->fd = connect_to(frr->directory, p->name);
 		if (p->fd < 0)
 			continue;
-		p->readable = event_new(evpn_host_base(frr->host), p->fd,
+		p->readable = event_new(frr->host->vs->base, p->fd,
 					EV_READ | EV_PERSIST, readable_cb, p);
 		event_add(p->readable, NULL);
 	}
@@ -149,7 +149,7 @@ static void retry_cb(evutil_socket_t fd, short what, void *arg)
 
 struct evpn_frr *evpn_frr_get(struct evpn_host *host, const char *directory)
 {
-	struct evpn_frr **list = evpn_host_frrs(host), *frr;
+	struct evpn_frr **list = &host->frrs, *frr;
 
 	for (frr = *list; frr; frr = frr->next)
 		if (!strcmp(frr->directory, directory)) {
@@ -162,7 +162,7 @@ struct evpn_frr *evpn_frr_get(struct evpn_host *host, const char *directory)
 	frr->directory = xstrdup(directory);
 	frr->programs[0] = (struct program){ frr, "zebra", -1, NULL };
 	frr->programs[1] = (struct program){ frr, "bgpd", -1, NULL };
-	frr->retry = event_new(evpn_host_base(host), -1, 0, retry_cb, frr);
+	frr->retry = event_new(host->vs->base, -1, 0, retry_cb, frr);
 	frr->next = *list;
 	*list = frr;
 	connect_all(frr);
@@ -174,7 +174,7 @@ struct evpn_frr *evpn_frr_get(struct evpn_host *host, const char *directory)
 
 void evpn_frr_put(struct evpn_frr *frr)
 {
-	struct evpn_frr **at = evpn_host_frrs(frr->host);
+	struct evpn_frr **at = &frr->host->frrs;
 
 	if (--frr->refs)
 		return;

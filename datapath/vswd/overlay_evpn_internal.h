@@ -20,9 +20,35 @@
 #define EVPN_IPS_MAX	 1048576
 #define EVPN_IPS_A_MAC	 64
 #define EVPN_RETRY_MS	 1000
+#define EVPN_KEEP_MS	 3600000
 #define EVPN_WITHDRAW_MS 2000
 
+/* A receive of netlink; a dump's datagrams are half of it. */
+#define EVPN_DATAGRAM_BYTES 65536
+/* Of a request's number on the wire, below the network's slot. */
+#define EVPN_SEQ_BITS 20
+#define EVPN_SEQ_MASK ((1u << EVPN_SEQ_BITS) - 1)
+
 struct mnl_socket;
+
+struct evpn_host {
+	struct vswitch *vs;
+	unsigned refs;
+	struct mnl_socket *events; /* and requests of mirrors; NULL: none */
+	struct mnl_socket *sync;   /* evpn_host_ask()'s; NULL: none */
+	struct event *readable, *work;
+	char *error;	/* why there are no sockets, or NULL */
+	uint32_t group; /* of the devices that it makes (IFLA_GROUP) */
+	struct evpn_network *networks[EVPN_NETWORKS_MAX]; /* NULL: free */
+	unsigned turn; /* the slot that is served first */
+	struct evpn_network *dumping;
+	uint32_t dump_seq;	/* on the wire */
+	struct hmap by_ifindex; /* struct evpn_link */
+	struct evpn_frr *frrs;
+	int *doomed; /* devices to be removed, by their numbers */
+	unsigned n_doomed;
+	uint8_t datagram[EVPN_DATAGRAM_BYTES] __attribute__((aligned(8)));
+};
 
 /* A network's devices, in the order of their names' endings. */
 enum evpn_device { EVPN_BRIDGE, EVPN_MEMBER, EVPN_PEER, EVPN_VXLAN };
@@ -35,13 +61,20 @@ struct evpn_link {
 	int ifindex; /* 0: not there */
 };
 
+/* A pair whose MAC the FDB did not know yet. */
+struct evpn_early_pair {
+	uint64_t mac; /* 0: none */
+	struct evpn_ip ip;
+};
+#define EVPN_N_EARLY 32
+
 struct evpn_network {
 	struct evpn_network *next; /* of its overlay */
 	struct overlay_evpn *evpn;
 	struct evpn_host *host;
 	uint32_t vni;
-	uint16_t vid;  /* 0: the overlay's VNI is fixed */
-	bool seen;     /* overlay_evpn_configure()'s */
+	uint16_t vid;  /* 0: untagged, or the VNI is fixed */
+	bool fixed;    /* the overlay has this VNI only, by no map */
 	unsigned slot; /* in evpn_host.networks */
 	struct evpn_link links[EVPN_N_DEVICES];
 	struct evpn_mirror *mirror; /* NULL: it never had devices */
@@ -53,6 +86,8 @@ struct evpn_network {
 	bool fresh;	     /* there was no resync yet */
 	bool told_gone;	     /* the mirror knows that FRR is gone */
 	uint32_t zebra_ends; /* of evpn_frr, seen */
+	struct evpn_early_pair early[EVPN_N_EARLY]; /* a ring */
+	unsigned n_early;			    /* ever */
 };
 
 enum evpn_frr_state { EVPN_FRR_UNKNOWN, EVPN_FRR_GONE, EVPN_FRR_PRESENT };
@@ -64,11 +99,13 @@ struct overlay_evpn {
 	struct evpn_host *host;
 	struct evpn_frr *frr;
 	struct evpn_network *networks;
+	struct evpn_network *by_vid[VTEP_VLAN_MAX + 1];
 	void *vteps; /* struct evpn_vtep, a tsearch() tree */
 	struct ip_address local;
 	uint32_t hold_s;
-	char *error; /* of the configuration; NULL: none */
-	char *text;  /* that overlay_evpn_error() has returned last */
+	enum evpn_frr_state said; /* to the log and the database */
+	char *error;		  /* of the configuration; NULL: none */
+	char *text; /* that overlay_evpn_error() has returned last */
 };
 
 /* --- overlay_evpn.c ---------------------------------------------------------
@@ -79,13 +116,18 @@ void overlay_evpn_error_changed(struct overlay_evpn *evpn);
 /* The devices are there, or are others: the mirror is made, or told. */
 void evpn_network_ready(struct evpn_network *n, uint64_t now);
 
+/* --- overlay_evpn_news.c ----------------------------------------------------
+ */
+
+/* A mirror's config.tell, of the network `arg`. */
+void evpn_take_news(const struct evpn_news *news, void *arg);
+
 /* --- overlay_evpn_host.c ----------------------------------------------------
  */
 
 /* The switch's, made for the first who asks; each get has its put. */
 struct evpn_host *evpn_host_get(struct vswitch *vs);
 void evpn_host_put(struct evpn_host *host);
-const char *evpn_host_error(const struct evpn_host *host); /* or NULL */
 uint64_t evpn_clock_ms(void);
 /*
  * -ENOSPC: there are EVPN_NETWORKS_MAX already; -EEXIST: another has the VNI,
@@ -98,13 +140,17 @@ void evpn_host_remove_link(struct evpn_host *host, struct evpn_link *link);
 /* The network has something to do. */
 void evpn_host_wake(struct evpn_network *n);
 void evpn_host_wake_all(struct evpn_host *host);
-/* The group of the devices that this switch makes (IFLA_GROUP). */
-uint32_t evpn_host_group(const struct evpn_host *host);
-struct event_base *evpn_host_base(const struct evpn_host *host);
-struct evpn_frr **evpn_host_frrs(struct evpn_host *host);
+/* Looks after all networks in that time. */
+void evpn_host_work_in(struct evpn_host *host, uint64_t ms);
 /* A request on a socket of its own, and its answer: 0 or -errno. */
 int evpn_host_ask(struct evpn_host *host, struct evpn_request *r,
 		  struct evpn_event *link);
+
+/* --- overlay_evpn_serve.c ---------------------------------------------------
+ */
+
+/* What is due: devices, requests, FRR's coming and going. */
+void evpn_serve(struct evpn_host *host);
 
 /* --- overlay_evpn_devices.c -------------------------------------------------
  */
@@ -115,7 +161,10 @@ void evpn_devices_name(struct evpn_network *n);
  * (`adopt`). False, and network.error says why: not done.
  */
 bool evpn_devices_make(struct evpn_network *n, bool adopt);
+/* Soon: with the next sweeps. */
 void evpn_devices_remove(struct evpn_network *n);
+/* Removes some of the devices that are to go, or all. */
+void evpn_devices_sweep(struct evpn_host *host, bool all);
 
 /* --- overlay_evpn_frr.c -----------------------------------------------------
  */

@@ -223,6 +223,17 @@ static bool describe(const uint8_t *ip, size_t len, uint32_t mtu,
 	return true;
 }
 
+/* Tags that stay in the frame are as much less for the packet behind them. */
+static uint32_t behind_tags(const struct overlay *o, uint32_t mtu,
+			    size_t l2_len)
+{
+	size_t tags = l2_len - ETH_HEADER_LEN;
+
+	if (tags && o->config->map)
+		tags -= VLAN_TAG_LEN; /* it says the VNI */
+	return mtu > tags ? mtu - tags : 0;
+}
+
 /*
  * The frame is as it was to leave by the VXLAN port; what comes in there with
  * the same tags is in the same VLAN. It is not learned from: the port learns by
@@ -237,7 +248,10 @@ void overlay_too_big(struct overlay *o, struct vport *in, uint16_t vid,
 	struct icmp_error e;
 	size_t n;
 
-	if (len < l2_len || !describe(at + l2_len, len - l2_len, mtu, &e))
+	if (len < l2_len)
+		return;
+	mtu = behind_tags(o, mtu, l2_len);
+	if (!describe(at + l2_len, len - l2_len, mtu, &e))
 		return;
 	n = icmp_error_build(&e, frame, len, l2_len, room);
 	if (n &&

@@ -65,25 +65,36 @@ static void reopen_log_cb(evutil_socket_t signal, short what, void *aux)
 	free(why);
 }
 
-static void tick_cb(evutil_socket_t fd, short what, void *aux)
+static uint32_t now_s(void)
 {
-	struct vswd *d = aux;
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	if (vswitch_tick(d->vs, now.tv_sec))
+	return now.tv_sec;
+}
+
+static void tick_cb(evutil_socket_t fd, short what, void *aux)
+{
+	struct vswd *d = aux;
+
+	if (vswitch_tick(d->vs, now_s()))
 		db_link_schedule(d->db);
 }
 
-/* Bridges have addresses to age; without one there is nothing to wake for. */
+/*
+ * Bridges have addresses to age; without one there is nothing to wake for. What
+ * is heard before the first tick is heard now, not when the last one was.
+ */
 static void arm_tick(struct vswd *d)
 {
 	const struct timeval second = { .tv_sec = 1 };
 
-	if (!d->vs->bridges)
+	if (!d->vs->bridges) {
 		event_del(d->tick);
-	else if (!event_pending(d->tick, EV_TIMEOUT, NULL))
+	} else if (!event_pending(d->tick, EV_TIMEOUT, NULL)) {
+		d->vs->now_s = now_s();
 		event_add(d->tick, &second);
+	}
 }
 
 static void worked_cb(struct db_link *db, void *aux)

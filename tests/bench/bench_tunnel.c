@@ -41,7 +41,8 @@ struct bench_case {
 	uint8_t version; /* 0: no tunnel */
 	bool inbound, udp;
 	bool mapped; /* the VNI by VLAN; machines are in access ports */
-	bool single; /* all frames for one station */
+	bool single; /* all frames for one station, ... */
+	bool flow;   /* and of one flow */
 };
 
 /* The designated form leaves out what is 0. */
@@ -55,13 +56,16 @@ struct bench_case {
 static const struct bench_case cases[] = {
 	CASE("plain", "from port to port", ),
 	CASE("plain-one", "the same, to one station", .single = true),
+	CASE("plain-flow", "one flow", .flow = true),
 	CASE("out", "into a tunnel", OUT),
 	CASE("out-one", "the same, to one station", OUT, .single = true),
+	CASE("out-flow", "one flow", OUT, .flow = true),
 	CASE("out-map", "the same, the VNI by VLAN", OUT, .mapped = true),
 	CASE("out-6", "the same, IPv6", .version = 6),
 	CASE("out-udp", "the same, by a port of its own", OUT, .udp = true),
 	CASE("in", "out of a tunnel", IN),
 	CASE("in-one", "the same, to one station", IN, .single = true),
+	CASE("in-flow", "one flow", IN, .flow = true),
 	CASE("in-map", "the same, the VNI by VLAN", IN, .mapped = true),
 	CASE("in-6", "the same, IPv6", .version = 6, .inbound = true),
 	CASE("in-udp", "the same, by a port of its own", IN, .udp = true),
@@ -74,6 +78,7 @@ struct bench {
 	/* a machine's, another's, uplink's, station's, VXLAN, remote's */
 	struct port *port[6];
 	struct fwd_port *machine, *other, *uplink, *station;
+	struct tunnel_scratch *scratch; /* the remote's */
 	uint8_t frames[STATIONS][OUTER_LEN_MAX];
 	struct iovec replay[STATIONS];
 };
@@ -198,7 +203,9 @@ static void build(struct bench *b)
 					inside = { .mode = VLAN_ACCESS,
 						   .tag = VLAN },
 					trunk = { .mode = VLAN_TRUNK };
-	struct fdb_config fdb = { FDB_SIZE_DEFAULT, FDB_AGE_DEFAULT, 1 };
+	struct fdb_config fdb = { .max_entries = FDB_SIZE_DEFAULT,
+				  .age_s = FDB_AGE_DEFAULT,
+				  .seed = 1 };
 	const struct bench_case *c = b->c;
 	struct fwd_snapshot *s = fwd_snapshot_create(1);
 	struct fwd_underlay *u;
@@ -265,21 +272,19 @@ static uint32_t wrap(struct tunnel *remote, bool mapped,
 static void make_frames(struct bench *b)
 {
 	const struct bench_case *c = b->c;
-	struct tunnel_scratch *scratch = tunnel_scratch_create();
 	struct tunnel *remote = c->inbound ? make_tunnel(c, 2, 1) : NULL;
 
-	for (unsigned s = 0; s < STATIONS; s++) {
-		unsigned d = c->single ? 0 : s;
+	for (unsigned i = 0; i < STATIONS; i++) {
+		unsigned s = c->flow ? 0 : i, d = c->single ? 0 : s;
 		uint32_t len = FRAME_LEN;
 
-		fill_frame(b->frames[s], c->inbound ? NEAR(d) : FAR(d),
+		fill_frame(b->frames[i], c->inbound ? NEAR(d) : FAR(d),
 			   c->inbound ? FAR(s) : NEAR(s), s);
 		if (c->inbound)
-			len = wrap(remote, c->mapped, scratch, b->frames[s]);
-		b->replay[s] = (struct iovec){ b->frames[s], len };
+			len = wrap(remote, c->mapped, b->scratch, b->frames[i]);
+		b->replay[i] = (struct iovec){ b->frames[i], len };
 	}
 	tunnel_free(remote);
-	tunnel_scratch_destroy(scratch);
 }
 
 static void run(struct bench *b, unsigned bursts, unsigned size)
@@ -330,6 +335,7 @@ int main(int argc, char *argv[])
 	if (argc > 3)
 		size = MIN(MAX(strtoul(argv[3], NULL, 0), 1), PACKET_BURST_MAX);
 	ticks_init();
+	b->scratch = tunnel_scratch_create();
 	open_ports(b);
 	build(b);
 	make_frames(b);
@@ -346,6 +352,7 @@ int main(int argc, char *argv[])
 	fwd_snapshot_destroy(b->snapshot);
 	for (unsigned i = 0; i < ARRAY_SIZE(b->port); i++)
 		port_close(b->port[i]);
+	tunnel_scratch_destroy(b->scratch);
 	free(b);
 	return 0;
 }

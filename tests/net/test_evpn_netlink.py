@@ -113,6 +113,10 @@ def _(lab):
         m.tell(f"local {PLAIN}")
         m.wait(f"remote-gone {PLAIN} -")
         wait_until(lambda: m.is_at("evpnmember"), "announced again")
+        # What is marked as FRR's own zebra would pass over at its next start.
+        wait_until(lambda: any("evpnmember" in line and " static" in line and
+                               "extern_learn" not in line
+                               for line in m.table()), m.table)
         wait_until(lambda: "192.0.2.1" in m.neighbors(), "and the pair")
         m.tell("overrun")
         m.tell(f"gone {PLAIN}")

@@ -5,7 +5,7 @@ Hosts are 10.0.0.x behind the switch x; the underlay is 192.0.2.x.
 """
 import os
 
-from lib.netns import Namespace, ip_batch, wait_until
+from lib.netns import Namespace, ip_batch, receive, wait_until
 from lib.switch import KINDS
 from lib.testing import contains, equal, test
 from lib.traffic import BackgroundPing, iperf, tcp_transfer, udp_exchange
@@ -313,6 +313,76 @@ def _(lab):
         contains(out, "receiver", "iperf3")
 
 
+@test("a multicast group has the frames to all", only="vsw")
+def _(lab):
+    wire = Underlay(lab)
+    begin(lab, wire)
+    other = another(lab, wire, 2)
+    kernel_vtep(lab, wire, 3, group="239.1.1.1")
+    for number, switch in ((1, lab.switch), (2, other)):
+        overlay(switch, remote_ip="flow", group="239.1.1.1",
+                **{"group-dev": "ul"})
+        host(lab, number, switch)
+    h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
+    h1.must_ping("10.0.0.2")
+    h1.must_ping("10.0.0.3")
+    h2.must_ping("10.0.0.3")
+    out = h1.run("ping", "-n", "-c", "5", "-i", "0.05", "10.0.0.2").stdout
+    assert "DUP" not in out and "5 received" in out, out
+    shown = vteps(lab.switch)
+    assert shown["239.1.1.1"]["group"], shown
+    equal(shown["192.0.2.2"]["origins"], ["learned"], "the other's")
+    networks = lab.switch.command("vtep/show")[0]["networks"]
+    equal(networks, [{"vni": VNI, "floods_to": 1}], "who is flooded to")
+
+
+def asked(recorder_socket, ip):
+    """ARP requests for an address that have come to a packet socket."""
+    found = 0
+    while (data := receive(recorder_socket)) is not None:
+        arp = data.find(b"\x08\x06\x00\x01\x08\x00\x06\x04\x00\x01")
+        found += arp >= 0 and data[arp + 26:arp + 30] == ip
+    return found
+
+
+@test("the switch answers for stations that it knows behind a VTEP",
+      only="vsw")
+def _(lab):
+    other = pair(lab)
+    for switch in (lab.switch, other):
+        switch.ctl("set", "Interface", "vx0", "options:arp-suppression=true")
+    h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
+    h2.must_ping("10.0.0.1")  # it asks all, and says who it is
+    sock = h2.namespace.packet_socket("eth0")
+
+    def suppressed():
+        return lab.switch.command("vtep/show")[0]["suppressed_addresses"] >= 1
+    wait_until(suppressed, "the address is known")
+    asked(sock, bytes([10, 0, 0, 2]))
+    h1.run("ip", "neigh", "flush", "dev", "eth0")
+    h1.must_ping("10.0.0.2", count=3)
+    equal(asked(sock, bytes([10, 0, 0, 2])), 0, "questions behind the tunnel")
+    h1.ping("10.0.0.77")
+    wait_until(lambda: asked(sock, bytes([10, 0, 0, 77])),
+               "a question that nobody here can answer")
+
+
+@test("a row of Remote_MAC puts a station behind a VTEP", only="vsw")
+def _(lab):
+    other = pair(lab, learning="false")
+    h1, h2 = lab.hosts["h1"], lab.hosts["h2"]
+    lab.switch.vsw_ctl("add-remote-mac", "vx0", h2.mac, "192.0.2.2",
+                       "ip=10.0.0.2")
+    line = next(line for line in
+                lab.switch.app("fdb/show", "br0").splitlines()
+                if h2.mac in line)
+    contains(line, "vtep=192.0.2.2", "the FDB")
+    h1.must_ping("10.0.0.2")
+    lab.switch.vsw_ctl("del-remote-mac", "vx0", h2.mac)
+    assert h2.mac not in lab.switch.app("fdb/show", "br0")
+    other.sync()
+
+
 @test("what the port says that cannot be is its error, and mends", only="vsw")
 def _(lab):
     pair(lab)
@@ -331,6 +401,53 @@ def _(lab):
     assert not h1.ping("10.0.0.2")
     lab.switch.ctl("set", "Interface", "vx0", f"options:key={VNI}")
     h1.must_ping("10.0.0.2")
+
+
+@test("the local address comes later", only="vsw")
+def _(lab):
+    other = pair(lab)
+    h1 = lab.hosts["h1"]
+    ip_batch(["addr del 192.0.2.1/24 dev ul"], lab.sw_ns.name)
+    lab.switch.ctl("set", "Interface", "vx0", "options:local_ip=192.0.2.1",
+                   check=False)
+    contains(lab.switch.get("Interface", "vx0", "error"), "192.0.2.1",
+             "the error")
+    ip_batch(["addr add 192.0.2.1/24 dev ul"], lab.sw_ns.name)
+    wait_until(lambda: lab.switch.get("Interface", "vx0", "error") == [],
+               "the socket is there")
+    h1.must_ping("10.0.0.2")
+    other.sync()
+
+
+@test("another number of workers", only="vsw")
+def _(lab):
+    pair(lab)
+    for workers in (3, 1, 2):
+        lab.switch.ctl("set", "Open_vSwitch", ".",
+                       f"other_config:n-workers={workers}")
+        lab.hosts["h1"].must_ping("10.0.0.2", count=3)
+    assert vteps(lab.switch)["192.0.2.2"]["tx_packets"] >= 9
+
+
+@test("the uplink's bridge goes and comes back", only="vsw")
+def _(lab):
+    wire = Underlay(lab)
+    lab.start(monitor=False)
+    uplink(lab, wire, lab.switch, 1)
+    kernel_vtep(lab, wire, 3, "192.0.2.1")
+    by_uplink(lab, lab.switch, 1, remote_ip="192.0.2.3")
+    h1 = lab.hosts["h1"]
+    for _ in range(2):
+        h1.must_ping("10.0.0.3")
+        lab.switch.ctl("del-br", "out")
+        contains(lab.switch.get("Interface", "vx0", "error"), "out",
+                 "the error")
+        assert not h1.ping("10.0.0.3")
+        lab.switch.ctl("add-br", "out", "--", "add-port", "out", "up1")
+    h1.must_ping("10.0.0.3")
+    equal(lab.switch.get("Interface", "vx0", "error"), [], "the error")
+    lab.switch.ctl("del-br", "br0")
+    lab.switch.ctl("del-br", "out")
 
 
 @test("a restart takes up where it was", only="vsw")

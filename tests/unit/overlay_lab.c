@@ -119,6 +119,8 @@ void olab_configure(struct overlay_lab *lab, const char *options, uint32_t mtu,
 		up->ports[up->n_ports++] =
 			make_port(name, "vxlan-station", OLAB_MAC, 0);
 	}
+	for (size_t i = 0; lab->trunk && i < b->n_ports; i++)
+		b->ports[i]->vlan.mode = VLAN_TRUNK;
 	if (segment)
 		b->ports[b->n_ports++] =
 			make_port("lab.gw", "gateway", segment->mac, 0);

@@ -13,7 +13,7 @@
 #define OLAB_MAC    0x02aa00000001 /* the VTEP's */
 #define OLAB_VM	    0x525400000001
 #define OLAB_FAR    0x525400000002 /* behind the remote */
-#define OLAB_FRAMES 32
+#define OLAB_FRAMES 64
 
 struct olab_port {
 	struct vport *v;
@@ -29,6 +29,7 @@ struct overlay_lab {
 	struct vswitch *vs;
 	struct overlay *o;
 	struct olab_port eth0, vm1;
+	bool trunk; /* vm1 and vx0, from the next olab_configure() on */
 };
 
 /* "KEY=VALUE KEY=VALUE", of vx0; NULL: there is no such port. mtu: of eth0. */

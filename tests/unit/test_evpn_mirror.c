@@ -628,6 +628,119 @@ static void test_hold_until_frr_has_learned_again(void **state)
 	assert_int_equal(v.remote[2], 0);
 }
 
+/* The devices were made anew: the former ones' entries went with them. */
+static void test_rebind(void **state)
+{
+	local(0);
+	assert_int_equal(local_ip(0, 0), 0);
+	frr_put(1, 2);
+	set_flood(2, true);
+	settle();
+	assert_true(evpn_mirror_has_installed(m));
+	evpn_mirror_frr_gone(m, now);
+	memset(k.bridge, 0, sizeof(k.bridge));
+	memset(k.device, 0, sizeof(k.device));
+	memset(k.flood, 0, sizeof(k.flood));
+	k.ip_mac[0] = -1;
+	evpn_mirror_rebind(m, BRIDGE, MEMBER, VXLAN, now);
+	assert_false(evpn_mirror_synced(m));
+	settle();
+	assert_true(evpn_mirror_synced(m));
+	assert_false(evpn_mirror_has_installed(m));
+	/* Ours is there again, and FRR's is held. */
+	assert_int_equal(k.bridge[0], LOCAL);
+	assert_int_equal(k.ip_mac[0], 0);
+	assert_int_equal(v.remote[1], 2);
+	assert_true(v.flood[2]);
+	later(HOLD + 200);
+	assert_int_equal(v.remote[1], 0);
+	assert_false(v.flood[2]);
+}
+
+static void test_forget(void **state)
+{
+	frr_put(1, 2);
+	set_flood(2, true);
+	set_ip(3, 1, true);
+	settle();
+	assert_int_equal(v.pair[3], 1);
+	evpn_mirror_forget(m);
+	assert_int_equal(v.remote[1], 0);
+	assert_false(v.flood[2]);
+	assert_int_equal(v.pair[3], -1);
+}
+
+static void test_local_table_is_read_anew(void **state)
+{
+	for (int i = 0; i < 3; i++)
+		local(i);
+	assert_int_equal(local_ip(1, 0), 0);
+	settle();
+	evpn_mirror_local_begin(m);
+	local(0);
+	local(3);
+	evpn_mirror_local_end(m);
+	settle();
+	assert_int_equal(k.bridge[0], LOCAL);
+	assert_int_equal(k.bridge[1], NONE);
+	assert_int_equal(k.bridge[2], NONE);
+	assert_int_equal(k.bridge[3], LOCAL);
+	assert_int_equal(k.ip_mac[0], -1);
+}
+
+/* A MAC that the switch lost from sight for a while need not tell again. */
+static void test_addresses_are_remembered(void **state)
+{
+	config.keep_ms = 10000;
+	evpn_mirror_destroy(m);
+	start();
+	config.keep_ms = 0;
+	settle();
+	for (int i = 0; i < 3; i++) {
+		local(i);
+		assert_int_equal(local_ip(i, i), 0);
+	}
+	settle();
+	for (int i = 0; i < 3; i++)
+		local_gone(i);
+	settle();
+	assert_int_equal(k.ip_mac[0], -1);
+	local(0);
+	settle();
+	assert_int_equal(k.ip_mac[0], 0);
+	/* Not when it was elsewhere meanwhile, nor for ever. */
+	frr_put(1, 2);
+	settle();
+	local(1);
+	later(11000);
+	local(2);
+	settle();
+	assert_int_equal(k.ip_mac[0], 0);
+	assert_int_equal(k.ip_mac[1], -1);
+	assert_int_equal(k.ip_mac[2], -1);
+	for (int i = 0; i < 3; i++)
+		local_gone(i);
+	frr_remove(1);
+	later(11000);
+	later(11000);
+	assert_int_equal(evpn_mirror_counters(m)->ips, 0);
+	assert_int_equal(evpn_mirror_counters(m)->macs, 0);
+}
+
+/* What only the device has after a restart, nobody stands for. */
+static void test_device_entry_alone_is_stale_after_a_restart(void **state)
+{
+	set_device(1, 2);
+	settle();
+	evpn_mirror_destroy(m);
+	start();
+	settle();
+	assert_int_equal(v.remote[1], 0);
+	frr_put(1, 2);
+	settle();
+	assert_int_equal(v.remote[1], 2);
+}
+
 static void test_refused_is_asked_again(void **state)
 {
 	struct evpn_request r;
@@ -858,6 +971,11 @@ int main(void)
 		TEST(test_restart_removes_what_is_left),
 		TEST(test_hold_when_frr_leaves),
 		TEST(test_hold_until_frr_has_learned_again),
+		TEST(test_rebind),
+		TEST(test_addresses_are_remembered),
+		TEST(test_forget),
+		TEST(test_local_table_is_read_anew),
+		TEST(test_device_entry_alone_is_stale_after_a_restart),
 		TEST(test_refused_is_asked_again),
 		TEST(test_lost_dump),
 		TEST(test_deleted_during_the_dump),

@@ -185,6 +185,51 @@ static void test_requests_fit(void **state)
 	assert_int_equal(r.len, NLMSG_HDRLEN + sizeof(struct ifinfomsg));
 }
 
+/* Two messages: the bridge learns it, which clears FRR's mark, then static. */
+static void test_take(void **state)
+{
+	struct evpn_request r;
+	struct nlmsghdr first, second;
+	struct ndmsg learn, keep;
+
+	evpn_take_fdb(&r, 9, 4, 0x020000000001, 0);
+	memcpy(&first, r.bytes, sizeof(first));
+	memcpy(&learn, r.bytes + NLMSG_HDRLEN, sizeof(learn));
+	memcpy(&second, r.bytes + first.nlmsg_len, sizeof(second));
+	memcpy(&keep, r.bytes + first.nlmsg_len + NLMSG_HDRLEN, sizeof(keep));
+	assert_int_equal(first.nlmsg_len + second.nlmsg_len, r.len);
+	assert_int_equal(first.nlmsg_seq, 9);
+	assert_int_equal(second.nlmsg_seq, 9);
+	/* One answer, unless both fail. */
+	assert_false(first.nlmsg_flags & NLM_F_ACK);
+	assert_true(second.nlmsg_flags & NLM_F_ACK);
+	assert_int_equal(learn.ndm_flags, NTF_MASTER | NTF_USE);
+	assert_int_equal(learn.ndm_state, NUD_REACHABLE);
+	assert_int_equal(keep.ndm_flags, NTF_MASTER);
+	assert_int_equal(keep.ndm_state, NUD_NOARP);
+}
+
+static void test_group(void **state)
+{
+	struct evpn_request r;
+	struct evpn_ip local = { 4, { 192, 0, 2, 1 } };
+	uint32_t index = 5;
+
+	evpn_make_vxlan(&r, 1, "vsw100-vx", 100, &local, 24789);
+	evpn_group_link(&r, 0x76123456);
+	/* A request is of the form of an event, but for its number. */
+	memcpy(r.bytes + NLMSG_HDRLEN + offsetof(struct ifinfomsg, ifi_index),
+	       &index, 4);
+	assert_int_equal(parse(r.bytes, r.len, NULL), 0);
+	assert_int_equal(events, 1);
+	assert_int_equal(last.type, EVPN_LINK);
+	assert_string_equal(last.link.kind, "vxlan");
+	assert_int_equal(last.link.group, 0x76123456);
+	assert_int_equal(last.link.vni, 100);
+	assert_int_equal(last.link.udp_port, 24789);
+	assert_true(evpn_ip_equal(&last.link.local, &local));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +240,8 @@ int main(void)
 		cmocka_unit_test(test_bad_lengths),
 		cmocka_unit_test(test_errors_and_ends),
 		cmocka_unit_test(test_requests_fit),
+		cmocka_unit_test(test_take),
+		cmocka_unit_test(test_group),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,38 @@ static void test_too_big6(void **state)
 	assert_int_equal(f[14 + 24 + 15], 9);
 }
 
+/* In VLAN 10; what comes back. */
+static const uint8_t *send_tagged(size_t size)
+{
+	size_t len;
+
+	send4(size, 0x4000);
+	memmove(frame + 16, frame + 12, 2 + size);
+	store_be16(frame + 12, 0x8100);
+	store_be16(frame + 14, 10);
+	olab_send(&lab, &lab.vm1, frame, 18 + size);
+	return olab_sent(&lab.vm1, 0x8100, 0, &len);
+}
+
+/* A tag that stays in the frame takes room, and the answer has it, too. */
+static void test_tagged(void **state)
+{
+	const uint8_t *f;
+
+	setup(OPTIONS, 1500);
+	lab.trunk = true;
+	olab_configure(&lab, OPTIONS, 1500, NULL);
+	/* It is another overlay now; the neighbor is known. */
+	while (!olab_remote(&lab, "10.0.0.2")->resolved)
+		event_base_loop(lab.base, EVLOOP_ONCE);
+	olab_run(&lab);
+	assert_null(send_tagged(1446));
+	f = send_tagged(1447);
+	assert_non_null(f);
+	assert_int_equal(load_be16(f + 14), 10);
+	assert_int_equal(load_be16(f + 18 + 20 + 6), 1446);
+}
+
 /* Not too many: a sender of large frames is told some times. */
 static void test_rate(void **state)
 {
@@ -236,7 +268,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_fits),     TEST(test_too_big4), TEST(test_without_df),
-		TEST(test_too_big6), TEST(test_rate),	  TEST(test_segment),
+		TEST(test_too_big6), TEST(test_tagged),	  TEST(test_rate),
+		TEST(test_segment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,8 @@ from . import netns
 
 Seen = collections.namedtuple("Seen", "stamp device outgoing data")
 FAULTS = ("_ws.malformed || _ws.short || _ws.unreassembled || "
-          "_ws.expert.severity >= 0x00400000")  # notes and worse
+          "_ws.expert.severity >= ")
+NOTES, ERRORS = "0x00400000", "0x00800000"
 BUFFER = 32 << 20
 
 
@@ -124,10 +125,11 @@ def decode(lab, seen, display_filter, *fields):
             for line in tshark(path, *argv).splitlines()]
 
 
-def check_decodes(lab, seen, protocol):
+def check_decodes(lab, seen, protocol, *options, faults=NOTES):
     """
     tshark takes every one of the frames for this protocol and complains of
-    none. Returns how many there are.
+    none of these faults, or worse; options: its own. Returns how many there
+    are.
     """
     path = os.path.join(lab.directory, f"decode-{id(seen):x}.pcap")
     write_pcap(path, seen)
@@ -135,6 +137,6 @@ def check_decodes(lab, seen, protocol):
     assert count == len(seen), \
         f"tshark takes {count} of {len(seen)} frames for {protocol}:\n" + \
         tshark(path, "-Y", f"!({protocol})")[:2000]
-    faults = tshark(path, "-Y", FAULTS, "-V")
-    assert not faults, f"tshark complains:\n{faults[:4000]}"
+    said = tshark(path, *options, "-Y", FAULTS + faults, "-V")
+    assert not said, f"tshark complains:\n{said[:4000]}"
     return count

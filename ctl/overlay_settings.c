@@ -206,6 +206,11 @@ static bool is_device(const char *value)
 	return is_name(value) && strlen(value) < 16;
 }
 
+static bool is_directory(const char *value)
+{
+	return value[0] == '/' && strlen(value) < 96;
+}
+
 static bool is_legacy(const char *value)
 {
 	return !strcmp(value, "legacy_l2");
@@ -237,6 +242,8 @@ static const struct setting {
 	BOOLEAN("df_default"),
 	NUMBER("dst_port", 1, 65535),
 	BOOLEAN("evpn"),
+	TEXT("evpn-frr-dir", is_directory,
+	     "the directory of FRR's sockets, such as /run/frr", NULL),
 	NUMBER("evpn-hold", 1, 86400),
 	TEXT("gateway", is_gateway, "the address of a router", NULL),
 	TEXT("group", is_group, "a multicast address, such as 239.1.1.1", NULL),

@@ -15,7 +15,6 @@
 #include "forward/stage.h"
 #include "packet/csum.h"
 #include "packet/parse.h"
-#include "tunnel/suppress.h"
 #include "tunnel/tunnel.h"
 
 /* --- levels -------------------------------------------------------------- */
@@ -101,54 +100,6 @@ static void punt_too_big(const struct pipeline *pl, const struct fwd_port *out,
 		(void)punt(pl, p, PUNT_TUNNEL, t->id, &note, false);
 }
 
-/* Where the IP source address of an outer frame is, NULL: it has none. */
-static const uint8_t *source_of(const struct packet *p, unsigned *len)
-{
-	unsigned at = 12;
-
-	while (at + VLAN_TAG_LEN + 2 <= p->header_len &&
-	       eth_type_is_vlan(load_be16(p->header + at)))
-		at += VLAN_TAG_LEN;
-	if (p->header_len < at + 2 + 40)
-		return NULL;
-	switch (load_be16(p->header + at)) {
-	case ETH_TYPE_IPV4:
-		*len = 4;
-		return p->header + at + 2 + 12;
-	case ETH_TYPE_IPV6:
-		*len = 16;
-		return p->header + at + 2 + 8;
-	default:
-		return NULL;
-	}
-}
-
-#define OUTER_HEADERS_MAX (ETH_HEADER_LEN + 2 * VLAN_TAG_LEN + 40 + 16)
-
-/* An unknown remote: the headers of the first of its packets. */
-static void punt_new_remote(const struct pipeline *pl,
-			    const struct fwd_tunnel *t,
-			    const struct tunnel_run *run,
-			    struct packet *const outer[], unsigned n)
-{
-	const struct tunnel_note note = { .what = TUNNEL_NEW_REMOTE,
-					  .vni = run->vni };
-	struct packet headers;
-
-	for (unsigned i = 0; i < n; i++) {
-		const struct packet *p = outer[i];
-		unsigned len = 0;
-		const uint8_t *ip = source_of(p, &len);
-
-		if (!ip || memcmp(ip, run->ip, len))
-			continue;
-		packet_init(&headers, p->header,
-			    MIN(p->header_len, OUTER_HEADERS_MAX));
-		(void)punt(pl, &headers, PUNT_TUNNEL, t->id, &note, false);
-		return;
-	}
-}
-
 /* --- into the tunnel ----------------------------------------------------- */
 
 static inline void send_outer(struct pipeline *pl, const struct fwd_underlay *u,
@@ -166,36 +117,46 @@ static inline void send_outer(struct pipeline *pl, const struct fwd_underlay *u,
 	}
 }
 
-/* What was not encapsulated; returns its bytes. */
+/* Packets of a burst that go to groups, looked for where there may be some. */
+struct groups {
+	bool looked;
+	unsigned n_broadcast, n_multicast;
+};
+
+static void count_group(struct groups *g, const struct packet *p, int n)
+{
+	uint64_t mac = load_mac(p->header);
+
+	if (mac == MAC_BROADCAST)
+		g->n_broadcast += n;
+	else if (mac_is_multicast(mac))
+		g->n_multicast += n;
+}
+
+static __attribute__((noinline)) void count_groups(
+	struct groups *g, struct packet *const packets[], unsigned n)
+{
+	g->looked = true;
+	for (unsigned i = 0; i < n; i++)
+		count_group(g, packets[i], 1);
+}
+
+/* What was not encapsulated, and is no more in *g; returns its bytes. */
 static __attribute__((noinline)) uint64_t drop_failed(
 	const struct pipeline *pl, const struct fwd_port *out,
-	const struct tunnel_failure *failed, unsigned n)
+	const struct tunnel_failure *failed, unsigned n, struct groups *g)
 {
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		bytes += failed[i].packet->len;
+		if (g->looked)
+			count_group(g, failed[i].packet, -1);
 		drop_out(pl, out, failed[i].packet, failed[i].reason);
 		if (failed[i].reason == DROP_TUNNEL_TOO_BIG)
 			punt_too_big(pl, out, failed[i].packet);
 	}
 	return bytes;
-}
-
-static __attribute__((noinline)) void count_groups(
-	const struct fwd_port *out, unsigned thread,
-	struct packet *const packets[], unsigned n)
-{
-	struct port_counters *c = out->port->counters[thread];
-
-	for (unsigned i = 0; i < n; i++) {
-		uint64_t mac = load_mac(packets[i]->header);
-
-		if (mac == MAC_BROADCAST)
-			counter_add(&c->tx_broadcast, 1);
-		else if (mac_is_multicast(mac))
-			counter_add(&c->tx_multicast, 1);
-	}
 }
 
 static inline uint64_t sum_bytes(struct packet *const packets[], unsigned n)
@@ -218,24 +179,29 @@ static void send_to_remote(struct pipeline *pl, const struct fwd_port *out,
 	uint64_t bytes = sum_bytes(packets, n);
 	unsigned n_sent = n;
 	struct tunnel_scratch *scratch = begin(pl, t);
+	struct groups groups = { 0 };
 	struct tunnel_sent sent;
 
 	/* What goes to groups is flooded, or its receiver is set by hand. */
 	if (unlikely(shared || packets[0]->header[0] & 1))
-		count_groups(out, pl->thread, packets, n);
+		count_groups(&groups, packets, n);
 	do {
 		tunnel_encap(t->tunnel, out->remote, packets, n, shared,
 			     scratch, &sent);
 		if (unlikely(sent.n_failed)) {
 			n_sent -= sent.n_failed;
 			bytes -= drop_failed(pl, out, sent.failed,
-					     sent.n_failed);
+					     sent.n_failed, &groups);
 		}
 		send_outer(pl, t->underlay, sent.outer, sent.n_outer);
 		packets += sent.n_taken;
 		n -= sent.n_taken;
 	} while (unlikely(n));
 	end(pl);
+	if (unlikely(groups.looked)) {
+		counter_add(&c->tx_broadcast, groups.n_broadcast);
+		counter_add(&c->tx_multicast, groups.n_multicast);
+	}
 	counter_add(&c->tx_packets, n_sent);
 	counter_add(&c->tx_bytes, bytes);
 }
@@ -318,7 +284,59 @@ struct arrival {
 	bool flooded; /* others got them, too */
 	unsigned n;
 	struct packet *const *packets;
+	unsigned n_searched; /* of these, for unknown remotes */
 };
+
+#define OUTER_HEADERS_MAX (ETH_HEADER_LEN + 2 * VLAN_TAG_LEN + 40 + 16)
+
+/* Where the IP source address is in n bytes of an outer frame, or NULL. */
+static const uint8_t *source_of(const uint8_t *frame, uint32_t n, unsigned *len)
+{
+	unsigned at = 12;
+
+	while (at + VLAN_TAG_LEN + 2 <= n &&
+	       eth_type_is_vlan(load_be16(frame + at)))
+		at += VLAN_TAG_LEN;
+	if (n < at + 2 + 40)
+		return NULL;
+	switch (load_be16(frame + at)) {
+	case ETH_TYPE_IPV4:
+		*len = 4;
+		return frame + at + 2 + 12;
+	case ETH_TYPE_IPV6:
+		*len = 16;
+		return frame + at + 2 + 8;
+	default:
+		return NULL;
+	}
+}
+
+/*
+ * An unknown remote: the headers of the first of its packets, which may not be
+ * private. Runs are in the order of packets, so each is looked at once.
+ */
+static __attribute__((noinline)) void punt_new_remote(
+	const struct pipeline *pl, struct arrival *a,
+	const struct fwd_tunnel *t, const struct tunnel_run *run)
+{
+	const struct tunnel_note note = { .what = TUNNEL_NEW_REMOTE,
+					  .vni = run->vni };
+	uint8_t frame[OUTER_HEADERS_MAX];
+	struct packet headers;
+
+	while (a->n_searched < a->n) {
+		const struct packet *p = a->packets[a->n_searched++];
+		uint32_t n = packet_read(p, 0, frame, sizeof(frame));
+		unsigned len = 0;
+		const uint8_t *ip = source_of(frame, n, &len);
+
+		if (!ip || memcmp(ip, run->ip, len) != 0)
+			continue;
+		packet_init(&headers, frame, n);
+		(void)punt(pl, &headers, PUNT_TUNNEL, t->id, &note, false);
+		return;
+	}
+}
 
 static void drop_outer(const struct pipeline *pl, const struct arrival *a,
 		       const struct packet *p, enum drop_reason reason)
@@ -387,7 +405,7 @@ static __attribute__((noinline)) void punt_others(const struct pipeline *pl,
 
 /* The port by which a run comes into its overlay's bridge. */
 static inline const struct fwd_port *port_of(const struct pipeline *pl,
-					     const struct arrival *a,
+					     struct arrival *a,
 					     const struct tunnel_run *run)
 {
 	const struct fwd_tunnel *t = a->u->tunnels[run->tunnel];
@@ -397,11 +415,11 @@ static inline const struct fwd_port *port_of(const struct pipeline *pl,
 		in = t->remotes[run->remote];
 	if (likely(in))
 		return in;
-	punt_new_remote(pl, t, run, a->packets, a->n);
+	punt_new_remote(pl, a, t, run);
 	return t->port;
 }
 
-static inline void forward_run(struct pipeline *pl, const struct arrival *a,
+static inline void forward_run(struct pipeline *pl, struct arrival *a,
 			       const struct tunnel_run *run)
 {
 	const struct fwd_port *in = port_of(pl, a, run);
@@ -426,6 +444,7 @@ static void unpack(struct pipeline *pl, struct arrival *a)
 	do {
 		tunnel_decap(a->u->demux, a->packets, a->n, a->flooded, scratch,
 			     &r);
+		a->n_searched = 0;
 		if (unlikely(r.n_failed))
 			drop_bad(pl, a, r.failed, r.n_failed);
 		if (unlikely(r.n_others))
@@ -442,7 +461,7 @@ static void unpack(struct pipeline *pl, struct arrival *a)
 void overlay_arrive(struct pipeline *pl, const struct fwd_port *out,
 		    struct packet *const packets[], unsigned n, bool shared)
 {
-	struct arrival a = { out->underlay, shared, n, packets };
+	struct arrival a = { out->underlay, shared, n, packets, 0 };
 
 	if (unlikely(is_inside(pl, a.u))) {
 		drop_all_out(pl, out, packets, n, DROP_TUNNEL_LOOP);
@@ -459,7 +478,7 @@ void overlay_arrive_all(struct pipeline *pl, const struct fwd_port *out,
 			uint64_t bytes)
 {
 	struct port_counters *c = out->port->counters[pl->thread];
-	struct arrival a = { out->underlay, false, n, packets };
+	struct arrival a = { out->underlay, false, n, packets, 0 };
 
 	if (unlikely(is_inside(pl, a.u) || !pipeline_may_descend(pl, n))) {
 		overlay_arrive(pl, out, packets, n, false);
@@ -475,7 +494,7 @@ void overlay_receive(struct pipeline *pl, const struct fwd_port *in,
 {
 	struct port_counters *c = in->port->counters[pl->thread];
 	struct stage *s = pl->stages[0];
-	struct arrival a = { in->underlay, false, n, s->sending };
+	struct arrival a = { in->underlay, false, n, s->sending, 0 };
 	uint64_t bytes = 0;
 
 	s->in = s->as = in;
@@ -490,70 +509,4 @@ void overlay_receive(struct pipeline *pl, const struct fwd_port *in,
 	pl->copies_left = n * PATCH_COPIES_MAX;
 	if (likely(n))
 		unpack(pl, &a);
-}
-
-/* --- suppression --------------------------------------------------------- */
-
-/*
- * A frame that has a customer's tag (within ours, or where it has none of ours)
- * asks in the customer's VLAN, of which nothing is known.
- */
-static bool is_customers(const struct item *item)
-{
-	const struct packet *p = item->packet;
-	unsigned at = item->vlan.tag ? 12 + VLAN_TAG_LEN : 12;
-
-	return p->header_len < at + 2 ||
-	       eth_type_is_vlan(load_be16(p->header + at));
-}
-
-/* The answer leaves by the port that the question came from. */
-static bool answer(struct pipeline *pl, const struct stage *s,
-		   const struct fwd_tunnel *t, const struct item *question)
-{
-	uint16_t vid = question->vlan.vid;
-	struct item item = { .vlan = { .vid = vid }, .tpid = question->tpid };
-	uint8_t room[SUPPRESS_FRAME_MAX];
-	struct packet p;
-	unsigned len;
-
-	if (is_customers(question))
-		return false;
-	len = suppress_answer(t->suppress,
-			      tunnel_is_by_vlan(t->tunnel) ? vid : 0,
-			      question->packet, room);
-	if (!len)
-		return false;
-	packet_init(&p, room, len);
-	packet_pull_first(&p);
-	item.packet = &p;
-	output_emit(pl, s->as, &item);
-	return true;
-}
-
-static bool suppresses(const struct stage *s, const struct fwd_port *out)
-{
-	return out->tunnel && out->tunnel->suppress && out->floods &&
-	       !(s->as->isolated && out->isolated);
-}
-
-void overlay_suppress(struct pipeline *pl, const struct stage *s, unsigned from,
-		      unsigned to, bool answered[])
-{
-	const struct fwd_bridge *bridge = s->as->bridge;
-
-	/* Remote stations ask their own switches. */
-	if (s->as->tunnel)
-		return;
-	for (unsigned k = 0; k < bridge->n_ports; k++) {
-		const struct fwd_port *out = bridge->ports[k];
-
-		if (!suppresses(s, out))
-			continue;
-		for (unsigned i = from; i < to; i++)
-			if (!answered[i] &&
-			    vlan_set_has(&out->vlans, s->items[i].vlan.vid))
-				answered[i] = answer(pl, s, out->tunnel,
-						     &s->items[i]);
-	}
 }

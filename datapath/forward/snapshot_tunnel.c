@@ -1,6 +1,5 @@
 /*
- * VXLAN ports, their remotes, and underlays as parts of a snapshot. Beside
- * overlay.c the only file of forward/ that knows tunnels.
+ * VXLAN ports, their remotes, and underlays as parts of a snapshot.
  */
 #include <stdlib.h>
 

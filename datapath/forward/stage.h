@@ -220,8 +220,8 @@ void overlay_arrive_all(struct pipeline *pl, const struct fwd_port *out,
 void overlay_receive(struct pipeline *pl, const struct fwd_port *in,
 		     struct packet *packets, unsigned n);
 /*
- * Items [from, to), which are to be flooded: those that ask for a station that
- * is known to be behind a tunnel are answered, and marked.
+ * overlay_suppress.c: items [from, to), which are to be flooded: those that ask
+ * for a station that is known to be behind a tunnel are answered, and marked.
  */
 void overlay_suppress(struct pipeline *pl, const struct stage *s, unsigned from,
 		      unsigned to, bool answered[]);

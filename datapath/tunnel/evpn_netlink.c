@@ -139,6 +139,25 @@ void evpn_get_link(struct evpn_request *r, uint32_t seq, const char *name)
 	end(r, nlh);
 }
 
+void evpn_regroup_link(struct evpn_request *r, uint32_t seq, int ifindex,
+		       uint32_t group)
+{
+	struct nlmsghdr *nlh = begin(r, seq, RTM_NEWLINK, NLM_F_ACK);
+
+	put_link(nlh, ifindex);
+	mnl_attr_put_u32(nlh, IFLA_GROUP, group);
+	end(r, nlh);
+}
+
+void evpn_remove_group(struct evpn_request *r, uint32_t seq, uint32_t group)
+{
+	struct nlmsghdr *nlh = begin(r, seq, RTM_DELLINK, NLM_F_ACK);
+
+	put_link(nlh, 0);
+	mnl_attr_put_u32(nlh, IFLA_GROUP, group);
+	end(r, nlh);
+}
+
 void evpn_remove_link(struct evpn_request *r, uint32_t seq, int ifindex)
 {
 	struct nlmsghdr *nlh = begin(r, seq, RTM_DELLINK, NLM_F_ACK);

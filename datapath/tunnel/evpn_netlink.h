@@ -76,6 +76,11 @@ void evpn_make_vxlan(struct evpn_request *r, uint32_t seq, const char *name,
 void evpn_group_link(struct evpn_request *r, uint32_t group);
 /* A device by its name; answered by a link, or EVPN_ERROR. */
 void evpn_get_link(struct evpn_request *r, uint32_t seq, const char *name);
+/* A device goes to another group; and all devices of one are removed, in the
+ * time that it takes to remove one. */
+void evpn_regroup_link(struct evpn_request *r, uint32_t seq, int ifindex,
+		       uint32_t group);
+void evpn_remove_group(struct evpn_request *r, uint32_t seq, uint32_t group);
 void evpn_remove_link(struct evpn_request *r, uint32_t seq, int ifindex);
 /* No IPv6 of its own, so that it sends nothing when it comes up. */
 void evpn_still_link(struct evpn_request *r, uint32_t seq, int ifindex);

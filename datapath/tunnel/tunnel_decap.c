@@ -42,7 +42,8 @@ static bool is_for_us(const struct tunnel_demux *d, struct packet *p)
 {
 	uint64_t mac;
 
-	packet_pull_first(p);
+	/* As many as will be looked at, in one copy. */
+	packet_pull(p, PACKET_PULL_MAX);
 	if (!d->local_mac || p->header_len < ETH_HEADER_LEN)
 		return true;
 	mac = load_mac(p->header);
@@ -79,12 +80,21 @@ void tunnel_begin_run(struct tunnel_in *in, const struct vxlan_info *info,
 }
 
 enum drop_reason tunnel_find_owner(const struct tunnel_demux *d,
+				   struct tunnel_in *in,
 				   const struct vxlan_info *info,
 				   struct tunnel_owner *owner)
 {
-	if (d->n_locals && is_local(d, info->src_ip))
-		return DROP_VXLAN_SELF;
-	return tunnel_demux_find(d, info, owner);
+	struct tunnel_found *f = &in->found;
+
+	if (f->vni != info->vni || memcmp(f->ip, info->src_ip, 16) != 0) {
+		f->vni = info->vni;
+		memcpy(f->ip, info->src_ip, 16);
+		f->reason = d->n_locals && is_local(d, info->src_ip)
+				    ? DROP_VXLAN_SELF
+				    : tunnel_demux_find(d, info, &f->owner);
+	}
+	*owner = f->owner;
+	return f->reason;
 }
 
 enum drop_reason tunnel_accept(struct tunnel_in *in,
@@ -143,7 +153,7 @@ static void take_one(const struct tunnel_demux *d, struct packet *p,
 	if (!fault && inner->segments == room.segments)
 		in->n_pieces += inner->n_segments;
 	reason = fault ? tunnel_reason(fault)
-		       : tunnel_find_owner(d, &info, &owner);
+		       : tunnel_find_owner(d, in, &info, &owner);
 	if (reason == N_DROP_REASONS)
 		reason = tunnel_accept(in, &info, &owner);
 	if (reason != N_DROP_REASONS)
@@ -176,6 +186,7 @@ void tunnel_decap(const struct tunnel_demux *d, struct packet *const packets[],
 
 	in->n_inner = in->n_runs = in->n_failed = 0;
 	in->n_others = in->n_pieces = 0;
+	in->found.vni = VTEP_NO_VNI;
 	coalesce_init(&in->coalesce, in->joined, TUNNEL_PIECES);
 	for (i = 0; i < n; i++) {
 		struct packet *p;

@@ -32,21 +32,24 @@ static bool may_need_far(const struct packet *p)
 		       PACKET_PULL_MAX - PACKET_HEADROOM;
 }
 
-/* The VNI, and the tag off that said it. */
+/* The VNI, and the tag off that said it; of untagged frames that of VLAN 0. */
 static enum drop_reason take_vni(struct tunnel_way *w, struct packet *p)
 {
+	bool tagged;
+
 	if (w->t->vni != VTEP_NO_VNI) {
 		w->vni = w->t->vni;
 		return N_DROP_REASONS;
 	}
-	if (!w->t->table || !packet_pull(p, ETH_HEADER_LEN + VLAN_TAG_LEN) ||
-	    !eth_type_is_vlan(load_be16(p->header + 12)))
+	if (!w->t->table || !packet_pull(p, ETH_HEADER_LEN + VLAN_TAG_LEN))
 		return DROP_TUNNEL_NO_VNI;
-	w->vni = vtep_table_vni(w->t->table,
-				VLAN_VID(load_be16(p->header + 14)));
+	tagged = eth_type_is_vlan(load_be16(p->header + 12));
+	w->vni = vtep_table_vni(
+		w->t->table, tagged ? VLAN_VID(load_be16(p->header + 14)) : 0);
 	if (w->vni == VTEP_NO_VNI)
 		return DROP_TUNNEL_NO_VNI;
-	packet_vlan_pop(p);
+	if (tagged)
+		packet_vlan_pop(p);
 	return N_DROP_REASONS;
 }
 

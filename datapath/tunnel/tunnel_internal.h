@@ -83,10 +83,19 @@ struct tunnel_out {
 	uint16_t ip_id;
 };
 
+/* Whose packets the last ones were. */
+struct tunnel_found {
+	uint32_t vni; /* VTEP_NO_VNI: there were none */
+	uint8_t ip[16];
+	enum drop_reason reason;
+	struct tunnel_owner owner;
+};
+
 struct tunnel_in {
 	unsigned n_inner, n_runs, n_failed, n_others, n_pieces;
 	struct coalesce coalesce;
 	uint32_t vni; /* of the last inner frame */
+	struct tunnel_found found;
 	struct tunnel_run runs[TUNNEL_PACKETS];
 	struct tunnel_failure failed[TUNNEL_PACKETS];
 	struct packet *others[TUNNEL_PACKETS];
@@ -128,6 +137,7 @@ bool tunnel_is_other(const struct tunnel_demux *d, enum vxlan_fault fault,
 		     const struct vxlan_info *info);
 /* Whose packets of this kind are; DROP_VXLAN_*, or N_DROP_REASONS. */
 enum drop_reason tunnel_find_owner(const struct tunnel_demux *d,
+				   struct tunnel_in *in,
 				   const struct vxlan_info *info,
 				   struct tunnel_owner *owner);
 /*

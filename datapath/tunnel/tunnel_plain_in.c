@@ -36,7 +36,6 @@ void tunnel_plain_demux(struct tunnel_demux *d)
 	if (d->local_mac)
 		want_bytes(d, 0, mac, 6);
 	want_bytes(d, 12, (const uint8_t[]){ 8, 0, 0x45 }, 3);
-	want(d, 15, 3, 0); /* no congestion mark */
 	want(d, 20, 0x3f, 0);
 	want(d, 21, 0xff, 0);
 	want(d, 23, 0xff, IPPROTO_UDP);
@@ -152,6 +151,21 @@ INLINE bool put_in(struct tunnel_in *in, struct packet *inner, uint16_t vid,
 }
 
 /*
+ * Whether a congestion mark of the outer header changes nothing: the inner one
+ * is the same (RFC 6040 4.2).
+ */
+static AVX2 __attribute__((noinline)) bool mark_is_same(
+	const struct packet *inner, uint8_t mark)
+{
+	const uint8_t *ip = inner->room + PACKET_HEADROOM + ETH_HEADER_LEN;
+	uint32_t word = word32(ip - 2);
+
+	if ((word & 0xf0ffff) == (TYPE_IPV4 & 0xf0ffff))
+		return (ip[1] & 3) == mark;
+	return (word & 0xf0ffff) == TYPE_IPV6 && (ip[1] >> 4 & 3) == mark;
+}
+
+/*
  * Another remote or VNI than before, or not plain: false. src and vni were read
  * once; what else is in the headers is compared anew, with them.
  */
@@ -171,7 +185,7 @@ static AVX2 __attribute__((noinline)) bool change(const struct tunnel_demux *d,
 	if (src == m->src && dst == m->dst && vni == m->vni)
 		return false;
 	memcpy(info.src_ip, &src, 4);
-	if (tunnel_find_owner(d, &info, &owner) != N_DROP_REASONS)
+	if (tunnel_find_owner(d, in, &info, &owner) != N_DROP_REASONS)
 		return false;
 	memcpy(mask, d->mask, sizeof(mask));
 	memcpy(match, d->match, sizeof(match));
@@ -217,15 +231,15 @@ INLINE const uint8_t *headers_of(const struct packet *p)
 	uint32_t asked;
 
 	if (p->state == PACKET_STATE_UNTOUCHED)
-		h = p->segment.data;
+		h = p->segments->data;
 	else if (p->state == STATE_PULLED)
 		h = p->header;
 	else
 		return NULL;
 	memcpy(&asked, &p->offload, sizeof(asked));
 	if (unlikely(asked & OFFLOAD_ASKED ||
-		     p->segment.len < TUNNEL_PLAIN_LEN + PACKET_PULL ||
-		     !lens_agree(h, p->segment.len)))
+		     p->segments->len < TUNNEL_PLAIN_LEN + PACKET_PULL ||
+		     !lens_agree(h, p->segments->len)))
 		return NULL;
 	return h;
 }
@@ -274,12 +288,16 @@ AVX2 unsigned tunnel_plain_decap(const struct tunnel_demux *d,
 	for (i = 0; i < n; i++) {
 		const struct packet *p = packets[i];
 		const uint8_t *h = headers_of(p);
+		uint8_t mark;
 
 		if (unlikely(!h))
 			break;
-		make_inner(inner, p->segment.data + TUNNEL_PLAIN_LEN,
-			   p->segment.len - TUNNEL_PLAIN_LEN);
+		make_inner(inner, p->segments->data + TUNNEL_PLAIN_LEN,
+			   p->segments->len - TUNNEL_PLAIN_LEN);
 		if (unlikely(is_tagged(inner, &m)))
+			break;
+		mark = once(h[ETH_HEADER_LEN + 1]) & 3;
+		if (unlikely(mark) && !mark_is_same(inner, mark))
 			break;
 		if (unlikely(!same64(load32(h), load32(h + 32), m.match,
 				     m.mask))) {

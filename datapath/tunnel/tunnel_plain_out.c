@@ -79,17 +79,29 @@ INLINE bool see(const uint8_t *h, const uint8_t *type, int n, uint64_t seed,
 	return true;
 }
 
+/* csum_needed, gso and gso_ecn of struct packet_offload, as one word. */
+#define OFFLOAD_ASKED 0xffff00ffu
+
+_Static_assert(offsetof(struct packet_offload, csum_valid) == 1, "not that");
+
 /* Nothing is left to offload, and the header is where there is room for it. */
 INLINE bool is_simple(const struct packet *p)
 {
 	uint32_t asked;
 
 	memcpy(&asked, &p->offload, sizeof(asked));
-	return !asked && (uintptr_t)p->header - (uintptr_t)p->room <=
-				 sizeof(p->room) - PACKET_PULL - VLAN_TAG_LEN;
+	return !(asked & OFFLOAD_ASKED) &&
+	       (uintptr_t)p->header - (uintptr_t)p->room <=
+		       sizeof(p->room) - PACKET_PULL - VLAN_TAG_LEN;
 }
 
-_Static_assert(offsetof(struct packet_offload, gso_ecn) == 3, "in a word");
+/* Whether it is now that its checksum was finished. */
+static AVX2 __attribute__((noinline)) bool simplify(const struct tunnel_way *w,
+						    struct packet *p)
+{
+	return !w->shared && !w->e->outer.leave_inner_csum && !p->offload.gso &&
+	       p->offload.csum_needed && packet_finish_csum(p) && is_simple(p);
+}
 
 /* The place of the outer packet: the inner's own, unless that is shared. */
 INLINE struct packet *outer_of(const struct tunnel_way *w, struct packet *p,
@@ -245,13 +257,15 @@ INLINE unsigned encap(const struct tunnel_way *w,
 	t[1] = load32(template + 32);
 	for (i = 0; i < n; i++) {
 		struct packet *p = packets[i], *outer;
-		int private = (int)p->header_len - (int)tag;
 		uint32_t len = p->len - tag;
 		struct private bytes;
 		uint8_t *h, *to;
+		int private;
 
-		if (unlikely(!is_simple(p) || private > (int)PACKET_PULL ||
-			     len > e->len_max))
+		if (unlikely(!is_simple(p)) && !simplify(w, p))
+			break;
+		private = (int)p->header_len - (int)tag;
+		if (unlikely(private > (int)PACKET_PULL || len > e->len_max))
 			break;
 		h = p->header;
 		/* All of them, as the new place may be where they are. */
@@ -270,6 +284,7 @@ INLINE unsigned encap(const struct tunnel_way *w,
 		outer->header = to - outer_len;
 		outer->header_len = private + outer_len;
 		outer->len = len + outer_len;
+		outer->offload.csum_valid = false;
 		list[i] = outer;
 	}
 	w->out->n_outer += i;

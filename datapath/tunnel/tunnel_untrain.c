@@ -12,9 +12,7 @@ struct train {
 	struct packet *p;
 	struct cursor c;
 	struct vxlan_info info;
-	struct tunnel_owner owner; /* of VNI `vni` */
-	enum drop_reason refused;  /* why there is none */
-	uint32_t vni;		   /* VTEP_NO_VNI: none yet */
+	struct tunnel_owner owner;
 };
 
 /*
@@ -73,15 +71,6 @@ static bool make_inner(struct train *t, uint32_t len)
 	return true;
 }
 
-static enum drop_reason find_owner(struct train *t)
-{
-	if (t->vni != t->info.vni) {
-		t->vni = t->info.vni;
-		t->refused = tunnel_find_owner(t->d, &t->info, &t->owner);
-	}
-	return t->refused;
-}
-
 /* A datagram of `len` bytes. */
 static enum drop_reason take_one(struct train *t, uint32_t len)
 {
@@ -99,7 +88,7 @@ static enum drop_reason take_one(struct train *t, uint32_t len)
 	fault = vxlan_parse(&t->d->rules, header, &t->info);
 	if (fault)
 		return tunnel_reason(fault);
-	reason = find_owner(t);
+	reason = tunnel_find_owner(t->d, t->in, &t->info, &t->owner);
 	if (reason != N_DROP_REASONS)
 		return reason;
 	packet_pull_first(inner);
@@ -111,7 +100,7 @@ static enum drop_reason take_one(struct train *t, uint32_t len)
 void tunnel_take_train(const struct tunnel_demux *d, struct packet *p,
 		       struct tunnel_in *in)
 {
-	struct train t = { .d = d, .in = in, .p = p, .vni = VTEP_NO_VNI };
+	struct train t = { .d = d, .in = in, .p = p };
 	uint32_t size = p->offload.gso_size, left;
 	struct vxlan_layout l = { 0 };
 	enum vxlan_fault fault;

@@ -214,6 +214,13 @@ static bool take_inner(const struct packet *outer, uint32_t at, uint32_t end,
 	uint32_t len = end - at;
 	uint32_t private = MIN(outer->header_len - at, len);
 
+	/* In one piece, and nobody has changed it: as if it had come alone. */
+	if (likely(outer->n_segments == 1 &&
+		   outer->header_len == outer->pulled &&
+		   outer->segments->len >= end)) {
+		packet_init(inner, outer->segments->data + at, len);
+		return packet_pull_first(inner) || len < PACKET_PULL;
+	}
 	packet_init(inner, NULL, len);
 	inner->header_len = private;
 	inner->pulled = outer->pulled;

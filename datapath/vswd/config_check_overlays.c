@@ -115,24 +115,23 @@ static void check_bridge(struct overlay_check *check,
 
 /*
  * Whether outer packets of VXLAN ports in the bridge `from` come to the bridge
- * `to`, by those of checks[0..n), among which there is no way round.
+ * `to`, by those of checks[0..n). Each of them is followed once, how many ways
+ * there may be to it.
  */
 static bool leads_to(struct overlay_check *const checks[], size_t n,
-		     const char *from, const char *to)
+		     const char *from, const char *to, bool followed[])
 {
-	const char *last = "";
-
 	if (!strcmp(from, to))
 		return true;
 	for (size_t i = 0; i < n; i++) {
 		const char *next = checks[i]->overlay->underlay;
 
-		if (checks[i]->error || !next || !strcmp(next, last) ||
+		if (followed[i] || checks[i]->error || !next ||
 		    strcmp(checks[i]->bridge->name, from) != 0)
 			continue;
-		if (leads_to(checks, n, next, to))
+		followed[i] = true;
+		if (leads_to(checks, n, next, to, followed))
 			return true;
-		last = next;
 	}
 	return false;
 }
@@ -142,14 +141,18 @@ static void check_cycle(struct overlay_check *const checks[], size_t n)
 {
 	struct overlay_check *check = checks[n];
 	const char *underlay = check->overlay->underlay;
+	bool *followed;
 
-	if (!check->error && underlay &&
-	    leads_to(checks, n, underlay, check->bridge->name))
+	if (check->error || !underlay)
+		return;
+	followed = xcalloc(MAX(n, 1), sizeof(*followed));
+	if (leads_to(checks, n, underlay, check->bridge->name, followed))
 		refuse(check,
 		       "options:underlay is \"%s\", whose own VXLAN ports "
 		       "lead back to bridge %s; a tunnel in itself never "
 		       "leaves: take another underlay",
 		       underlay, check->bridge->name);
+	free(followed);
 }
 
 /* --- underlays that are shared ---------------------------------------------

@@ -218,11 +218,15 @@ static void take_config(struct overlay *o)
 static void reconcile_port(struct vport *v)
 {
 	const struct cfg_overlay *c = v->interface->overlay;
+	bool other_vlans = v->overlay &&
+			   !cfg_vlan_equals(v->overlay->port_config, v->config);
 
+	/* With a map a VLAN more or less is none of the others' concern. */
 	if (v->overlay &&
-	    (is_other(v->overlay->config, c) ||
-	     !cfg_vlan_equals(v->overlay->port_config, v->config)))
+	    (is_other(v->overlay->config, c) || (other_vlans && !c->map)))
 		end(v->overlay);
+	else if (other_vlans)
+		overlay_flush(v->overlay, -1);
 	take_config(v->overlay ? v->overlay : create(v));
 }
 

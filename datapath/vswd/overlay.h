@@ -267,6 +267,8 @@ char *underlay_fault(const struct underlay *u);
 /* ip is an address of our own there. */
 bool underlay_is_self(const struct underlay *u, const struct cfg_overlay *c,
 		      const struct ip_address *ip);
+/* There is a way to the address, or the host may have one. */
+bool underlay_reaches(const struct underlay *u, const struct ip_address *ip);
 /* A remote is there, or is about to go. */
 void underlay_remote_added(struct underlay *u, struct overlay_remote *r);
 void underlay_remote_gone(struct underlay *u, struct overlay_remote *r);
@@ -287,6 +289,9 @@ void underlay_station_want(struct underlay_station *station,
 			   struct overlay_remote *r);
 void underlay_station_forget(struct underlay_station *station,
 			     struct overlay_remote *r);
+/* It is on the link, or there is a gateway. */
+bool underlay_station_reaches(const struct underlay_station *station,
+			      const struct ip_address *ip);
 uint32_t underlay_station_mtu(const struct underlay_station *station);
 /* That of the path to a remote: what ICMP errors told, if less. */
 uint32_t underlay_station_path_mtu(const struct underlay_station *station,

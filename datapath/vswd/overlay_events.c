@@ -115,6 +115,24 @@ static void tell_evpn(struct overlay *o, uint64_t mac, uint16_t fid,
 		overlay_evpn_station(o->evpn, vid, mac, is_local(b, port));
 }
 
+static bool learn_entry(const struct fdb_entry *entry, void *aux)
+{
+	struct overlay_remote *r = bridge_remote_by_number(aux, entry->port);
+
+	if (r)
+		overlay_learn_station(r, entry->fid);
+	return true;
+}
+
+static bool has_learned(const struct bridge *b)
+{
+	const struct overlay *o = b->vs->overlays;
+
+	while (o && !(o->v->bridge == b && o->n_learned))
+		o = o->next;
+	return o;
+}
+
 void overlays_fdb_change(struct bridge *b, enum fdb_change change, uint64_t mac,
 			 uint16_t fid, uint16_t port, uint16_t old_port)
 {
@@ -122,6 +140,8 @@ void overlays_fdb_change(struct bridge *b, enum fdb_change change, uint64_t mac,
 
 	if (r && (change == FDB_ADDED || change == FDB_CHANGED_PORT))
 		overlay_learn_station(r, fid);
+	if (change == FDB_RESYNC && has_learned(b))
+		fdb_for_each(b->fdb, learn_entry, b);
 	for (struct overlay *o = b->vs->overlays; o; o = o->next) {
 		if (o->v->bridge != b || !o->evpn)
 			continue;

@@ -13,7 +13,8 @@
 
 LOG_MODULE(evpn);
 
-#define FRR_DIRECTORY "/run/frr"
+#define FRR_DIRECTORY	  "/run/frr"
+#define FRR_DIRECTORY_MAX 95 /* and a socket's name fits a sockaddr_un */
 
 static struct evpn_ip to_evpn(const struct ip_address *ip)
 {
@@ -29,11 +30,7 @@ static struct evpn_ip to_evpn(const struct ip_address *ip)
 static struct evpn_network *find_network(const struct overlay_evpn *evpn,
 					 uint16_t vid)
 {
-	struct evpn_network *n = evpn->networks;
-
-	while (n && n->vid != vid)
-		n = n->next;
-	return n;
+	return vid <= VTEP_VLAN_MAX ? evpn->by_vid[vid] : NULL;
 }
 
 static void take_early_pairs(struct evpn_network *n, uint64_t mac)
@@ -238,16 +235,13 @@ static void add_network(struct overlay_evpn *evpn, uint16_t vid, uint32_t vni)
 	struct evpn_network *n;
 	int error;
 
-	for (n = evpn->networks; n; n = n->next)
-		if (n->vid == vid && n->vni == vni) {
-			n->seen = true;
-			return;
-		}
+	if (evpn->by_vid[vid])
+		return;
 	n = xcalloc(1, sizeof(*n));
 	n->evpn = evpn;
 	n->vni = vni;
 	n->vid = vid;
-	n->seen = true;
+	n->fixed = !evpn->overlay->config->map;
 	n->flush_ms = UINT64_MAX;
 	n->zebra_ends = evpn_frr_zebra_ends(evpn->frr);
 	for (unsigned i = 0; i < EVPN_N_DEVICES; i++)
@@ -268,33 +262,62 @@ static void add_network(struct overlay_evpn *evpn, uint16_t vid, uint32_t vni)
 	evpn_devices_name(n);
 	n->next = evpn->networks;
 	evpn->networks = n;
+	evpn->by_vid[vid] = n;
 }
 
+/* The VNI that a VLAN (fixed: 0) is to have, or VTEP_NO_VNI. */
+static uint32_t wanted_vni(const struct overlay_evpn *evpn, uint16_t vid)
+{
+	const struct cfg_overlay *c = evpn->overlay->config;
+
+	if (c->map)
+		return vtep_map_vni(c->map, vid);
+	return vid ? VTEP_NO_VNI : c->vni;
+}
+
+/* All of them, or those that the configuration has no more. */
 static void end_networks(struct overlay_evpn *evpn, bool all)
 {
 	struct evpn_network **at = &evpn->networks, *n;
 
 	while ((n = *at)) {
-		if (!all && n->seen) {
+		if (!all && n->vni == wanted_vni(evpn, n->vid) &&
+		    n->fixed == !evpn->overlay->config->map) {
 			at = &n->next;
 			continue;
 		}
 		*at = n->next;
+		evpn->by_vid[n->vid] = NULL;
 		end_network(n);
 	}
 }
 
-/* Why this overlay cannot be one of FRR's; NULL: it can. */
-static char *refusal(const struct cfg_overlay *c)
+static const char *frr_directory(const struct overlay *o)
 {
+	const char *dir = cfg_interface_option(o->v->interface, "evpn-frr-dir");
+
+	return dir && dir[0] ? dir : FRR_DIRECTORY;
+}
+
+/* Why this overlay cannot be one of FRR's; NULL: it can. */
+static char *refusal(const struct overlay *o)
+{
+	const struct cfg_overlay *c = o->config;
+	const char *dir = frr_directory(o);
 	unsigned n = 0;
 
 	if (c->local.len != 4)
 		return xstrdup("evpn needs an IPv4 address as local_ip: FRR "
 			       "has VTEPs of no other kind");
-	if (c->map)
-		for (unsigned vid = 1; vid <= VTEP_VLAN_MAX; vid++)
-			n += vtep_map_vni(c->map, vid) != VTEP_NO_VNI;
+	if (dir[0] != '/' || strlen(dir) > FRR_DIRECTORY_MAX)
+		return xasprintf("evpn-frr-dir \"%s\" is not the full path "
+				 "of a directory, of at most %u bytes",
+				 dir, FRR_DIRECTORY_MAX);
+	if (c->map ? vtep_map_vlan(c->map, 0) != VTEP_NO_VLAN : !c->vni)
+		return xstrdup("evpn with VNI 0, which FRR does not take; set "
+			       "options:key, or another vni-map");
+	for (unsigned vid = 0; c->map && vid <= VTEP_VLAN_MAX; vid++)
+		n += vtep_map_vni(c->map, vid) != VTEP_NO_VNI;
 	if (n > EVPN_NETWORKS_MAX)
 		return xasprintf("evpn with %u VNIs: at most %u; name those "
 				 "that are needed in vni-map",
@@ -304,32 +327,20 @@ static char *refusal(const struct cfg_overlay *c)
 
 static void configure_networks(struct overlay_evpn *evpn)
 {
-	const struct cfg_overlay *c = evpn->overlay->config;
 	bool refused = evpn->error;
 
-	for (struct evpn_network *n = evpn->networks; n; n = n->next)
-		n->seen = false;
-	if (!refused && !c->map)
-		add_network(evpn, 0, c->vni);
-	for (unsigned vid = 1; !refused && c->map && vid <= VTEP_VLAN_MAX;
-	     vid++) {
-		uint32_t vni = vtep_map_vni(c->map, vid);
+	/* First: a VNI may be another VLAN's now. */
+	end_networks(evpn, refused);
+	for (unsigned vid = 0; !refused && vid <= VTEP_VLAN_MAX; vid++) {
+		uint32_t vni = wanted_vni(evpn, vid);
 
 		if (vni != VTEP_NO_VNI)
 			add_network(evpn, vid, vni);
 	}
-	end_networks(evpn, false);
 }
 
 /* --- life ------------------------------------------------------------------
  */
-
-static const char *frr_directory(const struct overlay *o)
-{
-	const char *dir = cfg_interface_option(o->v->interface, "evpn-frr-dir");
-
-	return dir && dir[0] ? dir : FRR_DIRECTORY;
-}
 
 static void follow_directory(struct overlay_evpn *evpn)
 {
@@ -357,7 +368,7 @@ void overlay_evpn_configure(struct overlay_evpn *evpn)
 		end_networks(evpn, true);
 	evpn->local = c->local;
 	evpn->hold_s = c->hold_s;
-	refuse(evpn, refusal(c));
+	refuse(evpn, refusal(evpn->overlay));
 	configure_networks(evpn);
 	vport_mark_dirty(evpn->overlay->vs, evpn->overlay->v);
 }

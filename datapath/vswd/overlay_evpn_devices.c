@@ -16,6 +16,8 @@
 
 LOG_MODULE(evpn);
 
+#define SWEEP_A_TURN 12u /* devices */
+
 static const char *const endings[EVPN_N_DEVICES] = {
 	[EVPN_BRIDGE] = "br",
 	[EVPN_MEMBER] = "ev",
@@ -74,16 +76,64 @@ static int get(struct evpn_network *n, unsigned i, struct evpn_event *link)
 	return evpn_host_ask(n->host, &r, link);
 }
 
-static void remove_link(struct evpn_network *n, int ifindex)
+/* --- removal ---------------------------------------------------------------
+ *
+ * Devices that are to go have a group of their own at once, so that nobody
+ * takes them over. They are removed by groups, since the kernel waits for all
+ * CPUs once for each removal, and even so a bridge takes it some 20 ms: the
+ * control thread has a few removed a turn.
+ */
+
+static uint32_t doomed_group(const struct evpn_host *h)
+{
+	return h->group ^ 0x01000000;
+}
+
+static void regroup(struct evpn_host *h, int ifindex, uint32_t group)
+{
+	struct evpn_request r;
+
+	evpn_regroup_link(&r, 1, ifindex, group);
+	evpn_host_ask(h, &r, NULL);
+}
+
+static void remove_group(struct evpn_host *h, uint32_t group)
 {
 	struct evpn_request r;
 	int error;
 
-	evpn_remove_link(&r, 1, ifindex);
-	error = evpn_host_ask(n->host, &r, NULL);
+	evpn_remove_group(&r, 1, group);
+	error = evpn_host_ask(h, &r, NULL);
 	if (error && error != -ENODEV)
-		log_warn_limited("could not remove a device of VNI %u: %s",
-				 n->vni, why(error));
+		log_warn_limited("could not remove devices: %s", why(error));
+}
+
+static void remove_some(struct evpn_host *h, const int *ifindexes, unsigned n)
+{
+	uint32_t group = h->group ^ 0x02000000;
+
+	for (unsigned i = 0; i < n; i++)
+		regroup(h, ifindexes[i], group);
+	remove_group(h, group);
+}
+
+void evpn_devices_sweep(struct evpn_host *h, bool all)
+{
+	unsigned n = MIN(h->n_doomed, SWEEP_A_TURN);
+
+	if (!n)
+		return;
+	if (all) {
+		remove_group(h, doomed_group(h));
+		n = h->n_doomed;
+	} else {
+		remove_some(h, h->doomed + h->n_doomed - n, n);
+	}
+	h->n_doomed -= n;
+	if (h->n_doomed)
+		return;
+	free(h->doomed);
+	h->doomed = NULL;
 }
 
 static void forget_links(struct evpn_network *n)
@@ -95,25 +145,35 @@ static void forget_links(struct evpn_network *n)
 		}
 }
 
-/* The pair goes with its first. */
 void evpn_devices_remove(struct evpn_network *n)
 {
-	static const unsigned order[] = { EVPN_VXLAN, EVPN_MEMBER,
-					  EVPN_BRIDGE };
-	int ifindexes[ARRAY_SIZE(order)];
+	struct evpn_host *h = n->host;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
-		ifindexes[i] = n->links[order[i]].ifindex;
+	h->doomed = xrealloc(h->doomed, (h->n_doomed + EVPN_N_DEVICES) *
+						sizeof(*h->doomed));
+	/* The pair goes with its first. */
+	for (unsigned i = 0; i < EVPN_N_DEVICES; i++) {
+		if (!n->links[i].ifindex || i == EVPN_PEER)
+			continue;
+		regroup(h, n->links[i].ifindex, doomed_group(h));
+		h->doomed[h->n_doomed++] = n->links[i].ifindex;
+	}
 	forget_links(n);
-	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
-		if (ifindexes[i])
-			remove_link(n, ifindexes[i]);
+	evpn_host_work_in(h, 0);
 }
+
+/* --- what is there ---------------------------------------------------------
+ */
 
 struct found {
 	struct evpn_event links[EVPN_N_DEVICES];
 	unsigned n;
 };
+
+static bool is_ours(const struct evpn_host *h, uint32_t group)
+{
+	return (group & ~0x03000000u) == (h->group & ~0x03000000u);
+}
 
 /* What is there of these names; false: something that is not ours. */
 static bool look(struct evpn_network *n, struct found *found)
@@ -131,7 +191,7 @@ static bool look(struct evpn_network *n, struct found *found)
 			return fail(n, "cannot ask for device %s: %s",
 				    n->links[i].name, why(error));
 		/* the peer's group is not given; its name's is enough */
-		if (i != EVPN_PEER && (e->link.group != n->host->group ||
+		if (i != EVPN_PEER && (!is_ours(n->host, e->link.group) ||
 				       strcmp(e->link.kind, kinds[i])))
 			return fail(n,
 				    "device %s is there and not vswd's; "
@@ -148,7 +208,10 @@ static bool usable(const struct evpn_network *n, const struct found *found)
 	const struct ip_address *local = &n->evpn->local;
 	int bridge = found->links[EVPN_BRIDGE].link.ifindex;
 
-	if (found->n != EVPN_N_DEVICES)
+	/* One that is about to go is none. */
+	if (found->n != EVPN_N_DEVICES ||
+	    found->links[EVPN_BRIDGE].link.group != n->host->group ||
+	    vxlan->link.group != n->host->group)
 		return false;
 	for (unsigned i = 0; i < EVPN_N_DEVICES; i++)
 		if (!found->links[i].link.up)
@@ -237,12 +300,14 @@ static bool join(struct evpn_network *n)
 
 static void remove_found(struct evpn_network *n, const struct found *found)
 {
-	static const unsigned order[] = { EVPN_VXLAN, EVPN_MEMBER,
-					  EVPN_BRIDGE };
+	int ifindexes[EVPN_N_DEVICES];
+	unsigned k = 0;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
-		if (found->links[order[i]].link.ifindex)
-			remove_link(n, found->links[order[i]].link.ifindex);
+	for (unsigned i = 0; i < EVPN_N_DEVICES; i++)
+		if (found->links[i].link.ifindex && i != EVPN_PEER)
+			ifindexes[k++] = found->links[i].link.ifindex;
+	if (k)
+		remove_some(n->host, ifindexes, k);
 }
 
 bool evpn_devices_make(struct evpn_network *n, bool adopt)

@@ -24,7 +24,7 @@
 
 LOG_MODULE(evpn);
 
-#define RETRY_US 300000
+#define RETRY_US 500000
 
 struct program {
 	struct evpn_frr *frr;

@@ -81,9 +81,12 @@ void evpn_host_remove(struct evpn_network *n)
 {
 	struct evpn_host *h = n->host;
 
-	if (h->dumping == n)
-		h->dumping = NULL;
 	h->networks[n->slot] = NULL;
+	if (h->dumping != n)
+		return;
+	/* Others wait for its end. */
+	h->dumping = NULL;
+	evpn_host_wake_all(h);
 }
 
 void evpn_host_add_link(struct evpn_host *h, struct evpn_link *link)
@@ -350,6 +353,7 @@ void evpn_host_put(struct evpn_host *h)
 	if (--h->refs)
 		return;
 	h->vs->evpn = NULL;
+	evpn_devices_sweep(h, true);
 	if (h->readable)
 		event_free(h->readable);
 	event_free(h->work);

@@ -45,6 +45,8 @@ struct evpn_host {
 	uint32_t dump_seq;	/* on the wire */
 	struct hmap by_ifindex; /* struct evpn_link */
 	struct evpn_frr *frrs;
+	int *doomed; /* devices to be removed, by their numbers */
+	unsigned n_doomed;
 	uint8_t datagram[EVPN_DATAGRAM_BYTES] __attribute__((aligned(8)));
 };
 
@@ -71,8 +73,8 @@ struct evpn_network {
 	struct overlay_evpn *evpn;
 	struct evpn_host *host;
 	uint32_t vni;
-	uint16_t vid;  /* 0: the overlay's VNI is fixed */
-	bool seen;     /* overlay_evpn_configure()'s */
+	uint16_t vid;  /* 0: untagged, or the VNI is fixed */
+	bool fixed;    /* the overlay has this VNI only, by no map */
 	unsigned slot; /* in evpn_host.networks */
 	struct evpn_link links[EVPN_N_DEVICES];
 	struct evpn_mirror *mirror; /* NULL: it never had devices */
@@ -97,11 +99,13 @@ struct overlay_evpn {
 	struct evpn_host *host;
 	struct evpn_frr *frr;
 	struct evpn_network *networks;
+	struct evpn_network *by_vid[VTEP_VLAN_MAX + 1];
 	void *vteps; /* struct evpn_vtep, a tsearch() tree */
 	struct ip_address local;
 	uint32_t hold_s;
-	char *error; /* of the configuration; NULL: none */
-	char *text;  /* that overlay_evpn_error() has returned last */
+	enum evpn_frr_state said; /* to the log and the database */
+	char *error;		  /* of the configuration; NULL: none */
+	char *text; /* that overlay_evpn_error() has returned last */
 };
 
 /* --- overlay_evpn.c ---------------------------------------------------------
@@ -157,7 +161,10 @@ void evpn_devices_name(struct evpn_network *n);
  * (`adopt`). False, and network.error says why: not done.
  */
 bool evpn_devices_make(struct evpn_network *n, bool adopt);
+/* Soon: with the next sweeps. */
 void evpn_devices_remove(struct evpn_network *n);
+/* Removes some of the devices that are to go, or all. */
+void evpn_devices_sweep(struct evpn_host *host, bool all);
 
 /* --- overlay_evpn_frr.c -----------------------------------------------------
  */

@@ -64,7 +64,7 @@ static json_t *network_to_json(const struct evpn_network *n)
 	json_t *json = json_object();
 
 	set_count(json, "vni", n->vni);
-	if (n->vid)
+	if (!n->fixed)
 		set_count(json, "vlan", n->vid);
 	json_object_set_new(json, "bridge",
 			    json_string(n->links[EVPN_BRIDGE].name));

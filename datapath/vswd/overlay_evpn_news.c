@@ -98,7 +98,7 @@ static void leave_vtep(struct overlay_evpn *evpn, const struct evpn_ip *ip)
 
 static uint32_t flood_vni(const struct evpn_network *n)
 {
-	return n->vid ? n->vni : VTEP_NO_VNI;
+	return n->fixed ? VTEP_NO_VNI : n->vni;
 }
 
 static void take_remote(struct evpn_network *n, const struct evpn_news *news)

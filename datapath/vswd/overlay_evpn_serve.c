@@ -101,9 +101,11 @@ static void follow_frr(struct evpn_network *n, uint64_t now)
 		evpn_mirror_frr_gone(n->mirror, now);
 	else if (!gone && n->told_gone)
 		evpn_mirror_frr_back(n->mirror, now);
-	if (gone != n->told_gone)
-		overlay_evpn_error_changed(n->evpn);
 	n->told_gone = gone;
+	if (n->evpn->said != evpn_frr_state(n->evpn->frr)) {
+		n->evpn->said = evpn_frr_state(n->evpn->frr);
+		overlay_evpn_error_changed(n->evpn);
+	}
 	if (n->zebra_ends != ends) {
 		n->zebra_ends = ends;
 		n->flush_ms = now + EVPN_RETRY_MS;
@@ -184,6 +186,9 @@ void evpn_serve(struct evpn_host *h)
 		h->turn = slot + 1;
 		next = MIN(next, serve(h->networks[slot], &room, &made, now));
 	}
+	evpn_devices_sweep(h, false);
+	if (h->n_doomed)
+		next = now;
 	if (next != UINT64_MAX)
 		evpn_host_work_in(h, next > now ? next - now : 0);
 }

@@ -3,11 +3,14 @@
  * comes in, belongs to the VNIs that stations were heard in behind it, and goes
  * when nothing came from it and no station is behind it any more for as long as
  * a station is remembered. They are bounded: whoever can send to us can invent
- * as many as there may be, and no more.
+ * as many as there may be, and no more. One that a single packet has told of
+ * gives way to the next, so that inventing them does not keep others out for
+ * long; one that is in use does not.
  *
  * Where there is a multicast group, that has the frames to all; learned VTEPs
  * get what is for stations behind them.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -15,6 +18,8 @@
 #include "vswd/overlay.h"
 
 LOG_MODULE(overlay);
+
+#define ONCE_S 3 /* who is there has said more by then */
 
 static bool is_unicast(const struct ip_address *ip)
 {
@@ -32,6 +37,28 @@ static void flood_to(struct overlay_remote *r, uint32_t vni)
 		overlay_flood_add(o, vni, r, VTEP_LEARNED);
 }
 
+/* Nothing came from it after the packet that told of it; see look(). */
+static bool was_once(const struct overlay_remote *r)
+{
+	return r->origins == VTEP_LEARNED && !r->rx_seen &&
+	       r->overlay->vs->now_s >= r->heard_s + ONCE_S;
+}
+
+/* Room for another, if there is one that gives way. */
+static bool make_room(struct overlay *o)
+{
+	struct overlay_remote *r = o->remotes;
+
+	if (o->n_learned < VTEP_LEARNED_MAX)
+		return true;
+	/* The latest are first. */
+	while (r && !was_once(r))
+		r = r->next;
+	if (r)
+		overlay_remote_drop(o, r, VTEP_LEARNED);
+	return r;
+}
+
 static struct overlay_remote *add(struct overlay *o, uint32_t vni,
 				  const struct ip_address *ip)
 {
@@ -39,7 +66,11 @@ static struct overlay_remote *add(struct overlay *o, uint32_t vni,
 	struct overlay_remote *r = NULL;
 	char *why = NULL;
 
-	if (o->n_learned < VTEP_LEARNED_MAX)
+	if (!underlay_reaches(o->underlay, ip))
+		set_error(&why, -EHOSTUNREACH,
+			  "there is no way to it; set options:gateway to the "
+			  "router that leads there");
+	else if (make_room(o))
 		r = overlay_remote_add(o, ip, VTEP_LEARNED, &why);
 	if (r) {
 		log_info_limited("bridge %s: interface %s: VTEP %s learned, "

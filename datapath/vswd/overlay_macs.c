@@ -74,6 +74,9 @@ void overlay_mac_drop(struct overlay *o, uint16_t vid, uint64_t mac,
 	int fid = overlay_fid(o, vid);
 	struct overlay_remote *r;
 
+	/* The map may have lost the VLAN since. */
+	if (fid < 0)
+		fid = vid ? vid : -1;
 	if (fid < 0 || (origin != VTEP_STATIC && find(o, vid, mac)))
 		return;
 	r = bridge_remote_by_number(o->v->bridge,

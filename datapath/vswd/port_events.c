@@ -29,6 +29,7 @@ static void events_cb(evutil_socket_t fd, short what, void *arg)
 
 	vs->events_ms = vswitch_now_ms();
 	vs->changed |= vs->commit_soon;
+	vs->commit_soon = false;
 	for (node = hmap_next(&vs->vports, NULL); node;
 	     node = hmap_next(&vs->vports, node)) {
 		struct vport *v = CONTAINER_OF(node, struct vport, node);
@@ -67,6 +68,8 @@ void vport_changed(struct port *port, void *arg)
 
 void vswitch_commit_soon(struct vswitch *vs)
 {
+	if (vs->commit_soon)
+		return; /* thousands of times, when an overlay is told all */
 	vs->commit_soon = true;
 	look_soon(vs);
 }

@@ -11,6 +11,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "port/vhost_user.h"
@@ -27,7 +28,11 @@ LOG_MODULE(bridge);
 struct vswitch *vswitch_create(struct event_base *base)
 {
 	struct vswitch *vs = xcalloc(1, sizeof(*vs));
+	struct timespec now;
 
+	/* What is noted before the first vswitch_tick() is as old as that. */
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	vs->now_s = now.tv_sec;
 	vs->base = base;
 	hmap_init(&vs->vports);
 	vs->doomed_end = &vs->doomed_ports;

@@ -151,7 +151,7 @@ struct vswitch {
 	struct overlay *overlays; /* overlay.c; in no order */
 	struct underlay *underlays;
 	struct evpn_host *evpn; /* overlay_evpn.c, or NULL */
-	uint32_t now_s;
+	uint32_t now_s; /* as of the last vswitch_tick(), CLOCK_MONOTONIC */
 	const char *run_dir; /* lives longer */
 	/* Of the configuration that is, or is just put, in force. */
 	const struct port_option *settings;

@@ -187,6 +187,11 @@ bool underlay_is_self(const struct underlay *u, const struct cfg_overlay *c,
 	return !u->station && is_host_s(ip);
 }
 
+bool underlay_reaches(const struct underlay *u, const struct ip_address *ip)
+{
+	return !u->station || underlay_station_reaches(u->station, ip);
+}
+
 void underlay_remote_added(struct underlay *u, struct overlay_remote *r)
 {
 	if (u->station)

@@ -44,7 +44,7 @@ struct underlay_target {
 /* One overlay's remote. */
 struct underlay_want {
 	struct hmap_node node; /* by the remote's address in memory */
-	struct underlay_want *next, **prev; /* of the target */
+	struct underlay_want *next, *prev; /* of the target */
 	struct underlay_target *target;
 	struct overlay_remote *r;
 };

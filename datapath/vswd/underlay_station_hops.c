@@ -1,9 +1,9 @@
 /*
  * Next hops of an underlay's remotes: on the link the remote itself, else the
- * gateway. They are found before a packet needs them and asked for again before
- * they are stale, a few at a time, so that a thousand remotes cost the link a
- * few dozen questions a second. What is known stays in use while it is asked
- * for again: only when nobody answers to a broadcast either it is gone.
+ * gateway. They are found before a packet needs them, a thousand in two or
+ * three seconds, and asked for again before they are stale, at most 60 a
+ * second. What is known stays in use while it is asked for again: only when
+ * nobody answers to a broadcast either it is gone.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,8 @@
 #define NEVER	       UINT64_MAX
 #define ASKER	       UINT32_MAX
 #define RUN_MS	       100 /* between two looks at hops that are due, ... */
-#define HOPS_AT_ONCE   6   /* ... of so many */
+#define EFFORT	       48  /* ... of so many that packets may wait for, ... */
+#define EFFORT_AGAIN   8   /* ... each of the others counting as 8 */
 #define REFRESH_MS     15000
 #define REFRESH_MORE   5000  /* by chance, so that they do not come in bursts */
 #define ANSWER_MS      10000 /* the neighbor cache tells sooner */
@@ -194,6 +195,13 @@ static bool on_link(const struct underlay_station *s,
 	       ip6_in_prefix(ip->bytes, s->local.bytes, s->prefix_len);
 }
 
+bool underlay_station_reaches(const struct underlay_station *s,
+			      const struct ip_address *ip)
+{
+	return ip->len == s->local.len &&
+	       (on_link(s, ip) || s->gateway.len == ip->len);
+}
+
 static struct underlay_hop *find_way(struct underlay_station *s,
 				     const struct ip_address *ip)
 {
@@ -278,9 +286,8 @@ void underlay_station_want(struct underlay_station *s, struct overlay_remote *r)
 		w->r = r;
 		w->target = t = get_target(s, &r->ip);
 		w->next = t->wants;
-		w->prev = &t->wants;
 		if (w->next)
-			w->next->prev = &w->next;
+			w->next->prev = w;
 		t->wants = w;
 		hmap_insert(&s->wants, &w->node, pointer_hash(s, r));
 	}
@@ -293,7 +300,10 @@ static void drop_want(struct underlay_station *s, struct underlay_want *w)
 	struct underlay_target *t = w->target;
 
 	hmap_remove(&s->wants, &w->node);
-	*w->prev = w->next;
+	if (w->prev)
+		w->prev->next = w->next;
+	else
+		t->wants = w->next;
 	if (w->next)
 		w->next->prev = w->prev;
 	free(w);
@@ -354,13 +364,13 @@ void underlay_hops_again(struct underlay_station *s, uint64_t now_ms)
 void underlay_hops_run(struct underlay_station *s, uint64_t now_ms)
 {
 	struct underlay_hop *h = s->hop_list, *next, **end = s->hop_end;
-	unsigned n = 0;
+	unsigned effort = 0;
 
 	if (now_ms < s->hops_ms || !s->begun)
 		return;
 	s->hops_ms = NEVER;
 	/* Those that are looked at go to the end, behind what was it before. */
-	for (; h && n < HOPS_AT_ONCE; h = next) {
+	for (; h && effort < EFFORT; h = next) {
 		bool last = &h->next == end;
 
 		next = last ? NULL : h->next;
@@ -368,15 +378,15 @@ void underlay_hops_run(struct underlay_station *s, uint64_t now_ms)
 			s->hops_ms = MIN(s->hops_ms, h->due_ms);
 			continue;
 		}
+		effort += h->mac || h->failed ? EFFORT_AGAIN : 1;
 		hop_unlink(s, h);
 		hop_link(s, h);
 		look(s, h, now_ms);
-		n++;
 	}
-	if (n)
+	if (effort)
 		s->paced_ms = now_ms + RUN_MS;
 	s->hops_ms =
-		n == HOPS_AT_ONCE ? s->paced_ms : MAX(s->hops_ms, s->paced_ms);
+		effort >= EFFORT ? s->paced_ms : MAX(s->hops_ms, s->paced_ms);
 }
 
 /* --- life ------------------------------------------------------------------
@@ -391,10 +401,26 @@ void underlay_hops_init(struct underlay_station *s)
 	s->hops_ms = NEVER;
 }
 
+static void drop_wants(struct underlay_station *s, struct underlay_target *t)
+{
+	struct underlay_want *w;
+
+	while ((w = t->wants)) {
+		t->wants = w->next;
+		hmap_remove(&s->wants, &w->node);
+		free(w);
+	}
+	drop_target(s, t);
+}
+
 void underlay_hops_clear(struct underlay_station *s)
 {
-	while (s->target_list)
-		drop_want(s, s->target_list->wants);
+	struct underlay_target *t, *next;
+
+	for (t = s->target_list; t; t = next) {
+		next = t->next;
+		drop_wants(s, t);
+	}
 	hmap_destroy(&s->hops);
 	hmap_destroy(&s->targets);
 	hmap_destroy(&s->wants);

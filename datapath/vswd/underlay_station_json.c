@@ -81,12 +81,22 @@ static json_t *paths_to_json(const struct underlay_station *s)
 	return all;
 }
 
+/* Somebody set it, or a control plane told of it. */
+static bool is_told(const struct underlay_target *t)
+{
+	for (const struct underlay_want *w = t->wants; w; w = w->next)
+		if (w->r->origins & ~(unsigned)VTEP_LEARNED)
+			return true;
+	return false;
+}
+
+/* Strangers, who can be learned, do not make an error of others' ports. */
 static const struct underlay_target *without_way(
 	const struct underlay_station *s)
 {
 	const struct underlay_target *t = s->target_list;
 
-	while (t && (t->hop || ip_address_is_group(&t->ip)))
+	while (t && (t->hop || ip_address_is_group(&t->ip) || !is_told(t)))
 		t = t->next;
 	return t;
 }

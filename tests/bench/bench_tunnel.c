@@ -203,7 +203,9 @@ static void build(struct bench *b)
 					inside = { .mode = VLAN_ACCESS,
 						   .tag = VLAN },
 					trunk = { .mode = VLAN_TRUNK };
-	struct fdb_config fdb = { FDB_SIZE_DEFAULT, FDB_AGE_DEFAULT, 1 };
+	struct fdb_config fdb = { .max_entries = FDB_SIZE_DEFAULT,
+				  .age_s = FDB_AGE_DEFAULT,
+				  .seed = 1 };
 	const struct bench_case *c = b->c;
 	struct fwd_snapshot *s = fwd_snapshot_create(1);
 	struct fwd_underlay *u;

@@ -1,13 +1,15 @@
 /*
- * Headers of VXLAN around and off a 64-byte frame, alone: what tunnel.h does
- * with a burst, and what vxlan.h does with one packet where it is not plain.
+ * Headers of VXLAN around and off frames, alone: what tunnel.h does with a
+ * burst, and what vxlan.h does with one packet where it is not plain.
  *
  *	bench_vxlan                  nanoseconds per packet, as a line of JSON
- *	bench_vxlan CASE BURSTS SIZE for callgrind, of tunnel_encap,
- *tunnel_decap, bench_encap or bench_decap: encap4, encap6, decap4, decap6
- *(frames of an access port), shared4 (flooded), flows4 (each
- *	                             frame of another flow), tag-encap4,
- *tag-decap4 (a port of many VLANs); encap4-one and so on
+ *	bench_vxlan CASE BURSTS SIZE for callgrind
+ *
+ * Cases, of 64-byte frames by tunnel_encap() and tunnel_decap(): encap4,
+ * encap6, decap4, decap6; shared4 (flooded), flows4 (each of another flow),
+ * tag-encap4 and tag-decap4 (a port of many VLANs). By vxlan.h, in
+ *bench_encap() and bench_decap(): encap4-one and so on. tso4, train4: 40 TCP
+ *segments at once.
  *
  * encap is the hash of the flow and the headers, decap all checks; checksums
  * as they are by default, zero. Times are medians of windows.
@@ -37,6 +39,14 @@ static struct tunnel *tunnel;
 static struct tunnel_demux *demux;
 static struct tunnel_scratch *scratch;
 static bool tagged, is_shared, many_flows;
+
+/* A large TCP frame, and the train that it becomes. */
+#define LARGE_MSS 1400u
+#define LARGE_N	  40u
+#define LARGE_LEN (54 + LARGE_N * LARGE_MSS)
+static uint8_t large[LARGE_LEN], train[PACKET_LEN_MAX];
+static struct packet_offload train_offload;
+static uint32_t train_len;
 
 void bench_encap(unsigned n);
 void bench_decap(unsigned n);
@@ -87,9 +97,8 @@ __attribute__((noinline)) void bench_decap(unsigned n)
 	}
 }
 
-/* As the pipeline hands them in: looked at. */
-__attribute__((noinline)) static void look_at(uint8_t *at, size_t stride,
-					      uint32_t len, unsigned n)
+/* As the pipeline hands them in. */
+static void look_at(uint8_t *at, size_t stride, uint32_t len, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		packet_init(&outer[i], at + i * stride, len);
@@ -116,6 +125,62 @@ static void burst_decap(unsigned n)
 	tunnel_decap(demux, list, n, false, scratch, &r);
 	if (r.n_runs != 1 || r.runs[0].n != n)
 		abort();
+}
+
+static struct tunnel_sent send_large(void)
+{
+	static struct packet p;
+	static struct packet *one[1] = { &p };
+	struct tunnel_sent sent;
+
+	packet_init(&p, large, sizeof(large));
+	packet_pull(&p, PACKET_PULL_MAX);
+	p.offload = (struct packet_offload){ .csum_needed = true,
+					     .gso = PACKET_GSO_TCP4,
+					     .gso_size = LARGE_MSS,
+					     .csum_start = 34,
+					     .csum_offset = 16 };
+	tunnel_encap(tunnel, 0, one, 1, false, scratch, &sent);
+	if (sent.n_outer != 1)
+		abort();
+	return sent;
+}
+
+static void large_encap(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		send_large();
+}
+
+static void large_decap(unsigned n)
+{
+	static struct packet p;
+	static struct packet *one[1] = { &p };
+	struct tunnel_received r;
+
+	for (unsigned i = 0; i < n; i++) {
+		packet_init(&p, train, train_len);
+		p.offload = train_offload;
+		tunnel_decap(demux, one, 1, false, scratch, &r);
+		if (r.n_runs != 1 || r.runs[0].n != 1)
+			abort();
+	}
+}
+
+static void prepare_large(void)
+{
+	struct tunnel_sent sent;
+
+	memcpy(large, frames[0], 34);
+	store_be16(large + 16, LARGE_LEN - 14);
+	large[20] = 0x40;
+	large[23] = IPPROTO_TCP;
+	csum_ipv4_header(large + 14, 20);
+	large[34 + 12] = 0x50;
+	large[34 + 13] = 0x10;
+	sent = send_large();
+	train_len = packet_read(sent.outer[0], 0, train, sizeof(train));
+	train_offload = sent.outer[0]->offload;
 }
 
 static void prepare_tunnel(const struct vxlan_outer_config *outer_config)
@@ -194,6 +259,8 @@ static void prepare(int version)
 	if (tagged)
 		put_tags();
 	prepare_tunnel(&config);
+	if (!tagged && version == 4)
+		prepare_large();
 }
 
 static double now_ns(void)
@@ -211,16 +278,16 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double measure(void (*run)(unsigned n))
+static double measure(void (*run)(unsigned n), unsigned bursts, unsigned size)
 {
 	double ns[WINDOWS];
 
 	for (unsigned w = 0; w < WINDOWS; w++) {
 		double start = now_ns();
 
-		for (unsigned i = 0; i < WINDOW_N; i++)
-			run(BURST);
-		ns[w] = (now_ns() - start) / WINDOW_N / BURST;
+		for (unsigned i = 0; i < bursts; i++)
+			run(size);
+		ns[w] = (now_ns() - start) / bursts / size;
 	}
 	qsort(ns, WINDOWS, sizeof(ns[0]), compare);
 	return ns[WINDOWS / 2];
@@ -240,6 +307,8 @@ static const struct {
 	{ "decap4", 4, false, false, false, burst_decap },
 	{ "decap6", 6, false, false, false, burst_decap },
 	{ "tag-decap4", 4, true, false, false, burst_decap },
+	{ "tso4", 4, false, false, false, large_encap },
+	{ "train4", 4, false, false, false, large_decap },
 	{ "encap4-one", 4, false, false, false, bench_encap },
 	{ "encap6-one", 6, false, false, false, bench_encap },
 	{ "decap4-one", 4, false, false, false, bench_decap },
@@ -279,9 +348,13 @@ int main(int argc, char **argv)
 		return run_case(argv[1], strtoul(argv[2], NULL, 10),
 				strtoul(argv[3], NULL, 10));
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		bool is_large = cases[i].run == large_encap ||
+				cases[i].run == large_decap;
+
 		begin_case(i);
 		printf("%c\"%s_ns\":%.1f", i ? ',' : '{', cases[i].name,
-		       measure(cases[i].run));
+		       is_large ? measure(cases[i].run, WINDOW_N / 40, 1)
+				: measure(cases[i].run, WINDOW_N, BURST));
 		finish_tunnel();
 	}
 	printf("}\n");

@@ -8,12 +8,12 @@ from lib.netns import Namespace, ip_batch, wait_until
 from lib.testing import equal, test
 
 
-def begin(lab, other="switch", **options):
+def begin(lab, other="switch", zebra=(), **options):
     fabric = Fabric(lab)
     one = fabric.add_switch(**options)
     two = fabric.add_kernel() if other == "kernel" else \
         fabric.add_switch(**options)
-    fabric.start()
+    fabric.start(zebra)
     fabric.wait_flood_lists()
     return fabric, one, two
 
@@ -46,6 +46,9 @@ def _(lab):
         assert site.is_controlled(host.mac), site.entry(host.mac)
         wait_until(lambda s=site, h=host: h.ip in s.frr.neighbors(VNI),
                    f"the pair of {host.ip}")
+        # What it needs to answer ARP in the other's name.
+        wait_until(lambda s=site: s.shown()["suppressed_addresses"] >= 1,
+                   "the pair, here, too")
         equal(site.frr_state(), "present", "FRR")
         equal(site.switch.get("Interface", "vx0", "error"), [], "the error")
     equal(one.switch.get("Interface", "vx0", "status")["evpn_frr"],
@@ -152,9 +155,9 @@ def _(lab):
         fabric.wait_known(host.mac, site)
 
 
-def check_restart(lab, programs, sig, hold):
+def check_restart(lab, programs, sig, hold, zebra=()):
     """FRR's programs end at site 1; meanwhile the last state is kept."""
-    fabric, one, two = begin(lab, **{"evpn-hold": hold})
+    fabric, one, two = begin(lab, zebra=zebra, **{"evpn-hold": hold})
     hosts = machines(fabric)
     for program in programs:
         one.frr.end_one(program, sig)
@@ -164,8 +167,8 @@ def check_restart(lab, programs, sig, hold):
     equal(one.switch.get("Interface", "vx0", "status")["evpn_frr"], "gone",
           "Interface:status")
     # zebra's leftovers are not there, what they said is
-    wait_until(lambda: one.device_fdb() is not None and
-               "extern_learn" not in one.device_fdb(), "zebra's are gone")
+    wait_until(lambda: "extern_learn" not in
+               (one.device_fdb() or "extern_learn"), "zebra's are gone")
     equal(one.remote_vtep(hosts[1].mac), vtep(2), "held")
     equal(one.vteps(), {vtep(2)}, "held flood list")
     return fabric, one, two, hosts
@@ -194,6 +197,14 @@ def check_return(fabric, one, two, hosts, programs):
 def _(lab):
     fabric, one, two, hosts = check_restart(lab, ("bgpd", "zebra"),
                                             signal.SIGTERM, 6)
+    check_return(fabric, one, two, hosts, ("zebra", "bgpd"))
+
+
+@test("zebra keeps what it had installed, as it is told to, and ends",
+      only="vsw")
+def _(lab):
+    fabric, one, two, hosts = check_restart(lab, ("zebra", "bgpd"),
+                                            signal.SIGTERM, 6, ("-r",))
     check_return(fabric, one, two, hosts, ("zebra", "bgpd"))
 
 
@@ -266,6 +277,64 @@ def _(lab):
     wait_until(lambda: one.switch.get("Interface", "vx0", "error") == [] or
                "vswd's" not in
                one.switch.get("Interface", "vx0", "error"), "the error goes")
+
+
+@test("without CAP_NET_ADMIN it is said in one line", only="vsw")
+def _(lab):
+    one = Fabric(lab).add_switch()
+    one.switch.kill()
+    argv = one.switch.argv
+    one.switch.argv = lambda: ["setpriv", "--bounding-set=-net_admin",
+                               "--inh-caps=-net_admin", *argv()]
+    one.switch.start()
+    one.switch.ctl("add-port", "br0", "vx0", "--", "set", "Interface", "vx0",
+                   "type=vxlan", "options:remote_ip=flow",
+                   f"options:local_ip={vtep(1)}", f"options:key={VNI}",
+                   "options:evpn=true", "options:evpn-frr-dir=/nowhere")
+    wait_until(lambda: "it needs CAP_NET_ADMIN" in
+               one.switch.get("Interface", "vx0", "error"), "Interface:error")
+    equal(one.switch.get("Interface", "vx0", "status")["evpn_frr"],
+          "unknown", "FRR")
+
+
+@test("each VLAN has a VNI of its own; one that leaves the map is forgotten",
+      only="vsw")
+def _(lab):
+    fabric, one, two = begin(lab, key="flow", **{"vni-map": "10=1010,20=1020"})
+    hosts = {}
+    for site in (one, two):
+        for vlan in (10, 20):
+            name = f"h{site.number}v{vlan}"
+            # the same addresses in both VLANs
+            hosts[site, vlan] = site.host(
+                name, f"10.0.0.{site.number}/24", tag=vlan)
+    for vlan in (10, 20):
+        hosts[one, vlan].must_ping("10.0.0.2")
+        hosts[two, vlan].must_ping("10.0.0.1")
+        mac = hosts[two, vlan].mac
+        wait_until(lambda v=vlan, m=mac:
+                   one.frr.is_remote(1000 + v, m, vtep(2)) and
+                   one.is_controlled(m) and one.entry(m)["vlan"] == v,
+                   f"VLAN {vlan}")
+    equal({n["vni"]: n["vlan"] for n in one.evpn()["networks"]},
+          {1010: 10, 1020: 20}, "networks")
+    gone, stays = hosts[two, 20].mac, hosts[two, 10].mac
+    resyncs = {n["vni"]: n["resyncs"] for n in one.evpn()["networks"]}
+    one.switch.set("Interface", "vx0", options={"vni-map": "10=1010"})
+    fabric.wait_unknown(gone, one)
+    wait_until(lambda: "vsw1020-br" not in one.space.devices(),
+               "and its devices")
+    equal(one.remote_vtep(stays), vtep(2), "the other one")
+    equal(one.network()["resyncs"], resyncs[1010], "was left alone")
+    wait_until(lambda: not two.frr.is_remote(1020, hosts[one, 20].mac),
+               "withdrawn there")
+    one.switch.set("Interface", "vx0",
+                   options={"vni-map": "10=1010,20=1020"})
+    wait_until(lambda: one.remote_vtep(gone) == vtep(2), "known again")
+    equal(one.remote_vtep(stays), vtep(2), "the other one")
+    hosts[one, 20].must_ping("10.0.0.2")
+    wait_until(lambda: two.frr.is_remote(1020, hosts[one, 20].mac),
+               "announced again")
 
 
 @test("a receive buffer that is too small: all is found by a resync",

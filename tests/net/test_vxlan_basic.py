@@ -403,6 +403,53 @@ def _(lab):
     h1.must_ping("10.0.0.2")
 
 
+@test("the local address comes later", only="vsw")
+def _(lab):
+    other = pair(lab)
+    h1 = lab.hosts["h1"]
+    ip_batch(["addr del 192.0.2.1/24 dev ul"], lab.sw_ns.name)
+    lab.switch.ctl("set", "Interface", "vx0", "options:local_ip=192.0.2.1",
+                   check=False)
+    contains(lab.switch.get("Interface", "vx0", "error"), "192.0.2.1",
+             "the error")
+    ip_batch(["addr add 192.0.2.1/24 dev ul"], lab.sw_ns.name)
+    wait_until(lambda: lab.switch.get("Interface", "vx0", "error") == [],
+               "the socket is there")
+    h1.must_ping("10.0.0.2")
+    other.sync()
+
+
+@test("another number of workers", only="vsw")
+def _(lab):
+    pair(lab)
+    for workers in (3, 1, 2):
+        lab.switch.ctl("set", "Open_vSwitch", ".",
+                       f"other_config:n-workers={workers}")
+        lab.hosts["h1"].must_ping("10.0.0.2", count=3)
+    assert vteps(lab.switch)["192.0.2.2"]["tx_packets"] >= 9
+
+
+@test("the uplink's bridge goes and comes back", only="vsw")
+def _(lab):
+    wire = Underlay(lab)
+    lab.start(monitor=False)
+    uplink(lab, wire, lab.switch, 1)
+    kernel_vtep(lab, wire, 3, "192.0.2.1")
+    by_uplink(lab, lab.switch, 1, remote_ip="192.0.2.3")
+    h1 = lab.hosts["h1"]
+    for _ in range(2):
+        h1.must_ping("10.0.0.3")
+        lab.switch.ctl("del-br", "out")
+        contains(lab.switch.get("Interface", "vx0", "error"), "out",
+                 "the error")
+        assert not h1.ping("10.0.0.3")
+        lab.switch.ctl("add-br", "out", "--", "add-port", "out", "up1")
+    h1.must_ping("10.0.0.3")
+    equal(lab.switch.get("Interface", "vx0", "error"), [], "the error")
+    lab.switch.ctl("del-br", "br0")
+    lab.switch.ctl("del-br", "out")
+
+
 @test("a restart takes up where it was", only="vsw")
 def _(lab):
     pair(lab)

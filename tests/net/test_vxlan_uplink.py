@@ -273,6 +273,25 @@ def _(lab):
     contains(lab.switch.app("vtep/show"), "02:11:22:33:44:55", "the next hop")
 
 
+@test("a thousand remotes on the link are found", only="vsw")
+def _(lab):
+    lab.start("br0", "wan", monitor=False)
+    peer = lab.host("wan0", "10.9.255.1/16", bridge="wan")
+    remotes = [f"10.9.{i >> 8}.{i & 255}" for i in range(1, 1001)]
+    ip_batch([f"addr add {remote}/16 dev eth0" for remote in remotes],
+             peer.namespace.name)
+    lab.switch.ctl("add-port", "br0", "vx0", "--", "set", "Interface", "vx0",
+                   "type=vxlan", "options:remote_ip=flow", "options:key=7",
+                   "options:underlay=wan", "options:local_ip=10.9.255.5/16",
+                   f"options:remotes=\"{','.join(remotes)}\"")
+
+    def unreached():
+        shown = lab.switch.command("vtep/show")[0]["remotes"]
+        return len(shown) - sum(one["reached"] for one in shown)
+
+    wait_until(lambda: not unreached(), lambda: f"{unreached()} are not")
+
+
 @test("the VTEP's address is somebody else's, too", only="vsw")
 def _(lab):
     rig = Uplink(lab)

@@ -13,7 +13,7 @@
 #define OLAB_MAC    0x02aa00000001 /* the VTEP's */
 #define OLAB_VM	    0x525400000001
 #define OLAB_FAR    0x525400000002 /* behind the remote */
-#define OLAB_FRAMES 32
+#define OLAB_FRAMES 64
 
 struct olab_port {
 	struct vport *v;

@@ -241,6 +241,34 @@ static void refused(void **state)
 	}
 }
 
+/* Of many ways from bridge to bridge each part is followed once. */
+static void many_ways_down(void **state)
+{
+	char bridge[16], name[16], options[96];
+
+	for (unsigned i = 0; i < 2 * 20; i++) {
+		snprintf(bridge, sizeof(bridge), "b%u", i);
+		segment_database_add(&f, bridge, NULL);
+	}
+	/* Names rise with what is below, which so is there first. */
+	for (unsigned i = 0; i < 4 * 19; i++) {
+		unsigned from = i / 2, to = (from / 2 + 1) * 2 + i % 2;
+
+		snprintf(bridge, sizeof(bridge), "b%u", from);
+		snprintf(name, sizeof(name), "vx%u", 1000 - i);
+		snprintf(options, sizeof(options),
+			 "remote_ip=198.18.0.7 key=%u underlay=b%u "
+			 "local_ip=198.18.0.1/24",
+			 i, to);
+		overlay_database_add_vxlan(&f, bridge, name, options);
+		expect(bridge, name, NULL);
+	}
+	overlay_database_add_vxlan(&f, "b39", "vx2000",
+				   "remote_ip=198.18.0.7 key=1 underlay=b0 "
+				   "local_ip=198.18.0.1/24");
+	expect("b39", "vx2000", "lead back to bridge b39");
+}
+
 /* Names do not matter to one that works already. */
 static void who_worked_goes_on(void **state)
 {
@@ -370,6 +398,7 @@ int main(void)
 		TEST(who_worked_goes_on),   TEST(refusals_end),
 		TEST(names_are_taken),	    TEST(segment_takes_name),
 		TEST(nodes_stay),	    TEST(no_bond),
+		TEST(many_ways_down),
 	};
 
 	return cmocka_run_group_tests_name("config_check_overlays", tests, NULL,

@@ -121,6 +121,7 @@ static const struct {
 	{ "remote_ip=flow evpn=true local_ip=192.0.2.1 learning=true",
 	  "has evpn and learning" },
 	{ MULTI "evpn=yes", "evpn cannot be \"yes\"; it is true or false" },
+	{ MULTI "evpn-frr-dir=run/frr", "such as /run/frr" },
 	{ MULTI "evpn-hold=0", "it is a number from 1 to 86400" },
 	{ P2P "key=16777216", "key cannot be \"16777216\"; it is a VNI" },
 	{ P2P "key=-1", "key cannot be" },

@@ -366,6 +366,30 @@ static void nothing_is_left_inside(void **state)
 	tlab_destroy(l);
 }
 
+/* Counters of groups are of what was sent, as all others. */
+static void groups_that_are_too_big(void **state)
+{
+	static const struct tlab_options options = { .mtu = 100 };
+	struct tunnel_lab *l = tlab_create(&options);
+	struct port_counters c;
+
+	len = make_frame(frame, 0xff, 1, NULL);
+	fixture_frame(l->f, l->vm[0], frame, len);
+	fixture_frame(l->f, l->vm[0], frame, 14 + 101);
+	frame[0] = 1; /* no broadcast */
+	fixture_frame(l->f, l->vm[0], frame, 14 + 101);
+	assert_int_equal(tlab_wire(l)->n_sent, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		port_get_counters(l->remotes[i]->port, &c);
+		assert_int_equal(c.tx_packets, 1);
+		assert_int_equal(c.tx_bytes, len);
+		assert_int_equal(c.tx_broadcast, 1);
+		assert_int_equal(c.tx_multicast, 0);
+		assert_int_equal(c.drops[DROP_TUNNEL_TOO_BIG], 2);
+	}
+	tlab_destroy(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +403,7 @@ int main(void)
 		cmocka_unit_test(by_hand_to_the_port),
 		cmocka_unit_test(emitted),
 		cmocka_unit_test(nothing_is_left_inside),
+		cmocka_unit_test(groups_that_are_too_big),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

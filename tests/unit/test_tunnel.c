@@ -45,6 +45,8 @@ static void make_burst(unsigned n, uint32_t seed, bool mapped)
 	for (unsigned i = 0; i < n; i++) {
 		make_frame(i, &seed, mapped);
 		packet_init(&packets[i], frames[i], lens[i]);
+		if (seed % 4)
+			packet_pull_first(&packets[i]);
 		list[i] = &packets[i];
 	}
 }
@@ -287,13 +289,71 @@ static void refused_in(void **state)
 	tunnel_pair_free(&t);
 }
 
+/* A packet from `ip` by VNI 5000 is which tunnel's and remote's? */
+static struct tunnel_run run_from(struct tunnel_pair *t, uint32_t ip)
+{
+	struct tunnel_received r;
+
+	store_be32(wire[0] + 26, ip);
+	fix_ip();
+	packet_init(&packets[0], wire[0], wire_lens[0]);
+	tunnel_decap(t->demux, list, 1, false, t->scratch, &r);
+	assert_int_equal(r.n_others, 0);
+	if (r.n_failed) {
+		assert_int_equal(r.failed[0].reason, DROP_VXLAN_NO_REMOTE);
+		return (struct tunnel_run){ .tunnel = TUNNEL_NO_TUNNEL };
+	}
+	assert_int_equal(r.n_runs, 1);
+	assert_int_equal(r.runs[0].n, 1);
+	assert_int_equal(load_be32(r.runs[0].ip), ip);
+	assert_int_equal(r.runs[0].vni, TUNNEL_VNI);
+	return r.runs[0];
+}
+
+/* Ports of one VNI, each with a remote of its own, and one for anybody. */
+static void owners(void **state)
+{
+	struct tunnel_pair t;
+	struct tunnel_run run;
+
+	for (int open = 0; open < 2; open++) {
+		tunnel_pair_prepare(&t, 4, false);
+		for (unsigned i = 0; i < 3; i++) {
+			t.networks[i].vni = TUNNEL_VNI;
+			t.networks[i].tunnel = 2 - i;
+			t.peers[i].tunnel = i;
+			t.peers[i].remote = 10 + i;
+			store_be32(t.peers[i].ip, 0xc0000301 + i);
+		}
+		t.networks[1].takes_unknown = open;
+		t.demux_config.n_networks = t.demux_config.n_peers = 3;
+		tunnel_pair_create(&t);
+		make_wire(&t);
+		for (unsigned i = 0; i < 3; i++) {
+			run = run_from(&t, 0xc0000301 + i);
+			assert_int_equal(run.tunnel, i);
+			assert_int_equal(run.remote, 10 + i);
+		}
+		run = run_from(&t, 0xc0000304);
+		assert_int_equal(run.tunnel, open ? 1 : TUNNEL_NO_TUNNEL);
+		assert_true(!open || run.remote == TUNNEL_NO_REMOTE);
+		/* Nobody's addresses are not learned. */
+		run = run_from(&t, 0xe0000001);
+		assert_int_equal(run.tunnel, TUNNEL_NO_TUNNEL);
+		run = run_from(&t, 0xffffffff);
+		assert_int_equal(run.tunnel, TUNNEL_NO_TUNNEL);
+		run = run_from(&t, 0x7f000001);
+		assert_int_equal(run.tunnel, TUNNEL_NO_TUNNEL);
+		tunnel_pair_free(&t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(there_and_back),
-		cmocka_unit_test(refused_out),
-		cmocka_unit_test(flooding),
-		cmocka_unit_test(refused_in),
+		cmocka_unit_test(there_and_back), cmocka_unit_test(refused_out),
+		cmocka_unit_test(flooding),	  cmocka_unit_test(refused_in),
+		cmocka_unit_test(owners),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

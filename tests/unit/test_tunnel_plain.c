@@ -20,6 +20,7 @@ static struct frame built;
 static uint8_t payload[1500];
 static uint8_t frames[N_MAX][SIZE];
 static uint32_t lens[N_MAX];
+static bool changed[N_MAX]; /* nobody knows what is in it */
 
 /* A burst's packets for one of both ways, and what became of them. */
 struct side {
@@ -74,15 +75,19 @@ static void make_frame(unsigned i, uint32_t *seed, bool mapped)
 static void make_burst(unsigned n, uint32_t *seed, bool mapped)
 {
 	for (unsigned i = 0; i < n; i++) {
+		changed[i] = false;
 		if (i && next_random(seed) % 2) {
+			changed[i] = changed[i - 1];
 			memcpy(frames[i], frames[i - 1], SIZE);
 			lens[i] = lens[i - 1];
 		} else {
 			make_frame(i, seed, mapped);
 		}
-		if (next_random(seed) % 4 == 0)
+		if (next_random(seed) % 4 == 0) {
+			changed[i] = true;
 			frames[i][next_random(seed) % 60] ^=
 				1 << next_random(seed) % 8;
+		}
 		if (next_random(seed) % 16 == 0)
 			lens[i] = 14 + next_random(seed) % (lens[i] - 13);
 	}
@@ -116,6 +121,16 @@ static void expect_same_failures(const struct tunnel_failure *a, unsigned n_a,
 	}
 }
 
+/* Now and then a checksum is left to do, behind all headers, or known to be
+ * right. */
+static void ask(struct packet *p, unsigned i)
+{
+	p->offload.csum_valid = i % 5 == 0;
+	p->offload.csum_needed = i % 7 == 0 && p->len > 100 && !changed[i];
+	p->offload.csum_start = 72;
+	p->offload.csum_offset = i % 3 ? 16 : 6;
+}
+
 static void encap_both(struct tunnel_pair *t, unsigned n, bool shared,
 		       uint32_t pull)
 {
@@ -126,6 +141,8 @@ static void encap_both(struct tunnel_pair *t, unsigned n, bool shared,
 		struct side *s = sides[k];
 
 		side_load(s, n, pull);
+		for (unsigned i = 0; i < n; i++)
+			ask(&s->packets[i], i);
 		tunnel_encap(t->tunnel, 0, s->list, n, shared, s->scratch,
 			     &sent[k]);
 		assert_int_equal(sent[k].n_taken, n);

@@ -12,6 +12,7 @@
 #include "packet/gso.h"
 #include "packet/parse.h"
 #include "packet/vlan.h"
+#include "port/null.h"
 #include "tunnel_fixture.h"
 
 #define N_MAX 1500
@@ -310,12 +311,62 @@ static void too_big(void **state)
 	tunnel_pair_free(&t);
 }
 
+static unsigned n_sent;
+
+/* As what stands behind the port would have it on its wire. */
+static bool sink(struct packet *p, unsigned thread, void *arg)
+{
+	assert_int_equal(p->offload.gso, PACKET_GSO_NONE);
+	if (p->offload.csum_needed)
+		assert_true(packet_finish_csum(p));
+	got_lens[n_sent] = packet_read(p, 0, got[n_sent], 2200);
+	n_sent++;
+	return true;
+}
+
+/* A port that does not cut trains, with checksums or without. */
+static void by_port(void **state)
+{
+	const struct port_config config = {
+		.name = "n0", .type = "null", .n_threads = 1, .n_rxqs = 1
+	};
+	struct shape s = {
+		.version = 4, .proto = IPPROTO_TCP, .mss = 1400, .len = 60000
+	};
+	struct packet *large_list[] = { &large };
+	struct tunnel_sent sent;
+	struct tunnel_pair t;
+	struct port *port;
+	unsigned n;
+
+	assert_int_equal(port_open(&config, &port, NULL), 0);
+	null_set_sink(port, sink, NULL);
+	for (unsigned how = 0; how < 6; how++) {
+		tunnel_pair_prepare(&t, 4, false);
+		t.remotes[1].outer.dont_fragment = false;
+		t.remotes[1].outer.udp_csum = how % 3;
+		tunnel_pair_create(&t);
+		null_set_offloads(port, how / 3 ? PORT_TX_CSUM : 0);
+		make_large(&s);
+		n = model(&t, 0);
+		tunnel_encap(t.tunnel, 1, large_list, 1, true, t.scratch,
+			     &sent);
+		n_sent = 0;
+		port_send(port, sent.outer, sent.n_outer, 0);
+		expect_same(n_sent, n);
+		pieces_free(pieces, n_pieces);
+		tunnel_pair_free(&t);
+	}
+	port_close(port);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_shapes),
 		cmocka_unit_test(no_checksum),
 		cmocka_unit_test(too_big),
+		cmocka_unit_test(by_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,13 @@ static void prepare(struct tunnel_lab *l)
 		t->peers[i].remote = i;
 		tunnel_pair_address(o->version, i, t->peers[i].ip);
 	}
-	for (unsigned i = 1; i <= (o->mapped ? 40 : 1); i++)
+	/* Untagged frames, which have no VLAN, are a network, too. */
+	if (o->mapped) {
+		assert_int_equal(vtep_map_add(t->map, 0, TUNNEL_VNI, NULL), 0);
+		t->networks[t->demux_config.n_networks++] =
+			(struct tunnel_network){ .vni = TUNNEL_VNI };
+	}
+	for (unsigned i = !o->mapped; i <= (o->mapped ? 40 : 1); i++)
 		for (unsigned k = 0; k < 3; k++)
 			assert_int_equal(
 				vtep_flood_add(t->map,
@@ -277,4 +283,28 @@ unsigned tlab_punts(struct tunnel_lab *l, struct tlab_punt *last)
 {
 	memset(last, 0, sizeof(*last));
 	return punt_ring_read(l->ring, 4096, take_punt, last);
+}
+
+uint32_t tlab_numbered(uint8_t *to, uint8_t dst, uint8_t src, unsigned i,
+		       uint16_t vid)
+{
+	const uint32_t tags[] = { 0x81000000u | vid, 0 };
+	uint32_t n = make_frame(to, dst, src, vid ? tags : NULL);
+	uint8_t *ip = to + (vid ? 18 : 14);
+
+	if (i % 8) {
+		memset(ip, 0, 60);
+		store_be16(ip - 2, ETH_TYPE_IPV4);
+		store_be16(ip, 0x4500);
+		store_be16(ip + 2, 60);
+		store_be16(ip + 8, 0x4011);
+		store_be32(ip + 12, 0x0a000000 + src);
+		store_be32(ip + 16, 0x0a000000 + dst);
+		csum_ipv4_header(ip, 20);
+		store_be16(ip + 20, i / 16 % 2);
+		store_be16(ip + 24, 40);
+		n = ip + 60 - to;
+	}
+	store_be16(to + n - 2, i);
+	return n;
 }

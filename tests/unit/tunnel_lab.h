@@ -86,4 +86,13 @@ struct tlab_punt {
 /* Those that there are; the last of them in *last. */
 unsigned tlab_punts(struct tunnel_lab *lab, struct tlab_punt *last);
 
+#define TLAB_FRAME_MAX 128
+
+/*
+ * Frame i of a burst, numbered in its last bytes; most are those for which
+ * there are short ways, of a flow or two. vid 0: untagged. Returns its length.
+ */
+uint32_t tlab_numbered(uint8_t *to, uint8_t dst, uint8_t src, unsigned i,
+		       uint16_t vid);
+
 #endif

@@ -60,14 +60,15 @@ class SwitchSite(Site):
         options = {"remote_ip": "flow", "local_ip": vtep(self.number),
                    "key": VNI, "evpn": "true", "evpn-frr-dir": self.frr_dir,
                    **self.options}
+        options = {key: value for key, value in options.items() if value}
         self.switch.ctl("add-port", "br0", "vx0", "--", "set", "Interface",
                         "vx0", "type=vxlan",
                         *(f"options:{key}={value}"
                           for key, value in options.items()))
 
-    def host(self, name, address):
+    def host(self, name, address, **columns):
         return self.fabric.lab.host(name, address, mtu=1450,
-                                    switch=self.switch)
+                                    switch=self.switch, **columns)
 
     def shown(self):
         return self.switch.command("vtep/show", "vx0")[0]
@@ -215,11 +216,11 @@ class Fabric:
         self.sites.append(site)
         return site
 
-    def start(self):
+    def start(self, zebra=()):
         """FRR everywhere, all of them each other's peers."""
         for site in self.sites:
             site.start_frr([vtep(other.number) for other in self.sites
-                            if other is not site])
+                            if other is not site], zebra)
         for site in self.sites:
             if isinstance(site, SwitchSite):
                 site.add_overlay()

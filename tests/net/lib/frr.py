@@ -65,7 +65,8 @@ class Frr:
         own = self.zebra_options if program == "zebra" else ()
         with open(self.path(program + ".out"), "ab") as out:
             self.processes[program] = self.ns.popen(
-                os.path.join(PROGRAMS, program), "-f", self.path("frr.conf"), "-z", self.path("zserv.api"),
+                os.path.join(PROGRAMS, program),
+                "-f", self.path("frr.conf"), "-z", self.path("zserv.api"),
                 "-i", self.path(program + ".pid"), "-P", "0",
                 "--vty_socket", self.directory,
                 "--log", f"file:{self.path(program + '.log')}", *own,

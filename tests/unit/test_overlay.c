@@ -1,0 +1,420 @@
+/*
+ * Running overlays: remote VTEPs and who says so, flood lists, learned ones and
+ * their end, stations that are put behind them, addresses that are answered
+ * for.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "overlay_lab.h"
+
+#define BASE	"remote_ip=flow underlay=up local_ip=10.9.0.1/16 "
+#define FIXED	BASE "key=7 "
+#define MAPPED	BASE "key=flow vni-map=10=1010,20=1020 "
+#define STATION 0x525400001000 /* and those after it */
+
+static struct overlay_lab lab;
+
+static int setup(void **state)
+{
+	olab_setup(&lab, FIXED "remotes=10.9.0.2,10.9.0.3", 1500);
+	lab.vs->now_s = 1000;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	olab_teardown(&lab);
+	return 0;
+}
+
+static void configure(const char *options)
+{
+	olab_configure(&lab, options, 1500, NULL);
+}
+
+/* 10.9.0.0 and n more. */
+static struct ip_address address(uint32_t n)
+{
+	return ip_address_v4(0x0a090000 + n);
+}
+
+static struct overlay_remote *find(uint32_t n)
+{
+	struct ip_address ip = address(n);
+
+	return overlay_remote_find(lab.o, &ip);
+}
+
+static struct overlay_remote *add(uint32_t n, enum vtep_origin origin)
+{
+	struct ip_address ip = address(n);
+
+	return overlay_remote_add(lab.o, &ip, origin, NULL);
+}
+
+static unsigned n_flooded(uint32_t vni)
+{
+	struct vtep_table *table = vtep_table_new(lab.o->map);
+	unsigned n;
+
+	vtep_table_flood(table, vtep_table_vlan(table, vni), &n);
+	free(table);
+	return n;
+}
+
+static struct fdb *fdb(void)
+{
+	return lab.o->v->bridge->fdb;
+}
+
+/* --- remotes ---------------------------------------------------------------
+ */
+
+static void test_configured(void **state)
+{
+	struct overlay_remote *a = find(2), *b = find(3);
+
+	assert_int_equal(lab.o->n_remotes, 2);
+	assert_int_not_equal(a->number, b->number);
+	assert_int_not_equal(a->number, lab.o->v->number);
+	assert_ptr_equal(bridge_find_number(lab.o->v->bridge, a->number),
+			 lab.o->v);
+	assert_ptr_equal(bridge_remote_by_number(lab.o->v->bridge, b->number),
+			 b);
+	assert_int_equal(n_flooded(7), 2);
+	assert_non_null(lab.o->fwd);
+	assert_int_equal(lab.o->fwd->n_remotes, 2);
+	assert_int_equal(lab.o->fwd->remotes[a->index]->number, a->number);
+}
+
+/* What was known by its number goes with it, and others keep their indices. */
+static void test_one_goes(void **state)
+{
+	fdb_key gone = fdb_make_key(STATION, 0);
+	struct overlay_remote *b = find(3);
+	uint16_t number = find(2)->number;
+	uint32_t index = b->index;
+
+	fdb_learn(fdb(), gone, number);
+	fdb_learn(fdb(), fdb_make_key(STATION + 1, 0), b->number);
+	configure(FIXED "remotes=10.9.0.3");
+	assert_ptr_equal(find(3), b);
+	assert_int_equal(b->index, index);
+	assert_null(find(2));
+	assert_int_equal(n_flooded(7), 1);
+	assert_int_equal(fdb_lookup(fdb(), gone), FDB_NONE);
+	assert_int_equal(fdb_lookup(fdb(), fdb_make_key(STATION + 1, 0)),
+			 b->number);
+	assert_null(bridge_remote_by_number(lab.o->v->bridge, number));
+	/* Its place and number are had by the next. */
+	configure(FIXED "remotes=10.9.0.3,10.9.0.4");
+	assert_int_equal(find(4)->number, number);
+	assert_int_not_equal(find(4)->index, index);
+	assert_int_equal(lab.o->n_indices, 2);
+}
+
+static void test_who_says_so(void **state)
+{
+	struct overlay_remote *a = add(2, VTEP_CONTROLLER), *c;
+
+	assert_int_equal(a->origins, VTEP_STATIC | VTEP_CONTROLLER);
+	configure(FIXED "remotes=10.9.0.3");
+	assert_ptr_equal(find(2), a);
+	assert_int_equal(n_flooded(7), 1);
+	overlay_flood_add(lab.o, 7, a, VTEP_CONTROLLER);
+	assert_int_equal(n_flooded(7), 2);
+	c = add(9, VTEP_CONTROLLER);
+	overlay_flood_add(lab.o, 7, c, VTEP_CONTROLLER);
+	assert_int_equal(n_flooded(7), 3);
+	overlay_remote_drop(lab.o, c, VTEP_STATIC); /* never said so */
+	assert_ptr_equal(find(9), c);
+	overlay_remote_drop(lab.o, c, VTEP_CONTROLLER);
+	overlay_remote_drop(lab.o, a, VTEP_CONTROLLER);
+	assert_int_equal(n_flooded(7), 1);
+	assert_int_equal(lab.o->n_remotes, 1);
+}
+
+static void test_ourselves(void **state)
+{
+	struct ip_address self = address(1), other = { .len = 16 };
+	char *why = NULL;
+
+	assert_null(overlay_remote_add(lab.o, &self, VTEP_CONTROLLER, &why));
+	assert_non_null(strstr(why, "our own"));
+	free(why);
+	why = NULL;
+	other.bytes[0] = 0xfd;
+	assert_null(overlay_remote_add(lab.o, &other, VTEP_CONTROLLER, &why));
+	assert_non_null(strstr(why, "IPv4"));
+	free(why);
+}
+
+static void test_as_many_as_there_may_be(void **state)
+{
+	char *why = NULL;
+	struct ip_address ip = address(9999);
+
+	for (uint32_t i = 2; lab.o->n_remotes < OVERLAY_REMOTES_MAX; i++)
+		assert_non_null(add(i, VTEP_CONTROLLER));
+	assert_null(overlay_remote_add(lab.o, &ip, VTEP_CONTROLLER, &why));
+	assert_non_null(strstr(why, "no more"));
+	free(why);
+	olab_run(&lab);
+	assert_int_equal(lab.o->fwd->n_remotes, OVERLAY_REMOTES_MAX);
+	for (uint32_t i = 2; i < OVERLAY_REMOTES_MAX + 2; i++)
+		overlay_remote_drop(lab.o, find(i), VTEP_CONTROLLER);
+	olab_run(&lab);
+	assert_int_equal(lab.o->n_remotes, 2);
+	assert_int_equal(lab.o->fwd->n_remotes, 2);
+}
+
+/* --- VNIs by VLANs ---------------------------------------------------------
+ */
+
+static void test_map_changes(void **state)
+{
+	struct overlay_remote *r;
+
+	lab.trunk = true;
+	configure(MAPPED "remotes=10.9.0.2");
+	r = add(5, VTEP_CONTROLLER);
+	assert_int_equal(overlay_flood_add(lab.o, 1010, r, VTEP_CONTROLLER), 0);
+	assert_int_equal(overlay_flood_add(lab.o, 4711, r, VTEP_CONTROLLER),
+			 -ENOENT);
+	assert_int_equal(n_flooded(1010), 2);
+	assert_int_equal(n_flooded(1020), 1);
+	configure(BASE "key=flow vni-map=11=1010,30=1030 remotes=10.9.0.2");
+	assert_ptr_equal(find(5), r);
+	assert_int_equal(n_flooded(1010), 2);
+	assert_int_equal(n_flooded(1030), 1);
+	assert_int_equal(vtep_map_vlan(lab.o->map, 1010), 11);
+	assert_int_equal(vtep_map_vlan(lab.o->map, 1020), VTEP_NO_VLAN);
+	assert_int_equal(overlay_fid(lab.o, 11), 11);
+	assert_int_equal(overlay_fid(lab.o, 10), -1);
+	assert_int_equal(overlay_vid(lab.o, 30), 30);
+}
+
+/* --- learned VTEPs ---------------------------------------------------------
+ */
+
+static void test_strangers_are_bounded(void **state)
+{
+	for (uint32_t i = 100; i < 700; i++) {
+		struct ip_address ip = address(i);
+
+		overlay_learn_remote(lab.o, 7, &ip);
+		overlay_learn_remote(lab.o, 7, &ip); /* told twice */
+	}
+	assert_int_equal(lab.o->n_learned, VTEP_LEARNED_MAX);
+	assert_int_equal(lab.o->n_remotes, VTEP_LEARNED_MAX + 2);
+	assert_int_equal(n_flooded(7), VTEP_LEARNED_MAX + 2);
+	assert_int_equal(lab.o->remote_refused, 2 * (600 - VTEP_LEARNED_MAX));
+	/* Who is configured has room. */
+	configure(FIXED "remotes=10.9.0.2,10.9.0.3,10.9.0.4");
+	assert_non_null(find(4));
+	configure(FIXED "remotes=10.9.0.2,10.9.0.3 learning=false");
+	assert_int_equal(lab.o->n_learned, 0);
+	assert_int_equal(lab.o->n_remotes, 2);
+}
+
+static void test_silent_ones_are_forgotten(void **state)
+{
+	struct ip_address quiet = address(100), busy = address(101);
+	struct overlay_remote *r;
+
+	overlay_learn_remote(lab.o, 7, &quiet);
+	overlay_learn_remote(lab.o, 7, &busy);
+	r = find(101);
+	fdb_learn(fdb(), fdb_make_key(STATION, 0), r->number);
+	lab.vs->now_s += FDB_AGE_DEFAULT;
+	overlay_learn_tick(lab.o);
+	assert_non_null(find(100));
+	lab.vs->now_s++;
+	overlay_learn_tick(lab.o);
+	assert_null(find(100));
+	assert_ptr_equal(find(101), r);
+	assert_non_null(find(2));
+	fdb_flush(fdb(), r->number, -1);
+	lab.vs->now_s += FDB_AGE_DEFAULT + 1;
+	overlay_learn_tick(lab.o);
+	assert_null(find(101));
+	assert_int_equal(lab.o->n_learned, 0);
+	assert_int_equal(n_flooded(7), 2);
+}
+
+/* It has the VNIs in which stations are heard behind it. */
+static void test_learned_by_vni(void **state)
+{
+	struct ip_address ip = address(100);
+	struct overlay_remote *r;
+
+	lab.trunk = true;
+	configure(MAPPED "remotes=10.9.0.2");
+	overlay_learn_remote(lab.o, 1010, &ip);
+	assert_int_equal(n_flooded(1010), 2);
+	assert_int_equal(n_flooded(1020), 1);
+	r = find(100);
+	fdb_learn(fdb(), fdb_make_key(STATION, 20), r->number);
+	fdb_drain_changes(fdb());
+	assert_int_equal(n_flooded(1020), 2);
+	fdb_learn(fdb(), fdb_make_key(STATION, 99), r->number);
+	fdb_drain_changes(fdb());
+}
+
+static void test_group_has_the_floods(void **state)
+{
+	struct ip_address ip = address(100);
+
+	configure(FIXED "group=239.1.1.1");
+	assert_int_equal(n_flooded(7), 1);
+	overlay_learn_remote(lab.o, 7, &ip);
+	assert_non_null(find(100));
+	assert_int_equal(n_flooded(7), 1);
+}
+
+/* --- stations --------------------------------------------------------------
+ */
+
+static void test_stations(void **state)
+{
+	fdb_key key = fdb_make_key(STATION, 0);
+	struct overlay_remote *a = find(2), *b = find(3);
+
+	assert_int_equal(
+		overlay_mac_add(lab.o, 0, STATION, a, false, VTEP_CONTROLLER),
+		0);
+	assert_int_equal(fdb_lookup(fdb(), key), a->number);
+	assert_int_equal(
+		overlay_mac_add(lab.o, 0, STATION, b, false, VTEP_CONTROLLER),
+		0);
+	assert_int_equal(fdb_lookup(fdb(), key), b->number);
+	/* Heard here: withdrawing it does not take that away. */
+	fdb_learn(fdb(), key, lab.vm1.v->number);
+	overlay_mac_drop(lab.o, 0, STATION, VTEP_CONTROLLER);
+	assert_int_equal(fdb_lookup(fdb(), key), lab.vm1.v->number);
+	assert_int_equal(
+		overlay_mac_add(lab.o, 9, STATION, a, false, VTEP_CONTROLLER),
+		-EINVAL);
+}
+
+static void test_many_stations(void **state)
+{
+	struct fdb_stats stats;
+
+	for (unsigned i = 0; i < 20000; i++)
+		assert_int_equal(overlay_mac_add(lab.o, 0, STATION + i, find(2),
+						 i % 2, VTEP_CONTROLLER),
+				 0);
+	olab_run(&lab);
+	fdb_get_stats(fdb(), &stats);
+	assert_int_equal(stats.controlled_entries, 20000);
+	for (unsigned i = 0; i < 20000; i++)
+		overlay_mac_drop(lab.o, 0, STATION + i, VTEP_CONTROLLER);
+	fdb_get_stats(fdb(), &stats);
+	assert_int_equal(stats.controlled_entries, 0);
+	assert_int_equal(lab.o->mac_refused, 0);
+}
+
+/* --- addresses -------------------------------------------------------------
+ */
+
+static void test_addresses(void **state)
+{
+	struct ip_address ip = address(500);
+	struct overlay_remote *a = find(2);
+
+	fdb_learn(fdb(), fdb_make_key(STATION, 0), a->number);
+	overlay_pair_heard(lab.o, 0, &ip, STATION, false);
+	assert_int_equal(suppress_count(lab.o->suppress), 1);
+	overlay_pair_set(lab.o, 0, &ip, STATION + 1);
+	overlay_pair_heard(lab.o, 0, &ip, 0, true);
+	assert_int_equal(suppress_count(lab.o->suppress), 1);
+	overlay_pair_set(lab.o, 0, &ip, 0);
+	assert_int_equal(suppress_count(lab.o->suppress), 0);
+	/* Of one that is not known behind a VTEP any more. */
+	overlay_pair_heard(lab.o, 0, &ip, STATION, false);
+	overlay_pairs_tick(lab.o);
+	assert_int_equal(suppress_count(lab.o->suppress), 1);
+	fdb_flush(fdb(), a->number, -1);
+	overlay_pairs_tick(lab.o);
+	assert_int_equal(suppress_count(lab.o->suppress), 0);
+	assert_int_equal(lab.o->pairs.n, 0);
+}
+
+static void test_addresses_are_bounded(void **state)
+{
+	for (unsigned i = 0; i < 5000; i++) {
+		struct ip_address ip = address(i);
+
+		overlay_pair_heard(lab.o, 0, &ip, STATION, false);
+	}
+	assert_int_equal(suppress_count(lab.o->suppress), 4096);
+	configure(FIXED "remotes=10.9.0.2 arp-suppression=false");
+	assert_null(lab.o->suppress);
+	assert_int_equal(lab.o->pairs.n, 0);
+}
+
+/* --- the port --------------------------------------------------------------
+ */
+
+static void test_port_goes(void **state)
+{
+	struct ip_address ip = address(100);
+
+	overlay_learn_remote(lab.o, 7, &ip);
+	overlay_mac_add(lab.o, 0, STATION, find(2), false, VTEP_CONTROLLER);
+	configure(NULL);
+	assert_null(lab.vs->overlays);
+	assert_null(lab.vs->underlays);
+	configure(FIXED "remotes=10.9.0.2");
+	assert_int_equal(lab.o->n_remotes, 1);
+	assert_int_equal(fdb_lookup(fdb(), fdb_make_key(STATION, 0)), FDB_NONE);
+}
+
+static void test_another_vni(void **state)
+{
+	struct ip_address ip = address(100);
+
+	overlay_learn_remote(lab.o, 7, &ip);
+	configure(BASE "key=8 remotes=10.9.0.2");
+	assert_int_equal(lab.o->n_remotes, 1);
+	assert_int_equal(n_flooded(8), 1);
+	configure("remote_ip=10.9.0.5 underlay=up local_ip=10.9.0.1/16 key=8");
+	assert_int_equal(lab.o->n_remotes, 1);
+	assert_int_equal(find(5)->number, lab.o->v->number);
+	configure("remote_ip=10.9.0.6 underlay=up local_ip=10.9.0.1/16 key=8");
+	assert_int_equal(find(6)->number, lab.o->v->number);
+	assert_null(find(5));
+}
+
+int main(void)
+{
+#define T(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_configured),
+		T(test_one_goes),
+		T(test_who_says_so),
+		T(test_ourselves),
+		T(test_as_many_as_there_may_be),
+		T(test_map_changes),
+		T(test_strangers_are_bounded),
+		T(test_silent_ones_are_forgotten),
+		T(test_learned_by_vni),
+		T(test_group_has_the_floods),
+		T(test_stations),
+		T(test_many_stations),
+		T(test_addresses),
+		T(test_addresses_are_bounded),
+		T(test_port_goes),
+		T(test_another_vni),
+	};
+#undef T
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -11,7 +11,9 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "packet/vlan.h"
 #include "tunnel/suppress_question.h"
@@ -70,6 +72,29 @@ static uint64_t scramble(uint64_t n)
 	return n ^ n >> 31;
 }
 
+static size_t bytes_of(const struct suppress_table *t)
+{
+	return (t->mask + 1) * sizeof(*t->buckets);
+}
+
+/*
+ * Zeros, which take no memory before they are written: there is one table for
+ * each VXLAN port, and most have few entries of all that there may be.
+ */
+static struct bucket *map_buckets(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED) {
+		fprintf(stderr, "out of memory: ARP table of %zu bytes\n",
+			bytes);
+		abort();
+	}
+	madvise(p, bytes, MADV_NOHUGEPAGE);
+	return p;
+}
+
 struct suppress_table *suppress_create(unsigned max, uint64_t seed)
 {
 	struct suppress_table *t = xcalloc(1, sizeof(*t));
@@ -79,7 +104,7 @@ struct suppress_table *suppress_create(unsigned max, uint64_t seed)
 		t->odd[i] = scramble(seed + i) | 1;
 	t->max = max;
 	t->mask = n - 1;
-	t->buckets = xcalloc_aligned(n, sizeof(*t->buckets));
+	t->buckets = map_buckets(bytes_of(t));
 	return t;
 }
 
@@ -87,7 +112,7 @@ void suppress_destroy(struct suppress_table *table)
 {
 	if (!table)
 		return;
-	free(table->buckets);
+	munmap(table->buckets, bytes_of(table));
 	free(table);
 }
 

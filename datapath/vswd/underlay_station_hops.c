@@ -195,11 +195,26 @@ static bool on_link(const struct underlay_station *s,
 	       ip6_in_prefix(ip->bytes, s->local.bytes, s->prefix_len);
 }
 
+/* The address of the link's network itself, or of all on it (RFC 1122 3.2.1.3).
+ */
+static bool is_of_nobody(const struct underlay_station *s,
+			 const struct ip_address *ip)
+{
+	uint32_t host;
+
+	if (ip->len != 4 || s->prefix_len > 30)
+		return false;
+	host = ip_address_to_v4(ip) & ~ip4_mask(s->prefix_len);
+	return !host || host == ~ip4_mask(s->prefix_len);
+}
+
 bool underlay_station_reaches(const struct underlay_station *s,
 			      const struct ip_address *ip)
 {
-	return ip->len == s->local.len &&
-	       (on_link(s, ip) || s->gateway.len == ip->len);
+	if (ip->len != s->local.len)
+		return false;
+	return on_link(s, ip) ? !is_of_nobody(s, ip)
+			      : s->gateway.len == ip->len;
 }
 
 static struct underlay_hop *find_way(struct underlay_station *s,

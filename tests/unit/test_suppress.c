@@ -3,8 +3,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <errno.h>
@@ -421,6 +423,32 @@ static void readers_and_a_writer(void **state)
 	suppress_destroy(race.t);
 }
 
+static uint64_t resident_kb(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long pages = 0;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%*u %lu", &pages), 1);
+	fclose(file);
+	return pages * sysconf(_SC_PAGESIZE) / 1024;
+}
+
+/* As many as there are VXLAN ports, with few entries each. */
+static void memory_is_for_entries(void **state)
+{
+	struct suppress_table *tables[200];
+	uint64_t before = resident_kb();
+
+	for (unsigned i = 0; i < ARRAY_SIZE(tables); i++) {
+		tables[i] = suppress_create(65536, i);
+		assert_int_equal(put(tables[i], 0, 1, mac_of(1)), 0);
+	}
+	assert_true(resident_kb() < before + 100000);
+	for (unsigned i = 0; i < ARRAY_SIZE(tables); i++)
+		suppress_destroy(tables[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,6 +459,7 @@ int main(void)
 		cmocka_unit_test(broken_questions),
 		cmocka_unit_test(holds_as_many_as_it_may),
 		cmocka_unit_test(readers_and_a_writer),
+		cmocka_unit_test(memory_is_for_entries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

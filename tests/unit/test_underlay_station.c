@@ -366,14 +366,17 @@ static void test_ipv6(void **state)
 /* Whoever can send to us can name any VTEP: no error of anybody's port. */
 static void test_stranger_has_no_way(void **state)
 {
-	struct ip_address far, near;
+	struct ip_address far, near, all;
 
 	assert_true(net_text_ip("198.18.0.9", &far));
 	assert_true(net_text_ip("10.0.0.9", &near));
+	assert_true(net_text_ip("10.0.0.255", &all));
 	setup(OPTIONS "remotes=10.0.0.2");
 	overlay_learn_remote(lab.o, 7, &far);
 	assert_null(overlay_remote_find(lab.o, &far));
 	assert_int_equal(lab.o->remote_refused, 1);
+	overlay_learn_remote(lab.o, 7, &all);
+	assert_null(overlay_remote_find(lab.o, &all));
 	overlay_learn_remote(lab.o, 7, &near);
 	assert_non_null(overlay_remote_find(lab.o, &near));
 	assert_null(underlay_station_error(lab.o->underlay->station));

@@ -1,7 +1,7 @@
 """VXLAN between two machines (namespaces) with a host behind each: vswd by the
-host's sockets and by an uplink's bridge, the kernel's vxlan device in a bridge,
-and Open vSwitch's userspace datapath, on the same kind of veth underlay. Both
-ends are of one kind. In turn, several rounds; medians and ratios.
+host's sockets and by an uplink's bridge, the kernel's vxlan device in a
+bridge, and Open vSwitch's userspace datapath, on the same kind of veth
+underlay. Both ends are of one kind. In turn, several rounds; medians and ratios.
 
     h0 -- VTEP in "sw" == underlay == VTEP in "h2" -- h1
 

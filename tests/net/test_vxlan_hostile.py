@@ -1,5 +1,5 @@
-"""Outer packets that are bad, or not for us: each ends with its reason counted,
-and good ones pass before and after.
+"""Outer packets that are bad, or not for us: each ends with its reason
+counted, and good ones pass before and after.
 """
 import struct
 

@@ -136,6 +136,9 @@ def ovs_underlay(switch, wire, number):
     switch.add_bridge("br-phy")
     switch.ctl("add-port", "br-phy", "ul", *mtu)
     ip_batch(["link set br-phy up"], switch.namespace.name)
+    # Or the kernel would answer for br-phy's address by this device, too, and
+    # with its MAC: who hears that answer first sends nothing to br-phy.
+    switch.namespace.sysctl("ipv4/conf/ul/arp_ignore", 1)
     wire.give_address(switch.namespace, number, "br-phy")
 
 

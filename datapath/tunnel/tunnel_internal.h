@@ -168,7 +168,7 @@ int tunnel_put_trains(struct tunnel_out *out, const struct vxlan_outer *o,
 
 struct tunnel_scratch {
 	void *block; /* of memory, in which this is */
-	bool avx2; /* this machine has it */
+	bool avx2;   /* this machine has it */
 	struct tunnel_out out;
 	struct tunnel_in in;
 };

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """make bench: measures vswd beside the kernel's bridge and Open vSwitch, guest
 to guest beside Open vSwitch on DPDK, the speed of copies that bounds it, the
-pipeline's instructions, the FDB, the control side, bonds, address
-translation, and a large EVPN fabric; prints tables and writes build/bench.json. Absolute figures are this machine's; look at the ratios."""
+pipeline's instructions, the FDB, the control side, bonds, address translation,
+VXLAN beside the kernel and Open vSwitch, and a large EVPN fabric; prints tables
+and writes build/bench.json. Absolute figures are this machine's; look at the
+ratios."""
 
 import argparse
 import json
@@ -15,6 +17,7 @@ import control
 import nat
 import side_by_side
 import vhost
+import vxlan
 from lab import BUILD, ROOT
 
 
@@ -103,7 +106,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=["traffic", "vhost", "copy",
                                            "instructions", "fdb", "control",
-                                           "bond", "nat", "fabric"])
+                                           "bond", "nat", "vxlan",
+                                           "fabric"])
     args = parser.parse_args()
     parts = [
         ("traffic", lambda: side_by_side.measure(args.rounds),
@@ -115,6 +119,7 @@ def main():
         ("control", control.measure, control.report),
         ("bond", bond.measure, bond.report),
         ("nat", lambda: nat.measure(args.rounds), nat.report),
+        ("vxlan", lambda: vxlan.measure(args.rounds), vxlan.report),
         ("fabric", fabric, report_fabric),
     ]
     result = {}

@@ -22,6 +22,7 @@ from . import netns, switch, testing
 from .lab import Lab
 
 GIVE_UP_AFTER = 12  # failures in a row
+AGAIN_MAX = 3  # more failures than this are no accident
 TESTS = os.path.join(switch.ROOT, "tests", "")
 
 
@@ -51,6 +52,9 @@ def parse_arguments(description, kinds):
     parser.add_argument("--list", action="store_true")
     parser.add_argument("-j", "--jobs", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--again", action="store_true",
+                        help="run what failed once more, alone, if it is "
+                        f"{AGAIN_MAX} tests at most; says which passed then")
     return parser.parse_args()
 
 
@@ -184,8 +188,10 @@ def run_test(test, prefix, directory, options):
 
 
 def run_all(tests, options):
-    """Gives up, and counts the rest as failed, where nothing works at all."""
-    passed = failed = in_a_row = 0
+    """The tests that passed and those that failed. Gives up, and has the rest
+    fail, where nothing works at all."""
+    passed, failed = [], []
+    in_a_row = 0
     waiting = list(enumerate(tests))
     running = []
     try:
@@ -193,7 +199,7 @@ def run_all(tests, options):
             if in_a_row >= GIVE_UP_AFTER and waiting:
                 print(f"FAIL {len(waiting)} tests not run: the last "
                       f"{in_a_row} failed", flush=True)
-                failed += len(waiting)
+                failed += [test for _, test in waiting]
                 waiting = []
             while waiting and len(running) < options.jobs:
                 number, one = waiting.pop(0)
@@ -204,7 +210,7 @@ def run_all(tests, options):
                 if select.select([one.fd], [], [], 0)[0]:
                     running.remove(one)
                     ok = one.finish()
-                    passed, failed = passed + ok, failed + (not ok)
+                    (passed if ok else failed).append(one.test)
                     in_a_row = 0 if ok else in_a_row + 1
                 else:
                     one.overdue()
@@ -213,6 +219,17 @@ def run_all(tests, options):
             netns.kill_pid(one.pid, signal.SIGKILL)
             one.end()
             netns.remove_directories(one.prefix)
+    return passed, failed
+
+
+def run_again(failed, options):
+    """What failed in company, alone. Whoever reads it shall look for the race:
+    the first failure was shown, and all of it is kept."""
+    print(f"-- again, alone: {len(failed)}", flush=True)
+    options.jobs = 1
+    passed, failed = run_all(failed, options)
+    for test in passed:
+        print(f"UNSTABLE {test.name}: failed first, passed alone")
     return passed, failed
 
 
@@ -279,6 +296,10 @@ def main(folder, description, kinds=("vsw", "ovs"), prepare=None):
         if prepare:
             prepare(options)
         passed, failed = run_all(tests, options)
+        if options.again and 0 < len(failed) <= AGAIN_MAX:
+            more, failed = run_again(failed, options)
+            passed += more
+        passed, failed = len(passed), len(failed)
         if options.switch == "vsw" and not options.db and \
                 options.config == "vsw-ctl" and not options.quick:
             p, f = run_programs(folder, options)

@@ -3,17 +3,19 @@ import json
 import os
 import random
 import socket
+import struct
 import threading
 import time
 
 from lib.netns import CommandFailed, wait_until
+from lib.raw_ip import ip4, put_csum
 from lib.segment_vm import Machine, add_segment
 from lib.switch import read_json
 from lib.testing import equal, test
 from lib.vxlan_frame import header
 from lib.vxlan_hostile import (FROM, LOCAL, PACKET_VNET_HDR, PACKETS, PAYLOADS,
                                REMOTE, SOL_PACKET, TAGGED_VNI, Attacked,
-                               Chance, inner, packet, train)
+                               Chance, inner, packet, spoil, train)
 
 
 def train_socket(lab):
@@ -97,6 +99,61 @@ def _(lab):
             sock.send(train(attacked.mac, [data for _, data in some]))
             reasons += [reason for reason, _ in some]
     all_arrive(attacked, reasons)
+
+
+def tcp_segment(sequence, data, kind):
+    """A frame of one, wrong or special as `kind` says."""
+    flags = {"push": 0x18, "cwr": 0x90, "ece": 0x50, "syn": 0x12}
+    segment = struct.pack("!HHIIBBHHH", 80, 81, sequence, 1, 0x50,
+                          flags.get(kind, 0x10), 100, 0, 0) + data
+    segment = put_csum(segment, 16, 6, "10.0.0.1", "10.0.0.2")
+    if kind == "checksum":
+        segment = spoil(segment, 16)
+    body = ip4("10.0.0.1", "10.0.0.2", (6, segment), 0x4000)
+    if kind == "header":
+        body = spoil(body, 12)
+    return b"\2\0\0\0\0\2\2\0\0\0\0\1" + body
+
+
+def tcp_payloads(frames):
+    return b"".join(bytes(data)[54:14 + int.from_bytes(data[16:18], "big")]
+                    for data in frames)
+
+
+@test("TCP segments come out in order, wrong ones just as they were",
+      only="vsw")
+def _(lab):
+    attacked = Attacked(lab)
+    r, sequence, sent, wrong = random.Random(6), 1, [], []
+    with train_socket(lab) as sock:
+        for n in (33, 1, 39, 7, 39, 2, 34, 25) * 3:
+            size, burst = r.choice((100, 500)), []
+            for _ in range(n):
+                kind = r.choice(("right",) * 12 + (
+                    "checksum", "header", "push", "cwr", "ece", "syn"))
+                sequence += 5 * (r.random() < .05)
+                data = struct.pack("!I", len(sent)) * (size // 4)
+                burst.append(tcp_segment(sequence, data, kind))
+                sent.append(burst[-1])
+                if kind in ("checksum", "header", "syn"):
+                    wrong.append(burst[-1])
+                sequence += size
+            if n > 1 and r.random() < .5:
+                sock.send(train(attacked.mac,
+                                [header() + frame for frame in burst]))
+                continue
+            for frame in burst:
+                attacked.outside.send(attacked.mac + FROM +
+                                      packet(header() + frame))
+    wanted = tcp_payloads(sent)
+
+    def done():
+        attacked.inside.collect()
+        return len(tcp_payloads(attacked.inside.received)) >= len(wanted)
+    wait_until(done, lambda: f"all come out; {attacked.drops()}")
+    assert tcp_payloads(attacked.inside.received) == wanted, "in order"
+    whole = {bytes(data) for data in attacked.inside.received}
+    assert all(frame in whole for frame in wrong), "wrong ones"
 
 
 def send_by_chance(lab, attacked, seconds, seed):

@@ -1,5 +1,5 @@
-"""What a stranger sends to a VTEP: packets that are wrong in one way each, with
-what becomes of them, and packets that are wrong in any way at all."""
+"""What a stranger sends to a VTEP: packets that are wrong in one way each,
+and what becomes of them, and packets that are wrong in any way at all."""
 import struct
 
 from .frame import mac_bytes

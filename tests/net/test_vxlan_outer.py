@@ -1,5 +1,5 @@
-"""What outer packets look like, and what their headers do to the inner frame: a
-forged VTEP 2 sees each as it was on the wire, and makes its own.
+"""What outer packets look like, and what their headers do to the inner frame:
+a forged VTEP 2 sees each as it was on the wire, and makes its own.
 
 Ports p1 and p2 of the switch under test are raw, 02:... are stations there.
 """

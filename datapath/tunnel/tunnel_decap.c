@@ -150,10 +150,13 @@ static void take_one(const struct tunnel_demux *d, struct packet *p,
 		in->others[in->n_others++] = p;
 		return;
 	}
-	if (!fault && inner->segments == room.segments)
+	if (fault) {
+		tunnel_fail(in, p, tunnel_reason(fault));
+		return;
+	}
+	if (inner->segments == room.segments)
 		in->n_pieces += inner->n_segments;
-	reason = fault ? tunnel_reason(fault)
-		       : tunnel_find_owner(d, in, &info, &owner);
+	reason = tunnel_find_owner(d, in, &info, &owner);
 	if (reason == N_DROP_REASONS)
 		reason = tunnel_accept(in, &info, &owner);
 	if (reason != N_DROP_REASONS)

@@ -16,7 +16,10 @@ struct tunnel_endpoint {
 	bool plain;
 	uint8_t tos, tos_mask; /* of the inner TOS, what the outer has */
 	uint32_t len_max;      /* of an untagged inner frame */
-	uint32_t ip_sum;       /* of the IP header without what differs */
+	uint32_t ip_sum;       /* of the IPv4 header without what differs */
+	bool csum_left;	       /* of UDP, to the stage behind: */
+	uint32_t udp_sum;      /* of the pseudo header without the length */
+	struct packet_offload offload; /* which asks for it, or for nothing */
 };
 
 struct tunnel {
@@ -26,6 +29,9 @@ struct tunnel {
 	uint32_t n_remotes;
 	struct tunnel_endpoint remotes[];
 };
+
+/* All outer headers of IPv6, and a tag's length more. */
+#define TUNNEL_MATCH_LEN 80
 
 /* Whose a received packet is. */
 struct tunnel_owner {
@@ -42,9 +48,11 @@ struct tunnel_demux {
 	struct vxlan_decap_rules rules; /* lets tags through */
 	bool keep_tag;			/* as the rules had it */
 	/* Of a plain packet's first bytes those that matter, and their values;
-	 * by tunnel_plain.h. */
-	bool plain;
-	uint8_t mask[64] CACHE_ALIGNED, match[64];
+	 * by tunnel_plain.h. One may have a UDP checksum that nobody has looked
+	 * at. */
+	uint8_t mask[TUNNEL_MATCH_LEN] CACHE_ALIGNED;
+	uint8_t match[TUNNEL_MATCH_LEN];
+	bool plain, csum_may_be_any;
 	uint64_t seed;
 	unsigned vni_bits, peer_bits; /* of slots */
 	uint32_t *vni_slots;  /* the first network of a VNI, from 1; 0: free */

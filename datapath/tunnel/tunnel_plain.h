@@ -1,8 +1,9 @@
 /*
  * The usual packet in a few steps: an inner frame of TCP or UDP, no fragment
- * and no IPv4 options, nothing left to offload; outer headers of IPv4 without a
- * UDP checksum. Anything that is not just so goes the way of vxlan.h, which
- * does the same. For tunnel_plain_*.c alone.
+ * and no IPv4 options, nothing left to offload; outer headers without a UDP
+ * checksum, or with one that another stage makes, or has looked at. Anything
+ * that is not just so goes the way of vxlan.h, which does the same. For
+ * tunnel_plain_*.c alone.
  *
  * Loads and stores of 32 bytes want AVX2; machines without it do without this.
  */
@@ -18,10 +19,11 @@
 #define AVX2   __attribute__((target("avx2,bmi,bmi2")))
 #define INLINE __attribute__((always_inline)) static inline AVX2
 
-#define OUTER_LEN 50u /* Ethernet, IPv4, UDP, VXLAN */
-
-/* Ethernet, IPv4, UDP and VXLAN headers. */
-#define TUNNEL_PLAIN_LEN 50u
+/* Where the headers are that follow an outer IP header of a version. */
+#define UDP_AT(version)                                                        \
+	(ETH_HEADER_LEN + ((version) == 4 ? IPV4_LEN : IPV6_LEN))
+#define VXLAN_AT(version)  (UDP_AT(version) + UDP_LEN)
+#define OUTER_LEN(version) (VXLAN_AT(version) + VXLAN_HEADER_LEN)
 
 /* As they lie in memory (little endian). */
 #define TYPE_IPV4  0x450008u /* and 20 bytes of header */
@@ -43,6 +45,14 @@ INLINE uint16_t word16(const uint8_t *from)
 INLINE uint32_t word32(const uint8_t *from)
 {
 	uint32_t v;
+
+	memcpy(&v, from, sizeof(v));
+	return v;
+}
+
+INLINE uint64_t word64(const uint8_t *from)
+{
+	uint64_t v;
 
 	memcpy(&v, from, sizeof(v));
 	return v;

@@ -1,8 +1,9 @@
 /*
  * Plain frames into plain outer headers. The private header of a struct packet
- * has room for both, so the frame's own is moved back and the outer one is
- * written in front of it. What a frame says is remembered as long as the next
- * ones say the same.
+ * has room for those of IPv4 and the frame's own, so that is moved back and the
+ * outer one is written in front of it. Those of IPv6 get a packet of their own,
+ * which borrows the frame's private header and the rest as two segments. What a
+ * frame says is remembered as long as the next ones say the same.
  */
 #include "tunnel/tunnel_plain.h"
 
@@ -17,15 +18,28 @@ void tunnel_plain_endpoint(struct tunnel_endpoint *e)
 	const struct vxlan_outer *o = &e->outer;
 	uint8_t ip[IPV4_LEN];
 
-	e->plain = o->ip_version == 4 && o->udp_csum == VXLAN_CSUM_ZERO &&
-		   !o->inherit_ttl;
+	e->plain = o->udp_csum != VXLAN_CSUM_FULL && !o->inherit_ttl;
 	if (!e->plain)
 		return;
+	e->csum_left = o->udp_csum == VXLAN_CSUM_LEFT;
+	if (e->csum_left) {
+		e->offload.csum_needed = true;
+		e->offload.csum_start = o->udp;
+		e->offload.csum_offset = UDP_CSUM_OFFSET;
+	}
 	e->tos = o->inherit_tos ? 0 : o->tos;
 	e->tos_mask = o->inherit_tos ? 0xff : 3;
-	e->len_max = UINT16_MAX - IPV4_LEN - UDP_LEN - VXLAN_HEADER_LEN;
+	e->len_max = UINT16_MAX - UDP_LEN - VXLAN_HEADER_LEN;
+	if (o->ip_version == 4)
+		e->len_max -= IPV4_LEN;
 	if (e->mtu)
 		e->len_max = MIN(e->len_max, e->mtu + ETH_HEADER_LEN);
+	if (o->ip_version == 6) {
+		e->udp_sum = csum_fold(
+			csum_pseudo6(o->header + o->l3, IPPROTO_UDP, 0));
+		return;
+	}
+	e->udp_sum = csum_fold(csum_pseudo4(o->header + o->l3, IPPROTO_UDP, 0));
 	/* What the template has not: it is the same in each packet. */
 	memcpy(ip, o->header + o->l3, sizeof(ip));
 	ip[8] = o->ttl;
@@ -149,8 +163,9 @@ struct memory {
 	__m256i match[2], mask[2]; /* from behind a tag's length on */
 	uint32_t first;		   /* of a tagged one, what is in front */
 	int n;			   /* private bytes that are looked at */
-	uint32_t sum;		   /* of the IP header without its length */
-	uint16_t start, port; /* of the IP and the UDP header, as they lie */
+	uint32_t sum;		   /* of the IPv4 header without its length */
+	uint32_t start;		   /* of the IP header, and */
+	uint16_t port;		   /* of the UDP header, as they lie */
 	uint32_t vni;
 };
 
@@ -186,7 +201,7 @@ static bool take_vni(const struct tunnel_way *w, const uint8_t *h,
 /* Another flow than before. False: not plain, and nothing is remembered. */
 INLINE bool remember(const struct tunnel_way *w, const uint8_t *h, int n,
 		     const struct private *bytes, unsigned tag,
-		     struct memory *m)
+		     unsigned version, struct memory *m)
 {
 	const struct tunnel_endpoint *e = w->e;
 	const uint8_t *l2 = h + tag, *mask;
@@ -205,18 +220,41 @@ INLINE bool remember(const struct tunnel_way *w, const uint8_t *h, int n,
 	m->match[1] = bytes->high;
 	m->first = word32(h);
 	tos = e->tos | (seen.tos & e->tos_mask);
-	m->start = 0x45 | tos << 8;
+	if (version == 4)
+		m->start = 0x45 | tos << 8;
+	else
+		m->start = __builtin_bswap32(6u << 28 | tos << 20 |
+					     (seen.hash >> 32 & 0xfffff));
 	m->sum = e->ip_sum + (tos << 8);
 	m->port = __builtin_bswap16(vxlan_source_port(seen.hash));
 	return true;
 }
 
-/* Lengths, marks and port into a template around a frame of len bytes. */
-INLINE void put_outer(const struct tunnel_endpoint *e, const struct memory *m,
-		      uint8_t *h, uint32_t outer_len, uint32_t len, bool tagged,
-		      struct tunnel_out *out)
+/* Ones where sums of 16 bits, not too many, are folded into one. */
+INLINE uint32_t fold(uint32_t sum)
 {
-	uint8_t *udp = h + outer_len - VXLAN_HEADER_LEN - UDP_LEN;
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum + (sum >> 16);
+}
+
+/* The length, as it lies, and the port; the sum of the pseudo header where the
+ * checksum is another's to make; and the VNI, by a tag. */
+INLINE void put_udp(const struct tunnel_endpoint *e, const struct memory *m,
+		    uint8_t *udp, uint16_t len, bool tagged)
+{
+	put16(udp, m->port);
+	put16(udp + 4, len);
+	if (unlikely(e->csum_left))
+		put16(udp + UDP_CSUM_OFFSET, fold(e->udp_sum + len));
+	if (tagged)
+		put32(udp + UDP_LEN + 4, m->vni);
+}
+
+/* Lengths, marks and port into a template in front of len bytes. */
+INLINE void put_outer4(const struct tunnel_endpoint *e, const struct memory *m,
+		       uint8_t *udp, uint32_t len, bool tagged,
+		       struct tunnel_out *out)
+{
 	uint8_t *ip = udp - IPV4_LEN;
 	uint32_t udp_len = len + UDP_LEN + VXLAN_HEADER_LEN;
 	uint16_t ip_len = __builtin_bswap16(udp_len + IPV4_LEN);
@@ -229,43 +267,122 @@ INLINE void put_outer(const struct tunnel_endpoint *e, const struct memory *m,
 		put16(ip + 4, id);
 		sum += id;
 	}
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum += sum >> 16;
-	put16(ip + 10, ~sum);
-	put16(udp, m->port);
-	put16(udp + 4, __builtin_bswap16(udp_len));
-	if (tagged)
-		put32(udp + UDP_LEN + 4, m->vni);
+	put16(ip + 10, ~fold(sum));
+	put_udp(e, m, udp, __builtin_bswap16(udp_len), tagged);
+}
+
+INLINE void put_outer6(const struct tunnel_endpoint *e, const struct memory *m,
+		       uint8_t *udp, uint32_t len, bool tagged)
+{
+	uint8_t *ip = udp - IPV6_LEN;
+	uint16_t udp_len = __builtin_bswap16(len + UDP_LEN + VXLAN_HEADER_LEN);
+
+	put32(ip, m->start);
+	put16(ip + 4, udp_len);
+	put_udp(e, m, udp, udp_len, tagged);
+}
+
+/* All headers of a remote. The VNI is 0 where tags say it. */
+struct template
+{
+	uint8_t bytes[96];
+	__m256i low, high;
+	__m128i last; /* of IPv6 */
+};
+
+static AVX2 void make_template(const struct tunnel_way *w, struct template *t)
+{
+	const struct vxlan_outer *o = &w->e->outer;
+
+	memcpy(t->bytes, o->header, sizeof(o->header));
+	t->bytes[o->l3 + (o->ip_version == 4 ? 8 : 7)] = o->ttl;
+	store_be32(t->bytes + o->len - 4, w->t->vni << 8);
+	t->low = load32(t->bytes);
+	t->high = load32(t->bytes + 32);
+	t->last = load16(t->bytes + 64);
+}
+
+/* In front of the frame, in its own private header or the outer packet's. */
+INLINE struct packet *surround4(const struct tunnel_way *w, struct packet *p,
+				unsigned i, const struct private *bytes,
+				unsigned tag, const struct template *t,
+				unsigned outer_len)
+{
+	struct packet *outer = outer_of(w, p, i);
+	uint8_t *to = outer->room + sizeof(outer->room) - PACKET_PULL;
+
+	put256(to - outer_len, t->low);
+	put256(to - outer_len + 32, t->high);
+	put_private(to, bytes, tag);
+	outer->header_len += outer_len - tag;
+	outer->header = to - outer_len;
+	return outer;
+}
+
+/*
+ * In another packet, which borrows the frame: the private bytes, and the rest
+ * if there is any. A tag goes; what it leaves of the frame is not p any more.
+ */
+INLINE struct packet *surround6(const struct tunnel_way *w, struct packet *p,
+				unsigned i, const struct private *bytes,
+				unsigned tag, const struct template *t,
+				unsigned outer_len)
+{
+	struct packet *outer = &w->out->outer[w->out->n_outer + i];
+	struct packet_segment *pieces = &w->out->pieces[w->out->n_pieces];
+	uint32_t rest = p->segments->len - p->pulled;
+	uint8_t *to = outer->room + PACKET_HEADROOM, *h = p->header + tag;
+
+	put256(to, t->low);
+	put256(to + 32, t->high);
+	put128(to + 64, t->last);
+	if (tag) {
+		put64(h, bytes->first);
+		put32(h + 8, bytes->second);
+	}
+	pieces[0].data = h;
+	pieces[0].len = p->header_len - tag;
+	pieces[1].data = p->segments->data + p->pulled;
+	pieces[1].len = rest;
+	w->out->n_pieces += 2;
+	outer->header = to;
+	outer->segments = pieces;
+	outer->state = outer_len | (rest ? 2ull << 32 : 1ull << 32);
+	return outer;
+}
+
+/* One segment, no tag beside it, and whoever else has it keeps his tag. */
+INLINE bool may_be_borrowed(const struct tunnel_way *w, const struct packet *p,
+			    unsigned tag)
+{
+	return p->state >> 32 == 1 && !(tag && w->shared);
 }
 
 /* tag: bytes of it in the inner frames, which go. */
 INLINE unsigned encap(const struct tunnel_way *w,
 		      struct packet *const packets[], unsigned n, unsigned tag,
-		      unsigned outer_len)
+		      unsigned version, unsigned outer_len)
 {
 	const struct tunnel_endpoint *e = w->e;
 	struct memory m = { .n = INT32_MAX };
 	struct packet **list = w->out->list + w->out->n_outer;
-	uint8_t template[64];
-	__m256i t[2];
+	struct template t;
 	unsigned i;
 
-	memcpy(template, e->outer.header, sizeof(template));
-	template[e->outer.l3 + 8] = e->outer.ttl;
-	store_be32(template + outer_len - 4, w->t->vni << 8);
-	t[0] = load32(template);
-	t[1] = load32(template + 32);
+	make_template(w, &t);
 	for (i = 0; i < n; i++) {
 		struct packet *p = packets[i], *outer;
 		uint32_t len = p->len - tag;
 		struct private bytes;
-		uint8_t *h, *to;
+		const uint8_t *h;
 		int private;
 
 		if (unlikely(!is_simple(p)) && !simplify(w, p))
 			break;
 		private = (int)p->header_len - (int)tag;
-		if (unlikely(private > (int)PACKET_PULL || len > e->len_max))
+		if (unlikely(version == 4 ? private > (int)PACKET_PULL
+					  : !may_be_borrowed(w, p, tag)) ||
+		    unlikely(len > e->len_max))
 			break;
 		h = p->header;
 		/* All of them, as the new place may be where they are. */
@@ -273,40 +390,67 @@ INLINE unsigned encap(const struct tunnel_way *w,
 		if (unlikely(private < m.n ||
 			     !same64(bytes.low, bytes.high, m.match, m.mask) ||
 			     (tag && (uint32_t)bytes.first != m.first)) &&
-		    !remember(w, h, private, &bytes, tag, &m))
+		    !remember(w, h, private, &bytes, tag, version, &m))
 			break;
-		outer = outer_of(w, p, i);
-		to = outer->room + sizeof(outer->room) - PACKET_PULL;
-		put256(to - outer_len, t[0]);
-		put256(to - outer_len + 32, t[1]);
-		put_private(to, &bytes, tag);
-		put_outer(e, &m, to - outer_len, outer_len, len, tag, w->out);
-		outer->header = to - outer_len;
-		outer->header_len = private + outer_len;
+		if (version == 4) {
+			outer = surround4(w, p, i, &bytes, tag, &t, outer_len);
+			put_outer4(e, &m, outer->header + outer_len - 16, len,
+				   tag, w->out);
+		} else {
+			outer = surround6(w, p, i, &bytes, tag, &t, outer_len);
+			put_outer6(e, &m, outer->header + outer_len - 16, len,
+				   tag);
+		}
 		outer->len = len + outer_len;
-		outer->offload.csum_valid = false;
+		if (version == 6 || unlikely(e->csum_left))
+			outer->offload = e->offload;
+		else
+			outer->offload.csum_valid = false;
 		list[i] = outer;
 	}
 	w->out->n_outer += i;
 	return i;
 }
 
-/* With constant lengths there is less to do; the outer header has a tag, too,
- * or it has not. */
-INLINE unsigned encap_any(const struct tunnel_way *w,
-			  struct packet *const packets[], unsigned n,
-			  unsigned tag)
-{
-	if (w->e->outer.len == TUNNEL_PLAIN_LEN)
-		return encap(w, packets, n, tag, TUNNEL_PLAIN_LEN);
-	return encap(w, packets, n, tag, TUNNEL_PLAIN_LEN + VLAN_TAG_LEN);
-}
+/*
+ * With constant lengths there is less to do: a tag inside or none, a version,
+ * and a tag outside or none.
+ */
+#define ENCAP(TAG, VERSION, OUTER_TAG)                                         \
+	static AVX2 __attribute__((noinline)) unsigned                         \
+		encap_##TAG##_##VERSION##_##OUTER_TAG(                         \
+			const struct tunnel_way *w,                            \
+			struct packet *const packets[], unsigned n)            \
+	{                                                                      \
+		return encap(w, packets, n, TAG, VERSION,                      \
+			     OUTER_LEN(VERSION) + (OUTER_TAG));                \
+	}
+ENCAP(0, 4, 0)
+ENCAP(0, 4, 4)
+ENCAP(0, 6, 0)
+ENCAP(0, 6, 4)
+ENCAP(4, 4, 0)
+ENCAP(4, 4, 4)
+ENCAP(4, 6, 0)
+ENCAP(4, 6, 4)
 
-AVX2 unsigned tunnel_plain_encap(const struct tunnel_way *w,
-				 struct packet *const packets[], unsigned n)
+unsigned tunnel_plain_encap(const struct tunnel_way *w,
+			    struct packet *const packets[], unsigned n)
 {
+	static unsigned (*const ways[2][2][2])(const struct tunnel_way *w,
+					       struct packet *const packets[],
+					       unsigned n) = {
+		{ { encap_0_4_0, encap_0_4_4 }, { encap_0_6_0, encap_0_6_4 } },
+		{ { encap_4_4_0, encap_4_4_4 }, { encap_4_6_0, encap_4_6_4 } },
+	};
+	const struct vxlan_outer *o = &w->e->outer;
+	bool by_tag = w->t->vni == VTEP_NO_VNI, is_6 = o->ip_version == 6;
+	bool tagged = o->l3 != ETH_HEADER_LEN;
+
+	if (by_tag && !w->t->table)
+		return 0;
 	n = MIN(n, TUNNEL_PACKETS - w->out->n_outer);
-	if (w->t->vni != VTEP_NO_VNI)
-		return encap_any(w, packets, n, 0);
-	return w->t->table ? encap_any(w, packets, n, VLAN_TAG_LEN) : 0;
+	if (is_6)
+		n = MIN(n, (TUNNEL_PIECES - w->out->n_pieces) / 2);
+	return ways[by_tag][is_6][tagged](w, packets, n);
 }

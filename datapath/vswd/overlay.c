@@ -218,16 +218,17 @@ static void take_config(struct overlay *o)
 static void reconcile_port(struct vport *v)
 {
 	const struct cfg_overlay *c = v->interface->overlay;
-	bool other_vlans = v->overlay &&
-			   !cfg_vlan_equals(v->overlay->port_config, v->config);
+	struct overlay *o = v->overlay;
+	bool other_vlans = o && !cfg_vlan_equals(o->port_config, v->config);
 
 	/* With a map a VLAN more or less is none of the others' concern. */
-	if (v->overlay &&
-	    (is_other(v->overlay->config, c) || (other_vlans && !c->map)))
-		end(v->overlay);
-	else if (other_vlans)
-		overlay_flush(v->overlay, -1);
-	take_config(v->overlay ? v->overlay : create(v));
+	if (o && (is_other(o->config, c) || (other_vlans && !c->map))) {
+		end(o);
+		o = NULL;
+	} else if (other_vlans) {
+		overlay_flush(o, -1);
+	}
+	take_config(o ? o : create(v));
 }
 
 void overlays_reconcile(struct vswitch *vs)

@@ -2,9 +2,9 @@
 """make bench: measures vswd beside the kernel's bridge and Open vSwitch, guest
 to guest beside Open vSwitch on DPDK, the speed of copies that bounds it, the
 pipeline's instructions, the FDB, the control side, bonds, address translation,
-VXLAN beside the kernel and Open vSwitch, and a large EVPN fabric; prints tables
-and writes build/bench.json. Absolute figures are this machine's; look at the
-ratios."""
+VXLAN beside the kernel and Open vSwitch, and a large EVPN fabric; prints
+tables and writes build/bench.json. Absolute figures are this machine's; look
+at the ratios."""
 
 import argparse
 import json

@@ -1,7 +1,7 @@
 """VXLAN between two machines (namespaces) with a host behind each: vswd by the
-host's sockets and by an uplink's bridge, the kernel's vxlan device in a bridge,
-and Open vSwitch's userspace datapath, on the same kind of veth underlay. Both
-ends are of one kind. In turn, several rounds; medians and ratios.
+host's sockets and by an uplink's bridge, the kernel's vxlan device in a
+bridge, and Open vSwitch's userspace datapath, on the same kind of veth
+underlay. Both ends are of one kind. In turn, several rounds; medians and ratios.
 
     h0 -- VTEP in "sw" == underlay == VTEP in "h2" -- h1
 
@@ -19,7 +19,7 @@ import subprocess
 import time
 
 from lab import BUILD, Lab, Switch, run, wait_until
-from side_by_side import ping, round_trip_us, small_mpps, tcp_gbps
+from side_by_side import ping, small_mpps, tcp_gbps
 
 VNI = "7"
 MTU = 1450
@@ -226,13 +226,20 @@ def a_core(end):
     return measure_end
 
 
+def least_round_trip_us(lab, switch):
+    """Of many: the others waited for a core, too."""
+    out = run(*lab.inside("h0", "ping", "-q", "-c", "300", "-i", "0.002",
+                          switch.address(1)))
+    return float(out.rsplit("=", 1)[1].split("/")[0]) * 1000
+
+
 KINDS = (VswVxlan, VswUplink, KernelVxlan, OvsVxlan)
 MEASURES = [
     ("tcp_gbps", "TCP, one flow, Gbit/s", lambda l, s: tcp_gbps(l, s, 2)),
     ("small_mpps", "64-byte frames, M/s", lambda l, s: small_mpps(l, s, 1)),
     ("encap_mpps", "in, of a core, M/s", a_core(0)),
     ("decap_mpps", "out, of a core, M/s", a_core(1)),
-    ("ping_us", "ping round trip, us", round_trip_us),
+    ("ping_us", "least round trip, us", least_round_trip_us),
 ]
 
 

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint8_t seen[2][4 << 20];
 static size_t n_seen[2];
-static struct tunnel *tunnel;
+static struct tunnel *tunnels[4], *tunnel; /* of which that is one */
 static struct tunnel_scratch *scratch[2];
 
 static void check_offload(const struct packet *p)
@@ -50,6 +50,8 @@ static void note_packet(unsigned k, const struct packet *p)
 	check_offload(p);
 	note(k, whole, n);
 	note(k, &p->offload.gso_size, sizeof(p->offload.gso_size));
+	note(k, &p->offload.csum_needed, sizeof(p->offload.csum_needed));
+	note(k, &p->offload.csum_valid, sizeof(p->offload.csum_valid));
 }
 
 /* On the way back, by a port of one VNI. */
@@ -137,7 +139,13 @@ static void prepare(void)
 				   .remotes = &remote,
 				   .n_remotes = 1 };
 
-	MUST(!tunnel_create(&c, &tunnel, NULL));
+	/* IPv6; with checksums that are left to another stage. */
+	for (unsigned i = 0; i < 4; i++) {
+		remote.outer.ip_version = i & 1 ? 6 : 4;
+		remote.outer.udp_csum =
+			i & 2 ? VXLAN_CSUM_LEFT : VXLAN_CSUM_ZERO;
+		MUST(!tunnel_create(&c, &tunnels[i], NULL));
+	}
 	scratch[0] = tunnel_scratch_create();
 	scratch[1] = tunnel_scratch_create();
 	scratch[1]->avx2 = false;
@@ -148,10 +156,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct tunnel_demux *d;
 	uint8_t how[16];
 
-	if (!tunnel)
+	if (!tunnels[0])
 		prepare();
 	fuzz_take(&data, &size, how, sizeof(how));
 	d = make_demux(how);
+	tunnel = tunnels[how[9] & 3];
 	for (unsigned k = 0; k < 2; k++) {
 		struct fuzz_packet f[N_PACKETS];
 		struct packet *list[N_PACKETS];

@@ -252,7 +252,7 @@ def _(lab):
           "who says so")
     h1.must_ping("10.0.0.2")
     other.ctl("set", "Interface", "vx0", "options:remote_ip=192.0.2.9")
-    lab.switch.ctl("set", "Bridge", "br0", "other_config:mac-aging-time=15")
+    lab.switch.ctl("set", "Bridge", "br0", "other_config:mac-aging-time=1")
     wait_until(lambda: not vteps(lab.switch), "it is forgotten", timeout=60)
 
 

@@ -1,5 +1,5 @@
-"""What outer packets look like, and what their headers do to the inner frame: a
-forged VTEP 2 sees each as it was on the wire, and makes its own.
+"""What outer packets look like, and what their headers do to the inner frame:
+a forged VTEP 2 sees each as it was on the wire, and makes its own.
 
 Ports p1 and p2 of the switch under test are raw, 02:... are stations there.
 """
@@ -186,12 +186,11 @@ def _(lab):
     assert shown(), "the VTEP is forgotten"
 
 
-@test("remote stations age", only="vsw", slow=True)
+@test("remote stations age", only="vsw")
 def _(lab):
     tested, _ = start(lab)
-    tested.switch.ctl("set", "Bridge", "br0",
-                      "other_config:mac-aging-time=15")
     contains(tested.switch.app("fdb/show", "br0"), FAR, "the FDB")
+    tested.switch.ctl("set", "Bridge", "br0", "other_config:mac-aging-time=1")
     wait_until(lambda: FAR not in tested.switch.app("fdb/show", "br0"),
                "the station is forgotten", timeout=40, interval=0.5)
 

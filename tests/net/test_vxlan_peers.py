@@ -1,5 +1,5 @@
-"""VXLAN with real peers: the kernel's device and Open vSwitch at the other end,
-over both address families and both underlays.
+"""VXLAN with real peers: the kernel's device and Open vSwitch at the other
+end, over both address families and both underlays.
 
 The switch under test is VTEP 1, its host is 10.0.0.1 (lib/overlay.py).
 """
@@ -10,8 +10,8 @@ from lib.testing import test
 from lib.traffic import iperf, tcp_transfer, udp_exchange
 from lib.vxlan_frame import parse
 
-# All checksums are looked at; what TCP does (an end of a connection, a checksum of
-# 0xffff) is no error, and payload is payload.
+# All checksums are looked at; what TCP does (an end of a connection, a
+# checksum of 0xffff) is no error, and payload is payload.
 TSHARK = ["-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",
           "-o", "tcp.check_checksum:TRUE", "-o",
           "tcp.analyze_sequence_numbers:FALSE", "-d", "tcp.port==5000,data",

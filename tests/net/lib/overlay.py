@@ -1,5 +1,5 @@
-"""VTEPs on one underlay: the switch under test (vswd by the host's sockets or by
-an uplink's bridge, or Open vSwitch), the kernel's vxlan devices, an Open
+"""VTEPs on one underlay: the switch under test (vswd by the host's sockets or
+by an uplink's bridge, or Open vSwitch), the kernel's vxlan devices, an Open
 vSwitch, and a forger, whose outer packets the test itself makes and reads.
 
 A VTEP has a number: 192.0.2.N and 2001:db8::N on the underlay, and in the
@@ -131,11 +131,14 @@ def finish_checksums(space, device):
 
 
 def ovs_underlay(switch, wire, number):
-    """Open vSwitch ends tunnels in a bridge that has the device and address."""
+    """Open vSwitch ends tunnels in a bridge with the device and address."""
     mtu = ["--", "set", "Interface", "br-phy", f"mtu_request={wire.mtu}"]
     switch.add_bridge("br-phy")
     switch.ctl("add-port", "br-phy", "ul", *mtu)
     ip_batch(["link set br-phy up"], switch.namespace.name)
+    # Or the kernel would answer for br-phy's address by this device, too, and
+    # with its MAC: who hears that answer first sends nothing to br-phy.
+    switch.namespace.sysctl("ipv4/conf/ul/arp_ignore", 1)
     wire.give_address(switch.namespace, number, "br-phy")
 
 
@@ -172,8 +175,8 @@ class OvsVtep(Ovs):
 
 
 class KernelVtep:
-    """A namespace with a vxlan device and a bridge for each VNI; the bridge has
-    the address, so the namespace is the host, too."""
+    """A namespace with a vxlan device and a bridge for each VNI; the bridge
+    has the address, so the namespace is the host, too."""
 
     def __init__(self, lab, wire, number, offloads=False):
         """offloads: for readers of the device that know of checksums within

@@ -13,9 +13,9 @@ from lib.segment_vm import Machine, add_segment
 from lib.switch import read_json
 from lib.testing import equal, test
 from lib.vxlan_frame import header
-from lib.vxlan_hostile import (FROM, LOCAL, PACKET_VNET_HDR, PACKETS, PAYLOADS,
-                               REMOTE, SOL_PACKET, TAGGED_VNI, Attacked,
-                               Chance, inner, packet, spoil, train)
+from lib.vxlan_strangers import (FROM, LOCAL, PACKET_VNET_HDR, PACKETS,
+                                 PAYLOADS, REMOTE, SOL_PACKET, TAGGED_VNI,
+                                 Attacked, Chance, inner, packet, spoil, train)
 
 
 def train_socket(lab):

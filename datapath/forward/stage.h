@@ -205,6 +205,20 @@ bool gateway_is_of_link(const struct packet *p);
  */
 void overlay_send(struct pipeline *pl, const struct fwd_port *out,
 		  struct packet *const packets[], unsigned n, bool shared);
+/*
+ * The same of frames of one VLAN to a remote, without the tag that would say
+ * so; not where a capture wants to see that.
+ */
+void overlay_send_vlan(struct pipeline *pl, const struct fwd_port *out,
+		       uint16_t vid, struct packet *const packets[],
+		       unsigned n);
+/* Whether those may go so, untagged and of VLAN vid. */
+static inline bool overlay_takes_vlan(const struct fwd_port *out, uint16_t vid)
+{
+	return out->vni_by_vlan && !out->capture && vid &&
+	       vid != out->untagged_vid && !out->filters_customers &&
+	       vlan_set_has(&out->vlans, vid);
+}
 /* Outer packets that are sent to an underlay's station; what is in them goes
  * on. */
 void overlay_arrive(struct pipeline *pl, const struct fwd_port *out,

@@ -60,7 +60,9 @@ static inline const struct fwd_port *port_of(const struct stage *s,
 	out = to < bridge->n_numbers ? bridge->by_number[to] : NULL;
 	if (!out || out == as || unlikely(is_split(as, out)))
 		return NULL;
-	return out->plain.word == vlan.word ? out : NULL;
+	return out->plain.word == vlan.word || overlay_takes_vlan(out, vlan.vid)
+		       ? out
+		       : NULL;
 }
 
 /* The packets, as ingress admits them; false: one is not for that station. */
@@ -182,6 +184,9 @@ bool uniform_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 	learn_senders(s, u.n_senders);
 	if (is_outer)
 		overlay_arrive_all(pl, out, s->sending, n, u.bytes);
+	else if (unlikely(out->vni_by_vlan) &&
+		 overlay_takes_vlan(out, in->native_vid))
+		overlay_send_vlan(pl, out, in->native_vid, s->sending, n);
 	else
 		output_send(pl, out, s->sending, n);
 	return true;

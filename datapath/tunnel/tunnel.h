@@ -146,6 +146,16 @@ void tunnel_encap(const struct tunnel *tunnel, uint32_t remote,
 		  struct packet *const packets[], unsigned n, bool shared,
 		  struct tunnel_scratch *scratch, struct tunnel_sent *sent);
 
+/*
+ * The same of frames without the tag that would say their VNI: all are of this
+ * VLAN, and what tags they have is theirs. Where VLANs say no VNI it is not
+ * looked at.
+ */
+void tunnel_encap_vlan(const struct tunnel *tunnel, uint32_t remote,
+		       uint16_t vid, struct packet *const packets[], unsigned n,
+		       bool shared, struct tunnel_scratch *scratch,
+		       struct tunnel_sent *sent);
+
 /* The remotes that a frame to all goes to; its tag says the VLAN. *np of them.
  */
 const uint32_t *tunnel_flood_list(const struct tunnel *tunnel,

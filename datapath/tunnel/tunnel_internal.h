@@ -118,7 +118,8 @@ struct tunnel_way {
 	const struct tunnel_endpoint *e;
 	struct tunnel_out *out;
 	bool shared;
-	uint32_t vni;
+	bool by_tag;  /* a frame's tag says its VNI */
+	uint32_t vni; /* of all frames, or of the one that is looked at */
 };
 
 /* Sets what is in them for plain packets. */

@@ -296,7 +296,7 @@ static AVX2 void make_template(const struct tunnel_way *w, struct template *t)
 
 	memcpy(t->bytes, o->header, sizeof(o->header));
 	t->bytes[o->l3 + (o->ip_version == 4 ? 8 : 7)] = o->ttl;
-	store_be32(t->bytes + o->len - 4, w->t->vni << 8);
+	store_be32(t->bytes + o->len - 4, w->vni << 8);
 	t->low = load32(t->bytes);
 	t->high = load32(t->bytes + 32);
 	t->last = load16(t->bytes + 64);
@@ -444,13 +444,12 @@ unsigned tunnel_plain_encap(const struct tunnel_way *w,
 		{ { encap_4_4_0, encap_4_4_4 }, { encap_4_6_0, encap_4_6_4 } },
 	};
 	const struct vxlan_outer *o = &w->e->outer;
-	bool by_tag = w->t->vni == VTEP_NO_VNI, is_6 = o->ip_version == 6;
-	bool tagged = o->l3 != ETH_HEADER_LEN;
+	bool is_6 = o->ip_version == 6, tagged = o->l3 != ETH_HEADER_LEN;
 
-	if (by_tag && !w->t->table)
+	if (w->by_tag ? !w->t->table : w->vni == VTEP_NO_VNI)
 		return 0;
 	n = MIN(n, TUNNEL_PACKETS - w->out->n_outer);
 	if (is_6)
 		n = MIN(n, (TUNNEL_PIECES - w->out->n_pieces) / 2);
-	return ways[by_tag][is_6][tagged](w, packets, n);
+	return ways[w->by_tag][is_6][tagged](w, packets, n);
 }

@@ -451,6 +451,53 @@ static inline const struct fwd_port *port_of(const struct pipeline *pl,
 	return t->port;
 }
 
+/*
+ * Whether untagged frames may be told to be of a VLAN, with nobody that looks
+ * for the tag: no capture, nor what takes frames without tags from a link.
+ */
+static inline bool takes_vlan(const struct fwd_port *in, uint16_t vid)
+{
+	return in->accepts_tagged && !in->is_tunnel && !in->capture &&
+	       !(in->punts & ~(1u << PUNT_NEIGHBOR)) &&
+	       vlan_set_has(&in->vlans, vid);
+}
+
+/* They get their tags after all. */
+static __attribute__((noinline)) void forward_tagged(struct pipeline *pl,
+						     const struct fwd_port *in,
+						     uint16_t vid,
+						     struct packet *packets,
+						     unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (likely(packet_vlan_push(&packets[i], ETH_TYPE_VLAN, vid)))
+			continue;
+		drop(pl, in, &packets[i], DROP_TOO_MANY_TAGS);
+		if (i)
+			pipeline_forward(pl, in, packets, i);
+		packets += i + 1;
+		n -= i + 1;
+		i = -1;
+	}
+	if (n)
+		pipeline_forward(pl, in, packets, n);
+}
+
+/* Counted as if they had them. */
+static inline void forward_vlan(struct pipeline *pl, const struct fwd_port *in,
+				uint16_t vid, struct packet *packets,
+				unsigned n)
+{
+	struct port_counters *c = in->port->counters[pl->thread];
+
+	if (unlikely(!takes_vlan(in, vid))) {
+		forward_tagged(pl, in, vid, packets, n);
+		return;
+	}
+	counter_add(&c->rx_bytes, n * VLAN_TAG_LEN);
+	pipeline_forward_vlan(pl, in, vid, packets, n);
+}
+
 static inline void forward_run(struct pipeline *pl, struct arrival *a,
 			       const struct tunnel_run *run)
 {
@@ -461,7 +508,10 @@ static inline void forward_run(struct pipeline *pl, struct arrival *a,
 	while (n) {
 		unsigned some = MIN(n, PACKET_BURST_MAX);
 
-		pipeline_forward(pl, in, packets, some);
+		if (run->vid)
+			forward_vlan(pl, in, run->vid, packets, some);
+		else
+			pipeline_forward(pl, in, packets, some);
 		packets += some;
 		n -= some;
 	}

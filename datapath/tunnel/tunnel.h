@@ -95,6 +95,8 @@ struct tunnel_demux_config {
 	 * pass. */
 	uint64_t local_mac;
 	struct vxlan_decap_rules rules;
+	/* A network's vid is said with a run, and not put onto its frames. */
+	bool vid_beside;
 	const struct tunnel_network *networks; /* a VNI may be there once for
 						  each peer (p2p ports) */
 	uint32_t n_networks;
@@ -171,6 +173,7 @@ struct tunnel_run {
 	uint32_t remote;      /* TUNNEL_NO_REMOTE: an unknown one */
 	struct packet *first; /* packets in a row, tagged with their VLAN */
 	unsigned n;
+	uint16_t vid; /* not 0: none is tagged, and they are of that VLAN */
 	/* Of an unknown remote: what is to be told of it. */
 	uint32_t vni;
 	uint8_t ip[16];

@@ -59,6 +59,7 @@ bool tunnel_goes_on(const struct tunnel_in *in, const struct vxlan_info *info,
 		return false;
 	run = &in->runs[in->n_runs - 1];
 	return run->tunnel == owner->tunnel && run->remote == owner->remote &&
+	       run->vid == owner->beside &&
 	       (run->remote != TUNNEL_NO_REMOTE ||
 		(run->vni == info->vni && !memcmp(run->ip, info->src_ip, 16)));
 }
@@ -75,6 +76,7 @@ void tunnel_begin_run(struct tunnel_in *in, const struct vxlan_info *info,
 	*run = (struct tunnel_run){ .tunnel = owner->tunnel,
 				    .remote = owner->remote,
 				    .first = &in->inner[in->n_inner],
+				    .vid = owner->beside,
 				    .vni = info->vni };
 	memcpy(run->ip, info->src_ip, 16);
 }
@@ -97,14 +99,29 @@ enum drop_reason tunnel_find_owner(const struct tunnel_demux *d,
 	return f->reason;
 }
 
+/* One that has tags of its own has the network's in front of them. */
+static struct tunnel_owner with_tag(const struct tunnel_owner *owner)
+{
+	struct tunnel_owner o = *owner;
+
+	o.vid |= o.beside;
+	o.beside = 0;
+	return o;
+}
+
 enum drop_reason tunnel_accept(struct tunnel_in *in,
 			       const struct vxlan_info *info,
 			       const struct tunnel_owner *owner)
 {
 	struct packet *inner = &in->inner[in->n_inner];
+	struct tunnel_owner tagged;
 
-	if (!owner->keep_tag && eth_type_is_vlan(load_be16(inner->header + 12)))
-		return DROP_VXLAN_TAG;
+	if (unlikely(eth_type_is_vlan(load_be16(inner->header + 12)))) {
+		if (!owner->keep_tag)
+			return DROP_VXLAN_TAG;
+		tagged = with_tag(owner);
+		owner = &tagged;
+	}
 	if (owner->unfinished_mtu)
 		tunnel_take_unfinished(inner, owner->unfinished_mtu);
 	if (!tunnel_goes_on(in, info, owner)) {

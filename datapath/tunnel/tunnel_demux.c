@@ -122,6 +122,7 @@ struct tunnel_demux *tunnel_demux_create(const struct tunnel_demux_config *c)
 		d->seed = (uintptr_t)d;
 	d->ip_version = c->ip_version;
 	d->local_mac = c->local_mac;
+	d->vid_beside = c->vid_beside;
 	d->rules = c->rules;
 	d->keep_tag = c->rules.keep_tag;
 	d->rules.keep_tag = true;
@@ -188,12 +189,13 @@ enum drop_reason tunnel_demux_find(const struct tunnel_demux *d,
 	}
 	if (!found || (remote == TUNNEL_NO_REMOTE && !is_host(info)))
 		return DROP_VXLAN_NO_REMOTE;
-	*owner = (struct tunnel_owner){ .tunnel = found->tunnel,
-					.remote = remote,
-					.vid = found->vid,
-					.keep_tag =
-						d->keep_tag || found->keep_tag,
-					.unfinished_mtu =
-						found->unfinished_mtu };
+	*owner = (struct tunnel_owner){
+		.tunnel = found->tunnel,
+		.remote = remote,
+		.vid = d->vid_beside ? 0 : found->vid,
+		.beside = d->vid_beside ? found->vid : 0,
+		.keep_tag = d->keep_tag || found->keep_tag,
+		.unfinished_mtu = found->unfinished_mtu
+	};
 	return N_DROP_REASONS;
 }

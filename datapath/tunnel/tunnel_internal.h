@@ -36,7 +36,8 @@ struct tunnel {
 /* Whose a received packet is. */
 struct tunnel_owner {
 	uint32_t tunnel, remote;
-	uint16_t vid;
+	uint16_t vid;	 /* of the tag to put on */
+	uint16_t beside; /* of one that is left out */
 	bool keep_tag;
 	uint32_t unfinished_mtu;
 };
@@ -53,6 +54,7 @@ struct tunnel_demux {
 	uint8_t mask[TUNNEL_MATCH_LEN] CACHE_ALIGNED;
 	uint8_t match[TUNNEL_MATCH_LEN];
 	bool plain, csum_may_be_any;
+	bool vid_beside;
 	uint64_t seed;
 	unsigned vni_bits, peer_bits; /* of slots */
 	uint32_t *vni_slots;  /* the first network of a VNI, from 1; 0: free */

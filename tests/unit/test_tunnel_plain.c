@@ -207,6 +207,7 @@ static void expect_same_runs(const struct tunnel_received *a,
 		assert_int_equal(x->tunnel, y->tunnel);
 		assert_int_equal(x->remote, y->remote);
 		assert_int_equal(x->vni, y->vni);
+		assert_int_equal(x->vid, y->vid);
 		assert_memory_equal(x->ip, y->ip, 16);
 	}
 	assert_int_equal(a->n_others, b->n_others);
@@ -254,6 +255,7 @@ static void prepare(struct tunnel_pair *t, unsigned how)
 	if (how & 8)
 		t->demux_config.n_locals = 0;
 	t->demux_config.rules.refuse_reserved = how & 16;
+	t->demux_config.vid_beside = how & 2;
 	for (unsigned i = 0; i < t->demux_config.n_networks; i++)
 		t->networks[i].takes_unknown = how & 2;
 	tunnel_pair_create(t);

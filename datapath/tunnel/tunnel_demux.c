@@ -117,8 +117,10 @@ struct tunnel_demux *tunnel_demux_create(const struct tunnel_demux_config *c)
 	struct tunnel_demux *d = xcalloc_aligned(1, sizeof(*d));
 
 	/* Early in a boot there may be no randomness yet. */
-	if (getrandom(&d->seed, sizeof(d->seed), GRND_NONBLOCK) !=
+	if (getrandom(&d->seed, sizeof(d->seed), GRND_NONBLOCK) ==
 	    sizeof(d->seed))
+		d->id = d->seed;
+	else
 		d->seed = (uintptr_t)d;
 	d->ip_version = c->ip_version;
 	d->local_mac = c->local_mac;

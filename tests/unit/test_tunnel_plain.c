@@ -396,12 +396,49 @@ static void vlan_is_tag(void **state)
 	}
 }
 
+static uint16_t vid_by(const struct tunnel_demux *d)
+{
+	struct tunnel_received r;
+
+	side_load(&short_way, 1, 0);
+	tunnel_decap(d, short_way.list, 1, false, short_way.scratch, &r);
+	return r.n_runs ? r.runs[0].vid : 0;
+}
+
+/* What is remembered of one configuration says nothing of another. */
+static void memory_is_of_a_demux(void **state)
+{
+	struct tunnel_demux *other;
+	struct tunnel_pair t;
+
+	prepare(&t, 3);
+	if (!short_way.scratch->avx2)
+		skip();
+	make_usual_burst(1, true);
+	expect_plain_encap(&t, 1);
+	t.networks[0].vid = 77;
+	other = tunnel_demux_create(&t.demux_config);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(vid_by(t.demux), 1);
+		assert_int_equal(vid_by(other), 77);
+	}
+	/* Without an identity of its own nothing is. */
+	other->id = t.demux->id = 0;
+	assert_int_equal(vid_by(t.demux), 1);
+	assert_int_equal(vid_by(other), 77);
+	tunnel_demux_free(other);
+	tunnel_pair_free(&t);
+	tunnel_scratch_destroy(short_way.scratch);
+	tunnel_scratch_destroy(long_way.scratch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_ways),
 		cmocka_unit_test(usual_is_plain),
 		cmocka_unit_test(vlan_is_tag),
+		cmocka_unit_test(memory_is_of_a_demux),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,29 +99,12 @@ enum drop_reason tunnel_find_owner(const struct tunnel_demux *d,
 	return f->reason;
 }
 
-/* One that has tags of its own has the network's in front of them. */
-static struct tunnel_owner with_tag(const struct tunnel_owner *owner)
-{
-	struct tunnel_owner o = *owner;
-
-	o.vid |= o.beside;
-	o.beside = 0;
-	return o;
-}
-
-enum drop_reason tunnel_accept(struct tunnel_in *in,
-			       const struct vxlan_info *info,
-			       const struct tunnel_owner *owner)
+__attribute__((always_inline)) static inline enum drop_reason accept_as(
+	struct tunnel_in *in, const struct vxlan_info *info,
+	const struct tunnel_owner *owner)
 {
 	struct packet *inner = &in->inner[in->n_inner];
-	struct tunnel_owner tagged;
 
-	if (unlikely(eth_type_is_vlan(load_be16(inner->header + 12)))) {
-		if (!owner->keep_tag)
-			return DROP_VXLAN_TAG;
-		tagged = with_tag(owner);
-		owner = &tagged;
-	}
 	if (owner->unfinished_mtu)
 		tunnel_take_unfinished(inner, owner->unfinished_mtu);
 	if (!tunnel_goes_on(in, info, owner)) {
@@ -139,6 +122,32 @@ enum drop_reason tunnel_accept(struct tunnel_in *in,
 	in->runs[in->n_runs - 1].n++;
 	in->n_inner++;
 	return N_DROP_REASONS;
+}
+
+/* Of tags of its own, where they are kept: the network's is in front of them.
+ */
+static __attribute__((noinline)) enum drop_reason accept_tagged(
+	struct tunnel_in *in, const struct vxlan_info *info,
+	const struct tunnel_owner *owner)
+{
+	struct tunnel_owner o = *owner;
+
+	if (!owner->keep_tag)
+		return DROP_VXLAN_TAG;
+	o.vid |= o.beside;
+	o.beside = 0;
+	return accept_as(in, info, &o);
+}
+
+enum drop_reason tunnel_accept(struct tunnel_in *in,
+			       const struct vxlan_info *info,
+			       const struct tunnel_owner *owner)
+{
+	const struct packet *inner = &in->inner[in->n_inner];
+
+	if (unlikely(eth_type_is_vlan(load_be16(inner->header + 12))))
+		return accept_tagged(in, info, owner);
+	return accept_as(in, info, owner);
 }
 
 bool tunnel_is_other(const struct tunnel_demux *d, enum vxlan_fault fault,

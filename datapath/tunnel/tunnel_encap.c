@@ -37,10 +37,9 @@ static enum drop_reason take_vni(struct tunnel_way *w, struct packet *p)
 {
 	bool tagged;
 
-	if (w->t->vni != VTEP_NO_VNI) {
-		w->vni = w->t->vni;
-		return N_DROP_REASONS;
-	}
+	if (!w->by_tag)
+		return w->vni == VTEP_NO_VNI ? DROP_TUNNEL_NO_VNI
+					     : N_DROP_REASONS;
 	if (!w->t->table || !packet_pull(p, ETH_HEADER_LEN + VLAN_TAG_LEN))
 		return DROP_TUNNEL_NO_VNI;
 	tagged = eth_type_is_vlan(load_be16(p->header + 12));
@@ -60,8 +59,7 @@ static bool too_big(const struct tunnel_way *w, const struct packet *p)
 	if (p->offload.gso)
 		len = packet_gso_segment_len(p);
 	/* The tag that says the VNI is taken off, any other is carried. */
-	if (w->t->vni == VTEP_NO_VNI &&
-	    packet_l2_len(p, 1) == ETH_HEADER_LEN + VLAN_TAG_LEN)
+	if (w->by_tag && packet_l2_len(p, 1) == ETH_HEADER_LEN + VLAN_TAG_LEN)
 		max += VLAN_TAG_LEN;
 	return w->e->mtu && len > max;
 }
@@ -203,13 +201,19 @@ static void begin(struct tunnel_out *out)
 	out->n_copies = out->n_far = out->segments.n = 0;
 }
 
-void tunnel_encap(const struct tunnel *t, uint32_t remote,
-		  struct packet *const packets[], unsigned n, bool shared,
-		  struct tunnel_scratch *scratch, struct tunnel_sent *sent)
+/* vni: of all frames; by_tag: of none yet. */
+__attribute__((always_inline)) static inline void encap_burst(
+	const struct tunnel *t, uint32_t remote, uint32_t vni, bool by_tag,
+	struct packet *const packets[], unsigned n, bool shared,
+	struct tunnel_scratch *scratch, struct tunnel_sent *sent)
 {
 	struct tunnel_out *out = &scratch->out;
 	enum drop_reason reason = refused(t, remote);
-	struct tunnel_way w = { .t = t, .out = out, .shared = shared };
+	struct tunnel_way w = { .t = t,
+				.out = out,
+				.shared = shared,
+				.by_tag = by_tag,
+				.vni = vni };
 	unsigned i;
 
 	n = MIN(n, (unsigned)PACKET_BURST_MAX);
@@ -231,4 +235,23 @@ void tunnel_encap(const struct tunnel *t, uint32_t remote,
 				      .outer = out->list,
 				      .n_failed = out->n_failed,
 				      .failed = out->failed };
+}
+
+void tunnel_encap(const struct tunnel *t, uint32_t remote,
+		  struct packet *const packets[], unsigned n, bool shared,
+		  struct tunnel_scratch *scratch, struct tunnel_sent *sent)
+{
+	encap_burst(t, remote, t->vni, t->vni == VTEP_NO_VNI, packets, n,
+		    shared, scratch, sent);
+}
+
+void tunnel_encap_vlan(const struct tunnel *t, uint32_t remote, uint16_t vid,
+		       struct packet *const packets[], unsigned n, bool shared,
+		       struct tunnel_scratch *scratch, struct tunnel_sent *sent)
+{
+	uint32_t vni = t->vni;
+
+	if (vni == VTEP_NO_VNI && t->table)
+		vni = vtep_table_vni(t->table, vid);
+	encap_burst(t, remote, vni, false, packets, n, shared, scratch, sent);
 }

@@ -43,6 +43,7 @@ static void prepare(struct tunnel_lab *l)
 					       k, VTEP_STATIC, NULL),
 				0);
 	tunnel_pair_address(o->version, -1, t->locals[0]);
+	t->demux_config.vid_beside = true;
 	t->demux_config.n_peers = o->single ? 1 : LAB_REMOTES;
 	if (!o->sockets)
 		t->demux_config.local_mac = LAB_STATION;

@@ -32,11 +32,16 @@ static bool may_need_far(const struct packet *p)
 		       PACKET_PULL_MAX - PACKET_HEADROOM;
 }
 
-/* The VNI, and the tag off that said it; of untagged frames that of VLAN 0. */
-static enum drop_reason take_vni(struct tunnel_way *w, struct packet *p)
+/*
+ * The VNI, and the tag off that said it, which is in *tag then; of untagged
+ * frames that of VLAN 0.
+ */
+static enum drop_reason take_vni(struct tunnel_way *w, struct packet *p,
+				 uint32_t *tag)
 {
 	bool tagged;
 
+	*tag = 0;
 	if (!w->by_tag)
 		return w->vni == VTEP_NO_VNI ? DROP_TUNNEL_NO_VNI
 					     : N_DROP_REASONS;
@@ -47,9 +52,17 @@ static enum drop_reason take_vni(struct tunnel_way *w, struct packet *p)
 		w->t->table, tagged ? VLAN_VID(load_be16(p->header + 14)) : 0);
 	if (w->vni == VTEP_NO_VNI)
 		return DROP_TUNNEL_NO_VNI;
-	if (tagged)
+	if (tagged) {
+		*tag = load_be32(p->header + 12);
 		packet_vlan_pop(p);
+	}
 	return N_DROP_REASONS;
+}
+
+/* There is room: it was taken from there. */
+static void put_tag_back(struct packet *p, uint32_t tag)
+{
+	(void)!packet_vlan_push(p, tag >> 16, (uint16_t)tag);
 }
 
 static bool too_big(const struct tunnel_way *w, const struct packet *p)
@@ -165,6 +178,7 @@ static bool encap_one(struct tunnel_way *w, struct packet *p)
 	struct tunnel_out *out = w->out;
 	struct packet *inner = p;
 	enum drop_reason reason;
+	uint32_t tag;
 	int r;
 
 	packet_pull_first(p);
@@ -175,14 +189,19 @@ static bool encap_one(struct tunnel_way *w, struct packet *p)
 		packet_copy(inner, p);
 	}
 	/* With its tag on: whoever tells the sender needs it. */
-	reason = too_big(w, inner) ? DROP_TUNNEL_TOO_BIG : take_vni(w, inner);
+	reason = too_big(w, inner) ? DROP_TUNNEL_TOO_BIG
+				   : take_vni(w, inner, &tag);
 	if (reason != N_DROP_REASONS) {
 		fail(out, p, reason);
 		return true;
 	}
 	r = put(w, inner);
-	if (r)
+	if (unlikely(r)) {
+		/* As it came: it is counted, and may be told of. */
+		if (tag && !w->shared)
+			put_tag_back(inner, tag);
 		fail(out, p, reason_of(r));
+	}
 	return true;
 }
 

@@ -231,6 +231,20 @@ def _(lab):
     wait_until(lambda: one.vteps() == set(), "the flood list goes, too")
 
 
+@test("evpn-hold is changed while FRR is gone: what is held stays",
+      only="vsw")
+def _(lab):
+    _, one, _, hosts = check_restart(lab, ("zebra", "bgpd"), signal.SIGKILL,
+                                     60)
+    one.switch.ctl("set", "interface", "vx0", "options:evpn-hold=3600")
+    equal(one.evpn()["hold_s"], 3600, "the new time")
+    equal(one.remote_vtep(hosts[1].mac), vtep(2), "held")
+    equal(one.vteps(), {vtep(2)}, "held flood list")
+    equal(one.shown()["networks"][0]["floods_to"], 1, "floods to")
+    one.switch.ctl("set", "interface", "vx0", "options:evpn-hold=1")
+    wait_until(lambda: one.vteps() == set(), "a time that is over ends it")
+
+
 @test("zebra alone is killed: the switch holds until FRR is whole again",
       only="vsw")
 def _(lab):

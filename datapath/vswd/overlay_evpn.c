@@ -139,8 +139,6 @@ void overlay_evpn_resync(struct overlay_evpn *evpn)
 
 static char *describe_fault(const struct overlay_evpn *evpn)
 {
-	const char *dir = evpn_frr_directory(evpn->frr);
-
 	if (evpn->error)
 		return xstrdup(evpn->error);
 	if (evpn->host->error)
@@ -149,11 +147,7 @@ static char *describe_fault(const struct overlay_evpn *evpn)
 		if (n->error)
 			return xasprintf("EVPN of VNI %u: %s", n->vni,
 					 n->error);
-	if (evpn_frr_state(evpn->frr) == EVPN_FRR_GONE)
-		return xasprintf("FRR is gone (no %s answers in %s); its last "
-				 "state is kept for %u s",
-				 evpn_frr_missing(evpn->frr), dir,
-				 evpn->hold_s);
+	/* That FRR is gone is no fault of the configuration: see its state. */
 	return NULL;
 }
 

@@ -162,8 +162,9 @@ def check_restart(lab, programs, sig, hold, zebra=()):
     for program in programs:
         one.frr.end_one(program, sig)
     wait_until(lambda: one.frr_state() == "gone", "it is noticed")
-    wait_until(lambda: "FRR is gone" in
-               one.switch.get("Interface", "vx0", "error"), "and is said")
+    wait_until(lambda: "s more (until" in one.evpn()["state"], "and is said")
+    equal(one.switch.get("Interface", "vx0", "error"), [],
+          "no fault of the configuration")
     equal(one.switch.get("Interface", "vx0", "status")["evpn_frr"], "gone",
           "Interface:status")
     # zebra's leftovers are not there, what they said is
@@ -229,6 +230,7 @@ def _(lab):
                                           signal.SIGKILL, 4)
     fabric.wait_unknown(hosts[1].mac, one)
     wait_until(lambda: one.vteps() == set(), "the flood list goes, too")
+    wait_until(lambda: "forgotten" in one.evpn()["state"], "and it is said")
 
 
 @test("evpn-hold is changed while FRR is gone: what is held stays",

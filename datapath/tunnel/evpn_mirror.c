@@ -47,6 +47,7 @@ void held_gone(struct evpn_mirror *m, struct held *h)
 	/* One that is held already is not held for longer. */
 	if (!h->expired && !h->deadline && ms) {
 		h->deadline = deadline_in(m, ms);
+		h->by_hold = m->frr_gone;
 		m->counters.held++;
 	}
 	h->expired = false;
@@ -405,10 +406,16 @@ void evpn_mirror_forget(struct evpn_mirror *m)
 	each(m, forget);
 }
 
+static void set_hold(struct evpn_mirror *m, struct held *h)
+{
+	h->deadline = deadline_in(m, m->config.hold_ms);
+	h->by_hold = true;
+}
+
 static void hold(struct evpn_mirror *m, struct record *r)
 {
 	if ((r->held.there && !r->held.expired) || r->held.deadline)
-		r->held.deadline = deadline_in(m, m->config.hold_ms);
+		set_hold(m, &r->held);
 }
 
 static void release(struct evpn_mirror *m, struct record *r)
@@ -417,7 +424,7 @@ static void release(struct evpn_mirror *m, struct record *r)
 		r->held.deadline = 0;
 		r->held.expired = false;
 	} else if (r->held.deadline) {
-		r->held.deadline = deadline_in(m, m->config.hold_ms);
+		set_hold(m, &r->held);
 	}
 }
 
@@ -437,6 +444,60 @@ void evpn_mirror_frr_back(struct evpn_mirror *m, uint64_t now)
 		return;
 	m->frr_gone = false;
 	each(m, release);
+}
+
+/* By how much config.hold_ms has changed; one that is over by it ends soon. */
+struct shift {
+	struct evpn_mirror *m;
+	int64_t ms;
+};
+
+static void shift(const void *node, VISIT which, void *arg)
+{
+	struct held *h = &(*(struct record *const *)node)->held;
+	const struct shift *s = arg;
+	int64_t left;
+
+	if ((which != postorder && which != leaf) || !h->deadline ||
+	    !h->by_hold)
+		return;
+	left = (int64_t)(h->deadline - s->m->now) + s->ms;
+	h->deadline = deadline_in(s->m, MAX(left, 0));
+}
+
+void evpn_mirror_set_hold(struct evpn_mirror *m, uint32_t hold_ms, uint64_t now)
+{
+	struct shift s = { m, (int64_t)hold_ms - m->config.hold_ms };
+
+	m->now = now;
+	m->config.hold_ms = hold_ms;
+	if (!s.ms)
+		return;
+	twalk_r(m->macs, shift, &s);
+	twalk_r(m->neighbors, shift, &s);
+	twalk_r(m->floods, shift, &s);
+}
+
+static void find_hold(const void *node, VISIT which, void *arg)
+{
+	const struct held *h = &(*(struct record *const *)node)->held;
+	uint64_t *until = arg;
+
+	if (h->deadline && h->by_hold)
+		*until = MAX(*until, h->deadline);
+}
+
+uint64_t evpn_mirror_held_until(const struct evpn_mirror *m)
+{
+	uint64_t until = 0;
+
+	twalk_r(m->floods, find_hold, &until);
+	/* Where there are MACs, their VTEPs are held as long. */
+	if (!until)
+		twalk_r(m->macs, find_hold, &until);
+	if (!until)
+		twalk_r(m->neighbors, find_hold, &until);
+	return until;
 }
 
 static void expire(struct evpn_mirror *m, struct record *r)

@@ -140,6 +140,17 @@ void evpn_mirror_forget(struct evpn_mirror *m);
  */
 void evpn_mirror_frr_gone(struct evpn_mirror *m, uint64_t now);
 void evpn_mirror_frr_back(struct evpn_mirror *m, uint64_t now);
+/*
+ * Another config.hold_ms (not 0): what is held ends by as much later or sooner,
+ * and nothing else changes; what has ended does not come back.
+ */
+void evpn_mirror_set_hold(struct evpn_mirror *m, uint32_t hold_ms,
+			  uint64_t now);
+/*
+ * When the last that is held for hold_ms ends, by the caller's clock; 0: none
+ * is. Walks the tables: for what people ask, not for packets.
+ */
+uint64_t evpn_mirror_held_until(const struct evpn_mirror *m);
 
 /*
  * Does what is due, and says when to call next: UINT64_MAX for not before an

@@ -12,6 +12,7 @@ struct held {
 	bool there;	   /* in the kernel */
 	bool expired;	   /* there, but FRR is gone for too long */
 	uint64_t deadline; /* not 0: we go by it until then */
+	bool by_hold;	   /* config.hold_ms has set it, not withdraw_ms */
 	uint32_t seen;	   /* generation of the last resync that saw it */
 	uint32_t gone;	   /* of the one during which news came of it */
 };

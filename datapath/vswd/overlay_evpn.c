@@ -139,8 +139,6 @@ void overlay_evpn_resync(struct overlay_evpn *evpn)
 
 static char *describe_fault(const struct overlay_evpn *evpn)
 {
-	const char *dir = evpn_frr_directory(evpn->frr);
-
 	if (evpn->error)
 		return xstrdup(evpn->error);
 	if (evpn->host->error)
@@ -149,11 +147,7 @@ static char *describe_fault(const struct overlay_evpn *evpn)
 		if (n->error)
 			return xasprintf("EVPN of VNI %u: %s", n->vni,
 					 n->error);
-	if (evpn_frr_state(evpn->frr) == EVPN_FRR_GONE)
-		return xasprintf("FRR is gone (no %s answers in %s); its last "
-				 "state is kept for %u s",
-				 evpn_frr_missing(evpn->frr), dir,
-				 evpn->hold_s);
+	/* That FRR is gone is no fault of the configuration: see its state. */
 	return NULL;
 }
 
@@ -357,17 +351,29 @@ static void follow_directory(struct overlay_evpn *evpn)
 	}
 }
 
+/* Nothing is made anew: what is held must outlive that. */
+static void set_hold(struct overlay_evpn *evpn, uint32_t hold_s)
+{
+	evpn->hold_s = hold_s;
+	for (struct evpn_network *n = evpn->networks; n; n = n->next) {
+		if (n->mirror)
+			evpn_mirror_set_hold(n->mirror, hold_s * 1000,
+					     evpn_clock_ms());
+		evpn_host_wake(n);
+	}
+}
+
 void overlay_evpn_configure(struct overlay_evpn *evpn)
 {
 	const struct cfg_overlay *c = evpn->overlay->config;
 
 	follow_directory(evpn);
-	/* Devices and mirrors are made with these. */
-	if (!ip_address_equal(&evpn->local, &c->local) ||
-	    evpn->hold_s != c->hold_s)
+	/* Devices and mirrors are made with it. */
+	if (!ip_address_equal(&evpn->local, &c->local))
 		end_networks(evpn, true);
 	evpn->local = c->local;
-	evpn->hold_s = c->hold_s;
+	if (evpn->hold_s != c->hold_s)
+		set_hold(evpn, c->hold_s);
 	refuse(evpn, refusal(evpn->overlay));
 	configure_networks(evpn);
 	vport_mark_dirty(evpn->overlay->vs, evpn->overlay->v);

@@ -40,6 +40,7 @@ struct evpn_frr {
 	char *directory;
 	struct program programs[2]; /* zebra, bgpd */
 	enum evpn_frr_state state;
+	bool seen;
 	uint32_t zebra_ends;
 	struct event *retry;
 };
@@ -68,10 +69,11 @@ static void update(struct evpn_frr *frr)
 	if (state == frr->state)
 		return;
 	frr->state = state;
+	frr->seen |= state == EVPN_FRR_PRESENT;
 	if (state == EVPN_FRR_GONE)
-		log_warn("FRR is not there: no %s answers in %s; what it had "
-			 "installed is kept for evpn-hold",
-			 missing, frr->directory);
+		log_warn("FRR %s: no %s answers in %s",
+			 frr->seen ? "is gone" : "is not seen yet", missing,
+			 frr->directory);
 	else if (state == EVPN_FRR_PRESENT)
 		log_info("FRR is there: zebra and bgpd answer in %s",
 			 frr->directory);
@@ -204,6 +206,11 @@ const char *evpn_frr_missing(const struct evpn_frr *frr)
 const char *evpn_frr_directory(const struct evpn_frr *frr)
 {
 	return frr->directory;
+}
+
+bool evpn_frr_seen(const struct evpn_frr *frr)
+{
+	return frr->seen;
 }
 
 bool evpn_frr_zebra_gone(const struct evpn_frr *frr)

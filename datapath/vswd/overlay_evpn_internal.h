@@ -86,6 +86,7 @@ struct evpn_network {
 	uint64_t flush_ms;   /* what a zebra has left is removed; UINT64_MAX */
 	bool fresh;	     /* there was no resync yet */
 	bool told_gone;	     /* the mirror knows that FRR is gone */
+	bool told_held;	     /* and it holds what FRR had said */
 	uint32_t zebra_ends; /* of evpn_frr, seen */
 	struct evpn_early_pair early[EVPN_N_EARLY]; /* a ring */
 	unsigned n_early;			    /* ever */
@@ -105,6 +106,7 @@ struct overlay_evpn {
 	struct ip_address local;
 	uint32_t hold_s;
 	enum evpn_frr_state said; /* to the log and the database */
+	bool told_held;		  /* to the log: something is held */
 	char *error;		  /* of the configuration; NULL: none */
 	char *text; /* that overlay_evpn_error() has returned last */
 };
@@ -116,6 +118,24 @@ struct overlay_evpn {
 void overlay_evpn_error_changed(struct overlay_evpn *evpn);
 /* The devices are there, or are others: the mirror is made, or told. */
 void evpn_network_ready(struct evpn_network *n, uint64_t now);
+
+/* --- overlay_evpn_json.c ----------------------------------------------------
+ */
+
+struct evpn_absence {
+	const char *missing;   /* the program */
+	const char *directory; /* where its socket would be */
+	bool seen;	       /* FRR was there once */
+	uint32_t left_s;       /* what it had said is held; 0: nothing is */
+	int64_t clock_s;       /* now, since 1970 */
+};
+
+/* When the last of what is held ends, by evpn_clock_ms(); 0: nothing is. */
+uint64_t evpn_held_until(const struct overlay_evpn *evpn);
+/* How it is with FRR, for a person, in a line that is the caller's. */
+char *evpn_describe(const struct overlay_evpn *evpn);
+/* Its part for an FRR that is not there. */
+char *evpn_describe_gone(const struct evpn_absence *absence);
 
 /* --- overlay_evpn_news.c ----------------------------------------------------
  */
@@ -180,6 +200,8 @@ enum evpn_frr_state evpn_frr_state(const struct evpn_frr *frr);
 /* "zebra", "bgpd" or NULL: which is missing. */
 const char *evpn_frr_missing(const struct evpn_frr *frr);
 const char *evpn_frr_directory(const struct evpn_frr *frr);
+/* It was there since vswd began to look. */
+bool evpn_frr_seen(const struct evpn_frr *frr);
 bool evpn_frr_zebra_gone(const struct evpn_frr *frr);
 /* How often a zebra was seen to end. */
 uint32_t evpn_frr_zebra_ends(const struct evpn_frr *frr);

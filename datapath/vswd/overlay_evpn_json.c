@@ -1,4 +1,7 @@
 /* EVPN as vtep/show has it. */
+#include <stdlib.h>
+#include <time.h>
+
 #include "vswd/overlay_evpn_internal.h"
 
 const char *overlay_evpn_state(const struct overlay_evpn *evpn)
@@ -12,19 +15,61 @@ const char *overlay_evpn_state(const struct overlay_evpn *evpn)
 	return words[evpn_frr_state(evpn->frr)];
 }
 
-/* A line for a person. */
-static char *describe(const struct overlay_evpn *evpn)
+uint64_t evpn_held_until(const struct overlay_evpn *evpn)
+{
+	uint64_t until = 0;
+
+	for (const struct evpn_network *n = evpn->networks; n; n = n->next)
+		if (n->mirror)
+			until = MAX(until, evpn_mirror_held_until(n->mirror));
+	return until;
+}
+
+char *evpn_describe_gone(const struct evpn_absence *absence)
+{
+	struct tm tm = { 0 };
+	time_t until;
+
+	if (absence->left_s) {
+		until = absence->clock_s + absence->left_s;
+		/* In UTC, as the log has it. */
+		gmtime_r(&until, &tm);
+		return xasprintf("FRR is gone (no %s answers in %s); what it "
+				 "had said is held for %u s more (until "
+				 "%02d:%02d:%02d UTC), or until vswd ends",
+				 absence->missing, absence->directory,
+				 absence->left_s, tm.tm_hour, tm.tm_min,
+				 tm.tm_sec);
+	}
+	if (!absence->seen)
+		return xasprintf("FRR is not seen yet (no %s answers in %s); "
+				 "nothing is known from it: start it, or set "
+				 "evpn-frr-dir to where its sockets are",
+				 absence->missing, absence->directory);
+	return xasprintf("FRR is gone (no %s answers in %s), and nothing that "
+			 "it had said is held: remote VTEPs and MACs are "
+			 "forgotten until it is back",
+			 absence->missing, absence->directory);
+}
+
+char *evpn_describe(const struct overlay_evpn *evpn)
 {
 	const char *dir = evpn_frr_directory(evpn->frr);
+	uint64_t now = evpn_clock_ms(), until;
+	struct evpn_absence absence = { 0 };
 
 	switch (evpn_frr_state(evpn->frr)) {
 	case EVPN_FRR_PRESENT:
 		return xasprintf("FRR is there (%s)", dir);
 	case EVPN_FRR_GONE:
-		return xasprintf("FRR is gone (no %s in %s); its last state "
-				 "is kept for %u s",
-				 evpn_frr_missing(evpn->frr), dir,
-				 evpn->hold_s);
+		until = evpn_held_until(evpn);
+		absence.missing = evpn_frr_missing(evpn->frr);
+		absence.directory = dir;
+		absence.seen = evpn_frr_seen(evpn->frr);
+		absence.clock_s = time(NULL);
+		if (until > now)
+			absence.left_s = DIV_ROUND_UP(until - now, 1000);
+		return evpn_describe_gone(&absence);
 	case EVPN_FRR_UNKNOWN:
 		break;
 	}
@@ -81,7 +126,7 @@ json_t *overlay_evpn_to_json(const struct overlay_evpn *evpn)
 {
 	const char *error = overlay_evpn_error(evpn);
 	json_t *json = json_object(), *networks = json_array();
-	char *text = describe(evpn);
+	char *text = evpn_describe(evpn);
 
 	json_object_set_new(json, "state", json_string(text));
 	free(text);

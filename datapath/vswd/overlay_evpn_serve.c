@@ -104,12 +104,32 @@ static void follow_frr(struct evpn_network *n, uint64_t now)
 	n->told_gone = gone;
 	if (n->evpn->said != evpn_frr_state(n->evpn->frr)) {
 		n->evpn->said = evpn_frr_state(n->evpn->frr);
+		n->evpn->told_held = false;
 		overlay_evpn_error_changed(n->evpn);
 	}
 	if (n->zebra_ends != ends) {
 		n->zebra_ends = ends;
 		n->flush_ms = now + EVPN_RETRY_MS;
 	}
+}
+
+/* The log has when what is held began to be, and when it is forgotten. */
+static void tell_held(struct evpn_network *n)
+{
+	bool held = n->told_gone && evpn_mirror_held_until(n->mirror);
+	struct overlay_evpn *evpn = n->evpn;
+	char *text;
+
+	if (held == n->told_held)
+		return;
+	n->told_held = held;
+	held = evpn_held_until(evpn);
+	if (held == evpn->told_held || evpn->said != EVPN_FRR_GONE)
+		return;
+	evpn->told_held = held;
+	text = evpn_describe(evpn);
+	log_warn("interface %s: %s", evpn->overlay->v->interface->name, text);
+	free(text);
 }
 
 /* What a zebra has left that was killed, nobody would ever remove. */
@@ -163,6 +183,7 @@ static uint64_t serve(struct evpn_network *n, unsigned *room, bool *madep,
 		make_devices(n, false, now);
 	}
 	*room -= send_some(n, *room, now);
+	tell_held(n);
 	if (n->flush_ms <= now)
 		return MIN(n->due_ms, now + 100);
 	return MIN(MIN(n->make_ms, n->due_ms), n->flush_ms);

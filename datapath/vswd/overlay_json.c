@@ -57,12 +57,26 @@ static uint64_t *count_macs(const struct overlay *o)
 /* --- remotes ---------------------------------------------------------------
  */
 
-static json_t *origins_json(unsigned origins)
+/* By remote_ip, remotes or group; else rows of Remote_MAC alone name it. */
+static bool is_listed(const struct overlay_remote *r)
 {
+	const struct cfg_overlay *c = r->overlay->config;
+
+	for (size_t i = 0; i < c->n_remotes; i++)
+		if (ip_address_equal(&c->remotes[i], &r->ip))
+			return true;
+	return r->is_group;
+}
+
+static json_t *origins_json(const struct overlay_remote *r)
+{
+	unsigned origins = r->origins;
 	json_t *json = json_array();
 
+	/* "mac": it gets what is for those stations, and no floods. */
 	if (origins & VTEP_STATIC)
-		json_array_append_new(json, json_string("static"));
+		json_array_append_new(
+			json, json_string(is_listed(r) ? "static" : "mac"));
 	if (origins & VTEP_LEARNED)
 		json_array_append_new(json, json_string("learned"));
 	if (origins & VTEP_CONTROLLER)
@@ -93,7 +107,7 @@ static json_t *remote_json(const struct overlay_remote *r, uint64_t n_macs)
 	set_ip(json, "address", &r->ip);
 	if (r->is_group)
 		json_object_set_new(json, "group", json_true());
-	json_object_set_new(json, "origins", origins_json(r->origins));
+	json_object_set_new(json, "origins", origins_json(r));
 	json_object_set_new(json, "reached", json_boolean(r->resolved));
 	if (r->next_hop)
 		set_text(json, "next_hop", mac_format(r->next_hop, mac));

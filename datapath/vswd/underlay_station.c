@@ -237,14 +237,23 @@ void underlay_station_configure(struct underlay_station *s,
 				const struct cfg_overlay *c)
 {
 	uint64_t mac = port_mac(s);
+	bool same_link = s->tag == c->underlay_tag &&
+			 s->prefix_len == c->prefix_len &&
+			 ip_address_equal(&s->local, &c->local) &&
+			 ip_address_equal(&s->gateway, &c->gateway);
 
 	s->dst_port = c->dst_port;
-	if (s->station && mac == s->mac && s->prefix_len == c->prefix_len &&
-	    ip_address_equal(&s->local, &c->local) &&
-	    ip_address_equal(&s->gateway, &c->gateway))
+	if (s->station && mac == s->mac && same_link)
 		return;
 	if (s->membership)
 		join_solicited(s, false);
+	if (s->station && !same_link) {
+		/* Its neighbors are those of the former link. */
+		station_destroy(s->station);
+		s->station = NULL;
+		underlay_hops_forget(s);
+	}
+	s->tag = c->underlay_tag;
 	s->mac = mac;
 	s->local = c->local;
 	s->prefix_len = c->prefix_len;

@@ -55,7 +55,7 @@ struct underlay_station {
 	/* As configured */
 	struct ip_address local, gateway;
 	uint8_t prefix_len;
-	uint16_t dst_port;
+	uint16_t dst_port, tag;
 	uint64_t mac; /* 0: there is no port */
 
 	struct station *station;
@@ -95,6 +95,9 @@ void underlay_hops_init(struct underlay_station *s);
 void underlay_hops_clear(struct underlay_station *s);
 /* Address, prefix or gateway are others: every remote's way is found anew. */
 void underlay_hops_reroute(struct underlay_station *s);
+/* What was found on the former link or by the former gateway is worth nothing.
+ */
+void underlay_hops_forget(struct underlay_station *s);
 /* All are asked for again soon: the link was away. */
 void underlay_hops_again(struct underlay_station *s, uint64_t now_ms);
 void underlay_hops_run(struct underlay_station *s, uint64_t now_ms);

@@ -335,6 +335,18 @@ void underlay_station_forget(struct underlay_station *s,
 		drop_want(s, w);
 }
 
+void underlay_hops_forget(struct underlay_station *s)
+{
+	for (struct underlay_hop *h = s->hop_list; h; h = h->next) {
+		h->mac = 0;
+		h->failed = false;
+		h->backoff_ms = BACKOFF_MS;
+		set_due(s, h, 0);
+	}
+	for (struct underlay_target *t = s->target_list; t; t = t->next)
+		tell(t);
+}
+
 void underlay_hops_reroute(struct underlay_station *s)
 {
 	for (struct underlay_target *t = s->target_list; t; t = t->next) {

@@ -163,8 +163,9 @@ def check_restart(lab, programs, sig, hold, zebra=()):
     for program in programs:
         one.frr.end_one(program, sig)
     wait_until(lambda: one.frr_state() == "gone", "it is noticed")
-    wait_until(lambda: "FRR is gone" in
-               one.switch.get("Interface", "vx0", "error"), "and is said")
+    wait_until(lambda: "s more (until" in one.evpn()["state"], "and is said")
+    equal(one.switch.get("Interface", "vx0", "error"), [],
+          "no fault of the configuration")
     equal(one.switch.get("Interface", "vx0", "status")["evpn_frr"], "gone",
           "Interface:status")
     # zebra's leftovers are not there, what they said is
@@ -230,6 +231,21 @@ def _(lab):
                                           signal.SIGKILL, 4)
     fabric.wait_unknown(hosts[1].mac, one)
     wait_until(lambda: one.vteps() == set(), "the flood list goes, too")
+    wait_until(lambda: "forgotten" in one.evpn()["state"], "and it is said")
+
+
+@test("evpn-hold is changed while FRR is gone: what is held stays",
+      only="vsw")
+def _(lab):
+    _, one, _, hosts = check_restart(lab, ("zebra", "bgpd"), signal.SIGKILL,
+                                     60)
+    one.switch.ctl("set", "interface", "vx0", "options:evpn-hold=3600")
+    equal(one.evpn()["hold_s"], 3600, "the new time")
+    equal(one.remote_vtep(hosts[1].mac), vtep(2), "held")
+    equal(one.vteps(), {vtep(2)}, "held flood list")
+    equal(one.shown()["networks"][0]["floods_to"], 1, "floods to")
+    one.switch.ctl("set", "interface", "vx0", "options:evpn-hold=1")
+    wait_until(lambda: one.vteps() == set(), "a time that is over ends it")
 
 
 @test("zebra alone is killed: the switch holds until FRR is whole again",

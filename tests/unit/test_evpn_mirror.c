@@ -628,6 +628,49 @@ static void test_hold_until_frr_has_learned_again(void **state)
 	assert_int_equal(v.remote[2], 0);
 }
 
+/* Another time to hold is no reason to forget, and moves what is held. */
+static void test_hold_is_changed(void **state)
+{
+	frr_put(1, 1);
+	set_flood(1, true);
+	settle();
+	assert_int_equal(evpn_mirror_held_until(m), 0);
+	evpn_mirror_frr_gone(m, now);
+	frr_remove(1);
+	set_flood(1, false);
+	settle();
+	later(HOLD - 1000);
+	assert_true(evpn_mirror_held_until(m) >= now + 1000);
+	evpn_mirror_set_hold(m, 3 * HOLD, now);
+	assert_true(evpn_mirror_held_until(m) >= now + 2 * HOLD + 1000);
+	later(2 * HOLD);
+	assert_int_equal(v.remote[1], 1);
+	assert_true(v.flood[1]);
+	/* A time that is over already. */
+	evpn_mirror_set_hold(m, HOLD, now);
+	later(200);
+	assert_int_equal(v.remote[1], 0);
+	assert_false(v.flood[1]);
+	assert_int_equal(evpn_mirror_held_until(m), 0);
+	/* What has ended does not come back. */
+	evpn_mirror_set_hold(m, 10 * HOLD, now);
+	settle();
+	assert_int_equal(v.remote[1], 0);
+}
+
+/* FRR itself withdraws something: not a matter of the time to hold. */
+static void test_hold_is_not_a_withdrawal_s(void **state)
+{
+	frr_put(1, 1);
+	settle();
+	frr_remove(1);
+	settle();
+	assert_int_equal(evpn_mirror_held_until(m), 0);
+	evpn_mirror_set_hold(m, 10 * HOLD, now);
+	later(1000);
+	assert_int_equal(v.remote[1], 0);
+}
+
 /* The devices were made anew: the former ones' entries went with them. */
 static void test_rebind(void **state)
 {
@@ -971,6 +1014,8 @@ int main(void)
 		TEST(test_restart_removes_what_is_left),
 		TEST(test_hold_when_frr_leaves),
 		TEST(test_hold_until_frr_has_learned_again),
+		TEST(test_hold_is_changed),
+		TEST(test_hold_is_not_a_withdrawal_s),
 		TEST(test_rebind),
 		TEST(test_addresses_are_remembered),
 		TEST(test_forget),

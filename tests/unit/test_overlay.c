@@ -119,6 +119,29 @@ static void test_one_goes(void **state)
 	assert_int_equal(lab.o->n_indices, 2);
 }
 
+static const char *first_origin(unsigned i)
+{
+	static char word[16];
+	json_t *json = overlay_to_json(lab.o);
+	const json_t *list = json_object_get(
+		json_array_get(json_object_get(json, "remotes"), i), "origins");
+
+	assert_int_equal(json_array_size(list), 1);
+	snprintf(word, sizeof(word), "%s",
+		 json_string_value(json_array_get(list, 0)));
+	json_decref(json);
+	return word;
+}
+
+/* A row of Remote_MAC names a remote that no list has: it gets no floods. */
+static void test_remote_of_a_row(void **state)
+{
+	add(9, VTEP_STATIC);
+	assert_string_equal(first_origin(0), "static");
+	assert_string_equal(first_origin(2), "mac");
+	assert_int_equal(n_flooded(7), 2);
+}
+
 static void test_who_says_so(void **state)
 {
 	struct overlay_remote *a = add(2, VTEP_CONTROLLER), *c;
@@ -400,6 +423,7 @@ int main(void)
 		T(test_configured),
 		T(test_one_goes),
 		T(test_who_says_so),
+		T(test_remote_of_a_row),
 		T(test_ourselves),
 		T(test_as_many_as_there_may_be),
 		T(test_map_changes),

@@ -108,6 +108,35 @@ static void test_gateway(void **state)
 	assert_false(a->resolved);
 }
 
+/* Another link, network or gateway: who was there is not known to be here. */
+static void test_other_link(void **state)
+{
+	static const char *const others[] = {
+		"remote_ip=flow key=7 underlay=up local_ip=10.0.0.1/25 "
+		"remotes=10.0.0.2",
+		OPTIONS "gateway=10.0.0.254 remotes=10.0.0.2",
+		OPTIONS "underlay-tag=30 remotes=10.0.0.2",
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
+		setup(OPTIONS "remotes=10.0.0.2");
+		answer(MAC_REMOTE, REMOTE);
+		assert_true(olab_remote(&lab, "10.0.0.2")->resolved);
+		/* What the link does not depend on. */
+		olab_configure(&lab, OPTIONS "remotes=10.0.0.2 tos=8", 1500,
+			       NULL);
+		assert_true(olab_remote(&lab, "10.0.0.2")->resolved);
+		olab_configure(&lab, others[i], 1500, NULL);
+		assert_false(olab_remote(&lab, "10.0.0.2")->resolved);
+		assert_true(olab_remote(&lab, "10.0.0.2")->next_hop == 0);
+		if (i + 1 < ARRAY_SIZE(others)) {
+			answer(MAC_REMOTE, REMOTE);
+			assert_true(olab_remote(&lab, "10.0.0.2")->resolved);
+			olab_teardown(&lab);
+		}
+	}
+}
+
 /* A control plane may tell of remotes that the configuration does not know. */
 static void test_no_way(void **state)
 {
@@ -447,6 +476,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_on_link),
 		TEST(test_gateway),
+		TEST(test_other_link),
 		TEST(test_no_way),
 		TEST(test_answers),
 		TEST(test_group),

@@ -317,8 +317,11 @@ static void expect_plain_encap(const struct tunnel_pair *t, unsigned n)
 	side_load(&short_way, n, 64);
 	assert_true(w.e->plain);
 	assert_int_equal(tunnel_plain_encap(&w, short_way.list, n), n);
+	/* They borrow what they are to replace. */
 	for (unsigned i = 0; i < n; i++)
-		lens[i] = packet_read(w.out->list[i], 0, frames[i], SIZE);
+		keep(&short_way, w.out->list[i]);
+	memcpy(frames, short_way.out, n * SIZE);
+	memcpy(lens, short_way.lens, n * sizeof(lens[0]));
 }
 
 static void expect_plain_decap(const struct tunnel_pair *t, unsigned n,

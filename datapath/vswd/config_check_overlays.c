@@ -359,8 +359,7 @@ static void check_self(struct overlay_check *check,
 				       ip_text(&own[i]).text);
 }
 
-/* The caller's; *n of them. */
-static struct ip_address *own_addresses(size_t *n)
+struct ip_address *config_own_addresses(size_t *n)
 {
 	struct ip_address *own = NULL;
 	struct ifaddrs *all = NULL;
@@ -436,7 +435,7 @@ void config_check_overlays(struct overlay_check *checks, size_t n,
 			   const struct cfg_switch *config)
 {
 	size_t n_own = 0;
-	struct ip_address *own = own_addresses(&n_own);
+	struct ip_address *own = config_own_addresses(&n_own);
 
 	config_check_overlays_with(checks, n, config, own, n_own);
 	free(own);

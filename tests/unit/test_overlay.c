@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "overlay_lab.h"
+#include "forward/punt.h"
 #include "packet/csum.h"
 #include "vswd/overlay_evpn_internal.h"
 
@@ -326,6 +327,23 @@ static void test_many_stations(void **state)
 /* --- addresses -------------------------------------------------------------
  */
 
+/* A machine that only answers one other is heard, too. */
+static void test_answers(void **state)
+{
+	struct ip_address ip = ip_address_v4(0x0a140009);
+	uint8_t frame[64];
+	size_t len;
+
+	assert_true(lab.vm1.v->fwd->punts & PUNT_ANSWERS);
+	assert_true(lab.o->v->fwd->punts & PUNT_ANSWERS);
+	assert_false(lab.eth0.v->fwd->punts & PUNT_ANSWERS);
+	overlay_pair_heard(lab.o, 0, &ip, STATION, false);
+	assert_int_equal(suppress_count(lab.o->suppress), 1);
+	len = olab_arp(frame, 2, OLAB_VM, 0x0a140009, 0x0a140001);
+	olab_send(&lab, &lab.vm1, frame, len);
+	assert_int_equal(suppress_count(lab.o->suppress), 0);
+}
+
 /* The flags of the advertisement that answers for fd00::1; 0: none does. */
 static uint8_t answer_flags(void)
 {
@@ -466,6 +484,7 @@ int main(void)
 		T(test_stations),
 		T(test_many_stations),
 		T(test_router),
+		T(test_answers),
 		T(test_addresses),
 		T(test_addresses_are_bounded),
 		T(test_port_goes),

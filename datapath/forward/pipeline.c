@@ -78,6 +78,8 @@ static void forward(struct pipeline *pl, const struct fwd_port *in,
 		filter_burst(pl, s);
 	if (unlikely(s->n_groups))
 		look_at_groups(s);
+	if (unlikely(in->punts & PUNT_ANSWERS))
+		protocol_copy_answers(s);
 	lookup_burst(s);
 	output_burst(pl, s);
 }

@@ -1,7 +1,8 @@
 /*
  * Frames that are for the control thread: those of link-local protocols, which
  * end here, and copies of what tells a station's IP address. All of them have
- * group addresses, so other frames are not even looked at.
+ * group addresses, so other frames are not even looked at; but for answers that
+ * tell an address, at ports that want those (PUNT_ANSWERS).
  */
 #include "forward/punt.h"
 #include "forward/stage.h"
@@ -148,6 +149,53 @@ void protocol_copy_neighbors(const struct stage *s)
 #define ARP_REQUEST   1
 #define ARP_REPLY     2
 #define ARP_LEN	      28
+
+#define ANSWER_LEN (2 + IPV6_HEADER_LEN + 1) /* from the type to ICMP's */
+
+/* ANSWER_LEN bytes from the type on: an ARP reply, or an advertisement. */
+static inline bool is_answer(const uint8_t *from)
+{
+	uint16_t type = load_be16(from);
+
+	if (unlikely(type == ETH_TYPE_ARP))
+		return load_be16(from + 2 + 6) == ARP_REPLY;
+	return type == ETH_TYPE_IPV6 && from[2 + 6] == NEXT_ICMP6 &&
+	       from[2 + IPV6_HEADER_LEN] == ICMP6_NA;
+}
+
+void protocol_copy_answers(const struct stage *s)
+{
+	const struct fwd_port *in = s->in;
+
+	for (unsigned i = 0; in->punt && i < s->n_items; i++) {
+		const struct item *item = &s->items[i];
+		const struct packet *p = item->packet;
+		unsigned at = type_at(item);
+
+		/* Those to groups are protocol_copy_neighbors()'. */
+		if (p->header[0] & 1 || p->header_len < at + ANSWER_LEN ||
+		    !is_answer(p->header + at))
+			continue;
+		(void)punt_packet(in->punt, p, PUNT_NEIGHBOR, item->vlan.vid);
+	}
+}
+
+bool protocol_has_answers(const struct packet *packets, unsigned n)
+{
+	_Static_assert(12 + ANSWER_LEN <= PACKET_PULL, "at hand");
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct packet *p = &packets[i];
+		const uint8_t *frame = at_hand(p);
+
+		if (unlikely(!frame || (p->state != PACKET_STATE_UNTOUCHED &&
+					p->header_len < 12 + ANSWER_LEN)))
+			return true;
+		if (unlikely(is_answer(frame + 12)))
+			return true;
+	}
+	return false;
+}
 
 /*
  * An ARP packet that asks nobody: a reply to all, or a request of one's own

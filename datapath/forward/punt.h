@@ -32,6 +32,14 @@ enum punt_kind {
 	N_PUNT_KINDS,
 };
 
+/*
+ * Beside the kinds in fwd_port.punts: PUNT_NEIGHBOR is of answers to a single
+ * station, too (ARP replies, advertisements), and so of stations that only ever
+ * answer. Frames to single stations are looked at for this at such ports only.
+ */
+#define PUNT_ANSWERS (1u << 15)
+_Static_assert(N_PUNT_KINDS <= 15, "bits of fwd_port.punts");
+
 #define PUNT_RATE      100 /* frames a second, kind and port, ... */
 #define PUNT_RATE_COPY 50  /* ... and of copies */
 /* Beacons of 31 other members, each 10 ms: what a bond may be told to send. */

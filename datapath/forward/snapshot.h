@@ -118,8 +118,8 @@ struct fwd_port {
 	const struct fwd_port *as; /* itself; of a member: its bond */
 	struct fwd_bond *bond;	   /* a bond's members, or NULL */
 	struct punt *punt;	   /* where control frames go; NULL: nowhere */
-	uint16_t punts;		   /* bit 1 << enum punt_kind: which do */
-	_Atomic uint8_t filter;	   /* enum fwd_filter; see below */
+	uint16_t punts; /* bit 1 << enum punt_kind: which do; PUNT_ANSWERS */
+	_Atomic uint8_t filter;	     /* enum fwd_filter; see below */
 	struct fwd_port *patch_peer; /* a port of another bridge, or NULL */
 	struct fwd_gateway *gateway; /* it is a port of this one's, or NULL */
 	/* It is this VXLAN port, or a remote VTEP of it; or NULL. */

@@ -139,6 +139,10 @@ int protocol_punt(const struct fwd_port *in, const struct packet *p,
 		  uint64_t dst);
 /* Copies of the stage's packets that tell a station's IP address. */
 void protocol_copy_neighbors(const struct stage *s);
+/* The same of answers to single stations (PUNT_ANSWERS). */
+void protocol_copy_answers(const struct stage *s);
+/* Whether there may be one among untagged packets, as far as is at hand. */
+bool protocol_has_answers(const struct packet *packets, unsigned n);
 /* Whether a station says where it is, unasked. */
 bool protocol_is_announcement(const struct item *item);
 /* Remembers the stage's announcements: they will come back by a bond. */

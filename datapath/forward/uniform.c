@@ -7,6 +7,7 @@
  * A burst that turns out to be another is left to them: that a packet has been
  * made private, or a sender learned, they find done.
  */
+#include "forward/punt.h"
 #include "forward/stage.h"
 
 /* What a packet has to be like, and what it is added to. */
@@ -173,6 +174,9 @@ bool uniform_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 	u.frame_max = frame_max_of(in);
 	out = port_of(s, &u);
 	if (!out)
+		return false;
+	if (unlikely(in->punts & PUNT_ANSWERS) &&
+	    protocol_has_answers(packets, n))
 		return false;
 	is_outer = is_station(out);
 	if (!(is_outer ? take_outer(s, &u, packets, n)

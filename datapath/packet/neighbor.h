@@ -1,6 +1,6 @@
 /*
  * What a station says of its own addresses: the sender of an ARP packet
- * (RFC 826, RFC 5227), of a neighbour solicitation or an unsolicited neighbour
+ * (RFC 826, RFC 5227), of a neighbour solicitation or of a neighbour
  * advertisement (RFC 4861). And the other way round: frames that tell the
  * network where a station is now.
  */

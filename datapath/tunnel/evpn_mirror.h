@@ -45,6 +45,8 @@ struct evpn_news {
 	struct evpn_ip old_vtep; /* where the remote mac was said to be */
 	struct evpn_ip ip;
 	bool sticky; /* FRR does not let it move */
+	bool router; /* EVPN_PAIR: an IPv6 router (RFC 9047), told anew when it
+			is none any more */
 };
 
 struct evpn_mirror_config {

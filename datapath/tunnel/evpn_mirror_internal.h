@@ -64,6 +64,8 @@ struct neighbor {
 	uint64_t ours;	    /* the MAC in our own entry in the kernel, or 0 */
 	uint64_t asked_mac; /* in ASKED_PUT */
 	uint64_t told;	    /* 0: nothing */
+	bool router;	    /* FRR says so of that one */
+	bool told_router;
 };
 
 struct flood {

@@ -90,13 +90,15 @@ static void tell_pair(struct evpn_mirror *m, struct neighbor *n)
 {
 	bool live = held_live(&n->record.held) && !announced(n);
 	uint64_t mac = live ? n->remote : 0;
+	bool router = mac && n->router;
 
-	if (mac == n->told)
+	if (mac == n->told && router == n->told_router)
 		return;
 	mirror_tell(m, &(struct evpn_news){ mac ? EVPN_PAIR : EVPN_PAIR_GONE,
 					    .mac = mac ? mac : n->told,
-					    .ip = n->ip });
+					    .ip = n->ip, .router = router });
 	n->told = mac;
+	n->told_router = router;
 }
 
 void neighbor_update(struct evpn_mirror *m, struct neighbor *n)
@@ -220,6 +222,7 @@ static void theirs_is_there(struct neighbor *n, const struct evpn_event *e)
 {
 	n->ours = 0;
 	n->remote = e->neighbor.mac;
+	n->router = e->neighbor.router;
 	if (n->record.asked == ASKED_REMOVE)
 		n->record.asked = ASKED_NOTHING;
 	n->displaced |= n->owner != NULL;

@@ -219,7 +219,10 @@ void overlay_macs_clear(struct overlay *o); /* none of them any more */
 
 /* Suppression begins or ends, as the configuration says. */
 void overlay_pairs_configure(struct overlay *o);
-/* A control plane or a row says so; mac 0: it does not any more. */
+/*
+ * A control plane or a row says so; mac 0: it does not any more. Beside a MAC:
+ * SUPPRESS_ROUTER, if it is a router's.
+ */
 void overlay_pair_set(struct overlay *o, uint16_t vid,
 		      const struct ip_address *ip, uint64_t mac);
 /* A station behind a remote (or not: local) said so itself. */

@@ -19,7 +19,7 @@ unsigned overlays_punts(const struct vswitch *vs, const struct vport *v)
 		kinds |= 1u << PUNT_TUNNEL | 1u << PUNT_UNDERLAY;
 	for (const struct overlay *o = vs->overlays; o; o = o->next)
 		if (o->v->bridge == v->bridge && (o->suppress || o->evpn))
-			kinds |= 1u << PUNT_NEIGHBOR;
+			kinds |= 1u << PUNT_NEIGHBOR | PUNT_ANSWERS;
 	return kinds;
 }
 

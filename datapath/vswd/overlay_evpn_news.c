@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "tunnel/suppress.h"
 #include "vswd/overlay_evpn_internal.h"
 
 LOG_MODULE(evpn);
@@ -135,11 +136,21 @@ static void take_flood(struct evpn_network *n, const struct evpn_news *news)
 	leave_vtep(n->evpn, &news->vtep);
 }
 
+/* A router has to be told as one (suppress.h). */
+static void take_pair(struct evpn_network *n, const struct evpn_news *news)
+{
+	struct ip_address ip = to_address(&news->ip);
+	uint64_t mac = news->type == EVPN_PAIR ? news->mac : 0;
+
+	if (mac && news->router)
+		mac |= SUPPRESS_ROUTER;
+	overlay_pair_set(n->evpn->overlay, n->vid, &ip, mac);
+}
+
 void evpn_take_news(const struct evpn_news *news, void *arg)
 {
 	struct evpn_network *n = arg;
 	struct overlay *o = n->evpn->overlay;
-	struct ip_address ip;
 
 	switch (news->type) {
 	case EVPN_REMOTE:
@@ -155,9 +166,7 @@ void evpn_take_news(const struct evpn_news *news, void *arg)
 		break;
 	case EVPN_PAIR:
 	case EVPN_PAIR_GONE:
-		ip = to_address(&news->ip);
-		overlay_pair_set(o, n->vid, &ip,
-				 news->type == EVPN_PAIR ? news->mac : 0);
+		take_pair(n, news);
 		break;
 	/* The FDB follows by what is told next. */
 	case EVPN_DISPLACED:

@@ -18,7 +18,8 @@ struct pair {
 	struct hmap_node node;
 	struct ip_address ip;
 	uint16_t vid;
-	uint64_t told;	/* by a row or a control plane; 0: by none */
+	uint64_t told;	/* by a row or a control plane, perhaps with
+			   SUPPRESS_ROUTER; 0: by none */
 	uint64_t heard; /* from a station; 0: from none */
 };
 

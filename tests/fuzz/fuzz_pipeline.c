@@ -86,7 +86,7 @@ static void punt_at(struct lab *lab, unsigned i)
 {
 	lab->punts[i].ring = lab->ring;
 	lab->fwd[i]->punt = &lab->punts[i];
-	lab->fwd[i]->punts = (1 << N_PUNT_KINDS) - 1;
+	lab->fwd[i]->punts = ((1 << N_PUNT_KINDS) - 1) | PUNT_ANSWERS;
 }
 
 static void open_lab(struct lab *lab)

@@ -37,7 +37,7 @@ struct kernel {
 	int device[MACS]; /* VTEP, 0: none */
 	bool flood[VTEPS];
 	int ip_mac[IPS]; /* -1: none */
-	bool ip_extern[IPS];
+	bool ip_extern[IPS], ip_router[IPS];
 	struct evpn_request queue[QUEUE];
 	unsigned first, n;
 	bool lost;
@@ -49,6 +49,7 @@ struct view {
 	bool local[MACS];
 	bool flood[VTEPS];
 	int pair[IPS]; /* -1: none */
+	bool router[IPS];
 	unsigned n;
 };
 
@@ -104,10 +105,13 @@ static void tell(const struct evpn_news *news, void *arg)
 		break;
 	case EVPN_PAIR:
 		v.pair[ip_index(&news->ip)] = i;
+		v.router[ip_index(&news->ip)] = news->router;
 		break;
 	case EVPN_PAIR_GONE:
 		assert_int_equal(v.pair[ip_index(&news->ip)], i);
 		v.pair[ip_index(&news->ip)] = -1;
+		v.router[ip_index(&news->ip)] = false;
+		assert_false(news->router);
 		break;
 	}
 }
@@ -175,7 +179,7 @@ static void tell_ip(int i, bool there, bool dump, uint32_t seq)
 			  &ip, there ? MAC(k.ip_mac[i]) : 0);
 	if (there && k.ip_extern[i])
 		r.bytes[NLMSG_HDRLEN + offsetof(struct ndmsg, ndm_flags)] |=
-			NTF_EXT_LEARNED;
+			NTF_EXT_LEARNED | (k.ip_router[i] ? NTF_ROUTER : 0);
 	deliver(&r, dump, seq);
 }
 
@@ -502,6 +506,30 @@ static void test_crossing_messages_end_as_the_kernel_has_it(void **state)
 	assert_int_equal(k.bridge[1], LOCAL);
 	assert_true(v.local[1]);
 	assert_int_equal(v.remote[1], 0);
+}
+
+/* FRR's mark of routers (RFC 9047), and that it goes, or comes later. */
+static void test_routers(void **state)
+{
+	frr_put(2, 3);
+	k.ip_router[1] = true;
+	set_ip(1, 2, true);
+	settle();
+	assert_int_equal(v.pair[1], 2);
+	assert_true(v.router[1]);
+	k.ip_router[1] = false;
+	tell_ip(1, true, false, 0);
+	settle();
+	assert_int_equal(v.pair[1], 2);
+	assert_false(v.router[1]);
+	k.ip_router[1] = true;
+	tell_ip(1, true, false, 0);
+	settle();
+	assert_true(v.router[1]);
+	k.ip_router[1] = false;
+	evpn_mirror_overrun(m); /* a dump tells it as well */
+	settle();
+	assert_false(v.router[1]);
 }
 
 static void test_ip_moves_to_a_remote_mac(void **state)
@@ -1009,6 +1037,7 @@ int main(void)
 		TEST(test_device_entry_alone_displaces),
 		TEST(test_crossing_messages_end_as_the_kernel_has_it),
 		TEST(test_ip_moves_to_a_remote_mac),
+		TEST(test_routers),
 		TEST(test_others_deletion_is_mended),
 		TEST(test_resync_finds_what_was_lost),
 		TEST(test_restart_removes_what_is_left),

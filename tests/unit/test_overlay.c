@@ -12,6 +12,9 @@
 #include <cmocka.h>
 
 #include "overlay_lab.h"
+#include "forward/punt.h"
+#include "packet/csum.h"
+#include "vswd/overlay_evpn_internal.h"
 
 #define BASE	"remote_ip=flow underlay=up local_ip=10.9.0.1/16 "
 #define FIXED	BASE "key=7 "
@@ -347,6 +350,77 @@ static void test_many_stations(void **state)
 /* --- addresses -------------------------------------------------------------
  */
 
+/* A machine that only answers one other is heard, too. */
+static void test_answers(void **state)
+{
+	struct ip_address ip = ip_address_v4(0x0a140009);
+	uint8_t frame[64];
+	size_t len;
+
+	assert_true(lab.vm1.v->fwd->punts & PUNT_ANSWERS);
+	assert_true(lab.o->v->fwd->punts & PUNT_ANSWERS);
+	assert_false(lab.eth0.v->fwd->punts & PUNT_ANSWERS);
+	overlay_pair_heard(lab.o, 0, &ip, STATION, false);
+	assert_int_equal(suppress_count(lab.o->suppress), 1);
+	len = olab_arp(frame, 2, OLAB_VM, 0x0a140009, 0x0a140001);
+	olab_send(&lab, &lab.vm1, frame, len);
+	assert_int_equal(suppress_count(lab.o->suppress), 0);
+}
+
+/* The flags of the advertisement that answers for fd00::1; 0: none does. */
+static uint8_t answer_flags(void)
+{
+	static const uint8_t target[16] = { 0xfd, [15] = 1 };
+	uint8_t frame[86] = { 0 }, room[SUPPRESS_FRAME_MAX];
+	uint8_t *ip = frame + 14;
+	struct packet p;
+
+	olab_put_mac(frame, 0x3333ff000001);
+	olab_put_mac(frame + 6, OLAB_VM);
+	store_be16(frame + 12, 0x86dd);
+	ip[0] = 0x60;
+	ip[5] = 32;
+	ip[6] = 58;
+	ip[7] = 255;
+	ip[8] = 0xfd;
+	ip[23] = 9;
+	memcpy(ip + 24, (uint8_t[16]){ 0xff, 2, [11] = 1, 0xff, [15] = 1 }, 16);
+	ip[40] = 135;
+	memcpy(ip + 48, target, 16);
+	ip[64] = 1;
+	ip[65] = 1;
+	olab_put_mac(ip + 66, OLAB_VM);
+	csum_store(ip + 42, csum_combine(csum_pseudo6(ip, 58, 32),
+					 csum_add(0, ip + 40, 32)));
+	packet_init(&p, frame, sizeof(frame));
+	packet_pull_first(&p);
+	if (!suppress_answer(lab.o->suppress, 0, &p, room))
+		return 0;
+	assert_true(load_mac(room + 6) == STATION);
+	return room[14 + 44];
+}
+
+/* A router is answered for as one, by what FRR says. */
+static void test_router(void **state)
+{
+	struct overlay_evpn evpn = { .overlay = lab.o };
+	struct evpn_network n = { .evpn = &evpn };
+	struct evpn_news news = { .type = EVPN_PAIR,
+				  .mac = STATION,
+				  .ip = { 16, { 0xfd, [15] = 1 } },
+				  .router = true };
+
+	assert_int_equal(answer_flags(), 0);
+	evpn_take_news(&news, &n);
+	assert_int_equal(answer_flags(), 0xe0);
+	news.router = false;
+	evpn_take_news(&news, &n);
+	assert_int_equal(answer_flags(), 0x60);
+	news.type = EVPN_PAIR_GONE;
+	evpn_take_news(&news, &n);
+	assert_int_equal(answer_flags(), 0);
+}
+
 static void test_addresses(void **state)
 {
 	struct ip_address ip = address(500);
@@ -433,6 +507,8 @@ int main(void)
 		T(test_group_has_the_floods),
 		T(test_stations),
 		T(test_many_stations),
+		T(test_router),
+		T(test_answers),
 		T(test_addresses),
 		T(test_addresses_are_bounded),
 		T(test_port_goes),

@@ -234,6 +234,104 @@ static void neighbors_are_copied(void **state)
 	lab_destroy(l);
 }
 
+#define STATION_B 0x020000000002 /* known behind b */
+
+/* An advertisement to STATION_B in frame; returns its length. */
+static size_t make_answer6(uint8_t *frame)
+{
+	static const uint8_t na[] = { 2, 0, 0, 0,  0,	 2,    2,    0,
+				      0, 0, 0, 1,  0x86, 0xdd, 0x60, 0,
+				      0, 0, 0, 32, 58,	 255 };
+
+	memset(frame, 0, 86);
+	memcpy(frame, na, sizeof(na));
+	frame[54] = 136;
+	frame[58] = 0x60; /* asked for */
+	return 86;
+}
+
+static size_t make_answer4(uint8_t *frame)
+{
+	static const uint8_t reply[] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0,
+					 1, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2 };
+
+	memset(frame, 0, 60);
+	memcpy(frame, reply, sizeof(reply));
+	return 60;
+}
+
+/* A TCP packet of the same flow. */
+static size_t make_plain(uint8_t *frame)
+{
+	make_answer6(frame);
+	frame[20] = 6;
+	return 86;
+}
+
+/* Each way through the pipeline; the frames go on in any case. */
+static void answers_are_copied(void **state)
+{
+	static const unsigned sizes[] = { 1, 33, 39, 65 };
+	uint8_t plain[128], a4[128], a6[128];
+	struct iovec iov[65];
+	struct lab *l = lab_create(NULL);
+
+	(void)state;
+	make_plain(plain);
+	make_answer4(a4);
+	make_answer6(a6);
+	for (unsigned known = 0; known < 2; known++) {
+		if (known)
+			fdb_learn(l->br->fdb, fdb_make_key(STATION_B, 0),
+				  l->b->fwd->number);
+		for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+			unsigned n = sizes[i];
+
+			for (unsigned k = 0; k < n; k++)
+				iov[k] = (struct iovec){ plain, 86 };
+			fixture_forget(l->f);
+			atomic_store(&l->punt.due[PUNT_NEIGHBOR], 0);
+			l->a->fwd->punts = ALL | PUNT_ANSWERS;
+			fixture_burst(l->f, l->a, iov, n);
+			assert_int_equal(read_all(l).n, 0);
+			iov[n / 2] = (struct iovec){ a4, 60 };
+			fixture_burst(l->f, l->a, iov, n);
+			assert_int_equal(read_all(l).kinds[PUNT_NEIGHBOR], 1);
+			iov[n / 2] = (struct iovec){ a6, 86 };
+			fixture_burst(l->f, l->a, iov, n);
+			assert_int_equal(read_all(l).kinds[PUNT_NEIGHBOR], 1);
+			/* Nobody wants them. */
+			l->a->fwd->punts = ALL;
+			fixture_burst(l->f, l->a, iov, n);
+			assert_int_equal(read_all(l).n, 0);
+			assert_int_equal(l->b->n_sent, 4 * n);
+		}
+	}
+	lab_destroy(l);
+}
+
+/* In a VLAN; requests to one station, and what is cut short, are not. */
+static void which_answers_are_copied(void **state)
+{
+	struct lab *l = lab_create(NULL);
+	struct seen seen;
+
+	(void)state;
+	l->a->fwd->punts = ALL | PUNT_ANSWERS;
+	inject(l, l->a, STATION_B,
+	       REST(0x81, 0, 0, 7, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2));
+	seen = read_all(l);
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(seen.last.vid, 7);
+	inject(l, l->a, STATION_B, REST(8, 6, 0, 1, 8, 0, 6, 4, 0, 1));
+	inject(l, l->a, STATION_B, REST(8, 0, 0, 1, 8, 0, 6, 4, 0, 2));
+	assert_int_equal(read_all(l).n, 0);
+	/* To all: once. */
+	inject(l, l->a, MAC_BROADCAST, REST(8, 6, 0, 1, 8, 0, 6, 4, 0, 2));
+	assert_int_equal(read_all(l).n, 1);
+	lab_destroy(l);
+}
+
 static void what_is_not_admitted_is_not_copied(void **state)
 {
 	const struct vlan_config access = { .mode = VLAN_ACCESS, .tag = 3 };
@@ -420,6 +518,8 @@ int main(void)
 		cmocka_unit_test(a_port_punts_what_it_is_told_to),
 		cmocka_unit_test(protocols_need_no_vlan_and_pass_filters),
 		cmocka_unit_test(neighbors_are_copied),
+		cmocka_unit_test(answers_are_copied),
+		cmocka_unit_test(which_answers_are_copied),
 		cmocka_unit_test(what_is_not_admitted_is_not_copied),
 		cmocka_unit_test(a_burst_passes_and_then_no_more),
 		cmocka_unit_test(the_pace_is_exact),

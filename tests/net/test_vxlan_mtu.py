@@ -38,6 +38,8 @@ def wait_mtu(lab, mtu):
 
     wait_until(lambda: status().get("overlay_mtu") == str(mtu),
                lambda: f"{status()}", 25)
+    wait_until(lambda: lab.switch.get("Interface", "vx0", "mtu") == mtu,
+               "Interface:mtu, too")
 
 
 def big_ping(host, size):
@@ -87,3 +89,5 @@ def _(lab):
     wait_until(lambda: advertised() == 1300, lambda: f"{advertised()}", 25)
     shown = lab.switch.command("segment/show", "lab")[0]
     equal(shown["mtu"], 1300, json.dumps(shown))
+    contains(lab.switch.vsw_ctl("segment/show", "lab").stdout,
+             "MTU of machines: 1300", "segment/show")

@@ -74,6 +74,7 @@ struct overlay {
 	struct suppress_table *suppress; /* NULL: off */
 	struct hmap pairs;		 /* overlay_pairs.c's */
 	unsigned n_pairs_heard;		 /* of them, by packets */
+	bool look_at_pairs;		 /* the FDB has lost some entries */
 	struct overlay_evpn *evpn;	 /* NULL: off */
 	uint64_t seed;			 /* of flow hashes */
 	uint32_t mtu; /* of inner frames, the smallest remote's; 0: any */
@@ -221,7 +222,12 @@ void overlay_pair_set(struct overlay *o, uint16_t vid,
 /* A station behind a remote (or not: local) said so itself. */
 void overlay_pair_heard(struct overlay *o, uint16_t vid,
 			const struct ip_address *ip, uint64_t mac, bool local);
+/* Forgets those that stations said which the FDB has behind no remote now. */
+void overlay_pairs_look(struct overlay *o);
 void overlay_pairs_tick(struct overlay *o);
+/* Some of them, in no order; learned says that a station said it itself. */
+#define OVERLAY_PAIRS_SHOWN 256
+json_t *overlay_pairs_to_json(const struct overlay *o);
 void overlay_pairs_clear(struct overlay *o);
 
 /* --- overlay_learn.c --------------------------------------------------------

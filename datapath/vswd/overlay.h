@@ -80,6 +80,7 @@ struct overlay {
 	uint32_t mtu; /* of inner frames, the smallest remote's; 0: any */
 	char *error;  /* what does not work, in one line; NULL: all does */
 	char *underlay_error;	   /* the underlay's, likewise */
+	char *self_error;	   /* a remote is the host itself, likewise */
 	struct overlay_mtu *sizes; /* overlay_mtu.c's, or NULL */
 	struct fwd_tunnel *fwd;	   /* in the snapshot in force, or NULL */
 	uint64_t mac_refused;	   /* remote MACs that did not fit */

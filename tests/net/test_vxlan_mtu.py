@@ -67,6 +67,21 @@ def _(lab):
     contains(big_ping(h1, 1201), "mtu = 1200", "ping")
 
 
+@test("a remote's address becomes the host's own: it is said, until it is not",
+      only="vsw")
+def _(lab):
+    begin(lab)
+
+    def error():
+        return str(lab.switch.get("Interface", "vx0", "error"))
+
+    equal(error(), "[]", "no error")
+    lab.sw_ns.ip("addr", "add", "192.0.2.6/32", "dev", "lo")
+    wait_until(lambda: "an address of this host now" in error(), error, 25)
+    lab.sw_ns.ip("addr", "del", "192.0.2.6/32", "dev", "lo")
+    wait_until(lambda: error() == "[]", error, 25)
+
+
 @test("machines of a segment with an overlay are told its MTU, by DHCP and "
       "advertisements", only="vsw")
 def _(lab):

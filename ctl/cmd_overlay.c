@@ -79,6 +79,31 @@ static void set_tag(struct view_row *port, const char *value)
 	view_set(port, "tag", json_integer(tag));
 }
 
+static void __attribute__((noreturn)) no_setting(const char *word)
+{
+	ctl_fatal("add-vtep: \"%s\" is no setting; settings are KEY=VALUE, "
+		  "such as vni=5001 or remote=192.0.2.7",
+		  word);
+}
+
+static void check_key(const char *key, const char *option, const char *value)
+{
+	char *why;
+
+	if (!strcmp(key, "remote_ip"))
+		ctl_fatal("add-vtep makes a VTEP with any number of remotes: "
+			  "remote=%s; one with remote_ip, for one remote, is "
+			  "made by \"add-port BRIDGE PORT -- set Interface "
+			  "PORT type=vxlan options:remote_ip=...\"",
+			  value);
+	if (!overlay_setting_is_known(option) &&
+	    !overlay_setting_is_foreign(option))
+		no_such_key(key);
+	why = overlay_setting_check(option, key, value);
+	if (why)
+		ctl_fatal_error(why);
+}
+
 static void set_one(struct view_row *port, struct view_row *iface,
 		    const char *setting)
 {
@@ -86,26 +111,43 @@ static void set_one(struct view_row *port, struct view_row *iface,
 	char *key;
 
 	if (!equals)
-		ctl_fatal("add-vtep: \"%s\" is no setting; settings are "
-			  "KEY=VALUE, such as vni=5001 or remote=192.0.2.7",
-			  setting);
+		no_setting(setting);
 	key = strndup(setting, (size_t)(equals - setting));
 	option = option_of(key);
-	if (!strcmp(key, "tag"))
+	if (!strcmp(key, "tag")) {
 		set_tag(port, equals + 1);
-	else if (!strcmp(key, "remote_ip"))
-		ctl_fatal("add-vtep makes a VTEP with any number of remotes: "
-			  "remote=%s; one with remote_ip, for one remote, is "
-			  "made by \"add-port BRIDGE PORT -- set Interface "
-			  "PORT type=vxlan options:remote_ip=...\"",
-			  equals + 1);
-	else if (!overlay_setting_is_known(option))
-		no_such_key(key);
-	else if (!strcmp(option, "remotes"))
-		add_remotes(iface, equals + 1);
-	else
-		view_set_key(iface, "options", option, equals + 1);
+	} else {
+		check_key(key, option, equals + 1);
+		if (!strcmp(option, "remotes"))
+			add_remotes(iface, equals + 1);
+		else
+			view_set_key(iface, "options", option, equals + 1);
+	}
 	free(key);
+}
+
+/* Whether two settings are for one option. */
+static bool same_option(const char *a, const char *b)
+{
+	char *key_a = strndup(a, strcspn(a, "="));
+	char *key_b = strndup(b, strcspn(b, "="));
+	bool same = !strcmp(option_of(key_a), option_of(key_b)) &&
+		    strcmp(option_of(key_a), "remotes") != 0;
+
+	free(key_a);
+	free(key_b);
+	return same;
+}
+
+/* The last one would win, and nobody could tell which was meant. */
+static void check_settings_twice(const struct ctl_command *cmd)
+{
+	for (int i = 3; i < cmd->argc; i++)
+		for (int j = 3; j < i; j++)
+			if (same_option(cmd->argv[i], cmd->argv[j]))
+				ctl_fatal("add-vtep: %s and %s are the same "
+					  "setting twice; give one of them",
+					  cmd->argv[j], cmd->argv[i]);
 }
 
 /* A map says VNIs by VLANs, which key=flow is. */
@@ -136,6 +178,7 @@ static void create(struct ctl_command *cmd, const struct bridge *bridge)
 	if (bridge->port)
 		view_set(port, "tag", json_integer(bridge->vlan));
 	view_mutate_uuid(bridge->row, "ports", "insert", port->uuid);
+	check_settings_twice(cmd);
 	for (int i = 3; i < cmd->argc; i++)
 		set_one(port, iface, cmd->argv[i]);
 	complete(cmd, iface);
@@ -240,8 +283,12 @@ static void add_remote(struct ctl_command *cmd)
 	struct view_row *iface = get_multipoint(cmd->ctl, cmd->argv[1]);
 	const char *list = view_get_key(iface, "options", "remotes");
 	char *others;
+	const char *fault = overlay_address_fault(cmd->argv[2]);
 	bool found;
 
+	if (fault)
+		ctl_fatal("VXLAN port %s cannot have remote \"%s\": %s",
+			  cmd->argv[1], cmd->argv[2], fault);
 	others = list_without(list, cmd->argv[2], &found);
 	free(others);
 	if (found && ctl_has_option(cmd, "--may-exist"))

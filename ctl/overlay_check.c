@@ -31,6 +31,13 @@ static bool is_touched(const struct view_row *row)
 	       (is_changed(row, "type") || is_changed(row, "options"));
 }
 
+/* A tag, which may not go with VNIs by VLANs. */
+static bool is_touched_port(const struct view_row *row)
+{
+	return !row->deleted && !row->inserted && !strcmp(row->table, "Port") &&
+	       (is_changed(row, "tag") || is_changed(row, "vlan_mode"));
+}
+
 static bool is_touched_mac(const struct view_row *row)
 {
 	return !row->deleted && !strcmp(row->table, "Remote_MAC") &&
@@ -88,6 +95,69 @@ static void check_underlay(struct ctl *ctl, struct view_row *row,
 			  plan->name, underlay);
 }
 
+/* VNIs by VLANs need the VLANs, which an access port has not. */
+static void check_tag(struct ctl *ctl, const struct overlay_plan *plan)
+{
+	struct view_row *port = iface_port(ctl, plan->name);
+	const char *key = overlay_plan_option(plan, "key"), *mode;
+	bool map = overlay_plan_option(plan, "vni-map");
+	json_int_t tag;
+
+	if (!port || (!map && (!key || strcmp(key, "flow") != 0)))
+		return;
+	if (!view_get_integer(port, "tag", &tag))
+		tag = 0;
+	mode = view_get_string(port, "vlan_mode");
+	if (strcmp(mode, "access") && strcmp(mode, "dot1q-tunnel") &&
+	    (*mode || !tag))
+		return;
+	ctl_fatal("VXLAN port %s has VNIs by VLANs (%s), but tag %lld makes it "
+		  "a port of one VLAN; give it no tag, or one VNI",
+		  plan->name, map ? "vni-map" : "key=flow", (long long)tag);
+}
+
+static void check_pair(const struct overlay_plan *plan, struct view_row *row)
+{
+	struct overlay_plan other;
+	char *why;
+
+	overlay_plan_read(row, &other);
+	/* One that cannot be is in nobody's way. */
+	why = overlay_plan_check(&other);
+	if (why) {
+		free(why);
+	} else {
+		why = overlay_pair_check(plan, &other);
+		if (why)
+			ctl_fatal_error(why);
+	}
+	free((void *)other.options);
+}
+
+/* Nor is one that vswd has refused. */
+static void check_others(struct ctl *ctl, struct view_row *row,
+			 const struct overlay_plan *plan)
+{
+	static const char *const columns[] = { "name", "type", "options",
+					       "ofport", NULL };
+	struct view_row *other = NULL;
+	json_int_t ofport;
+	char *why = overlay_mirror_check(plan, plan);
+
+	if (why)
+		ctl_fatal_error(why);
+	view_fetch(ctl->view, "Interface",
+		   view_where("type", "==", json_string("vxlan")), columns);
+	while ((other = view_next(ctl->view, "Interface", other))) {
+		if (other == row || !overlay_is_vxlan(other))
+			continue;
+		if (!is_touched(other) &&
+		    view_get_integer(other, "ofport", &ofport) && ofport < 0)
+			continue;
+		check_pair(plan, other);
+	}
+}
+
 static void check_row(struct ctl *ctl, struct view_row *row)
 {
 	struct overlay_plan plan;
@@ -104,14 +174,35 @@ static void check_row(struct ctl *ctl, struct view_row *row)
 	if (why)
 		ctl_fatal_error(why);
 	check_underlay(ctl, row, &plan);
+	check_tag(ctl, &plan);
+	check_others(ctl, row, &plan);
 	/* Somebody else may change the other half meanwhile. */
 	view_verify(row, "type");
 	view_verify(row, "options");
-	/* A new one's ofport tells, too (ctl_expect_iface()). */
-	if (!row->inserted)
-		ctl_expect_row(ctl, row, xasprintf("VXLAN port %s", plan.name),
-			       xasprintf("del-port %s", plan.name));
+	/* One that is there (its ofport) may carry nothing all the same. */
+	ctl_expect_row(ctl, row, xasprintf("VXLAN port %s", plan.name),
+		       xasprintf("del-port %s", plan.name));
 	free((void *)plan.options);
+}
+
+static void check_port(struct ctl *ctl, struct view_row *port)
+{
+	json_t *uuids = view_get_set(port, "interfaces"), *uuid;
+	struct overlay_plan plan;
+	struct view_row *row;
+	size_t i;
+
+	json_array_foreach(uuids, i, uuid) {
+		row = view_by_uuid(ctl->view, "Interface",
+				   json_string_value(json_array_get(uuid, 1)),
+				   overlay_columns);
+		if (!row || !overlay_is_vxlan(row))
+			continue;
+		overlay_plan_read(row, &plan);
+		check_tag(ctl, &plan);
+		free((void *)plan.options);
+	}
+	json_decref(uuids);
 }
 
 /* --- MACs ----------------------------------------------------------------- */
@@ -159,6 +250,8 @@ void overlay_check(struct ctl *ctl)
 	     row = row->next) {
 		if (is_touched(row))
 			check_row(ctl, row);
+		else if (is_touched_port(row))
+			check_port(ctl, row);
 		else if (is_touched_mac(row))
 			check_mac(ctl, row);
 	}

@@ -8,6 +8,9 @@
 #include "ctl/overlay_settings.h"
 #include "ctl/settings.h"
 
+/* Of a switch. */
+#define EVPN_VNIS_MAX 1024U
+
 const char *overlay_plan_option(const struct overlay_plan *plan,
 				const char *key)
 {
@@ -33,6 +36,7 @@ static char *check_values(const struct overlay_plan *p)
 {
 	for (size_t i = 0; i < p->n_options; i++) {
 		char *why = overlay_setting_check(p->options[i].key,
+						  p->options[i].key,
 						  p->options[i].value);
 
 		if (why)
@@ -80,10 +84,52 @@ static char *check_remotes(const struct overlay_plan *p)
 	return NULL;
 }
 
+/* Words of EVPN without it; with evpn=false they wait for it. */
+static char *check_no_evpn(const struct overlay_plan *p)
+{
+	static const char *const keys[] = { "evpn-hold", "evpn-frr-dir" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys) && !option(p, "evpn"); i++)
+		if (option(p, keys[i]))
+			return xasprintf("VXLAN port %s has %s=%s and no evpn; "
+					 "set options:evpn=true, or remove %s",
+					 p->name, keys[i], option(p, keys[i]),
+					 keys[i]);
+	return NULL;
+}
+
+/* What FRR takes: IPv4 and no VNI 0. */
+static char *check_frr(const struct overlay_plan *p)
+{
+	const char *key = option(p, "key"), *map = option(p, "vni-map");
+	const char *local = option(p, "local_ip");
+
+	if (!local)
+		return xasprintf("VXLAN port %s has evpn and no local_ip, "
+				 "which is what FRR tells others to send to; "
+				 "set options:local_ip",
+				 p->name);
+	if (strchr(local, ':'))
+		return xasprintf("VXLAN port %s has evpn and local_ip=%s; FRR "
+				 "has VTEPs of IPv4 only: set an IPv4 address",
+				 p->name, local);
+	key = key ? key : option(p, "in_key");
+	if (!map && key && !strcmp(key, "flow"))
+		return xasprintf("VXLAN port %s has evpn and key=flow without "
+				 "a vni-map, which is 4094 VNIs; at most %u go "
+				 "with EVPN: name them in options:vni-map",
+				 p->name, EVPN_VNIS_MAX);
+	if (!map && (!key || !strtoul(key, NULL, 0)))
+		return xasprintf("VXLAN port %s has evpn and VNI 0, which FRR "
+				 "does not take; set options:key to another",
+				 p->name);
+	return NULL;
+}
+
 static char *check_evpn(const struct overlay_plan *p)
 {
 	if (!is_on(p, "evpn"))
-		return NULL;
+		return check_no_evpn(p);
 	if (option(p, "group"))
 		return xasprintf("VXLAN port %s has evpn and a group; with "
 				 "EVPN broadcasts go to each VTEP that FRR "
@@ -94,12 +140,7 @@ static char *check_evpn(const struct overlay_plan *p)
 				 "EVPN, FRR says where MACs are: remove "
 				 "learning",
 				 p->name);
-	if (!option(p, "local_ip"))
-		return xasprintf("VXLAN port %s has evpn and no local_ip, "
-				 "which is what FRR tells others to send to; "
-				 "set options:local_ip",
-				 p->name);
-	return NULL;
+	return check_frr(p);
 }
 
 /* --- VNIs ----------------------------------------------------------------- */
@@ -124,13 +165,9 @@ static char *check_keys(const struct overlay_plan *p)
 	return NULL;
 }
 
-struct map_range {
-	unsigned long vlan, vni, n;
-};
-
-static struct map_range parse_range(char *part)
+struct overlay_range overlay_range_parse(char *part)
 {
-	struct map_range r = { .n = 1 };
+	struct overlay_range r = { .n = 1 };
 	char *equals = strchr(part, '='), *dash;
 
 	*equals = '\0';
@@ -154,13 +191,18 @@ static bool meet(unsigned long a, unsigned long n_a, unsigned long b,
 static char *check_map(const struct overlay_plan *p)
 {
 	const char *rest = option(p, "vni-map");
-	struct map_range *all = NULL;
+	struct overlay_range *all = NULL;
 	char part[NET_TEXT_MAX], *why = NULL;
-	unsigned long at;
+	unsigned long at, total = 0;
 
 	for (size_t n = 0; !why && overlay_list_next(&rest, part); n++) {
 		all = xrealloc(all, (n + 1) * sizeof(*all));
-		all[n] = parse_range(part);
+		all[n] = overlay_range_parse(part);
+		total += all[n].n;
+		if (is_on(p, "evpn") && !all[n].vni)
+			why = xasprintf("VXLAN port %s has evpn and VNI 0 in "
+					"its vni-map, which FRR does not take",
+					p->name);
 		for (size_t i = 0; i < n && !why; i++)
 			if (meet(all[i].vlan, all[i].n, all[n].vlan, all[n].n,
 				 &at))
@@ -174,6 +216,10 @@ static char *check_map(const struct overlay_plan *p)
 						p->name, at);
 	}
 	free(all);
+	if (!why && is_on(p, "evpn") && total > EVPN_VNIS_MAX)
+		why = xasprintf("VXLAN port %s has evpn and %lu VNIs in its "
+				"vni-map; at most %u go with EVPN",
+				p->name, total, EVPN_VNIS_MAX);
 	return why;
 }
 
@@ -401,10 +447,10 @@ char *overlay_mac_check(const struct overlay_mac *m,
 				 "address of one device, such as "
 				 "02:00:00:00:00:01",
 				 m->mac);
-	if (!overlay_address_parse(&addr, m->remote))
-		return xasprintf("remote MAC %s cannot be at \"%s\"; that is "
-				 "no VTEP's IP address",
-				 m->mac, m->remote);
+	if (overlay_address_fault(m->remote))
+		return xasprintf("remote MAC %s cannot be at \"%s\": %s",
+				 m->mac, m->remote,
+				 overlay_address_fault(m->remote));
 	for (size_t i = 0; i < m->n_ips; i++)
 		if (!net_addr_parse(&addr, m->ips[i], 0) ||
 		    (addr.version == 4 ? addr.bytes[0] >> 4 == 0xe

@@ -28,6 +28,24 @@ const char *overlay_plan_option(const struct overlay_plan *plan,
  */
 char *overlay_plan_check(const struct overlay_plan *plan);
 
+/*
+ * The same of two ports of one switch, each of which can be alone: one VNI or
+ * one socket for both. What is said is about the first, and names the other.
+ */
+char *overlay_pair_check(const struct overlay_plan *a,
+			 const struct overlay_plan *b);
+/* A part of that: a's UDP port is that of the devices for evpn. May be one. */
+char *overlay_mirror_check(const struct overlay_plan *a,
+			   const struct overlay_plan *evpn);
+
+/* A part of a vni-map: n VLANs from vlan on, and as many VNIs. */
+struct overlay_range {
+	unsigned long vlan, vni, n;
+};
+
+/* The text is right; it is written into. */
+struct overlay_range overlay_range_parse(char *part);
+
 /* A row of table Remote_MAC. */
 struct overlay_mac {
 	const char *mac, *remote;

@@ -31,18 +31,43 @@ static bool is_link_local(const struct net_addr *addr)
 	       (addr->bytes[1] & 0xc0) == 0x80;
 }
 
-bool overlay_address_parse(struct net_addr *addr, const char *text)
+static bool is_of_a_machine(const struct net_addr *addr)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	static const uint8_t none[16];
 
-	if (!net_addr_parse(addr, text, 0) || is_multicast(addr) ||
-	    is_link_local(addr))
-		return false;
 	if (addr->version == 4)
 		return addr->bytes[0] && addr->bytes[0] < 0xf0;
 	return memcmp(addr->bytes, none, 16) &&
 	       memcmp(addr->bytes, mapped, sizeof(mapped));
+}
+
+const char *overlay_address_fault(const char *text)
+{
+	struct net_prefix prefix;
+	struct net_addr addr;
+
+	if (!*text)
+		return "there is no address";
+	if (net_prefix_parse(&prefix, text, 0))
+		return "an address goes without a length here";
+	if (!net_addr_parse(&addr, text, 0))
+		return "that is no IP address, and names of hosts are not "
+		       "looked up";
+	if (is_multicast(&addr))
+		return "that is a multicast address; a group of VTEPs is "
+		       "group=ADDRESS";
+	if (is_link_local(&addr))
+		return "a link-local address does not say by which link; give "
+		       "a global or unique local one";
+	if (!is_of_a_machine(&addr))
+		return "no machine has that as its address";
+	return NULL;
+}
+
+bool overlay_address_parse(struct net_addr *addr, const char *text)
+{
+	return !overlay_address_fault(text) && net_addr_parse(addr, text, 0);
 }
 
 const char *overlay_list_next(const char **rest, char part[NET_TEXT_MAX])
@@ -78,43 +103,54 @@ static bool parse_number(const char *text, long max, long *n)
 	return *n <= max;
 }
 
-static bool is_vtep(const char *value)
+static char *refuse(const char *name, const char *value, const char *why)
 {
-	struct net_addr addr;
-
-	return overlay_address_parse(&addr, value);
+	return xasprintf("a VXLAN port's %s cannot be \"%s\": %s", name, value,
+			 why);
 }
 
-static bool is_remote(const char *value)
+static char *remote_fault(const char *name, const char *value)
 {
-	return !strcmp(value, "flow") || is_vtep(value);
+	const char *why = overlay_address_fault(value);
+
+	return why && strcmp(value, "flow") ? refuse(name, value, why) : NULL;
 }
 
-static bool is_remotes(const char *value)
+/* Names only the one that is wrong. */
+static char *remotes_fault(const char *name, const char *value)
 {
 	char part[NET_TEXT_MAX];
 	unsigned n = 0;
 
-	while (overlay_list_next(&value, part))
-		if (++n > REMOTES_MAX || !is_vtep(part))
-			return false;
-	return true;
+	while (overlay_list_next(&value, part)) {
+		const char *why = overlay_address_fault(part);
+
+		if (why)
+			return refuse("remote", part, why);
+		if (++n > REMOTES_MAX)
+			return xasprintf("a VXLAN port has at most %d remotes",
+					 REMOTES_MAX);
+	}
+	return NULL;
 }
 
 /* With a length where there is an underlay. */
-static bool is_local(const char *value)
+static char *local_fault(const char *name, const char *value)
 {
-	const char *slash = strchr(value, '/');
+	const char *slash = strchr(value, '/'), *why;
 	char part[NET_TEXT_MAX];
 	struct net_prefix prefix;
 	size_t n = slash ? (size_t)(slash - value) : strlen(value);
 
 	if (n >= sizeof(part))
-		return false;
+		return refuse(name, value, "that is no IP address");
 	memcpy(part, value, n);
 	part[n] = '\0';
-	return is_vtep(part) &&
-	       (!slash || (net_prefix_parse(&prefix, value, 0) && prefix.len));
+	why = overlay_address_fault(part);
+	if (!why && slash &&
+	    (!net_prefix_parse(&prefix, value, 0) || !prefix.len))
+		why = "what follows / is no network's length, such as /24";
+	return why ? refuse(name, value, why) : NULL;
 }
 
 static bool is_group(const char *value)
@@ -138,7 +174,8 @@ static bool is_key(const char *value)
 	return !strcmp(value, "flow") || parse_number(value, VNI_MAX, &n);
 }
 
-static bool is_range(char *text, long max, long *size)
+/* "A" or "A-B"; NULL, or why it is none. what: "VLAN" or "VNI". */
+static char *range_fault(const char *what, char *text, long max, long *size)
 {
 	char *dash = strchr(text, '-');
 	long first, last;
@@ -146,29 +183,55 @@ static bool is_range(char *text, long max, long *size)
 	if (dash)
 		*dash = '\0';
 	if (!parse_number(text, max, &first))
-		return false;
+		return xasprintf("\"%s\" is no %s; those are from 0 to %ld",
+				 text, what, max);
 	last = first;
-	if (dash && (!parse_number(dash + 1, max, &last) || last < first))
-		return false;
+	if (dash && !parse_number(dash + 1, max, &last))
+		return xasprintf("\"%s\" is no %s; those are from 0 to %ld",
+				 dash + 1, what, max);
+	if (last < first)
+		return xasprintf("%ss %ld-%ld are in the wrong order", what,
+				 first, last);
 	*size = last - first + 1;
-	return true;
+	return NULL;
 }
 
-static bool is_map(const char *value)
+static char *pair_fault(const char *pair)
 {
-	char part[NET_TEXT_MAX], *equals;
-	long vlans, vnis;
+	char *part = xstrdup(pair), *equals = strchr(part, '='), *why;
+	long vlans = 0, vnis = 0;
+
+	if (!equals) {
+		free(part);
+		return xstrdup("it is VLAN=VNI with commas between them, such "
+			       "as 10=1010,20=1020 or 100-199=10100-10199");
+	}
+	*equals = '\0';
+	why = range_fault("VLAN", part, VLAN_MAX, &vlans);
+	if (!why)
+		why = range_fault("VNI", equals + 1, VNI_MAX, &vnis);
+	if (!why && vlans != vnis)
+		why = xasprintf("it has %ld VLANs and %ld VNIs; as many of "
+				"both are needed",
+				vlans, vnis);
+	free(part);
+	return why;
+}
+
+/* Names only the pair that is wrong. */
+static char *map_fault(const char *name, const char *value)
+{
+	char part[NET_TEXT_MAX], *why, *text;
 
 	while (overlay_list_next(&value, part)) {
-		equals = strchr(part, '=');
-		if (!equals)
-			return false;
-		*equals = '\0';
-		if (!is_range(part, VLAN_MAX, &vlans) ||
-		    !is_range(equals + 1, VNI_MAX, &vnis) || vlans != vnis)
-			return false;
+		why = pair_fault(part);
+		if (!why)
+			continue;
+		text = refuse(name, part, why);
+		free(why);
+		return text;
 	}
-	return true;
+	return NULL;
 }
 
 static bool is_tos(const char *value)
@@ -222,17 +285,23 @@ static const char boolean[] = "true or false";
 
 #define TEXT(KEY, CHECK, WHAT, WORDS)                                          \
 	{                                                                      \
-		COLUMN KEY, CHECK, WHAT, WORDS, 0, 0                           \
+		COLUMN KEY, CHECK, NULL, WHAT, WORDS, 0, 0                     \
+	}
+#define FAULT(KEY, FAULT_OF, WORDS)                                            \
+	{                                                                      \
+		COLUMN KEY, NULL, FAULT_OF, NULL, WORDS, 0, 0                  \
 	}
 #define BOOLEAN(KEY) TEXT(KEY, is_bool, boolean, "true false")
 #define NUMBER(KEY, LOW, HIGH)                                                 \
 	{                                                                      \
-		COLUMN KEY, NULL, NULL, NULL, LOW, HIGH                        \
+		COLUMN KEY, NULL, NULL, NULL, NULL, LOW, HIGH                  \
 	}
 
 static const struct setting {
 	const char *key; /* with the column before it */
 	bool (*is_right)(const char *value);
+	/* NULL, or what is wrong, with the key's name; the caller's */
+	char *(*fault)(const char *name, const char *value);
 	const char *what; /* it is; NULL: a number, of */
 	const char *words;
 	long min, max;
@@ -251,19 +320,12 @@ static const struct setting {
 	TEXT("in_key", is_key, "a VNI from 0 to 16777215, or flow", "flow"),
 	TEXT("key", is_key, "a VNI from 0 to 16777215, or flow", "flow"),
 	BOOLEAN("learning"),
-	TEXT("local_ip", is_local,
-	     "an address of the host or, with an underlay, the VTEP's own with "
-	     "its network's length, such as 192.0.2.5/24",
-	     NULL),
+	FAULT("local_ip", local_fault, NULL),
 	NUMBER("mtu", 68, 65450),
 	TEXT("out_key", is_key, "a VNI from 0 to 16777215, or flow", "flow"),
 	TEXT("packet_type", is_legacy, "legacy_l2", "legacy_l2"),
-	TEXT("remote_ip", is_remote,
-	     "another VTEP's address (none of a group: those are option "
-	     "group), or flow for several",
-	     "flow"),
-	TEXT("remotes", is_remotes,
-	     "at most 1024 addresses of VTEPs with commas between them", NULL),
+	FAULT("remote_ip", remote_fault, "flow"),
+	FAULT("remotes", remotes_fault, NULL),
 	TEXT("reserved-bits", is_reserved, "ignore or refuse", "ignore refuse"),
 	BOOLEAN("split-horizon"),
 	TEXT("tos", is_tos,
@@ -273,10 +335,7 @@ static const struct setting {
 	TEXT("ttl", is_ttl, "inherit, or a number from 1 to 255", "inherit"),
 	TEXT("underlay", is_name, "the name of a bridge", NULL),
 	NUMBER("underlay-tag", 1, VLAN_MAX),
-	TEXT("vni-map", is_map,
-	     "VLAN=VNI with commas between them, such as 10=1010,20=1020 or "
-	     "100-199=10100-10199",
-	     NULL),
+	FAULT("vni-map", map_fault, NULL),
 };
 
 /* Of Open vSwitch, and without effect here. */
@@ -304,6 +363,14 @@ bool overlay_setting_is_known(const char *key)
 	return find(key);
 }
 
+bool overlay_setting_is_foreign(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
+		if (!strcmp(foreign[i].key, key))
+			return true;
+	return false;
+}
+
 void overlay_settings_suggest(struct suggestion *s)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
@@ -327,24 +394,38 @@ static char *refuse_key(const char *key, const char *value)
 			 key, suggestion_phrase(&near, hint, sizeof(hint)));
 }
 
-char *overlay_setting_check(const char *key, const char *value)
+static bool has_blank_end(const char *value)
+{
+	size_t n = strlen(value);
+
+	return n &&
+	       (strchr(" \t\r\n", value[0]) || strchr(" \t\r\n", value[n - 1]));
+}
+
+char *overlay_setting_check(const char *key, const char *name,
+			    const char *value)
 {
 	const struct setting *s = find(key);
 	long n;
 
 	if (!s)
 		return refuse_key(key, value);
+	if (has_blank_end(value))
+		return refuse(name, value,
+			      "it begins or ends with a blank; remove that");
+	if (s->fault)
+		return s->fault(name, value);
 	if (s->is_right)
 		return s->is_right(value)
 			       ? NULL
 			       : xasprintf("a VXLAN port's %s cannot be "
 					   "\"%s\"; it is %s",
-					   key, value, s->what);
+					   name, value, s->what);
 	if (parse_number(value, s->max, &n) && n >= s->min)
 		return NULL;
 	return xasprintf("a VXLAN port's %s cannot be \"%s\"; it is a number "
 			 "from %ld to %ld",
-			 key, value, s->min, s->max);
+			 name, value, s->min, s->max);
 }
 
 size_t overlay_settings_count(void)

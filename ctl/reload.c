@@ -52,16 +52,22 @@ static void look_for_daemon(const struct ctl *ctl)
 	free(path);
 }
 
+/* An Interface that vswd could not make. */
+static bool is_missing(const json_t *row)
+{
+	const json_t *ofport = json_object_get(row, "ofport");
+
+	return json_is_integer(ofport) && json_integer_value(ofport) == -1;
+}
+
 static void check_iface(struct ctl *ctl, const struct ctl_new_iface *iface,
 			const json_t *row)
 {
 	const char *name = json_string_value(json_object_get(row, "name"));
-	const json_t *ofport = json_object_get(row, "ofport");
 	const json_t *error = json_object_get(row, "error");
 	char *member = NULL;
 
-	if (!name || !json_is_integer(ofport) ||
-	    json_integer_value(ofport) != -1)
+	if (!name || !is_missing(row))
 		return;
 	ctl->exit_status = EXIT_FAILURE;
 	if (!strcmp(iface->port, iface->bridge)) {
@@ -116,6 +122,17 @@ static const json_t *first_row(const json_t *result, size_t i)
 	return json_array_get(json_object_get(r, "rows"), 0);
 }
 
+/* What check_iface() has said is not said twice. */
+static bool is_told(const struct ctl *ctl, const json_t *result,
+		    const struct ctl_watched *w)
+{
+	for (size_t i = 0; i < ctl->n_new_ifaces; i++)
+		if (ctl->new_ifaces[i].row == w->row &&
+		    is_missing(first_row(result, i)))
+			return true;
+	return false;
+}
+
 static void check_rows(struct ctl *ctl)
 {
 	json_t *params = json_pack("[s]", "Open_vSwitch"), *result;
@@ -133,8 +150,9 @@ static void check_rows(struct ctl *ctl)
 	for (size_t i = 0; i < ctl->n_new_ifaces; i++)
 		check_iface(ctl, &ctl->new_ifaces[i], first_row(result, i));
 	for (size_t i = 0; i < ctl->n_watched; i++)
-		check_watched(ctl, &ctl->watched[i],
-			      first_row(result, ctl->n_new_ifaces + i));
+		if (!is_told(ctl, result, &ctl->watched[i]))
+			check_watched(ctl, &ctl->watched[i],
+				      first_row(result, ctl->n_new_ifaces + i));
 	json_decref(result);
 }
 

@@ -100,16 +100,18 @@ struct admission {
 	fdb_key untagged_key; /* without an address */
 };
 
-static struct admission admission_of(const struct fwd_port *in)
+static struct admission admission_of(const struct stage *s)
 {
+	const struct fwd_port *in = s->in;
+
 	return (struct admission){
 		.in = in,
 		.frame_max = frame_max_of(in),
 		.takes_untagged =
-			!in->is_tunnel && in->native_vid != VLAN_VID_NONE,
+			!in->is_tunnel && s->native_vid != VLAN_VID_NONE,
 		.tpid = in->tpid,
-		.untagged = { .vid = in->native_vid },
-		.untagged_key = fdb_make_key(0, in->native_vid & VLAN_VID_MASK),
+		.untagged = { .vid = s->native_vid },
+		.untagged_key = fdb_make_key(0, s->native_vid & VLAN_VID_MASK),
 	};
 }
 
@@ -220,7 +222,7 @@ void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 {
 	const struct fwd_port *in = s->in;
 	const struct fdb *fdb = in->bridge->fdb;
-	const struct admission a = admission_of(in);
+	const struct admission a = admission_of(s);
 	struct tally tally = { 0 };
 	struct item *item = s->items;
 

@@ -403,6 +403,31 @@ static inline bool leaves_as_it_is(const struct fwd_port *out,
 }
 
 /*
+ * The usual burst into a tunnel whose VNIs are said by VLANs: all of it for one
+ * remote, untagged and of one VLAN. The tag that would say so is not put on.
+ */
+static __attribute__((noinline)) bool send_vlan_burst(struct pipeline *pl,
+						      struct stage *s)
+{
+	const struct fwd_port *out = s->items[0].out;
+	const struct vlan_state vlan = s->items[0].vlan;
+	unsigned n = s->n_items;
+
+	if (vlan.tag || vlan.prio || !overlay_takes_vlan(out, vlan.vid))
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		const struct item *item = &s->items[i];
+
+		if (item->out != out || item->vlan.word != vlan.word)
+			return false;
+		s->sending[i] = item->packet;
+	}
+	pl->last_out = out;
+	overlay_send_vlan(pl, out, vlan.vid, s->sending, n);
+	return true;
+}
+
+/*
  * The usual burst: all of it for one other port, and just as it is. Returns
  * false, with nothing done, when this one is not.
  */
@@ -415,6 +440,8 @@ __attribute__((always_inline)) static inline bool send_plain_burst(
 
 	if (!out || out == s->as)
 		return false;
+	if (unlikely(out->vni_by_vlan) && send_vlan_burst(pl, s))
+		return true;
 	plain = out->plain.word;
 	for (unsigned i = 0; i < n; i++) {
 		const struct item *item = &s->items[i];

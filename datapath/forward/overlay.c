@@ -15,6 +15,7 @@
 #include "forward/stage.h"
 #include "packet/csum.h"
 #include "packet/parse.h"
+#include "packet/vlan.h"
 #include "tunnel/tunnel.h"
 
 /* --- levels -------------------------------------------------------------- */
@@ -141,15 +142,23 @@ static __attribute__((noinline)) void count_groups(
 		count_group(g, packets[i], 1);
 }
 
-/* What was not encapsulated, and is no more in *g; returns its bytes. */
+/*
+ * What was not encapsulated, and is no more in *g; returns its bytes. vid: it
+ * has no tag that says its VLAN, and gets that now. 0: it has.
+ */
 static __attribute__((noinline)) uint64_t drop_failed(
-	const struct pipeline *pl, const struct fwd_port *out,
+	const struct pipeline *pl, const struct fwd_port *out, uint16_t vid,
 	const struct tunnel_failure *failed, unsigned n, struct groups *g)
 {
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		bytes += failed[i].packet->len;
+		bytes += failed[i].packet->len + (vid ? VLAN_TAG_LEN : 0);
+		if (vid &&
+		    !packet_vlan_push(failed[i].packet, out->tpid, vid)) {
+			drop_out(pl, out, failed[i].packet, failed[i].reason);
+			continue;
+		}
 		if (g->looked)
 			count_group(g, failed[i].packet, -1);
 		drop_out(pl, out, failed[i].packet, failed[i].reason);
@@ -169,14 +178,17 @@ static inline uint64_t sum_bytes(struct packet *const packets[], unsigned n)
 	return bytes;
 }
 
-/* To one remote; what goes in is counted at its port. */
-static void send_to_remote(struct pipeline *pl, const struct fwd_port *out,
-			   struct packet *const packets[], unsigned n,
-			   bool shared)
+/*
+ * To one remote; what goes in is counted at its port. vid: of the frames, as
+ * the tag would say that they have not; 0: they have all.
+ */
+__attribute__((always_inline)) static inline void send_frames(
+	struct pipeline *pl, const struct fwd_port *out, uint16_t vid,
+	struct packet *const packets[], unsigned n, bool shared)
 {
 	const struct fwd_tunnel *t = out->tunnel;
 	struct port_counters *c = out->port->counters[pl->thread];
-	uint64_t bytes = sum_bytes(packets, n);
+	uint64_t bytes = sum_bytes(packets, n) + (vid ? n * VLAN_TAG_LEN : 0);
 	unsigned n_sent = n;
 	struct tunnel_scratch *scratch = begin(pl, t);
 	struct groups groups = { 0 };
@@ -186,11 +198,15 @@ static void send_to_remote(struct pipeline *pl, const struct fwd_port *out,
 	if (unlikely(shared || packets[0]->header[0] & 1))
 		count_groups(&groups, packets, n);
 	do {
-		tunnel_encap(t->tunnel, out->remote, packets, n, shared,
-			     scratch, &sent);
+		if (vid)
+			tunnel_encap_vlan(t->tunnel, out->remote, vid, packets,
+					  n, shared, scratch, &sent);
+		else
+			tunnel_encap(t->tunnel, out->remote, packets, n, shared,
+				     scratch, &sent);
 		if (unlikely(sent.n_failed)) {
 			n_sent -= sent.n_failed;
-			bytes -= drop_failed(pl, out, sent.failed,
+			bytes -= drop_failed(pl, out, vid, sent.failed,
 					     sent.n_failed, &groups);
 		}
 		send_outer(pl, t->underlay, sent.outer, sent.n_outer);
@@ -204,6 +220,13 @@ static void send_to_remote(struct pipeline *pl, const struct fwd_port *out,
 	}
 	counter_add(&c->tx_packets, n_sent);
 	counter_add(&c->tx_bytes, bytes);
+}
+
+static void send_to_remote(struct pipeline *pl, const struct fwd_port *out,
+			   struct packet *const packets[], unsigned n,
+			   bool shared)
+{
+	send_frames(pl, out, 0, packets, n, shared);
 }
 
 /*
@@ -287,6 +310,15 @@ void overlay_send(struct pipeline *pl, const struct fwd_port *out,
 		replicate(pl, out, packets, n);
 	else if (may_go(pl, out, packets, n))
 		send_to_remote(pl, out, packets, n, shared);
+}
+
+void overlay_send_vlan(struct pipeline *pl, const struct fwd_port *out,
+		       uint16_t vid, struct packet *const packets[], unsigned n)
+{
+	if (unlikely(is_inside(pl, out->tunnel)))
+		drop_all_out(pl, out, packets, n, DROP_TUNNEL_LOOP);
+	else if (may_go(pl, out, packets, n))
+		send_frames(pl, out, vid, packets, n, false);
 }
 
 /* --- out of the tunnel --------------------------------------------------- */
@@ -432,6 +464,53 @@ static inline const struct fwd_port *port_of(const struct pipeline *pl,
 	return t->port;
 }
 
+/*
+ * Whether untagged frames may be told to be of a VLAN, with nobody that looks
+ * for the tag: no capture, nor what takes frames without tags from a link.
+ */
+static inline bool takes_vlan(const struct fwd_port *in, uint16_t vid)
+{
+	return in->accepts_tagged && !in->is_tunnel && !in->capture &&
+	       !(in->punts & ~(1u << PUNT_NEIGHBOR)) &&
+	       vlan_set_has(&in->vlans, vid);
+}
+
+/* They get their tags after all. */
+static __attribute__((noinline)) void forward_tagged(struct pipeline *pl,
+						     const struct fwd_port *in,
+						     uint16_t vid,
+						     struct packet *packets,
+						     unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (likely(packet_vlan_push(&packets[i], ETH_TYPE_VLAN, vid)))
+			continue;
+		drop(pl, in, &packets[i], DROP_TOO_MANY_TAGS);
+		if (i)
+			pipeline_forward(pl, in, packets, i);
+		packets += i + 1;
+		n -= i + 1;
+		i = -1;
+	}
+	if (n)
+		pipeline_forward(pl, in, packets, n);
+}
+
+/* Counted as if they had them. */
+static inline void forward_vlan(struct pipeline *pl, const struct fwd_port *in,
+				uint16_t vid, struct packet *packets,
+				unsigned n)
+{
+	struct port_counters *c = in->port->counters[pl->thread];
+
+	if (unlikely(!takes_vlan(in, vid))) {
+		forward_tagged(pl, in, vid, packets, n);
+		return;
+	}
+	counter_add(&c->rx_bytes, n * VLAN_TAG_LEN);
+	pipeline_forward_vlan(pl, in, vid, packets, n);
+}
+
 static inline void forward_run(struct pipeline *pl, struct arrival *a,
 			       const struct tunnel_run *run)
 {
@@ -442,7 +521,10 @@ static inline void forward_run(struct pipeline *pl, struct arrival *a,
 	while (n) {
 		unsigned some = MIN(n, PACKET_BURST_MAX);
 
-		pipeline_forward(pl, in, packets, some);
+		if (run->vid)
+			forward_vlan(pl, in, run->vid, packets, some);
+		else
+			pipeline_forward(pl, in, packets, some);
 		packets += some;
 		n -= some;
 	}

@@ -62,13 +62,15 @@ static void look_at_groups(const struct stage *s)
 		filter_note_announced(s);
 }
 
+/* native_vid: the VLAN of untagged packets. */
 static void forward(struct pipeline *pl, const struct fwd_port *in,
-		    struct packet *packets, unsigned n)
+		    uint16_t native_vid, struct packet *packets, unsigned n)
 {
 	struct stage *s = pl->stages[pl->depth];
 
 	s->in = in;
 	s->as = in->as;
+	s->native_vid = native_vid;
 	if (seems_uniform(packets, n) && uniform_burst(pl, s, packets, n))
 		return;
 	ingress_burst(pl, s, packets, n);
@@ -83,7 +85,13 @@ static void forward(struct pipeline *pl, const struct fwd_port *in,
 void pipeline_forward(struct pipeline *pl, const struct fwd_port *in,
 		      struct packet *packets, unsigned n)
 {
-	forward(pl, in, packets, n);
+	forward(pl, in, in->native_vid, packets, n);
+}
+
+void pipeline_forward_vlan(struct pipeline *pl, const struct fwd_port *in,
+			   uint16_t vid, struct packet *packets, unsigned n)
+{
+	forward(pl, in, vid, packets, n);
 }
 
 void pipeline_run(struct pipeline *pipeline, const struct fwd_port *in,
@@ -93,7 +101,7 @@ void pipeline_run(struct pipeline *pipeline, const struct fwd_port *in,
 	if (unlikely(in->underlay) && !in->underlay->bridged)
 		overlay_receive(pipeline, in, packets, n);
 	else
-		forward(pipeline, in, packets, n);
+		forward(pipeline, in, in->native_vid, packets, n);
 }
 
 void pipeline_warm(struct pipeline *pipeline)
@@ -179,7 +187,7 @@ void pipeline_cross(struct pipeline *pl, const struct fwd_port *out,
 	for (unsigned i = 0; i < n; i++)
 		packet_copy(&views[i], packets[i]);
 	pl->depth++;
-	forward(pl, out->patch_peer, views, n);
+	forward(pl, out->patch_peer, out->patch_peer->native_vid, views, n);
 	pl->depth--;
 }
 

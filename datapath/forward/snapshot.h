@@ -139,6 +139,7 @@ struct fwd_port {
 	bool accepts_tagged;	/* frames with a VLAN id */
 	bool is_tunnel;		/* dot1q-tunnel: what comes in is payload */
 	bool filters_customers; /* dot1q-tunnel: by cvlans, both ways */
+	bool vni_by_vlan;	/* a remote, whose frames' VLANs say the VNI */
 	bool isolated;	       /* exchanges nothing with other isolated ports */
 	uint8_t gateway_side;  /* enum router_side */
 	uint8_t priority_tags; /* enum priority_tags */

@@ -51,6 +51,7 @@ struct fwd_tunnel *fwd_port_make_tunnel(struct fwd_snapshot *snapshot,
 	port->bridge->has_tunnels = true;
 	if (single) {
 		port->remote = 0;
+		port->vni_by_vlan = tunnel_is_by_vlan(tunnel);
 		t->remotes[0] = port;
 	} else {
 		port->remote = TUNNEL_NO_REMOTE;
@@ -71,6 +72,7 @@ struct fwd_port *fwd_tunnel_add_remote(struct fwd_tunnel *tunnel,
 	m->number = number;
 	m->remote = index;
 	m->learns = true;
+	m->vni_by_vlan = tunnel_is_by_vlan(tunnel->tunnel);
 	m->pins = NULL;
 	tunnel->remotes[index] = m;
 	bridge_index_number(m->bridge, m);

@@ -45,6 +45,7 @@ struct out_queue {
 struct stage {
 	const struct fwd_port *in; /* by which its packets came */
 	const struct fwd_port *as; /* port of the bridge: in, or its bond */
+	uint16_t native_vid;	   /* of untagged packets, or VLAN_VID_NONE */
 	unsigned n_items;
 	unsigned n_groups; /* packets to groups that came, at least */
 	struct item items[PACKET_BURST_MAX];
@@ -146,6 +147,9 @@ void filter_note_announced(const struct stage *s);
 /* All of the steps: packets that came in by `in`, at this depth. */
 void pipeline_forward(struct pipeline *pl, const struct fwd_port *in,
 		      struct packet *packets, unsigned n);
+/* The same of untagged ones that are of VLAN vid, which `in` is a member of. */
+void pipeline_forward_vlan(struct pipeline *pl, const struct fwd_port *in,
+			   uint16_t vid, struct packet *packets, unsigned n);
 
 /*
  * Packets in the shape in which they leave by `out`, a port or a bond's member.
@@ -205,6 +209,20 @@ bool gateway_is_of_link(const struct packet *p);
  */
 void overlay_send(struct pipeline *pl, const struct fwd_port *out,
 		  struct packet *const packets[], unsigned n, bool shared);
+/*
+ * The same of frames of one VLAN to a remote, without the tag that would say
+ * so; not where a capture wants to see that.
+ */
+void overlay_send_vlan(struct pipeline *pl, const struct fwd_port *out,
+		       uint16_t vid, struct packet *const packets[],
+		       unsigned n);
+/* Whether those may go so, untagged and of VLAN vid. */
+static inline bool overlay_takes_vlan(const struct fwd_port *out, uint16_t vid)
+{
+	return out->vni_by_vlan && !out->capture && vid &&
+	       vid != out->untagged_vid && !out->filters_customers &&
+	       vlan_set_has(&out->vlans, vid);
+}
 /* Outer packets that are sent to an underlay's station; what is in them goes
  * on. */
 void overlay_arrive(struct pipeline *pl, const struct fwd_port *out,

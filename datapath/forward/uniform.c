@@ -47,20 +47,21 @@ static inline const struct fwd_port *port_of(const struct stage *s,
 {
 	const struct fwd_port *in = s->in, *as = s->as, *out;
 	const struct fwd_bridge *bridge = in->bridge;
-	const struct vlan_state vlan = { .vid = in->native_vid };
+	const struct vlan_state vlan = { .vid = s->native_vid };
 	unsigned to;
 
 	if (unlikely((uintptr_t)in->capture | (uintptr_t)as->capture) ||
 	    unlikely(in->is_tunnel || as->isolated ||
-		     in->native_vid == VLAN_VID_NONE ||
-		     bridge->no_learn_vlans || word_is_multicast(u->dst) ||
-		     fwd_port_filter(in)))
+		     s->native_vid == VLAN_VID_NONE || bridge->no_learn_vlans ||
+		     word_is_multicast(u->dst) || fwd_port_filter(in)))
 		return NULL;
 	to = fdb_lookup(bridge->fdb, u->key | __builtin_bswap64(u->dst));
 	out = to < bridge->n_numbers ? bridge->by_number[to] : NULL;
 	if (!out || out == as || unlikely(is_split(as, out)))
 		return NULL;
-	return out->plain.word == vlan.word ? out : NULL;
+	return out->plain.word == vlan.word || overlay_takes_vlan(out, vlan.vid)
+		       ? out
+		       : NULL;
 }
 
 /* The packets, as ingress admits them; false: one is not for that station. */
@@ -168,7 +169,7 @@ bool uniform_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 	bool is_outer;
 
 	u.dst = mac_word(at_hand(packets));
-	u.key = fdb_make_key(0, in->native_vid & VLAN_VID_MASK);
+	u.key = fdb_make_key(0, s->native_vid & VLAN_VID_MASK);
 	u.frame_max = frame_max_of(in);
 	out = port_of(s, &u);
 	if (!out)
@@ -182,6 +183,9 @@ bool uniform_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 	learn_senders(s, u.n_senders);
 	if (is_outer)
 		overlay_arrive_all(pl, out, s->sending, n, u.bytes);
+	else if (unlikely(out->vni_by_vlan) &&
+		 overlay_takes_vlan(out, s->native_vid))
+		overlay_send_vlan(pl, out, s->native_vid, s->sending, n);
 	else
 		output_send(pl, out, s->sending, n);
 	return true;

@@ -228,7 +228,7 @@ static int open_group(struct vxlan_udp *u, unsigned i, int ifindex, char **errp)
 			 ifindex ? " on " : "", u->options.group_dev,
 			 strerror(-error),
 			 error == -ENODEV ? "; there is no route to it: name "
-					    "the device by group_dev"
+					    "the device by group-dev"
 			 : error == -ENOBUFS
 				 ? "; net.ipv4.igmp_max_memberships limits it"
 				 : "");
@@ -243,7 +243,7 @@ static int find_group_dev(const struct vxlan_udp *u, int *ifindex, char **errp)
 	if (*ifindex)
 		return 0;
 	return set_error(errp, -ENODEV,
-			 "%s: there is no network device %s, which group_dev "
+			 "%s: there is no network device %s, which group-dev "
 			 "names",
 			 u->up.name, u->options.group_dev);
 }

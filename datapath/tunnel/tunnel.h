@@ -95,6 +95,8 @@ struct tunnel_demux_config {
 	 * pass. */
 	uint64_t local_mac;
 	struct vxlan_decap_rules rules;
+	/* A network's vid is said with a run, and not put onto its frames. */
+	bool vid_beside;
 	const struct tunnel_network *networks; /* a VNI may be there once for
 						  each peer (p2p ports) */
 	uint32_t n_networks;
@@ -146,6 +148,16 @@ void tunnel_encap(const struct tunnel *tunnel, uint32_t remote,
 		  struct packet *const packets[], unsigned n, bool shared,
 		  struct tunnel_scratch *scratch, struct tunnel_sent *sent);
 
+/*
+ * The same of frames without the tag that would say their VNI: all are of this
+ * VLAN, and what tags they have is theirs. Where VLANs say no VNI it is not
+ * looked at.
+ */
+void tunnel_encap_vlan(const struct tunnel *tunnel, uint32_t remote,
+		       uint16_t vid, struct packet *const packets[], unsigned n,
+		       bool shared, struct tunnel_scratch *scratch,
+		       struct tunnel_sent *sent);
+
 /* The remotes that a frame to all goes to; its tag says the VLAN. *np of them.
  */
 const uint32_t *tunnel_flood_list(const struct tunnel *tunnel,
@@ -163,6 +175,7 @@ struct tunnel_run {
 	uint32_t remote;      /* TUNNEL_NO_REMOTE: an unknown one */
 	struct packet *first; /* packets in a row, tagged with their VLAN */
 	unsigned n;
+	uint16_t vid; /* not 0: none is tagged, and they are of that VLAN */
 	/* Of an unknown remote: what is to be told of it. */
 	uint32_t vni;
 	uint8_t ip[16];

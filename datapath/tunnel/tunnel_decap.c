@@ -59,6 +59,7 @@ bool tunnel_goes_on(const struct tunnel_in *in, const struct vxlan_info *info,
 		return false;
 	run = &in->runs[in->n_runs - 1];
 	return run->tunnel == owner->tunnel && run->remote == owner->remote &&
+	       run->vid == owner->beside &&
 	       (run->remote != TUNNEL_NO_REMOTE ||
 		(run->vni == info->vni && !memcmp(run->ip, info->src_ip, 16)));
 }
@@ -75,6 +76,7 @@ void tunnel_begin_run(struct tunnel_in *in, const struct vxlan_info *info,
 	*run = (struct tunnel_run){ .tunnel = owner->tunnel,
 				    .remote = owner->remote,
 				    .first = &in->inner[in->n_inner],
+				    .vid = owner->beside,
 				    .vni = info->vni };
 	memcpy(run->ip, info->src_ip, 16);
 }
@@ -97,14 +99,12 @@ enum drop_reason tunnel_find_owner(const struct tunnel_demux *d,
 	return f->reason;
 }
 
-enum drop_reason tunnel_accept(struct tunnel_in *in,
-			       const struct vxlan_info *info,
-			       const struct tunnel_owner *owner)
+__attribute__((always_inline)) static inline enum drop_reason accept_as(
+	struct tunnel_in *in, const struct vxlan_info *info,
+	const struct tunnel_owner *owner)
 {
 	struct packet *inner = &in->inner[in->n_inner];
 
-	if (!owner->keep_tag && eth_type_is_vlan(load_be16(inner->header + 12)))
-		return DROP_VXLAN_TAG;
 	if (owner->unfinished_mtu)
 		tunnel_take_unfinished(inner, owner->unfinished_mtu);
 	if (!tunnel_goes_on(in, info, owner)) {
@@ -122,6 +122,32 @@ enum drop_reason tunnel_accept(struct tunnel_in *in,
 	in->runs[in->n_runs - 1].n++;
 	in->n_inner++;
 	return N_DROP_REASONS;
+}
+
+/* Of tags of its own, where they are kept: the network's is in front of them.
+ */
+static __attribute__((noinline)) enum drop_reason accept_tagged(
+	struct tunnel_in *in, const struct vxlan_info *info,
+	const struct tunnel_owner *owner)
+{
+	struct tunnel_owner o = *owner;
+
+	if (!owner->keep_tag)
+		return DROP_VXLAN_TAG;
+	o.vid |= o.beside;
+	o.beside = 0;
+	return accept_as(in, info, &o);
+}
+
+enum drop_reason tunnel_accept(struct tunnel_in *in,
+			       const struct vxlan_info *info,
+			       const struct tunnel_owner *owner)
+{
+	const struct packet *inner = &in->inner[in->n_inner];
+
+	if (unlikely(eth_type_is_vlan(load_be16(inner->header + 12))))
+		return accept_tagged(in, info, owner);
+	return accept_as(in, info, owner);
 }
 
 bool tunnel_is_other(const struct tunnel_demux *d, enum vxlan_fault fault,

@@ -117,11 +117,14 @@ struct tunnel_demux *tunnel_demux_create(const struct tunnel_demux_config *c)
 	struct tunnel_demux *d = xcalloc_aligned(1, sizeof(*d));
 
 	/* Early in a boot there may be no randomness yet. */
-	if (getrandom(&d->seed, sizeof(d->seed), GRND_NONBLOCK) !=
+	if (getrandom(&d->seed, sizeof(d->seed), GRND_NONBLOCK) ==
 	    sizeof(d->seed))
+		d->id = d->seed;
+	else
 		d->seed = (uintptr_t)d;
 	d->ip_version = c->ip_version;
 	d->local_mac = c->local_mac;
+	d->vid_beside = c->vid_beside;
 	d->rules = c->rules;
 	d->keep_tag = c->rules.keep_tag;
 	d->rules.keep_tag = true;
@@ -188,12 +191,13 @@ enum drop_reason tunnel_demux_find(const struct tunnel_demux *d,
 	}
 	if (!found || (remote == TUNNEL_NO_REMOTE && !is_host(info)))
 		return DROP_VXLAN_NO_REMOTE;
-	*owner = (struct tunnel_owner){ .tunnel = found->tunnel,
-					.remote = remote,
-					.vid = found->vid,
-					.keep_tag =
-						d->keep_tag || found->keep_tag,
-					.unfinished_mtu =
-						found->unfinished_mtu };
+	*owner = (struct tunnel_owner){
+		.tunnel = found->tunnel,
+		.remote = remote,
+		.vid = d->vid_beside ? 0 : found->vid,
+		.beside = d->vid_beside ? found->vid : 0,
+		.keep_tag = d->keep_tag || found->keep_tag,
+		.unfinished_mtu = found->unfinished_mtu
+	};
 	return N_DROP_REASONS;
 }

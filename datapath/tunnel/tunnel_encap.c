@@ -32,15 +32,19 @@ static bool may_need_far(const struct packet *p)
 		       PACKET_PULL_MAX - PACKET_HEADROOM;
 }
 
-/* The VNI, and the tag off that said it; of untagged frames that of VLAN 0. */
-static enum drop_reason take_vni(struct tunnel_way *w, struct packet *p)
+/*
+ * The VNI, and the tag off that said it, which is in *tag then; of untagged
+ * frames that of VLAN 0.
+ */
+static enum drop_reason take_vni(struct tunnel_way *w, struct packet *p,
+				 uint32_t *tag)
 {
 	bool tagged;
 
-	if (w->t->vni != VTEP_NO_VNI) {
-		w->vni = w->t->vni;
-		return N_DROP_REASONS;
-	}
+	*tag = 0;
+	if (!w->by_tag)
+		return w->vni == VTEP_NO_VNI ? DROP_TUNNEL_NO_VNI
+					     : N_DROP_REASONS;
 	if (!w->t->table || !packet_pull(p, ETH_HEADER_LEN + VLAN_TAG_LEN))
 		return DROP_TUNNEL_NO_VNI;
 	tagged = eth_type_is_vlan(load_be16(p->header + 12));
@@ -48,9 +52,17 @@ static enum drop_reason take_vni(struct tunnel_way *w, struct packet *p)
 		w->t->table, tagged ? VLAN_VID(load_be16(p->header + 14)) : 0);
 	if (w->vni == VTEP_NO_VNI)
 		return DROP_TUNNEL_NO_VNI;
-	if (tagged)
+	if (tagged) {
+		*tag = load_be32(p->header + 12);
 		packet_vlan_pop(p);
+	}
 	return N_DROP_REASONS;
+}
+
+/* There is room: it was taken from there. */
+static void put_tag_back(struct packet *p, uint32_t tag)
+{
+	(void)!packet_vlan_push(p, tag >> 16, (uint16_t)tag);
 }
 
 static bool too_big(const struct tunnel_way *w, const struct packet *p)
@@ -60,8 +72,7 @@ static bool too_big(const struct tunnel_way *w, const struct packet *p)
 	if (p->offload.gso)
 		len = packet_gso_segment_len(p);
 	/* The tag that says the VNI is taken off, any other is carried. */
-	if (w->t->vni == VTEP_NO_VNI &&
-	    packet_l2_len(p, 1) == ETH_HEADER_LEN + VLAN_TAG_LEN)
+	if (w->by_tag && packet_l2_len(p, 1) == ETH_HEADER_LEN + VLAN_TAG_LEN)
 		max += VLAN_TAG_LEN;
 	return w->e->mtu && len > max;
 }
@@ -167,6 +178,7 @@ static bool encap_one(struct tunnel_way *w, struct packet *p)
 	struct tunnel_out *out = w->out;
 	struct packet *inner = p;
 	enum drop_reason reason;
+	uint32_t tag;
 	int r;
 
 	packet_pull_first(p);
@@ -177,14 +189,19 @@ static bool encap_one(struct tunnel_way *w, struct packet *p)
 		packet_copy(inner, p);
 	}
 	/* With its tag on: whoever tells the sender needs it. */
-	reason = too_big(w, inner) ? DROP_TUNNEL_TOO_BIG : take_vni(w, inner);
+	reason = too_big(w, inner) ? DROP_TUNNEL_TOO_BIG
+				   : take_vni(w, inner, &tag);
 	if (reason != N_DROP_REASONS) {
 		fail(out, p, reason);
 		return true;
 	}
 	r = put(w, inner);
-	if (r)
+	if (unlikely(r)) {
+		/* As it came: it is counted, and may be told of. */
+		if (tag && !w->shared)
+			put_tag_back(inner, tag);
 		fail(out, p, reason_of(r));
+	}
 	return true;
 }
 
@@ -203,13 +220,19 @@ static void begin(struct tunnel_out *out)
 	out->n_copies = out->n_far = out->segments.n = 0;
 }
 
-void tunnel_encap(const struct tunnel *t, uint32_t remote,
-		  struct packet *const packets[], unsigned n, bool shared,
-		  struct tunnel_scratch *scratch, struct tunnel_sent *sent)
+/* vni: of all frames; by_tag: of none yet. */
+__attribute__((always_inline)) static inline void encap_burst(
+	const struct tunnel *t, uint32_t remote, uint32_t vni, bool by_tag,
+	struct packet *const packets[], unsigned n, bool shared,
+	struct tunnel_scratch *scratch, struct tunnel_sent *sent)
 {
 	struct tunnel_out *out = &scratch->out;
 	enum drop_reason reason = refused(t, remote);
-	struct tunnel_way w = { .t = t, .out = out, .shared = shared };
+	struct tunnel_way w = { .t = t,
+				.out = out,
+				.shared = shared,
+				.by_tag = by_tag,
+				.vni = vni };
 	unsigned i;
 
 	n = MIN(n, (unsigned)PACKET_BURST_MAX);
@@ -231,4 +254,23 @@ void tunnel_encap(const struct tunnel *t, uint32_t remote,
 				      .outer = out->list,
 				      .n_failed = out->n_failed,
 				      .failed = out->failed };
+}
+
+void tunnel_encap(const struct tunnel *t, uint32_t remote,
+		  struct packet *const packets[], unsigned n, bool shared,
+		  struct tunnel_scratch *scratch, struct tunnel_sent *sent)
+{
+	encap_burst(t, remote, t->vni, t->vni == VTEP_NO_VNI, packets, n,
+		    shared, scratch, sent);
+}
+
+void tunnel_encap_vlan(const struct tunnel *t, uint32_t remote, uint16_t vid,
+		       struct packet *const packets[], unsigned n, bool shared,
+		       struct tunnel_scratch *scratch, struct tunnel_sent *sent)
+{
+	uint32_t vni = t->vni;
+
+	if (vni == VTEP_NO_VNI && t->table)
+		vni = vtep_table_vni(t->table, vid);
+	encap_burst(t, remote, vni, false, packets, n, shared, scratch, sent);
 }

@@ -36,7 +36,8 @@ struct tunnel {
 /* Whose a received packet is. */
 struct tunnel_owner {
 	uint32_t tunnel, remote;
-	uint16_t vid;
+	uint16_t vid;	 /* of the tag to put on */
+	uint16_t beside; /* of one that is left out */
 	bool keep_tag;
 	uint32_t unfinished_mtu;
 };
@@ -53,7 +54,9 @@ struct tunnel_demux {
 	uint8_t mask[TUNNEL_MATCH_LEN] CACHE_ALIGNED;
 	uint8_t match[TUNNEL_MATCH_LEN];
 	bool plain, csum_may_be_any;
+	bool vid_beside;
 	uint64_t seed;
+	uint64_t id;		      /* no other has, or had; 0: it has none */
 	unsigned vni_bits, peer_bits; /* of slots */
 	uint32_t *vni_slots;  /* the first network of a VNI, from 1; 0: free */
 	uint32_t *peer_slots; /* a peer, from 1 */
@@ -99,11 +102,25 @@ struct tunnel_found {
 	struct tunnel_owner owner;
 };
 
+/* Headers as they are from a remote with a VNI, and whose they are. */
+struct tunnel_memory {
+	uint8_t match[TUNNEL_MATCH_LEN] CACHE_ALIGNED;
+	uint8_t mask[TUNNEL_MATCH_LEN];
+	/* As they lie; of IPv4 the rest is 0, and so is vni's last byte. */
+	uint8_t src[16], dst[16];
+	uint32_t vni;
+	uint16_t type;	    /* of the last inner frame; no tag's */
+	uint64_t addresses; /* their sum */
+	uint64_t demux;	    /* its id */
+	struct tunnel_owner owner;
+};
+
 struct tunnel_in {
 	unsigned n_inner, n_runs, n_failed, n_others, n_pieces;
 	struct coalesce coalesce;
 	uint32_t vni; /* of the last inner frame */
 	struct tunnel_found found;
+	struct tunnel_memory memory;
 	struct tunnel_run runs[TUNNEL_PACKETS];
 	struct tunnel_failure failed[TUNNEL_PACKETS];
 	struct packet *others[TUNNEL_PACKETS];
@@ -118,7 +135,8 @@ struct tunnel_way {
 	const struct tunnel_endpoint *e;
 	struct tunnel_out *out;
 	bool shared;
-	uint32_t vni;
+	bool by_tag;  /* a frame's tag says its VNI */
+	uint32_t vni; /* of all frames, or of the one that is looked at */
 };
 
 /* Sets what is in them for plain packets. */

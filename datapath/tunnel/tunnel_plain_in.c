@@ -1,6 +1,6 @@
 /*
  * Plain outer headers off. Those of one remote and VNI are known by what they
- * have in common with the ones before.
+ * have in common with the ones before, also of bursts before.
  */
 #include "tunnel/tunnel_plain.h"
 
@@ -81,51 +81,45 @@ INLINE uint32_t once(uint32_t v)
 
 /*
  * Whether an IPv4 header of 20 bytes sums up, with the sum of both addresses.
- * Both halves together are 0xffff. A sum that wraps here, or is of ones alone,
- * is taken for wrong, and the other way knows better.
+ * Both halves together are 0xffff. A sum of ones alone is taken for wrong, and
+ * the other way knows better.
  */
 INLINE bool sum_is_right(const uint8_t *ip, uint64_t addresses)
 {
-	uint64_t sum = addresses + word32(ip) + word32(ip + 4) + word32(ip + 8);
-	uint32_t s = (uint32_t)sum + (uint32_t)(sum >> 32);
+	/* No carry is lost: of a plain header byte 7 is 0. */
+	uint64_t sum = word64(ip) + word32(ip + 8) + addresses;
+	uint32_t s = (sum + (sum << 32 | sum >> 32)) >> 32;
 
 	return s + (s << 16 | s >> 16) == UINT32_MAX;
 }
 
+/* Of len no more than an IP packet can have; its lengths say just that. */
 INLINE bool lens_agree(const uint8_t *h, uint32_t len, unsigned version)
 {
-	uint32_t udp_len = __builtin_bswap16(word16(h + UDP_AT(version) + 4));
-	uint32_t ip_len;
+	uint16_t udp_len = __builtin_bswap16(len - UDP_AT(version));
 
+	if (word16(h + UDP_AT(version) + 4) != udp_len)
+		return false;
 	if (version == 6)
-		return udp_len + UDP_AT(6) == len &&
-		       word16(h + 18) == __builtin_bswap16(udp_len);
-	ip_len = __builtin_bswap16(word16(h + 16));
-	return ip_len + ETH_HEADER_LEN == len && udp_len + IPV4_LEN == ip_len;
+		return word16(h + ETH_HEADER_LEN + 4) == udp_len;
+	return word16(h + ETH_HEADER_LEN + 2) ==
+	       __builtin_bswap16(len - ETH_HEADER_LEN);
 }
-
-/* Headers as they are from a remote with a VNI. */
-struct memory {
-	__m256i match[2], mask[2];
-	uint64_t tail_match, tail_mask; /* of IPv6, the last 8 bytes */
-	/* As they lie; of IPv4 the rest is 0, and so is vni's last byte. */
-	__m128i src, dst;
-	uint32_t vni;
-	uint32_t unfinished_mtu;
-	uint16_t vid;
-	uint16_t type;	    /* of the last inner frame; no tag's */
-	uint64_t addresses; /* their sum */
-};
 
 #define TAIL_AT 62 /* flags to VNI, behind IPv6 */
 _Static_assert(VXLAN_AT(6) == TAIL_AT, "all of the VXLAN header");
 
-INLINE bool are_same(const struct memory *m, const uint8_t *h, unsigned version)
+INLINE bool are_same(const struct tunnel_memory *m, const uint8_t *h,
+		     unsigned version)
 {
-	if (!same64(load32(h), load32(h + 32), m->match, m->mask))
+	const __m256i match[2] = { load32(m->match), load32(m->match + 32) };
+	const __m256i mask[2] = { load32(m->mask), load32(m->mask + 32) };
+
+	if (!same64(load32(h), load32(h + 32), match, mask))
 		return false;
 	return version == 4 ||
-	       !((word64(h + TAIL_AT) ^ m->tail_match) & m->tail_mask);
+	       !((word64(h + TAIL_AT) ^ word64(m->match + TAIL_AT)) &
+		 word64(m->mask + TAIL_AT));
 }
 
 /* Whether nothing is to be summed up, but for an IPv4 header. */
@@ -137,7 +131,7 @@ INLINE bool csum_is_fine(const struct tunnel_demux *d, const struct packet *p,
 }
 
 /* Of the private header, and compared with the frame's before at first. */
-INLINE bool is_tagged(const struct packet *inner, struct memory *m)
+INLINE bool is_tagged(const struct packet *inner, struct tunnel_memory *m)
 {
 	uint16_t type = word16(inner->room + PACKET_HEADROOM + 12);
 
@@ -167,33 +161,42 @@ INLINE bool may_be_unfinished(const uint8_t *h)
 	return csum_fold(sum) == word16(h + offset);
 }
 
-/* One more of the run, or false, part of the one before; as tunnel_accept(). */
-INLINE bool put_in(struct tunnel_in *in, struct packet *inner, uint16_t vid,
-		   uint32_t unfinished_mtu)
+static AVX2 __attribute__((noinline)) void put_tag(struct packet *inner,
+						   uint16_t vid)
+{
+	uint8_t *h = inner->room + PACKET_HEADROOM;
+	uint64_t first = word64(h);
+	uint32_t second = word32(h + 8);
+
+	inner->header -= VLAN_TAG_LEN;
+	put64(h - VLAN_TAG_LEN, first);
+	put32(h - VLAN_TAG_LEN + 8, second);
+	put32(h - VLAN_TAG_LEN + 12,
+	      TYPE_VLAN | (uint32_t)__builtin_bswap16(vid) << 16);
+	inner->header_len += VLAN_TAG_LEN;
+	inner->len += VLAN_TAG_LEN;
+	inner->offload.csum_start += VLAN_TAG_LEN;
+}
+
+/*
+ * One more of the run, or false, part of the one before; as tunnel_accept().
+ * special: the owner wants more done than with most.
+ */
+INLINE bool put_in(struct tunnel_in *in, struct packet *inner,
+		   const struct tunnel_owner *owner, bool special)
 {
 	uint8_t *h = inner->room + PACKET_HEADROOM;
 
-	if (unfinished_mtu && unlikely(may_be_unfinished(h)))
-		tunnel_take_unfinished(inner, unfinished_mtu);
+	if (unlikely(special) && owner->unfinished_mtu && may_be_unfinished(h))
+		tunnel_take_unfinished(inner, owner->unfinished_mtu);
 	if (unlikely(h[20] == IPPROTO_TCP || h[23] == IPPROTO_TCP)) {
 		if (coalesce_add_tcp(&in->coalesce, inner))
 			return false;
 	} else {
 		coalesce_end(&in->coalesce);
 	}
-	if (vid) {
-		uint64_t first = vxlan_word(h);
-		uint32_t second = word32(h + 8);
-
-		inner->header -= VLAN_TAG_LEN;
-		put64(h - VLAN_TAG_LEN, first);
-		put32(h - VLAN_TAG_LEN + 8, second);
-		put32(h - VLAN_TAG_LEN + 12,
-		      TYPE_VLAN | (uint32_t)__builtin_bswap16(vid) << 16);
-		inner->header_len += VLAN_TAG_LEN;
-		inner->len += VLAN_TAG_LEN;
-		inner->offload.csum_start += VLAN_TAG_LEN;
-	}
+	if (unlikely(special) && owner->vid)
+		put_tag(inner, owner->vid);
 	return true;
 }
 
@@ -232,28 +235,45 @@ INLINE bool same_address(__m128i a, __m128i b)
 }
 
 /* What packets have in common that have these addresses and VNI. */
-INLINE void keep(const struct tunnel_demux *d, struct memory *m,
+INLINE void keep(const struct tunnel_demux *d, struct tunnel_memory *m,
 		 unsigned version)
 {
 	unsigned len = version == 4 ? 4 : 16, dst = UDP_AT(version) - len;
-	uint8_t mask[TUNNEL_MATCH_LEN], match[TUNNEL_MATCH_LEN];
 
-	memcpy(mask, d->mask, sizeof(mask));
-	memcpy(match, d->match, sizeof(match));
-	memset(mask + dst - len, 0xff, 2 * len);
-	memcpy(match + dst - len, &m->src, len);
-	memcpy(match + dst, &m->dst, len);
-	memset(mask + VXLAN_AT(version) + 4, 0xff, 3);
-	memcpy(match + VXLAN_AT(version) + 4, &m->vni, 3);
-	for (unsigned i = 0; i < 2; i++) {
-		m->mask[i] = load32(mask + 32 * i);
-		m->match[i] = load32(match + 32 * i);
+	memcpy(m->mask, d->mask, sizeof(m->mask));
+	memcpy(m->match, d->match, sizeof(m->match));
+	memset(m->mask + dst - len, 0xff, 2 * len);
+	memcpy(m->match + dst - len, m->src, len);
+	memcpy(m->match + dst, m->dst, len);
+	memset(m->mask + VXLAN_AT(version) + 4, 0xff, 3);
+	memcpy(m->match + VXLAN_AT(version) + 4, &m->vni, 3);
+	m->addresses = (uint64_t)word32(m->src) + word32(m->dst);
+}
+
+/* No headers match. */
+static AVX2 void forget(struct tunnel_memory *m)
+{
+	memset(m->mask, 0xff, sizeof(m->mask));
+	memset(m->match, 0, sizeof(m->match));
+	m->vni = UINT32_MAX; /* no VNI is that */
+	m->demux = 0;
+	m->type = 0;
+}
+
+/* What is remembered is of the frames from here on. */
+static AVX2 __attribute__((noinline)) void enter_run(struct tunnel_in *in)
+{
+	const struct tunnel_memory *m = &in->memory;
+	struct vxlan_info info = { .vni = __builtin_bswap32(m->vni) >> 8 };
+
+	memcpy(info.src_ip, m->src, sizeof(info.src_ip));
+	if (!tunnel_goes_on(in, &info, &m->owner)) {
+		coalesce_end(&in->coalesce);
+		tunnel_begin_run(in, &info, &m->owner);
 	}
-	m->tail_mask = word64(mask + TAIL_AT);
-	m->tail_match = word64(match + TAIL_AT);
-	if (version == 4)
-		m->addresses = (uint64_t)(uint32_t)_mm_cvtsi128_si32(m->src) +
-			       (uint32_t)_mm_cvtsi128_si32(m->dst);
+	if (info.vni != in->vni)
+		coalesce_end(&in->coalesce);
+	in->vni = info.vni;
 }
 
 /*
@@ -261,8 +281,9 @@ INLINE void keep(const struct tunnel_demux *d, struct memory *m,
  * are read once; what else is in the headers is compared anew, with them.
  */
 INLINE bool change(const struct tunnel_demux *d, struct tunnel_in *in,
-		   const uint8_t *h, struct memory *m, unsigned version)
+		   const uint8_t *h, unsigned version)
 {
+	struct tunnel_memory *m = &in->memory;
 	unsigned len = version == 4 ? 4 : 16, at = UDP_AT(version) - len;
 	__m128i src = address(h + at - len, version);
 	__m128i dst = address(h + at, version);
@@ -271,8 +292,8 @@ INLINE bool change(const struct tunnel_demux *d, struct tunnel_in *in,
 				   .vni = __builtin_bswap32(vni) >> 8 };
 	struct tunnel_owner owner;
 
-	if (same_address(src, m->src) && same_address(dst, m->dst) &&
-	    vni == m->vni)
+	if (same_address(src, load16(m->src)) &&
+	    same_address(dst, load16(m->dst)) && vni == m->vni)
 		return false;
 	memcpy(info.src_ip, &src, sizeof(info.src_ip));
 	if (tunnel_find_owner(d, in, &info, &owner) != N_DROP_REASONS)
@@ -280,39 +301,28 @@ INLINE bool change(const struct tunnel_demux *d, struct tunnel_in *in,
 	/* Another destination than a VXLAN port's may be anyone's affair. */
 	if (d->n_locals && memcmp(&dst, d->locals[0], len) != 0)
 		return false;
-	m->src = src;
-	m->dst = dst;
+	put128(m->src, src);
+	put128(m->dst, dst);
 	m->vni = vni;
-	m->vid = owner.vid;
-	m->unfinished_mtu = owner.unfinished_mtu;
+	m->owner = owner;
+	m->demux = d->id;
 	keep(d, m, version);
-	if (!are_same(m, h, version) ||
-	    (version == 4 && !sum_is_right(h + ETH_HEADER_LEN, m->addresses)))
-		return false;
-	if (!tunnel_goes_on(in, &info, &owner)) {
-		coalesce_end(&in->coalesce);
-		tunnel_begin_run(in, &info, &owner);
-	}
-	if (info.vni != in->vni)
-		coalesce_end(&in->coalesce);
-	in->vni = info.vni;
-	return true;
+	return are_same(m, h, version) &&
+	       (version == 6 || sum_is_right(h + ETH_HEADER_LEN, m->addresses));
 }
 
 static AVX2 __attribute__((noinline)) bool change4(const struct tunnel_demux *d,
 						   struct tunnel_in *in,
-						   const uint8_t *h,
-						   struct memory *m)
+						   const uint8_t *h)
 {
-	return change(d, in, h, m, 4);
+	return change(d, in, h, 4);
 }
 
 static AVX2 __attribute__((noinline)) bool change6(const struct tunnel_demux *d,
 						   struct tunnel_in *in,
-						   const uint8_t *h,
-						   struct memory *m)
+						   const uint8_t *h)
 {
-	return change(d, in, h, m, 6);
+	return change(d, in, h, 6);
 }
 
 /*
@@ -322,20 +332,24 @@ static AVX2 __attribute__((noinline)) bool change6(const struct tunnel_demux *d,
  */
 INLINE const uint8_t *headers_of(struct packet *p, unsigned version)
 {
+	const struct packet_segment *segment = p->segments;
+	const uint32_t min = OUTER_LEN(version) + PACKET_PULL;
+	const uint32_t max =
+		UINT16_MAX + (version == 4 ? ETH_HEADER_LEN : UDP_AT(6));
 	const uint8_t *h;
 	uint32_t asked;
 
 	if (likely(p->state == PACKET_STATE_UNTOUCHED))
-		h = p->segments->data;
+		h = segment->data;
 	else if (p->state == STATE_PULLED &&
 		 (version == 4 || packet_pull(p, OUTER_LEN(6))))
 		h = p->header;
 	else
 		return NULL;
 	memcpy(&asked, &p->offload, sizeof(asked));
-	if (unlikely(asked & OFFLOAD_ASKED ||
-		     p->segments->len < OUTER_LEN(version) + PACKET_PULL ||
-		     !lens_agree(h, p->segments->len, version)))
+	if (unlikely(asked & OFFLOAD_ASKED) ||
+	    unlikely(segment->len - min > max - min) ||
+	    unlikely(!lens_agree(h, segment->len, version)))
 		return NULL;
 	return h;
 }
@@ -373,13 +387,13 @@ INLINE unsigned decap(const struct tunnel_demux *d, struct tunnel_in *in,
 		      struct packet *const packets[], unsigned n,
 		      unsigned version)
 {
-	/* No VNI is that. */
-	struct memory m = { .vni = UINT32_MAX };
+	struct tunnel_memory *m = &in->memory;
 	struct packet *inner = &in->inner[in->n_inner];
+	bool entered = false, special = true;
 	unsigned i;
 
-	m.mask[0] = m.mask[1] = _mm256_set1_epi8(-1);
-	m.match[0] = m.match[1] = _mm256_setzero_si256();
+	if (!d->id || m->demux != d->id)
+		forget(m);
 	n = MIN(n, TUNNEL_PACKETS - in->n_inner - in->n_failed - in->n_others);
 	for (i = 0; i < n; i++) {
 		struct packet *p = packets[i];
@@ -390,22 +404,30 @@ INLINE unsigned decap(const struct tunnel_demux *d, struct tunnel_in *in,
 			break;
 		make_inner(inner, p->segments->data + OUTER_LEN(version),
 			   p->segments->len - OUTER_LEN(version));
-		if (unlikely(is_tagged(inner, &m)))
+		if (unlikely(is_tagged(inner, m)))
 			break;
 		mark = once(h[ETH_HEADER_LEN + 1]);
 		mark = (version == 4 ? mark : mark >> 4) & 3;
 		if (unlikely(mark) && !mark_is_same(inner, mark))
 			break;
-		if (unlikely(!are_same(&m, h, version))) {
+		if (unlikely(!are_same(m, h, version))) {
 			end_run(in, inner);
-			if (!(version == 4 ? change4(d, in, h, &m)
-					   : change6(d, in, h, &m)))
+			if (!(version == 4 ? change4(d, in, h)
+					   : change6(d, in, h)))
 				break;
-		}
-		if (version == 4 &&
-		    unlikely(!sum_is_right(h + ETH_HEADER_LEN, m.addresses)))
+			entered = false;
+			special = true;
+		} else if (version == 4 &&
+			   unlikely(!sum_is_right(h + ETH_HEADER_LEN,
+						  m->addresses))) {
 			break;
-		inner += put_in(in, inner, m.vid, m.unfinished_mtu);
+		}
+		if (unlikely(special) && !entered) {
+			enter_run(in);
+			entered = true;
+			special = m->owner.vid || m->owner.unfinished_mtu;
+		}
+		inner += put_in(in, inner, &m->owner, special);
 	}
 	end_run(in, inner);
 	return i;

@@ -5,7 +5,7 @@
  * which borrows the frame's private header and the rest as two segments. What a
  * frame says is remembered as long as the next ones say the same.
  */
-#include "tunnel/tunnel_plain.h"
+#include "tunnel/tunnel_plain_flow.h"
 
 bool tunnel_plain_has_avx2(void)
 {
@@ -44,53 +44,6 @@ void tunnel_plain_endpoint(struct tunnel_endpoint *e)
 	memcpy(ip, o->header + o->l3, sizeof(ip));
 	ip[8] = o->ttl;
 	e->ip_sum = csum_fold(csum_add(0, ip, sizeof(ip)));
-}
-
-/* What an inner frame says: its flow's hash, and its TOS. */
-struct seen {
-	uint64_t hash;
-	uint32_t tos;
-};
-
-INLINE bool has_ports(uint32_t proto)
-{
-	return proto == IPPROTO_UDP || proto == IPPROTO_TCP;
-}
-
-/* As vxlan_flow_of(). n bytes are private from the type on, maybe none. */
-INLINE bool see(const uint8_t *h, const uint8_t *type, int n, uint64_t seed,
-		struct seen *seen)
-{
-	uint64_t first = vxlan_word(h), second = vxlan_word(h + 6), hash;
-	uint32_t word = word32(type), proto;
-
-	if (type != h + 12)
-		second = second << 16 >> 16 | (uint64_t)word << 48;
-	hash = vxlan_hash_ethernet(first, second, seed);
-	if (likely((word & 0xffffff) == TYPE_IPV4)) {
-		uint32_t flags_proto = word32(type + 8);
-
-		proto = flags_proto >> 24;
-		if (unlikely(n < 26 || flags_proto & 0xff3f ||
-			     !has_ports(proto)))
-			return false;
-		seen->tos = word >> 24;
-		seen->hash = vxlan_hash_ip(hash, vxlan_word(type + 14),
-					   (uint64_t)proto << 32 |
-						   word32(type + 22));
-		return true;
-	}
-	proto = type[8];
-	if ((word & 0xf0ffff) != TYPE_IPV6 || n < 46 || !has_ports(proto))
-		return false;
-	seen->tos = __builtin_bswap32(word) >> 4 & 0xff;
-	hash = vxlan_hash_ip(hash, vxlan_word(type + 10),
-			     vxlan_word(type + 18));
-	seen->hash =
-		vxlan_hash_ip(hash, vxlan_word(type + 26),
-			      vxlan_word(type + 34) ^ ((uint64_t)proto << 32 |
-						       word32(type + 42)));
-	return true;
 }
 
 /* csum_needed, gso and gso_ecn of struct packet_offload, as one word. */
@@ -160,29 +113,15 @@ INLINE void put_private(uint8_t *to, const struct private *b, unsigned tag)
 
 /* The frame before, where it says what the outer headers are. */
 struct memory {
-	__m256i match[2], mask[2]; /* from behind a tag's length on */
-	uint32_t first;		   /* of a tagged one, what is in front */
-	int n;			   /* private bytes that are looked at */
-	uint32_t sum;		   /* of the IPv4 header without its length */
-	uint32_t start;		   /* of the IP header, and */
-	uint16_t port;		   /* of the UDP header, as they lie */
+	__m256i match[2];    /* from behind a tag's length on, ... */
+	const uint8_t *mask; /* where there are ones */
+	uint32_t first;	     /* of a tagged one, what is in front */
+	int n;		     /* private bytes that are looked at */
+	uint32_t sum;	     /* of the IPv4 header without its length */
+	uint32_t start;	     /* of the IP header, and */
+	uint16_t port;	     /* of the UDP header, as they lie */
+	uint32_t len;	     /* of frames that the template is just right for */
 	uint32_t vni;
-};
-
-/* Ones where a flow's frames are the same: not the length, the IPv4
- * identification and checksum, nor what is behind the ports. */
-static const uint8_t mask4[64] CACHE_ALIGNED = {
-	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0,	  0,	0,    0,
-	0xff, 0xff, 0,	  0xff, 0,    0,    0xff, 0xff, 0xff, 0xff,
-	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-};
-static const uint8_t mask6[64] CACHE_ALIGNED = {
-	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-	0xff, 0xff, 0xff, 0xff, 0,    0,    0,	  0,	0xff, 0,    0xff, 0xff,
-	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 };
 
 /* The VNI by the tag; false: it is not one that says it. */
@@ -204,7 +143,7 @@ INLINE bool remember(const struct tunnel_way *w, const uint8_t *h, int n,
 		     unsigned version, struct memory *m)
 {
 	const struct tunnel_endpoint *e = w->e;
-	const uint8_t *l2 = h + tag, *mask;
+	const uint8_t *l2 = h + tag;
 	struct seen seen;
 	uint32_t tos;
 
@@ -212,10 +151,9 @@ INLINE bool remember(const struct tunnel_way *w, const uint8_t *h, int n,
 	if (n < ETH_HEADER_LEN || (tag && !take_vni(w, h, m)) ||
 	    !see(h, l2 + 12, n - 12, w->t->seed, &seen))
 		return false;
-	mask = word32(l2 + 12) & 0x20 << 16 ? mask6 : mask4;
-	m->n = mask == mask4 ? 38 : 58;
-	m->mask[0] = load32(mask);
-	m->mask[1] = load32(mask + 32);
+	m->n = seen.n;
+	m->mask = seen.mask;
+	m->len = 0;
 	m->match[0] = bytes->low;
 	m->match[1] = bytes->high;
 	m->first = word32(h);
@@ -296,7 +234,7 @@ static AVX2 void make_template(const struct tunnel_way *w, struct template *t)
 
 	memcpy(t->bytes, o->header, sizeof(o->header));
 	t->bytes[o->l3 + (o->ip_version == 4 ? 8 : 7)] = o->ttl;
-	store_be32(t->bytes + o->len - 4, w->t->vni << 8);
+	store_be32(t->bytes + o->len - 4, w->vni << 8);
 	t->low = load32(t->bytes);
 	t->high = load32(t->bytes + 32);
 	t->last = load16(t->bytes + 64);
@@ -358,13 +296,64 @@ INLINE bool may_be_borrowed(const struct tunnel_way *w, const struct packet *p,
 	return p->state >> 32 == 1 && !(tag && w->shared);
 }
 
+/* What differs in the headers of outer. */
+INLINE void put_outer(const struct tunnel_way *w, const struct memory *m,
+		      struct packet *outer, uint32_t len, unsigned tag,
+		      unsigned version, unsigned outer_len)
+{
+	uint8_t *udp = outer->header + outer_len - UDP_LEN - VXLAN_HEADER_LEN;
+
+	if (version == 4)
+		put_outer4(w->e, m, udp, len, tag, w->out);
+	else
+		put_outer6(w->e, m, udp, len, tag);
+}
+
+/*
+ * From a flow's second frame on the template has it all, for frames of that
+ * length; not where each has an identification.
+ */
+INLINE void keep_outer(const struct tunnel_way *w, struct memory *m,
+		       struct template *t, const struct packet *outer,
+		       uint32_t len, unsigned version)
+{
+	if (version == 4 && !w->e->outer.dont_fragment)
+		return;
+	t->low = load32(outer->header);
+	t->high = load32(outer->header + 32);
+	if (version == 6)
+		t->last = load16(outer->header + 64);
+	m->len = len;
+}
+
+INLINE struct packet *surround(const struct tunnel_way *w, struct packet *p,
+			       unsigned i, const struct private *bytes,
+			       unsigned tag, const struct template *t,
+			       unsigned version, unsigned outer_len)
+{
+	if (version == 4)
+		return surround4(w, p, i, bytes, tag, t, outer_len);
+	return surround6(w, p, i, bytes, tag, t, outer_len);
+}
+
+/* Whether it is another flow's than the frame before. */
+INLINE bool differs(const struct memory *m, const struct private *bytes,
+		    int private, unsigned tag)
+{
+	const __m256i mask[2] = { load32(m->mask), load32(m->mask + 32) };
+
+	return private < m->n ||
+	       !same64(bytes->low, bytes->high, m->match, mask) ||
+	       (tag && (uint32_t)bytes->first != m->first);
+}
+
 /* tag: bytes of it in the inner frames, which go. */
 INLINE unsigned encap(const struct tunnel_way *w,
 		      struct packet *const packets[], unsigned n, unsigned tag,
 		      unsigned version, unsigned outer_len)
 {
 	const struct tunnel_endpoint *e = w->e;
-	struct memory m = { .n = INT32_MAX };
+	struct memory m = { .n = INT32_MAX, .mask = mask4 };
 	struct packet **list = w->out->list + w->out->n_outer;
 	struct template t;
 	unsigned i;
@@ -387,19 +376,20 @@ INLINE unsigned encap(const struct tunnel_way *w,
 		h = p->header;
 		/* All of them, as the new place may be where they are. */
 		bytes = load_private(h, tag);
-		if (unlikely(private < m.n ||
-			     !same64(bytes.low, bytes.high, m.match, m.mask) ||
-			     (tag && (uint32_t)bytes.first != m.first)) &&
-		    !remember(w, h, private, &bytes, tag, version, &m))
-			break;
-		if (version == 4) {
-			outer = surround4(w, p, i, &bytes, tag, &t, outer_len);
-			put_outer4(e, &m, outer->header + outer_len - 16, len,
-				   tag, w->out);
+		if (unlikely(differs(&m, &bytes, private, tag))) {
+			if (!remember(w, h, private, &bytes, tag, version, &m))
+				break;
+			outer = surround(w, p, i, &bytes, tag, &t, version,
+					 outer_len);
+			put_outer(w, &m, outer, len, tag, version, outer_len);
 		} else {
-			outer = surround6(w, p, i, &bytes, tag, &t, outer_len);
-			put_outer6(e, &m, outer->header + outer_len - 16, len,
-				   tag);
+			outer = surround(w, p, i, &bytes, tag, &t, version,
+					 outer_len);
+			if (unlikely(len != m.len)) {
+				put_outer(w, &m, outer, len, tag, version,
+					  outer_len);
+				keep_outer(w, &m, &t, outer, len, version);
+			}
 		}
 		outer->len = len + outer_len;
 		if (version == 6 || unlikely(e->csum_left))
@@ -444,13 +434,12 @@ unsigned tunnel_plain_encap(const struct tunnel_way *w,
 		{ { encap_4_4_0, encap_4_4_4 }, { encap_4_6_0, encap_4_6_4 } },
 	};
 	const struct vxlan_outer *o = &w->e->outer;
-	bool by_tag = w->t->vni == VTEP_NO_VNI, is_6 = o->ip_version == 6;
-	bool tagged = o->l3 != ETH_HEADER_LEN;
+	bool is_6 = o->ip_version == 6, tagged = o->l3 != ETH_HEADER_LEN;
 
-	if (by_tag && !w->t->table)
+	if (w->by_tag ? !w->t->table : w->vni == VTEP_NO_VNI)
 		return 0;
 	n = MIN(n, TUNNEL_PACKETS - w->out->n_outer);
 	if (is_6)
 		n = MIN(n, (TUNNEL_PIECES - w->out->n_pieces) / 2);
-	return ways[by_tag][is_6][tagged](w, packets, n);
+	return ways[w->by_tag][is_6][tagged](w, packets, n);
 }

@@ -154,6 +154,15 @@ static uint32_t lower_plateau(uint32_t len)
 	return VXLAN_PATH_MTU_MIN4;
 }
 
+/* The least that an error like this is believed. */
+static uint32_t believed(const struct vxlan_icmp *icmp)
+{
+	if (icmp->has_vni)
+		return 0;
+	return icmp->ip_version == 4 ? VXLAN_PATH_MTU_BLIND4
+				     : VXLAN_PATH_MTU_BLIND6;
+}
+
 uint32_t vxlan_icmp_mtu(const struct vxlan_icmp *icmp)
 {
 	uint32_t mtu = icmp->mtu;
@@ -166,5 +175,5 @@ uint32_t vxlan_icmp_mtu(const struct vxlan_icmp *icmp)
 		mtu = mtu ? mtu : lower_plateau(icmp->packet_len);
 		mtu = MAX(mtu, (uint32_t)VXLAN_PATH_MTU_MIN4);
 	}
-	return mtu < icmp->packet_len ? mtu : 0;
+	return mtu < icmp->packet_len && mtu >= believed(icmp) ? mtu : 0;
 }

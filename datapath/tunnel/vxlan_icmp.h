@@ -14,6 +14,17 @@
 /* RFC 1122 3.3.3; hardly a link takes less. */
 #define VXLAN_PATH_MTU_MIN4 576
 #define VXLAN_PATH_MTU_MIN6 1280 /* RFC 8200 5 */
+/*
+ * Of an error that quotes too little to name a VNI. What it has of ours is two
+ * addresses, a well-known port and one of 16384: whoever knows two VTEPs needs
+ * few tries, and RFC 5927 (4, 7.2) and RFC 8900 (3.7, 4.6) advise to take less
+ * of who proves less. So it may not take from the overlay what IPv6 needs
+ * inside: 1280, and 50 or 70 bytes around it. Routers quote more (RFC 1812
+ * 4.3.2.3, RFC 4443 2.4 c), so a path that really is smaller makes itself known
+ * by those.
+ */
+#define VXLAN_PATH_MTU_BLIND4 (1280 + 50)
+#define VXLAN_PATH_MTU_BLIND6 (1280 + 70)
 
 struct vxlan_icmp {
 	uint8_t ip_version;
@@ -39,8 +50,9 @@ bool vxlan_icmp_parse(struct vxlan_icmp *icmp, const void *frame, size_t len);
 /*
  * The path's MTU that a too_big tells of; 0: what it says cannot be (RFC 8201
  * 4: less than IPv6's least; RFC 5927 7.2: as much as the packet that did not
- * fit). IPv4 without an MTU: the next lower plateau (RFC 1191 7.1), and nothing
- * below VXLAN_PATH_MTU_MIN4.
+ * fit), or is not believed (less than VXLAN_PATH_MTU_BLIND, and no VNI). IPv4
+ * without an MTU: the next lower plateau (RFC 1191 7.1), and nothing below
+ * VXLAN_PATH_MTU_MIN4.
  */
 uint32_t vxlan_icmp_mtu(const struct vxlan_icmp *icmp);
 

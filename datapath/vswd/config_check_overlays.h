@@ -33,7 +33,7 @@ void config_check_overlays_with(struct overlay_check *checks, size_t n,
 const struct cfg_bridge *config_find_bridge(const struct cfg_switch *config,
 					    const char *name);
 
-/* The host's addresses now, *n of them; the caller's. NULL, 0: not known. */
+/* All addresses that the host has, *n of them; the caller's. NULL: none. */
 struct ip_address *config_own_addresses(size_t *n);
 
 #endif

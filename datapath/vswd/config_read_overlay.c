@@ -46,9 +46,7 @@ static void read_list(struct overlay_reader *r)
 		return;
 	text_list_init(&list, text);
 	while (!o->error && (item = text_list_next(&list)))
-		add_remote(r, "remotes", item,
-			   "addresses of VTEPs with commas, as "
-			   "192.0.2.7,192.0.2.8");
+		add_remote(r, "remotes", item, "the IP address of a VTEP");
 	text_list_fini(&list);
 	if (o->n_remotes)
 		qsort(o->remotes, o->n_remotes, sizeof(*o->remotes),
@@ -112,6 +110,20 @@ static void check_single(const struct overlay_reader *r)
 	}
 }
 
+/* With evpn=false they wait for it. */
+static void check_without_evpn(const struct overlay_reader *r)
+{
+	static const char *const keys[] = { "evpn-hold", "evpn-frr-dir" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (overlay_option(r, keys[i]) && !overlay_option(r, "evpn"))
+			overlay_refuse(r->overlay,
+				       "options:%s is \"%s\" without evpn; set "
+				       "evpn to true, or remove %s",
+				       keys[i], overlay_option(r, keys[i]),
+				       keys[i]);
+}
+
 static void read_remotes(struct overlay_reader *r)
 {
 	const char *text = overlay_option(r, "remote_ip");
@@ -120,6 +132,7 @@ static void read_remotes(struct overlay_reader *r)
 	o->evpn = overlay_boolean(r, "evpn", false);
 	o->hold_s =
 		overlay_number(r, "evpn-hold", 1, HOLD_MAX_S, OVERLAY_HOLD_S);
+	check_without_evpn(r);
 	if (!text) {
 		overlay_refuse(o, "options:remote_ip is missing; it must be "
 				  "the IP address of another VTEP, or flow "
@@ -143,19 +156,32 @@ static void read_remotes(struct overlay_reader *r)
 /* --- VNIs ------------------------------------------------------------------
  */
 
-/* "A" or "A-B" */
-static bool parse_range(char *text, uint32_t max, uint32_t *first,
-			uint32_t *last)
+/* "A" or "A-B"; says what is wrong with it. what: "VLAN" or "VNI". */
+static bool parse_range(struct cfg_overlay *o, const char *what, char *text,
+			uint32_t max, uint32_t *first, uint32_t *last)
 {
 	char *dash = strchr(text, '-');
+	const char *wrong = NULL;
 
 	if (dash)
 		*dash = '\0';
 	if (!overlay_parse_number(text, 0, max, first))
-		return false;
-	*last = *first;
-	return !dash || (overlay_parse_number(dash + 1, 0, max, last) &&
-			 *last >= *first);
+		wrong = text;
+	else if (dash && !overlay_parse_number(dash + 1, 0, max, last))
+		wrong = dash + 1;
+	else if (!dash)
+		*last = *first;
+	if (wrong)
+		overlay_refuse(o,
+			       "options:vni-map has \"%s\" as a %s; those are "
+			       "from 0 to %u",
+			       wrong, what, max);
+	else if (*last < *first)
+		overlay_refuse(o,
+			       "options:vni-map has %ss %u-%u in the wrong "
+			       "order",
+			       what, *first, *last);
+	return !wrong && *last >= *first;
 }
 
 /* False: the item is no VLAN=VNI. */
@@ -167,11 +193,15 @@ static bool add_pairs(struct cfg_overlay *o, char *item)
 	if (!equals)
 		return false;
 	*equals = '\0';
-	if (!parse_range(item, VTEP_VLAN_MAX, &vlan, &vlan_last) ||
-	    !parse_range(equals + 1, VXLAN_VNI_MAX, &vni, &vni_last) ||
-	    vlan_last - vlan != vni_last - vni)
-		return false;
-	for (; vlan <= vlan_last && !why; vlan++, vni++)
+	if (!parse_range(o, "VLAN", item, VTEP_VLAN_MAX, &vlan, &vlan_last) ||
+	    !parse_range(o, "VNI", equals + 1, VXLAN_VNI_MAX, &vni, &vni_last))
+		return true;
+	if (vlan_last - vlan != vni_last - vni)
+		overlay_refuse(o,
+			       "options:vni-map has VLANs %u-%u and VNIs "
+			       "%u-%u, which are not as many",
+			       vlan, vlan_last, vni, vni_last);
+	for (; vlan <= vlan_last && !why && !o->error; vlan++, vni++)
 		if (vtep_map_add(o->map, vlan, vni, &why))
 			overlay_refuse(o, "options:vni-map: %s", why);
 	free(why);

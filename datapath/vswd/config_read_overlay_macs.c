@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vswd/config_check_overlays.h"
 #include "vswd/config_read_overlay.h"
 
 static void refuse(struct cfg_remote_mac *mac, const char *fmt, ...)
@@ -134,6 +135,26 @@ static void read_row(struct cfg_remote_mac *mac, const struct cfg_port *port,
 /* --- all -------------------------------------------------------------------
  */
 
+/* Where the kernel chooses the source, any address of the host is ours. */
+static void refuse_own(struct cfg_overlay *o)
+{
+	struct ip_address *own;
+	size_t n_own;
+
+	if (!o->n_macs || o->underlay || o->local.len)
+		return;
+	own = config_own_addresses(&n_own);
+	for (size_t i = 0; i < o->n_macs; i++)
+		for (size_t k = 0; k < n_own; k++)
+			if (ip_address_equal(&o->macs[i].remote, &own[k]))
+				refuse(&o->macs[i],
+				       "remote_ip is %s, an address of this "
+				       "host; it must be another VTEP's "
+				       "address",
+				       ip_text(&own[k]).text);
+	free(own);
+}
+
 /* The same order whatever the database's is. */
 static int compare_macs(const void *a_, const void *b_)
 {
@@ -159,6 +180,7 @@ void config_read_overlay_macs(struct cfg_port *port,
 	o->n_macs = n;
 	for (size_t i = 0; i < n; i++)
 		read_row(&o->macs[i], port, columns, rows[i]);
+	refuse_own(o);
 	qsort(o->macs, n, sizeof(*o->macs), compare_macs);
 	for (size_t i = 1; i < n; i++) {
 		const struct cfg_remote_mac *first = &o->macs[i - 1];

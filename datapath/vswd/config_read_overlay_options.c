@@ -235,7 +235,9 @@ bool overlay_address(struct overlay_reader *r, const char *key,
 	*ip = (struct ip_address){ 0 };
 	if (!net_text_ip(text, ip)) {
 		*ip = (struct ip_address){ 0 };
-		overlay_refuse_option(r, key, must_be);
+		overlay_refuse(r->overlay,
+			       "options:%s has \"%s\"; it must be %s", key,
+			       text, must_be);
 		return false;
 	}
 	why = overlay_ip_fault(ip);

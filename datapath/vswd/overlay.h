@@ -97,6 +97,10 @@ struct underlay {
 	struct underlay_station *station; /* NULL: sockets */
 	struct fwd_underlay *fwd; /* in the snapshot in force, or NULL */
 	bool seen;		  /* by overlays_reconcile() */
+	/* underlay_is_self()'s: the host's addresses, as they were then. */
+	struct ip_address *host_ips; /* NULL: never asked */
+	unsigned n_host_ips;
+	uint64_t host_ips_s; /* vs->now_s */
 };
 
 /* --- overlay.c --------------------------------------------------------------
@@ -271,8 +275,11 @@ void underlays_port_gone(struct vswitch *vs, const struct vport *v);
 void underlays_tick(struct vswitch *vs);
 /* Why it does not carry anything; the caller's; NULL: it does. */
 char *underlay_fault(const struct underlay *u);
-/* ip is an address of our own there. */
-bool underlay_is_self(const struct underlay *u, const struct cfg_overlay *c,
+/*
+ * ip is an address of our own there. Those of the host are asked for once a
+ * second at most: packets of invented VTEPs ask this, too.
+ */
+bool underlay_is_self(struct underlay *u, const struct cfg_overlay *c,
 		      const struct ip_address *ip);
 /* There is a way to the address, or the host may have one. */
 bool underlay_reaches(const struct underlay *u, const struct ip_address *ip);

@@ -145,19 +145,21 @@ static void forget_links(struct evpn_network *n)
 		}
 }
 
+static void doom(struct evpn_host *h, int ifindex)
+{
+	regroup(h, ifindex, doomed_group(h));
+	h->doomed = xrealloc(h->doomed, (h->n_doomed + 1) * sizeof(*h->doomed));
+	h->doomed[h->n_doomed++] = ifindex;
+}
+
 void evpn_devices_remove(struct evpn_network *n)
 {
 	struct evpn_host *h = n->host;
 
-	h->doomed = xrealloc(h->doomed, (h->n_doomed + EVPN_N_DEVICES) *
-						sizeof(*h->doomed));
 	/* The pair goes with its first. */
-	for (unsigned i = 0; i < EVPN_N_DEVICES; i++) {
-		if (!n->links[i].ifindex || i == EVPN_PEER)
-			continue;
-		regroup(h, n->links[i].ifindex, doomed_group(h));
-		h->doomed[h->n_doomed++] = n->links[i].ifindex;
-	}
+	for (unsigned i = 0; i < EVPN_N_DEVICES; i++)
+		if (n->links[i].ifindex && i != EVPN_PEER)
+			doom(h, n->links[i].ifindex);
 	forget_links(n);
 	evpn_host_work_in(h, 0);
 }

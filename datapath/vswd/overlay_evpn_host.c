@@ -118,6 +118,7 @@ static struct evpn_link *find_link(const struct evpn_host *h, int ifindex)
  */
 
 struct answer {
+	uint32_t seq; /* of the request that it is of */
 	struct evpn_event *link;
 	int error; /* 1: not yet */
 };
@@ -126,31 +127,57 @@ static void take_answer(const struct evpn_event *e, void *arg)
 {
 	struct answer *answer = arg;
 
+	/* An answer that came too late for its own request is of no other. */
+	if (e->seq != answer->seq)
+		return;
 	if (e->type == EVPN_LINK && answer->link)
 		*answer->link = *e;
 	else if (e->type == EVPN_ERROR || e->type == EVPN_DONE)
 		answer->error = e->error;
 }
 
+/*
+ * A datagram of the kernel, not of another process; its length, 0: it is none,
+ * or -errno.
+ */
+static ssize_t receive(struct evpn_host *h, int fd, int flags)
+{
+	struct sockaddr_nl from;
+	socklen_t len = sizeof(from);
+	ssize_t n = recvfrom(fd, h->datagram, sizeof(h->datagram),
+			     flags | MSG_TRUNC, (struct sockaddr *)&from, &len);
+
+	if (n < 0)
+		return -errno;
+	return len < sizeof(from) || from.nl_pid ? 0 : n;
+}
+
+static int await(struct evpn_host *h, struct answer *answer)
+{
+	while (answer->error == 1) {
+		ssize_t n = receive(h, mnl_socket_get_fd(h->sync), 0);
+
+		if (n < 0)
+			return n == -EAGAIN ? -ETIMEDOUT : n;
+		if ((size_t)n > sizeof(h->datagram) ||
+		    evpn_parse(h->datagram, n, take_answer, answer, NULL))
+			return -EBADMSG;
+	}
+	return answer->error;
+}
+
 int evpn_host_ask(struct evpn_host *h, struct evpn_request *r,
 		  struct evpn_event *link)
 {
-	struct answer answer = { link, 1 };
-	ssize_t n;
+	struct nlmsghdr *nlh = (void *)r->bytes;
+	struct answer answer = { .link = link, .error = 1 };
 
 	if (!h->sync)
 		return -ENOTCONN;
+	answer.seq = nlh->nlmsg_seq = ++h->last_ask;
 	if (mnl_socket_sendto(h->sync, r->bytes, r->len) < 0)
 		return -errno;
-	while (answer.error == 1) {
-		n = mnl_socket_recvfrom(h->sync, h->datagram,
-					sizeof(h->datagram));
-		if (n < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		if (evpn_parse(h->datagram, n, take_answer, &answer, NULL))
-			return -EBADMSG;
-	}
-	return answer.error;
+	return await(h, &answer);
 }
 
 /* --- what the kernel tells -------------------------------------------------
@@ -236,21 +263,13 @@ static void readable_cb(evutil_socket_t fd, short what, void *arg)
 	struct evpn_host *h = arg;
 
 	for (unsigned i = 0; i < DATAGRAMS_A_TURN; i++) {
-		struct sockaddr_nl from;
-		socklen_t len = sizeof(from);
-		ssize_t n = recvfrom(fd, h->datagram, sizeof(h->datagram),
-				     MSG_DONTWAIT | MSG_TRUNC,
-				     (struct sockaddr *)&from, &len);
+		ssize_t n = receive(h, fd, MSG_DONTWAIT);
 
-		if (n < 0 && errno == EAGAIN)
+		if (n == -EAGAIN)
 			return;
-		if (n < 0) {
-			if (errno != EINTR)
-				overrun(h);
-			continue;
-		}
-		/* Of the kernel, not of another process. */
-		if (len < sizeof(from) || from.nl_pid)
+		if (n < 0 && n != -EINTR)
+			overrun(h);
+		if (n <= 0)
 			continue;
 		if ((size_t)n > sizeof(h->datagram) ||
 		    evpn_parse(h->datagram, n, on_event, h, NULL))

@@ -36,6 +36,7 @@ struct evpn_host {
 	unsigned refs;
 	struct mnl_socket *events; /* and requests of mirrors; NULL: none */
 	struct mnl_socket *sync;   /* evpn_host_ask()'s; NULL: none */
+	uint32_t last_ask;	   /* the number of its last request */
 	struct event *readable, *work;
 	char *error;	/* why there are no sockets, or NULL */
 	uint32_t group; /* of the devices that it makes (IFLA_GROUP) */
@@ -162,7 +163,10 @@ void evpn_host_wake(struct evpn_network *n);
 void evpn_host_wake_all(struct evpn_host *host);
 /* Looks after all networks in that time. */
 void evpn_host_work_in(struct evpn_host *host, uint64_t ms);
-/* A request on a socket of its own, and its answer: 0 or -errno. */
+/*
+ * A request of one message on a socket of its own, and its answer: 0 or -errno;
+ * -ETIMEDOUT: none came. The request gets a number of its own.
+ */
 int evpn_host_ask(struct evpn_host *host, struct evpn_request *r,
 		  struct evpn_event *link);
 

@@ -18,7 +18,9 @@
 
 #define OVERHEAD4 50 /* inner Ethernet, VXLAN, UDP, IPv4: RFC 7348 5 */
 #define OVERHEAD6 70
-#define POLL_S	  10 /* each path by sockets is looked at so often */
+#define POLL_S	  10 /* each path by sockets is looked at so often, ... */
+/* ... or less often: more would take the control thread's time (syscalls). */
+#define LOOKS_A_TICK 64
 /* RFC 8200 5: what IPv6 needs; a device with less has none. */
 #define MTU_LEAST 1280
 /*
@@ -33,6 +35,8 @@ struct overlay_mtu {
 	uint64_t too_big_seen; /* drops of the underlay's port */
 	uint32_t told;	       /* what the bridge's machines have */
 	uint32_t rise_at_s;    /* 0: it does not want to rise */
+	uint32_t next;	       /* whose turn it is, by remotes' indices */
+	uint32_t hurried;      /* as many more want to be looked at soon */
 };
 
 static struct overlay_mtu *get(struct overlay *o)
@@ -163,18 +167,39 @@ static bool was_too_big(struct overlay *o)
 	return s->too_big_seen > before;
 }
 
+/* In turn: some of all, and of those whose paths are not known. */
+static void look_at_some(struct overlay *o)
+{
+	struct overlay_mtu *s = get(o);
+	uint32_t usual = (o->n_indices + POLL_S - 1) / POLL_S;
+	uint32_t n = MIN(MAX(s->hurried, usual), LOOKS_A_TICK);
+	uint32_t more = LOOKS_A_TICK - n;
+
+	for (uint32_t i = 0; i < MIN(n, o->n_indices); i++, s->next++) {
+		if (s->next >= o->n_indices)
+			s->next = 0;
+		if (o->by_index[s->next])
+			look(o->by_index[s->next]);
+	}
+	s->hurried -= MIN(n, s->hurried);
+	for (struct overlay_remote *r = o->remotes; r && more; r = r->next)
+		if (!r->mtu) {
+			look(r);
+			more--;
+		}
+}
+
 void overlay_mtu_tick(struct overlay *o)
 {
-	bool all = was_too_big(o);
-	uint32_t turn = o->vs->now_s % POLL_S;
+	struct overlay_mtu *s = get(o);
 
-	if (!o->sizes->told || o->sizes->config_mtu != o->config->mtu) {
+	if (was_too_big(o))
+		s->hurried = o->n_indices;
+	if (!s->told || s->config_mtu != o->config->mtu) {
 		overlay_mtu_refresh(o);
 		return;
 	}
-	for (struct overlay_remote *r = o->remotes; r; r = r->next)
-		if (all || !r->mtu || r->index % POLL_S == turn)
-			look(r);
+	look_at_some(o);
 	set_least(o, false);
 }
 

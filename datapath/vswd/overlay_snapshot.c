@@ -225,6 +225,7 @@ static void add_underlay(struct underlay *u, struct fwd_snapshot *snapshot,
 	w->demux.networks = w->networks;
 	w->demux.peers = w->peers;
 	w->demux.locals = (const uint8_t(*)[16])w->locals;
+	w->demux.vid_beside = true;
 	w->demux.rules.zero_csum6 = true; /* RFC 6935, as VTEPs send */
 	if (u->station)
 		w->demux.local_mac = underlay_station_mac(u->station);

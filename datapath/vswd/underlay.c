@@ -5,6 +5,7 @@
  */
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,7 @@ static void destroy(struct underlay **at)
 	*at = u->next;
 	if (u->station)
 		underlay_station_destroy(u->station);
+	free(u->host_ips);
 	free(u->name);
 	free(u);
 }
@@ -155,36 +157,61 @@ char *underlay_fault(const struct underlay *u)
 /* --- remotes ---------------------------------------------------------------
  */
 
-/* The host has the address. */
-static bool is_host_s(const struct ip_address *ip)
+static bool address_of(const struct sockaddr *a, struct ip_address *ip)
 {
-	struct ifaddrs *all, *a;
-	bool found = false;
+	const uint8_t *bytes = (const uint8_t *)a;
 
-	if (getifaddrs(&all))
+	if (!a || (a->sa_family != AF_INET && a->sa_family != AF_INET6))
 		return false;
-	for (a = all; a && !found; a = a->ifa_next) {
-		const void *bytes = NULL;
-
-		if (!a->ifa_addr)
-			continue;
-		if (a->ifa_addr->sa_family == AF_INET && ip->len == 4)
-			bytes = &((struct sockaddr_in *)a->ifa_addr)->sin_addr;
-		if (a->ifa_addr->sa_family == AF_INET6 && ip->len == 16)
-			bytes = &((struct sockaddr_in6 *)a->ifa_addr)
-					 ->sin6_addr;
-		found = bytes && !memcmp(bytes, ip->bytes, ip->len);
-	}
-	freeifaddrs(all);
-	return found;
+	*ip = a->sa_family == AF_INET
+		      ? ip_address_of(
+				bytes + offsetof(struct sockaddr_in, sin_addr),
+				4)
+		      : ip_address_of(bytes + offsetof(struct sockaddr_in6,
+						       sin6_addr),
+				      16);
+	return true;
 }
 
-bool underlay_is_self(const struct underlay *u, const struct cfg_overlay *c,
+static void ask_host(struct underlay *u)
+{
+	struct ifaddrs *all, *a;
+	unsigned max = 1;
+
+	if (u->host_ips && u->host_ips_s == u->vs->now_s)
+		return;
+	if (getifaddrs(&all))
+		all = NULL; /* what was known goes on */
+	for (a = all; a; a = a->ifa_next)
+		max++;
+	if (all || !u->host_ips)
+		u->n_host_ips = 0;
+	u->host_ips_s = u->vs->now_s;
+	u->host_ips = xrealloc(u->host_ips,
+			       MAX(max, u->n_host_ips) * sizeof(*u->host_ips));
+	for (a = all; a; a = a->ifa_next)
+		if (address_of(a->ifa_addr, &u->host_ips[u->n_host_ips]))
+			u->n_host_ips++;
+	if (all)
+		freeifaddrs(all);
+}
+
+/* The host has the address. */
+static bool is_host_s(struct underlay *u, const struct ip_address *ip)
+{
+	ask_host(u);
+	for (unsigned i = 0; i < u->n_host_ips; i++)
+		if (ip_address_equal(&u->host_ips[i], ip))
+			return true;
+	return false;
+}
+
+bool underlay_is_self(struct underlay *u, const struct cfg_overlay *c,
 		      const struct ip_address *ip)
 {
 	if (c->local.len)
 		return ip_address_equal(&c->local, ip);
-	return !u->station && is_host_s(ip);
+	return !u->station && is_host_s(u, ip);
 }
 
 bool underlay_reaches(const struct underlay *u, const struct ip_address *ip)

@@ -158,6 +158,7 @@ static struct tunnel_demux *make_demux(const struct bench_case *c)
 		.n_locals = 1,
 		.local_mac = c->udp ? 0 : LOCAL_MAC,
 		.rules = { .zero_csum6 = true },
+		.vid_beside = true,
 		.networks = &network,
 		.n_networks = 1,
 		.peers = &peer,

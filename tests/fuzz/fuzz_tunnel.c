@@ -88,6 +88,7 @@ static void take(unsigned k, const struct tunnel_demux *d,
 
 			MUST(run->n);
 			note(k, &run->remote, sizeof(run->remote));
+			note(k, &run->vid, sizeof(run->vid));
 			for (unsigned m = 0; m < run->n; m++) {
 				MUST(run->first[m].header_len >=
 				     ETH_HEADER_LEN);
@@ -119,6 +120,7 @@ static struct tunnel_demux *make_demux(const uint8_t how[16])
 		.ip_version = how[0] & 8 ? 6 : 4,
 		.locals = &locals[how[0] & 8 ? 1 : 0],
 		.n_locals = how[0] & 16 ? 1 : 0,
+		.vid_beside = how[1] & 64,
 		.rules = { .csum = how[1] % 3,
 			   .zero_csum6 = how[1] & 16,
 			   .refuse_reserved = how[1] & 32 },

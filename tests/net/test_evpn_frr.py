@@ -132,6 +132,7 @@ def _(lab):
     h3.run("ping", "-c", "1", "-W", "1", "10.0.0.9", check=False)
     wait_until(lambda: two.frr.is_local(VNI, h3.mac), "h3 is announced")
     one.switch.start()
+    one.switch.sync()  # its bridge is there
     fabric.wait_unknown(hosts[1].mac, one)
     wait_until(lambda: one.remote_vtep(h3.mac) == vtep(2), "h3")
     equal(one.space.ip("-o", "link", "show", f"vsw{VNI}-br").split()[0],

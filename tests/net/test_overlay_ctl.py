@@ -83,12 +83,33 @@ def _(lab):
         "options:local_ip=192.0.2.1")
     for line, *words in (
             ("add-vtep br0 vx1 remote=192.0.2.7", "needs vni=N"),
+            ("add-vtep br0 vx1 vni=5001 local=192.0.2.1",
+             "cannot have VNI 5001, which is VXLAN port vx0's"),
+            ("add-vtep br0 vx1 vni=1", "with the same dst_port (4789)"),
+            ("add-vtep br0 vx1 vni=1 local=192.0.2.1 csum=true",
+             "another csum than VXLAN port"),
+            ("add-vtep br0 vx1 vni=1 local=192.0.2.1 evpn=true "
+             "dst_port=24789", "cannot have dst_port=24789"),
+            ("add-vtep br0 vx1 vni-map=5=5 local=192.0.2.1 tag=5",
+             "give it no tag"),
+            ("add-vtep br0 vx1 vni-map=5=5 local=192.0.2.1 -- set port vx1 "
+             "tag=5", "give it no tag"),
+            ("add-vtep br0 vx1 vni=1 local=2001:db8::1 evpn=true",
+             "IPv4 only"),
             ("add-vtep br0 vx1 vnl=5", 'did you mean "vni"'),
             ("add-vtep br0 vx1 5", "is no setting"),
             ("add-vtep br0 vx1 vni=5 remote_ip=192.0.2.7",
              "remote=192.0.2.7"),
             ("add-vtep br0 vx1 vni=5 remote=239.1.1.1",
-             "addresses of VTEPs"),
+             "multicast address", "group=ADDRESS"),
+            ("add-vtep br0 vx1 vni=1 vni=2", "vni=1 and vni=2"),
+            ("add-vtep br0 vx1 vni=1 key=2", "vni=1 and key=2"),
+            ("add-vtep br0 vx1 vni=1 local_ip=192.0.2.1 local=192.0.2.2",
+             "local_ip=192.0.2.1 and local=192.0.2.2"),
+            ("add-vtep br0 vx1 vni=-1", 'vni cannot be "-1"'),
+            ("add-vtep br0 vx1 vni=1 psk=x", "not encrypted"),
+            ("add-vtep br0 vx1 vni=1 exts=gbp", "extensions (gbp, gpe)"),
+            ("add-vtep br0 vx1 vni=1 egress_pkt_mark=1", "bear no mark"),
             ("add-vtep br0 vx1 vni=5 tag=4095", "1 to 4094"),
             ("add-vtep br0 vx1 vni=5 underlay=br-no local=192.0.2.5/24",
              "no such bridge"),
@@ -101,7 +122,7 @@ def _(lab):
             ("--may-exist add-vtep br0 br0 vni=5", "is no VXLAN port"),
             ("add-remote vx0 192.0.2.7", "already"),
             ("add-remote vx0 192.0.2.1", "itself"),
-            ("add-remote vx0 host", "addresses of VTEPs"),
+            ("add-remote vx0 host", 'have remote "host": that is no IP'),
             ("add-remote p2p 192.0.2.8", "options:remote_ip=flow"),
             ("add-remote br0 192.0.2.8", "no VXLAN port"),
             ("del-remote vx0 192.0.2.8", "no remote 192.0.2.8"),
@@ -112,7 +133,7 @@ def _(lab):
             ("add-remote-mac vx0 x 192.0.2.7", "MAC address of one device"),
             ("add-remote-mac vx0 01:00:00:00:00:01 192.0.2.7", "one device"),
             ("add-remote-mac vx0 02:00:00:00:00:01 192.0.2.1", "local_ip"),
-            ("add-remote-mac vx0 02:00:00:00:00:01 host", "no VTEP's"),
+            ("add-remote-mac vx0 02:00:00:00:00:01 host", "no IP address"),
             ("add-remote-mac p2p 02:00:00:00:00:01 192.0.2.7",
              "one remote only"),
             ("add-remote-mac vx0 02:00:00:00:00:01 192.0.2.7 vlan=4095",
@@ -128,6 +149,39 @@ def _(lab):
             ("del-remote-mac vx0 02:00:00:00:00:01", "no remote MAC"),
             ("list-remote-macs br-ex", "has no VXLAN port")):
         refused(ctl, line, *words)
+
+
+@test("a VXLAN port that carries nothing is told of, and stays configured",
+      only="vsw")
+def _(lab):
+    ctl = start(lab)
+    ctl("add-br", "br0")
+    for line, *words in (
+            ("add-vtep br0 vx1 vni=1 local=198.51.100.77", "vx1",
+             "198.51.100.77"),
+            ("add-vtep br0 vx2 vni=2 group=239.1.1.1 group-dev=nosuch "
+             "dst_port=4790", "vx2", "nosuch"),
+            ("add-port br0 vx3 -- set interface vx3 type=vxlan "
+             "options:key=3 options:remote_ip=192.0.2.7 "
+             "options:local_ip=198.51.100.78", "vx3", "198.51.100.78")):
+        result = ctl(*line.split(), check=False)
+        equal((result.returncode, result.stderr.count("\n")), (1, 1),
+              f"{line}: {result.stderr}")
+        for word in words + ["it stays configured"]:
+            contains(result.stderr, word, line)
+        contains(ctl("list-ports", "br0"), words[0], "ports")
+    ctl("add-vtep", "br0", "vx4", "vni=4", "local=192.0.2.1")
+
+
+@test("a remote MAC at an address of the host has an error", only="vsw")
+def _(lab):
+    ctl = start(lab)
+    ctl("add-br", "br0", "--", "add-vtep", "br0", "vx0", "vni=5001")
+    result = ctl("add-remote-mac", "vx0", "02:00:00:00:00:01", "192.0.2.1",
+                 check=False)
+    equal(result.returncode, 1, result.stderr)
+    contains(result.stderr, "192.0.2.1, an address of this host", "stderr")
+    contains(ctl("list-remote-macs"), "an address of this host", "list")
 
 
 @test("ovs-vsctl adds VXLAN ports, and hears why one cannot be", only="vsw")

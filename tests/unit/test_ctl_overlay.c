@@ -74,7 +74,8 @@ static void good(void **state)
 		MULTI "key=7 arp-suppression=true split-horizon=false",
 		"remote_ip=flow remotes=192.0.2.7,192.0.2.8",
 		"remote_ip=flow group=239.1.1.1 group-dev=eth0",
-		"remote_ip=flow evpn=true local_ip=192.0.2.1 evpn-hold=60",
+		"remote_ip=flow evpn=true local_ip=192.0.2.1 key=5 "
+		"evpn-hold=60",
 		UP "local_ip=192.0.2.5/24",
 		UP "local_ip=192.0.2.5/24 gateway=192.0.2.1 underlay-tag=3",
 		UP "local_ip=198.51.100.5/24 gateway=198.51.100.1",
@@ -82,6 +83,7 @@ static void good(void **state)
 		"local_ip=2001:db8::5/64 gateway=fe80::1",
 		"remote_ip=192.0.2.4 underlay=br-ex local_ip=192.0.2.5/31",
 		P2P "evpn=false",
+		MULTI "evpn=false evpn-hold=60",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
@@ -92,21 +94,22 @@ static const struct {
 	const char *options, *part;
 } refusals[] = {
 	{ "key=5", "VXLAN port vx0 has no remote_ip" },
-	{ "remote_ip=host-b", "remote_ip cannot be \"host-b\"; it is" },
+	{ "remote_ip=host-b", "remote_ip cannot be \"host-b\": that is no IP" },
 	{ "remote_ip=", "remote_ip cannot be \"\"" },
-	{ "remote_ip=239.1.1.1", "none of a group" },
-	{ "remote_ip=fe80::1", "remote_ip cannot be" },
-	{ "remote_ip=0.0.0.0", "remote_ip cannot be" },
-	{ "remote_ip=::", "remote_ip cannot be" },
+	{ "remote_ip=239.1.1.1", "is group=ADDRESS" },
+	{ "remote_ip=fe80::1", "by which link" },
+	{ "remote_ip=0.0.0.0", "no machine has that" },
+	{ "remote_ip=::", "no machine has that" },
 	{ "remote_ip=::ffff:192.0.2.1", "remote_ip cannot be" },
 	{ P2P "local_ip=192.0.2.7", "has itself, 192.0.2.7, as a remote" },
 	{ MULTI "local_ip=192.0.2.7", "has itself, 192.0.2.7, as a remote" },
 	{ P2P "remotes=192.0.2.8", "its only remote, and remotes=192.0.2.8" },
 	{ P2P "group=239.1.1.1", "its only remote, and group=239.1.1.1" },
 	{ P2P "evpn=true", "its only remote, and evpn=true" },
-	{ "remote_ip=flow remotes=192.0.2.7,x", "remotes cannot be" },
-	{ "remote_ip=flow remotes=", "remotes cannot be" },
-	{ "remote_ip=flow remotes=192.0.2.7,,192.0.2.8", "remotes cannot be" },
+	{ "remote_ip=flow remotes=192.0.2.7,x", "remote cannot be \"x\":" },
+	{ "remote_ip=flow remotes=", "there is no address" },
+	{ "remote_ip=flow remotes=192.0.2.7,,192.0.2.8",
+	  "there is no address" },
 	{ "remote_ip=flow remotes=192.0.2.7,192.0.2.7", "192.0.2.7 twice" },
 	{ "remote_ip=flow remotes=2001:db8::1,2001:db8:0::1", "twice" },
 	{ MULTI "local_ip=2001:db8::1", "addresses of IPv4 and IPv6" },
@@ -120,6 +123,19 @@ static const struct {
 	  "has evpn and a group" },
 	{ "remote_ip=flow evpn=true local_ip=192.0.2.1 learning=true",
 	  "has evpn and learning" },
+	{ "remote_ip=flow evpn=true local_ip=2001:db8::1 key=5",
+	  "VTEPs of IPv4 only" },
+	{ "remote_ip=flow evpn=true local_ip=192.0.2.1", "evpn and VNI 0" },
+	{ "remote_ip=flow evpn=true local_ip=192.0.2.1 key=0x0",
+	  "evpn and VNI 0" },
+	{ "remote_ip=flow evpn=true local_ip=192.0.2.1 vni-map=1=0",
+	  "VNI 0 in its vni-map" },
+	{ "remote_ip=flow evpn=true local_ip=192.0.2.1 key=flow",
+	  "without a vni-map" },
+	{ "remote_ip=flow evpn=true local_ip=192.0.2.1 vni-map=1-1025=1-1025",
+	  "1025 VNIs" },
+	{ MULTI "evpn-hold=60", "evpn-hold=60 and no evpn" },
+	{ MULTI "evpn-frr-dir=/run/frr", "and no evpn" },
 	{ MULTI "evpn=yes", "evpn cannot be \"yes\"; it is true or false" },
 	{ MULTI "evpn-frr-dir=run/frr", "such as /run/frr" },
 	{ MULTI "evpn-hold=0", "it is a number from 1 to 86400" },
@@ -134,11 +150,11 @@ static const struct {
 	{ P2P "in_key=5", "in_key 5 and out_key 0" },
 	{ P2P "key=5 out_key=6", "in_key 5 and out_key 6" },
 	{ P2P "vni-map=", "vni-map cannot be" },
-	{ P2P "vni-map=10", "vni-map cannot be" },
-	{ P2P "vni-map=4095=1", "vni-map cannot be" },
-	{ P2P "vni-map=1=16777216", "vni-map cannot be" },
-	{ P2P "vni-map=10-12=100-101", "vni-map cannot be" },
-	{ P2P "vni-map=12-10=100-102", "vni-map cannot be" },
+	{ P2P "vni-map=10", "it is VLAN=VNI" },
+	{ P2P "vni-map=1=1,4095=1", "\"4095\" is no VLAN" },
+	{ P2P "vni-map=1=16777216", "\"16777216\" is no VNI" },
+	{ P2P "vni-map=10-12=100-101", "3 VLANs and 2 VNIs" },
+	{ P2P "vni-map=12-10=100-102", "VLANs 12-10 are in" },
 	{ P2P "vni-map=10=1,10=2", "VLAN 10 twice" },
 	{ P2P "vni-map=10=1,11=1", "VNI 1 twice" },
 	{ P2P "vni-map=10-20=110-120,20=5", "VLAN 20 twice" },
@@ -164,7 +180,7 @@ static const struct {
 	{ P2P "underlay-tag=3", "has underlay-tag=3 and no underlay" },
 	{ UP, "has an underlay, so it needs options:local_ip" },
 	{ UP "local_ip=192.0.2.5", "has an underlay, so it needs" },
-	{ UP "local_ip=192.0.2.5/33", "local_ip cannot be" },
+	{ UP "local_ip=192.0.2.5/33", "no network's length" },
 	{ UP "local_ip=192.0.2.5/0", "local_ip cannot be" },
 	{ UP "local_ip=192.0.2.0/24", "the network's own address" },
 	{ UP "local_ip=192.0.2.255/24", "the network's own address" },
@@ -184,6 +200,109 @@ static void refused(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
 		expect(refusals[i].options, refusals[i].part);
+}
+
+/* Blanks are no words here: those of plan_of() are apart by them. */
+static void blanks(void **state)
+{
+	static const char *const all[][2] = {
+		{ "key", "5 " },
+		{ "remotes", "192.0.2.7 " },
+		{ "local_ip", " 192.0.2.1" },
+		{ "vni-map", "1=1\t" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		char *why =
+			overlay_setting_check(all[i][0], all[i][0], all[i][1]);
+
+		assert_non_null(why);
+		assert_non_null(strstr(why, "ends with a blank"));
+		free(why);
+	}
+	assert_null(overlay_setting_check("remotes", "remote",
+					  "192.0.2.7, 192.0.2.8"));
+}
+
+/* What is wrong goes by the name that was typed. */
+static void named(void **state)
+{
+	char *why = overlay_setting_check("key", "vni", "-1");
+
+	assert_non_null(strstr(why, "port's vni cannot be \"-1\""));
+	free(why);
+	assert_true(overlay_setting_is_foreign("psk"));
+	assert_false(overlay_setting_is_foreign("key"));
+}
+
+/* --- two ports ------------------------------------------------------------ */
+
+static const struct {
+	const char *a, *b, *part; /* NULL: both can be */
+} pair_cases[] = {
+	{ MULTI "key=1", MULTI "key=2", NULL },
+	{ MULTI "key=1", MULTI "key=1", "VNI 1, which is VXLAN port vx1's" },
+	{ MULTI "key=0x1", P2P "key=1", "VNI 1" },
+	{ P2P "key=1", P2P "key=1", "VNI 1" },
+	{ P2P "key=1", "remote_ip=192.0.2.8 key=1", NULL },
+	{ MULTI "key=1", MULTI "key=1 dst_port=8472", NULL },
+	{ MULTI "key=1 local_ip=192.0.2.1", MULTI "key=1 local_ip=192.0.2.2",
+	  NULL },
+	{ MULTI "vni-map=1-9=11-19", MULTI "key=19", "VNI 19" },
+	{ MULTI "vni-map=1-9=11-19", MULTI "vni-map=1-2=1-2,3=12", "VNI 12" },
+	{ MULTI "vni-map=1-9=11-19", MULTI "key=20", NULL },
+	{ MULTI "key=flow", MULTI "key=4094", "VNI 4094" },
+	{ MULTI "key=flow", MULTI "key=4095", NULL },
+	{ MULTI, MULTI "key=0", "VNI 0" },
+	{ MULTI "key=1 local_ip=192.0.2.1", MULTI "key=2",
+	  "has a local_ip, and VXLAN port vx1, with the same dst_port (4789), "
+	  "has none" },
+	{ MULTI "key=1", MULTI "key=2 local_ip=192.0.2.1", "has one" },
+	{ MULTI "key=1", "remote_ip=2001:db8::7 key=2 local_ip=2001:db8::1",
+	  NULL },
+	{ MULTI "key=1 csum=true", MULTI "key=2", "another csum than" },
+	{ MULTI "key=1 csum=false", MULTI "key=2", NULL },
+	{ "remote_ip=2001:db8::7 key=1 csum=true", "remote_ip=2001:db8::8",
+	  NULL },
+	{ MULTI "key=1 df_default=false", MULTI "key=2", "another df_default" },
+	{ MULTI "key=1 reserved-bits=refuse", MULTI "key=2", "reserved-bits" },
+	{ UP "local_ip=192.0.2.5/24 key=1", UP "local_ip=192.0.2.5/24 key=2",
+	  NULL },
+	{ UP "local_ip=192.0.2.5/24 key=1", UP "local_ip=192.0.2.5/24 key=1",
+	  "VNI 1" },
+	{ UP "local_ip=192.0.2.5/24 key=1", UP "local_ip=192.0.2.5/25 key=2",
+	  "another length of its network" },
+	{ UP "local_ip=192.0.2.5/24 key=1 dst_port=8472",
+	  UP "local_ip=192.0.2.5/24 key=2", "another dst_port" },
+	{ UP "local_ip=192.0.2.5/24 key=1", MULTI "key=1", NULL },
+	{ MULTI "key=1 dst_port=24789", MULTI "key=2", NULL },
+	{ MULTI "key=1 dst_port=24789",
+	  MULTI "key=2 evpn=true local_ip=192.0.2.1",
+	  "cannot have dst_port=24789: the kernel" },
+};
+
+static void two(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pair_cases); i++) {
+		struct overlay_plan a = plan_of(pair_cases[i].a), b;
+		const char *part = pair_cases[i].part;
+		struct overlay_pair first[ARRAY_SIZE(pairs)];
+		char *text = words, *why;
+
+		memcpy(first, pairs, sizeof(first));
+		a.options = first;
+		words = NULL;
+		b = plan_of(pair_cases[i].b);
+		b.name = "vx1";
+		why = overlay_pair_check(&a, &b);
+		if (part ? !why || !strstr(why, part) : why != NULL)
+			fail_msg("%s, %s: \"%s\" instead of \"%s\"",
+				 pair_cases[i].a, pair_cases[i].b,
+				 why ? why : "(nothing)",
+				 part ? part : "(nothing)");
+		free(why);
+		free(text);
+	}
 }
 
 /* --- Remote_MAC ----------------------------------------------------------- */
@@ -213,7 +332,7 @@ static void macs(void **state)
 	expect_mac("x", "192.0.2.7", NULL, NULL, "a remote MAC cannot be");
 	expect_mac("01:00:00:00:00:01", "192.0.2.7", NULL, NULL, "one device");
 	expect_mac(mac, "host-b", NULL, NULL, "cannot be at \"host-b\"");
-	expect_mac(mac, "239.1.1.1", NULL, NULL, "no VTEP's IP address");
+	expect_mac(mac, "239.1.1.1", NULL, NULL, "is group=ADDRESS");
 	expect_mac(mac, "192.0.2.7", "10.0.0", NULL, "cannot have ip");
 	expect_mac(mac, "192.0.2.7", "224.0.0.1", NULL, "cannot have ip");
 	expect_mac(mac, "192.0.2.8", NULL, P2P, "has one remote only");
@@ -250,9 +369,9 @@ static void listed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good),
-		cmocka_unit_test(refused),
-		cmocka_unit_test(macs),
+		cmocka_unit_test(good),	  cmocka_unit_test(refused),
+		cmocka_unit_test(blanks), cmocka_unit_test(named),
+		cmocka_unit_test(two),	  cmocka_unit_test(macs),
 		cmocka_unit_test(listed),
 	};
 

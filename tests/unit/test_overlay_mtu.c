@@ -8,8 +8,13 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "packet/csum.h"
+#include "packet/drop.h"
 #include "packet/parse.h"
 #include "tests/unit/overlay_lab.h"
 #include "vswd/config_segment.h"
@@ -183,6 +188,73 @@ static void test_rate(void **state)
 	assert_in_range(n, 1, 200);
 }
 
+/* --- paths by the kernel ---------------------------------------------------
+ */
+
+static unsigned n_asked;
+
+/* Instead of the C library's: how often a path's MTU was asked for. */
+int getsockopt(int fd, int level, int option, void *value, socklen_t *len)
+{
+	n_asked += level == IPPROTO_IP && option == IP_MTU;
+	return syscall(SYS_getsockopt, fd, level, option, value, len);
+}
+
+static unsigned asked_in_a_tick(bool is_too_big)
+{
+	struct port *port = lab.o->underlay->v->port;
+
+	n_asked = 0;
+	if (is_too_big)
+		counter_add(&port->counters[0]->drops[DROP_TX_TOO_BIG], 1);
+	overlay_mtu_tick(lab.o);
+	return n_asked;
+}
+
+#define REMOTES 200
+#define LOOKS	64 /* a tick */
+
+/* Few at once, and each in its turn, also while something is too big. */
+static void test_many_paths(void **state)
+{
+	struct underlay_station *station;
+	char *why = NULL;
+
+	olab_setup(&lab,
+		   "remote_ip=flow key=7 underlay=up "
+		   "local_ip=127.0.0.1/24",
+		   1500);
+	for (unsigned i = 0; i < REMOTES; i++) {
+		struct ip_address ip = { 4, { 127, 0, 0, 2 + i } };
+
+		assert_non_null(
+			overlay_remote_add(lab.o, &ip, VTEP_STATIC, &why));
+	}
+	olab_run(&lab);
+	/* As if it were the host's sockets' underlay. */
+	station = lab.o->underlay->station;
+	lab.o->underlay->station = NULL;
+	overlay_mtu_tick(lab.o);
+	for (struct overlay_remote *r = lab.o->remotes; r; r = r->next)
+		r->mtu = 1;
+	assert_int_equal(asked_in_a_tick(false), REMOTES / 10);
+	assert_int_equal(asked_in_a_tick(true), LOOKS);
+	assert_int_equal(asked_in_a_tick(true), LOOKS);
+	assert_int_equal(asked_in_a_tick(true), LOOKS);
+	for (struct overlay_remote *r = lab.o->remotes; r; r = r->next)
+		assert_int_not_equal(r->mtu, 1);
+	/* A whole round after the last time, and then as before. */
+	assert_int_equal(asked_in_a_tick(false), LOOKS);
+	assert_int_equal(asked_in_a_tick(false), LOOKS);
+	assert_in_range(asked_in_a_tick(false), REMOTES / 10, LOOKS);
+	assert_int_equal(asked_in_a_tick(false), REMOTES / 10);
+	/* Those that the kernel knows no way to are not all asked for. */
+	for (struct overlay_remote *r = lab.o->remotes; r; r = r->next)
+		r->mtu = 0;
+	assert_in_range(asked_in_a_tick(false), REMOTES / 10, LOOKS);
+	lab.o->underlay->station = station;
+}
+
 /* --- machines --------------------------------------------------------------
  */
 
@@ -267,9 +339,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_fits),     TEST(test_too_big4), TEST(test_without_df),
-		TEST(test_too_big6), TEST(test_tagged),	  TEST(test_rate),
-		TEST(test_segment),
+		TEST(test_fits),       TEST(test_too_big4),
+		TEST(test_without_df), TEST(test_too_big6),
+		TEST(test_tagged),     TEST(test_rate),
+		TEST(test_segment),    TEST(test_many_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,6 +180,12 @@ static void refused_out(void **state)
 	store_be16(frames[0] + 14, 40);
 	packet_init(&packets[0], frames[0], 119);
 	expect_refused(&t, 2, DROP_TUNNEL_TOO_BIG);
+	/* Found bad when its tag was off: it ends as it came. */
+	store_be16(frames[0] + 14, 0xe001);
+	packet_init(&packets[0], frames[0], lens[0]);
+	packets[0].offload.gso = PACKET_GSO_TCP4; /* of size 0 */
+	expect_refused(&t, 0, DROP_TX_OFFLOAD);
+	expect(&packets[0], frames[0], lens[0]);
 	assert_int_equal(tunnel_mtu(t.tunnel, 2), 100);
 	assert_int_equal(tunnel_mtu(t.tunnel, 4), 0);
 	tunnel_pair_free(&t);

@@ -207,6 +207,7 @@ static void expect_same_runs(const struct tunnel_received *a,
 		assert_int_equal(x->tunnel, y->tunnel);
 		assert_int_equal(x->remote, y->remote);
 		assert_int_equal(x->vni, y->vni);
+		assert_int_equal(x->vid, y->vid);
 		assert_memory_equal(x->ip, y->ip, 16);
 	}
 	assert_int_equal(a->n_others, b->n_others);
@@ -254,6 +255,7 @@ static void prepare(struct tunnel_pair *t, unsigned how)
 	if (how & 8)
 		t->demux_config.n_locals = 0;
 	t->demux_config.rules.refuse_reserved = how & 16;
+	t->demux_config.vid_beside = how & 2;
 	for (unsigned i = 0; i < t->demux_config.n_networks; i++)
 		t->networks[i].takes_unknown = how & 2;
 	tunnel_pair_create(t);
@@ -308,13 +310,18 @@ static void expect_plain_encap(const struct tunnel_pair *t, unsigned n)
 {
 	struct tunnel_way w = { .t = t->tunnel,
 				.e = &t->tunnel->remotes[0],
-				.out = &short_way.scratch->out };
+				.out = &short_way.scratch->out,
+				.by_tag = t->tunnel->vni == VTEP_NO_VNI,
+				.vni = t->tunnel->vni };
 
 	side_load(&short_way, n, 64);
 	assert_true(w.e->plain);
 	assert_int_equal(tunnel_plain_encap(&w, short_way.list, n), n);
+	/* They borrow what they are to replace. */
 	for (unsigned i = 0; i < n; i++)
-		lens[i] = packet_read(w.out->list[i], 0, frames[i], SIZE);
+		keep(&short_way, w.out->list[i]);
+	memcpy(frames, short_way.out, n * SIZE);
+	memcpy(lens, short_way.lens, n * sizeof(lens[0]));
 }
 
 static void expect_plain_decap(const struct tunnel_pair *t, unsigned n,
@@ -353,11 +360,88 @@ static void usual_is_plain(void **state)
 	}
 }
 
+/* Frames of a VLAN, and the same with the tag that says it. */
+static void vlan_is_tag(void **state)
+{
+	const unsigned n = 39;
+	uint32_t seed = 2;
+
+	for (unsigned how = 1; how < 128; how += 2) {
+		for (unsigned i = 0; i < 60; i++) {
+			struct tunnel_sent sent[2];
+			uint16_t vid = 38 + i % 4; /* some have no VNI */
+			struct tunnel_pair t;
+
+			prepare(&t, how);
+			make_burst(n, &seed, false);
+			side_load(&short_way, n, 64);
+			side_load(&long_way, n, 64);
+			for (unsigned j = 0; j < n; j++)
+				assert_true(packet_vlan_push(
+					long_way.list[j], ETH_TYPE_VLAN, vid));
+			tunnel_encap_vlan(t.tunnel, 0, vid, short_way.list, n,
+					  i & 4, short_way.scratch, &sent[0]);
+			tunnel_encap(t.tunnel, 0, long_way.list, n, i & 4,
+				     long_way.scratch, &sent[1]);
+			assert_int_equal(sent[0].n_taken, n);
+			assert_int_equal(sent[0].n_outer, sent[1].n_outer);
+			for (unsigned j = 0; j < sent[0].n_outer; j++) {
+				keep(&short_way, sent[0].outer[j]);
+				keep(&long_way, sent[1].outer[j]);
+			}
+			expect_same();
+			expect_same_failures(sent[0].failed, sent[0].n_failed,
+					     sent[1].failed, sent[1].n_failed);
+			tunnel_pair_free(&t);
+			tunnel_scratch_destroy(short_way.scratch);
+			tunnel_scratch_destroy(long_way.scratch);
+		}
+	}
+}
+
+static uint16_t vid_by(const struct tunnel_demux *d)
+{
+	struct tunnel_received r;
+
+	side_load(&short_way, 1, 0);
+	tunnel_decap(d, short_way.list, 1, false, short_way.scratch, &r);
+	return r.n_runs ? r.runs[0].vid : 0;
+}
+
+/* What is remembered of one configuration says nothing of another. */
+static void memory_is_of_a_demux(void **state)
+{
+	struct tunnel_demux *other;
+	struct tunnel_pair t;
+
+	prepare(&t, 3);
+	if (!short_way.scratch->avx2)
+		skip();
+	make_usual_burst(1, true);
+	expect_plain_encap(&t, 1);
+	t.networks[0].vid = 77;
+	other = tunnel_demux_create(&t.demux_config);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(vid_by(t.demux), 1);
+		assert_int_equal(vid_by(other), 77);
+	}
+	/* Without an identity of its own nothing is. */
+	other->id = t.demux->id = 0;
+	assert_int_equal(vid_by(t.demux), 1);
+	assert_int_equal(vid_by(other), 77);
+	tunnel_demux_free(other);
+	tunnel_pair_free(&t);
+	tunnel_scratch_destroy(short_way.scratch);
+	tunnel_scratch_destroy(long_way.scratch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_ways),
 		cmocka_unit_test(usual_is_plain),
+		cmocka_unit_test(vlan_is_tag),
+		cmocka_unit_test(memory_is_of_a_demux),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,6 +156,49 @@ static void test_too_big6(void **state)
 	assert_false(parse(&icmp, make6(3, 0)));
 }
 
+/* The VXLAN header was not quoted. */
+static uint32_t blind4(uint16_t mtu)
+{
+	struct vxlan_icmp icmp;
+
+	make4(3, 4, mtu);
+	store_be16(frame + 16, 20 + 36);
+	csum_ipv4_header(frame + 14, 20);
+	sum4(36);
+	assert_true(parse(&icmp, 34 + 36));
+	assert_false(icmp.has_vni);
+	return vxlan_icmp_mtu(&icmp);
+}
+
+static uint32_t blind6(uint32_t mtu)
+{
+	struct vxlan_icmp icmp;
+	uint8_t *ip = frame + 14;
+
+	make6(2, mtu);
+	store_be16(ip + 4, 56);
+	memset(ip + 42, 0, 2);
+	csum_store(ip + 42, csum_combine(csum_pseudo6(ip, 58, 56),
+					 csum_add(0, ip + 40, 56)));
+	assert_true(parse(&icmp, 54 + 56));
+	assert_false(icmp.has_vni);
+	return vxlan_icmp_mtu(&icmp);
+}
+
+/* Who quotes no VNI does not take IPv6 from the overlay. */
+static void test_blind(void **state)
+{
+	assert_int_equal(blind4(1400), 1400);
+	assert_int_equal(blind4(1330), 1330);
+	assert_int_equal(blind4(1329), 0);
+	assert_int_equal(blind4(576), 0);
+	assert_int_equal(blind4(68), 0);
+	assert_int_equal(blind4(0), 1492);
+	assert_int_equal(blind6(1350), 1350);
+	assert_int_equal(blind6(1349), 0);
+	assert_int_equal(blind6(1280), 0);
+}
+
 static void test_others(void **state)
 {
 	struct vxlan_icmp icmp;
@@ -185,9 +228,8 @@ static void test_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_too_big4),
-		cmocka_unit_test(test_mtu4),
-		cmocka_unit_test(test_too_big6),
+		cmocka_unit_test(test_too_big4), cmocka_unit_test(test_mtu4),
+		cmocka_unit_test(test_too_big6), cmocka_unit_test(test_blind),
 		cmocka_unit_test(test_others),
 	};
 

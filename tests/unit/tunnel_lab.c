@@ -43,6 +43,7 @@ static void prepare(struct tunnel_lab *l)
 					       k, VTEP_STATIC, NULL),
 				0);
 	tunnel_pair_address(o->version, -1, t->locals[0]);
+	t->demux_config.vid_beside = true;
 	t->demux_config.n_peers = o->single ? 1 : LAB_REMOTES;
 	if (!o->sockets)
 		t->demux_config.local_mac = LAB_STATION;
@@ -247,27 +248,28 @@ void tlab_arrives(struct tunnel_lab *l, int remote, uint32_t vni,
 		      tlab_outer(l, remote, vni, inner, len, frame));
 }
 
-static struct port_counters counters_of(const struct fixture_port *p)
+uint64_t tlab_rx(const struct fixture_port *p)
 {
 	struct port_counters c;
 
 	port_get_counters(p->port, &c);
-	return c;
-}
-
-uint64_t tlab_rx(const struct fixture_port *p)
-{
-	return counters_of(p).rx_packets;
+	return c.rx_packets;
 }
 
 uint64_t tlab_tx(const struct fixture_port *p)
 {
-	return counters_of(p).tx_packets;
+	struct port_counters c;
+
+	port_get_counters(p->port, &c);
+	return c.tx_packets;
 }
 
 uint64_t tlab_tx_bytes(const struct fixture_port *p)
 {
-	return counters_of(p).tx_bytes;
+	struct port_counters c;
+
+	port_get_counters(p->port, &c);
+	return c.tx_bytes;
 }
 
 static void take_punt(const struct punt_record *r, void *last_)

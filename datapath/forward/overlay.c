@@ -243,6 +243,19 @@ static inline bool may_go(struct pipeline *pl, const struct fwd_port *out,
 	return false;
 }
 
+/* There is no remote for them, as yet or as their VLAN is none of the map's. */
+static __attribute__((noinline)) void drop_for_nobody(
+	const struct pipeline *pl, const struct fwd_port *out,
+	struct packet *const packets[], unsigned n)
+{
+	const struct tunnel *t = out->tunnel->tunnel;
+
+	for (unsigned i = 0; i < n; i++)
+		drop_out(pl, out, packets[i],
+			 tunnel_has_vni(t, packets[i]) ? DROP_TUNNEL_NO_REMOTE
+						       : DROP_TUNNEL_NO_VNI);
+}
+
 /* Packets of one flood list: to each remote of it but where they are from. */
 static void replicate_to(struct pipeline *pl, const struct fwd_port *out,
 			 const uint32_t list[], unsigned n_list,
@@ -252,7 +265,7 @@ static void replicate_to(struct pipeline *pl, const struct fwd_port *out,
 	const struct fwd_port *from = pl->stages[pl->depth]->as;
 
 	if (!n_list)
-		drop_all_out(pl, out, packets, n, DROP_TUNNEL_NO_REMOTE);
+		drop_for_nobody(pl, out, packets, n);
 	for (unsigned i = 0; i < n_list; i++) {
 		const struct fwd_port *to =
 			list[i] < t->n_remotes ? t->remotes[list[i]] : NULL;

@@ -102,6 +102,13 @@ const uint32_t *tunnel_flood_list(const struct tunnel *t,
 		t->table, t->vni != VTEP_NO_VNI ? FIXED_VLAN : vlan_of(p), np);
 }
 
+bool tunnel_has_vni(const struct tunnel *t, const struct packet *p)
+{
+	return t->vni != VTEP_NO_VNI ||
+	       (t->table &&
+		vtep_table_vni(t->table, vlan_of(p)) != VTEP_NO_VNI);
+}
+
 bool tunnel_is_by_vlan(const struct tunnel *t)
 {
 	return t->vni == VTEP_NO_VNI;

@@ -162,6 +162,8 @@ void tunnel_encap_vlan(const struct tunnel *tunnel, uint32_t remote,
  */
 const uint32_t *tunnel_flood_list(const struct tunnel *tunnel,
 				  const struct packet *packet, unsigned *np);
+/* Whether the frame's VLAN, or all of them, have a VNI. */
+bool tunnel_has_vni(const struct tunnel *tunnel, const struct packet *packet);
 /* Whether frames' VLANs say their VNIs. */
 bool tunnel_is_by_vlan(const struct tunnel *tunnel);
 /* What tunnel_encap() would compare with; 0: none. */

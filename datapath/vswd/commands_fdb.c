@@ -166,6 +166,14 @@ static void cmd_add(struct control_request *request, int argc,
 		control_reply(request, "");
 }
 
+/* What stations said of their addresses goes with their entries, at once. */
+static void entries_gone(const struct bridge *b)
+{
+	for (struct overlay *o = b->vs->overlays; o; o = o->next)
+		if (o->v->bridge == b)
+			overlay_pairs_look(o);
+}
+
 static void cmd_del(struct control_request *request, int argc,
 		    const char *const argv[], void *aux)
 {
@@ -175,10 +183,12 @@ static void cmd_del(struct control_request *request, int argc,
 
 	if (vlan < 0 || !parse_mac(request, argv[3], &mac))
 		return;
-	if (fdb_delete(b->fdb, fdb_make_key(mac, vlan)))
+	if (fdb_delete(b->fdb, fdb_make_key(mac, vlan))) {
 		control_reply_error(request, "no such entry");
-	else
-		control_reply(request, "");
+		return;
+	}
+	entries_gone(b);
+	control_reply(request, "");
 }
 
 /* port=P and vlan=V, in any order; false after the reply. */
@@ -217,6 +227,7 @@ static void flush(struct bridge *b, uint16_t number, int vlan)
 	fdb_flush(b->fdb, number, vlan);
 	if (number && v && v->overlay)
 		overlay_flush(v->overlay, vlan);
+	entries_gone(b);
 }
 
 static void cmd_flush(struct control_request *request, int argc,
@@ -229,7 +240,7 @@ static void cmd_flush(struct control_request *request, int argc,
 
 	if (argc == 1) {
 		for (b = vs->bridges; b; b = b->next)
-			fdb_flush(b->fdb, 0, -1);
+			flush(b, 0, -1);
 	} else {
 		b = command_bridge(request, vs, argv[1]);
 		if (!b || !parse_flush(request, b, argc, argv, &number, &vlan))

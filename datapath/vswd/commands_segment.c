@@ -144,6 +144,9 @@ static void segment_text(struct text *text, const json_t *json)
 	line(text, "host", member(json, "host"));
 	line(text, "IPv6 of the host", member(json, "host6"));
 	line(text, "gateway's MAC", member(json, "mac"));
+	if (number(json, "mtu"))
+		text_add(text, "  MTU of machines: %lld\n",
+			 number(json, "mtu"));
 	services_text(text, json);
 	json_array_foreach(json_object_get(json, "devices"), i, item)
 		line(text, "device", json_string_value(item));

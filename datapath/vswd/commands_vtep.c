@@ -114,6 +114,34 @@ static void line(struct text *text, const char *word, const char *value)
 		text_add(text, "  %s: %s\n", word, value);
 }
 
+/* The first few; all that JSON has would bury the rest. */
+#define ANSWERS_SHOWN 16
+
+static void answers_text(struct text *text, const json_t *json)
+{
+	const json_t *list = json_object_get(json, "answers"), *one;
+	unsigned long long n = field_number(json, "suppressed_addresses");
+	size_t i;
+
+	if (!list)
+		return;
+	text_add(text, "  answers ARP and ND for %llu addresses%s\n", n,
+		 n ? ":" : "");
+	json_array_foreach(list, i, one) {
+		if (i == ANSWERS_SHOWN)
+			break;
+		text_add(text, "    %s is at %s", field_text(one, "address"),
+			 field_text(one, "mac"));
+		if (field_number(one, "vlan"))
+			text_add(text, ", VLAN %llu",
+				 field_number(one, "vlan"));
+		text_add(text, " (%s)\n", field_text(one, "origin"));
+	}
+	if (json_array_size(list) > ANSWERS_SHOWN)
+		text_add(text, "    and others: --format=json has %d of them\n",
+			 (int)json_array_size(list));
+}
+
 static void overlay_text(struct text *text, const json_t *json)
 {
 	const json_t *underlay = json_object_get(json, "underlay");
@@ -131,9 +159,7 @@ static void overlay_text(struct text *text, const json_t *json)
 	line(text, "group", field_text(json, "group"));
 	if (field_number(json, "mtu"))
 		text_add(text, "  MTU: %llu\n", field_number(json, "mtu"));
-	if (json_object_get(json, "suppressed_addresses"))
-		text_add(text, "  answers ARP and ND for %llu addresses\n",
-			 field_number(json, "suppressed_addresses"));
+	answers_text(text, json);
 	line(text, "EVPN", field_text(evpn, "state"));
 	networks_text(text, json_object_get(json, "networks"));
 	remotes_text(text, json_object_get(json, "remotes"));

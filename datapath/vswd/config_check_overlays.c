@@ -343,12 +343,22 @@ static void forget_claims(struct hmap *claims)
 /* --- ourselves -------------------------------------------------------------
  */
 
-/* Where the kernel chooses the source, any address of the host is ours. */
+/*
+ * Where the kernel chooses the source, any address of the host is ours; and
+ * none of them is that of an underlay's own station.
+ */
 static void check_self(struct overlay_check *check,
 		       const struct ip_address *own, size_t n_own)
 {
 	const struct cfg_overlay *o = check->overlay;
 
+	for (size_t i = 0; i < n_own && o->underlay; i++)
+		if (ip_address_equal(&own[i], &o->local))
+			refuse(check,
+			       "local_ip %s is an address of this host; with "
+			       "an underlay the VTEP has one of its own, and "
+			       "both would answer for it: take another",
+			       ip_text(&own[i]).text);
 	for (size_t i = 0; i < n_own && !o->underlay && !o->local.len; i++)
 		for (size_t k = 0; k < o->n_remotes; k++)
 			if (ip_address_equal(&own[i], &o->remotes[k]))
@@ -366,9 +376,10 @@ struct ip_address *config_own_addresses(size_t *n)
 
 	*n = 0;
 	if (getifaddrs(&all)) {
-		log_warn("the host's addresses cannot be read: %s; remotes of "
-			 "VXLAN ports are not compared with them",
-			 strerror(errno));
+		log_warn_limited(
+			"the host's addresses cannot be read: %s; remotes of "
+			"VXLAN ports are not compared with them",
+			strerror(errno));
 		return NULL;
 	}
 	for (const struct ifaddrs *a = all; a; a = a->ifa_next) {

@@ -11,9 +11,13 @@
 #include <sys/random.h>
 
 #include "base/log.h"
+#include "vswd/config_check_overlays.h"
 #include "vswd/net_text.h"
 
 LOG_MODULE(overlay);
+
+/* Seconds between looks whether a remote's address has become the host's. */
+#define SELF_S 10
 
 /* --- what is wrong ---------------------------------------------------------
  */
@@ -43,6 +47,8 @@ const char *overlay_fault(const struct overlay *o)
 {
 	if (o->underlay_error)
 		return o->underlay_error;
+	if (o->self_error)
+		return o->self_error;
 	if (o->error)
 		return o->error;
 	return o->evpn ? overlay_evpn_error(o->evpn) : NULL;
@@ -114,6 +120,7 @@ static void end(struct overlay *o)
 	free(o->by_index);
 	free(o->error);
 	free(o->underlay_error);
+	free(o->self_error);
 	free(o);
 }
 
@@ -247,8 +254,37 @@ void overlays_reconcile(struct vswitch *vs)
 		set_fault(o, &o->underlay_error, underlay_fault(o->underlay));
 }
 
+/* The configuration was checked for it; addresses come later as well. */
+static char *self_fault(const struct overlay *o, const struct ip_address *own,
+			size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (overlay_remote_find(o, &own[i]))
+			return xasprintf("remote %s is an address of this "
+					 "host now; a VTEP is not its own "
+					 "remote: set it to the other host's, "
+					 "or take the address from this one",
+					 ip_text(&own[i]).text);
+	return NULL;
+}
+
+static void look_for_selves(struct vswitch *vs)
+{
+	struct ip_address *own = NULL;
+	size_t n = 0;
+
+	if (vs->now_s % SELF_S || !vs->overlays)
+		return;
+	own = config_own_addresses(&n);
+	for (struct overlay *o = vs->overlays; o; o = o->next)
+		if (!o->config->local.len && !o->underlay->station)
+			set_fault(o, &o->self_error, self_fault(o, own, n));
+	free(own);
+}
+
 void overlays_tick(struct vswitch *vs)
 {
+	look_for_selves(vs);
 	for (struct overlay *o = vs->overlays; o; o = o->next) {
 		overlay_learn_tick(o);
 		overlay_pairs_tick(o);

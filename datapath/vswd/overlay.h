@@ -74,11 +74,13 @@ struct overlay {
 	struct suppress_table *suppress; /* NULL: off */
 	struct hmap pairs;		 /* overlay_pairs.c's */
 	unsigned n_pairs_heard;		 /* of them, by packets */
+	bool look_at_pairs;		 /* the FDB has lost some entries */
 	struct overlay_evpn *evpn;	 /* NULL: off */
 	uint64_t seed;			 /* of flow hashes */
 	uint32_t mtu; /* of inner frames, the smallest remote's; 0: any */
 	char *error;  /* what does not work, in one line; NULL: all does */
 	char *underlay_error;	   /* the underlay's, likewise */
+	char *self_error;	   /* a remote is the host itself, likewise */
 	struct overlay_mtu *sizes; /* overlay_mtu.c's, or NULL */
 	struct fwd_tunnel *fwd;	   /* in the snapshot in force, or NULL */
 	uint64_t mac_refused;	   /* remote MACs that did not fit */
@@ -228,7 +230,12 @@ void overlay_pair_set(struct overlay *o, uint16_t vid,
 /* A station behind a remote (or not: local) said so itself. */
 void overlay_pair_heard(struct overlay *o, uint16_t vid,
 			const struct ip_address *ip, uint64_t mac, bool local);
+/* Forgets those that stations said which the FDB has behind no remote now. */
+void overlay_pairs_look(struct overlay *o);
 void overlay_pairs_tick(struct overlay *o);
+/* Some of them, in no order; learned says that a station said it itself. */
+#define OVERLAY_PAIRS_SHOWN 256
+json_t *overlay_pairs_to_json(const struct overlay *o);
 void overlay_pairs_clear(struct overlay *o);
 
 /* --- overlay_learn.c --------------------------------------------------------

@@ -143,7 +143,11 @@ void overlays_fdb_change(struct bridge *b, enum fdb_change change, uint64_t mac,
 	if (change == FDB_RESYNC && has_learned(b))
 		fdb_for_each(b->fdb, learn_entry, b);
 	for (struct overlay *o = b->vs->overlays; o; o = o->next) {
-		if (o->v->bridge != b || !o->evpn)
+		if (o->v->bridge != b)
+			continue;
+		/* Many go at a time: the next tick looks once for all. */
+		o->look_at_pairs |= change != FDB_ADDED;
+		if (!o->evpn)
 			continue;
 		if (change == FDB_RESYNC)
 			overlay_evpn_resync(o->evpn);

@@ -68,7 +68,7 @@ char *evpn_describe(const struct overlay_evpn *evpn)
 		absence.seen = evpn_frr_seen(evpn->frr);
 		absence.clock_s = time(NULL);
 		if (until > now)
-			absence.left_s = DIV_ROUND_UP(until - now, 1000);
+			absence.left_s = MAX((until - now) / 1000, 1);
 		return evpn_describe_gone(&absence);
 	case EVPN_FRR_UNKNOWN:
 		break;

@@ -207,9 +207,11 @@ json_t *overlay_to_json(const struct overlay *o)
 	json_object_set_new(json, "remotes", remotes_json(o));
 	set_number(json, "remotes_refused", o->remote_refused);
 	set_number(json, "macs_refused", o->mac_refused);
-	if (o->suppress)
+	if (o->suppress) {
 		set_number(json, "suppressed_addresses",
 			   suppress_count(o->suppress));
+		json_object_set_new(json, "answers", overlay_pairs_to_json(o));
+	}
 	if (o->evpn)
 		json_object_set_new(json, "evpn",
 				    overlay_evpn_to_json(o->evpn));

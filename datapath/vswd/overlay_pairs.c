@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "ovsdb-lite/hash.h"
+#include "vswd/net_text.h"
 #include "vswd/overlay.h"
 
 #define PAIRS_MAX  65536
@@ -122,11 +123,12 @@ static bool is_behind(const struct overlay *o, const struct pair *p)
 	return r && r->overlay == o;
 }
 
-void overlay_pairs_tick(struct overlay *o)
+void overlay_pairs_look(struct overlay *o)
 {
 	struct hmap_node *node, *next;
 
-	if (!o->n_pairs_heard || o->vs->now_s % LOOK_AGAIN)
+	o->look_at_pairs = false;
+	if (!o->n_pairs_heard)
 		return;
 	for (node = hmap_next(&o->pairs, NULL); node; node = next) {
 		struct pair *p = CONTAINER_OF(node, struct pair, node);
@@ -135,6 +137,37 @@ void overlay_pairs_tick(struct overlay *o)
 		if (p->heard && !is_behind(o, p))
 			set_heard(o, p, 0);
 	}
+}
+
+void overlay_pairs_tick(struct overlay *o)
+{
+	if (o->look_at_pairs || o->vs->now_s % LOOK_AGAIN == 0)
+		overlay_pairs_look(o);
+}
+
+static json_t *pair_json(const struct pair *p)
+{
+	uint64_t mac = p->told ? p->told : p->heard;
+	char text[MAC_STRING_SIZE];
+
+	/* Without SUPPRESS_ROUTER. */
+	return json_pack("{s:s, s:s, s:i, s:s}", "address",
+			 ip_text(&p->ip).text, "mac",
+			 mac_format(mac & (SUPPRESS_ROUTER - 1), text), "vlan",
+			 (int)p->vid, "origin", p->told ? "told" : "learned");
+}
+
+json_t *overlay_pairs_to_json(const struct overlay *o)
+{
+	json_t *json = json_array();
+	const struct hmap_node *node;
+
+	for (node = hmap_next(&o->pairs, NULL);
+	     node && json_array_size(json) < OVERLAY_PAIRS_SHOWN;
+	     node = hmap_next(&o->pairs, node))
+		json_array_append_new(
+			json, pair_json(CONTAINER_OF(node, struct pair, node)));
+	return json;
 }
 
 /* The workers have the table until the next snapshot. */

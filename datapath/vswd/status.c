@@ -126,6 +126,12 @@ static bool is_refused(const struct vport *v)
 	return v->interface->overlay && v->interface->overlay->error;
 }
 
+/* A VXLAN port's own is none: what its tunnels take of inner frames counts. */
+static uint32_t mtu_of(const struct vport *v)
+{
+	return v->overlay && v->overlay->mtu ? v->overlay->mtu : v->status.mtu;
+}
+
 static json_t *interface_row(const struct vport *v)
 {
 	const struct port_status *s = &v->status;
@@ -152,7 +158,7 @@ static json_t *interface_row(const struct vport *v)
 			    text_or_nothing(!s->speed_bps    ? NULL
 					    : s->full_duplex ? "full"
 							     : "half"));
-	json_object_set_new(row, "mtu", number_or_nothing(s->mtu));
+	json_object_set_new(row, "mtu", number_or_nothing(mtu_of(v)));
 	json_object_set_new(row, "status", status_map(v));
 	json_object_set_new(row, "lacp_current", lacp_current(v));
 	return row;

@@ -38,6 +38,8 @@ def wait_mtu(lab, mtu):
 
     wait_until(lambda: status().get("overlay_mtu") == str(mtu),
                lambda: f"{status()}", 25)
+    wait_until(lambda: lab.switch.get("Interface", "vx0", "mtu") == mtu,
+               "Interface:mtu, too")
 
 
 def big_ping(host, size):
@@ -65,6 +67,21 @@ def _(lab):
     contains(big_ping(h1, 1201), "mtu = 1200", "ping")
 
 
+@test("a remote's address becomes the host's own: it is said, until it is not",
+      only="vsw")
+def _(lab):
+    begin(lab)
+
+    def error():
+        return str(lab.switch.get("Interface", "vx0", "error"))
+
+    equal(error(), "[]", "no error")
+    lab.sw_ns.ip("addr", "add", "192.0.2.6/32", "dev", "lo")
+    wait_until(lambda: "an address of this host now" in error(), error, 25)
+    lab.sw_ns.ip("addr", "del", "192.0.2.6/32", "dev", "lo")
+    wait_until(lambda: error() == "[]", error, 25)
+
+
 @test("machines of a segment with an overlay are told its MTU, by DHCP and "
       "advertisements", only="vsw")
 def _(lab):
@@ -87,3 +104,5 @@ def _(lab):
     wait_until(lambda: advertised() == 1300, lambda: f"{advertised()}", 25)
     shown = lab.switch.command("segment/show", "lab")[0]
     equal(shown["mtu"], 1300, json.dumps(shown))
+    contains(lab.switch.vsw_ctl("segment/show", "lab").stdout,
+             "MTU of machines: 1300", "segment/show")

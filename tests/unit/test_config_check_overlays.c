@@ -218,6 +218,9 @@ static const struct pair pairs[] = {
 	  "lead back to bridge br1" },
 	{ "remote_ip=198.18.0.7", "remote_ip=127.0.0.1 key=2",
 	  "remote 127.0.0.1 is an address of this host" },
+	{ "remote_ip=198.18.0.7",
+	  "remote_ip=127.0.0.9 key=2 underlay=br-ex local_ip=127.0.0.1/8",
+	  "local_ip 127.0.0.1 is an address of this host" },
 	{ "remote_ip=198.18.0.7 local_ip=127.0.0.2",
 	  "remote_ip=127.0.0.3 key=2 local_ip=127.0.0.2", NULL },
 };

@@ -444,6 +444,51 @@ static void test_addresses(void **state)
 	assert_int_equal(lab.o->pairs.n, 0);
 }
 
+/* What a station said goes with its entry, and can be seen until then. */
+static void test_addresses_go_with_stations(void **state)
+{
+	struct ip_address ip = address(500), other = address(501);
+	struct overlay_remote *a = find(2);
+	fdb_key key = fdb_make_key(STATION, 0);
+	json_t *json;
+
+	lab.vs->now_s = 1001; /* not the time to look without a reason */
+	fdb_learn(fdb(), key, a->number);
+	overlay_pair_heard(lab.o, 0, &ip, STATION, false);
+	overlay_pair_set(lab.o, 0, &other, STATION | SUPPRESS_ROUTER);
+	json = overlay_pairs_to_json(lab.o);
+	assert_int_equal(json_array_size(json), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		const json_t *one = json_array_get(json, i);
+		const char *origin =
+			json_string_value(json_object_get(one, "origin"));
+		const char *at =
+			json_string_value(json_object_get(one, "address"));
+
+		assert_string_equal(
+			json_string_value(json_object_get(one, "mac")),
+			"52:54:00:00:10:00");
+		assert_string_equal(at, !strcmp(origin, "learned")
+						? "10.9.1.244"
+						: "10.9.1.245");
+	}
+	json_decref(json);
+	fdb_delete(fdb(), key);
+	overlay_pairs_tick(lab.o);
+	assert_int_equal(lab.o->pairs.n, 2);
+	overlays_fdb_change(lab.o->v->bridge, FDB_REMOVED, STATION, 0, 0,
+			    a->number);
+	overlay_pairs_tick(lab.o);
+	assert_int_equal(lab.o->pairs.n, 1);
+	/* By hand: at once. */
+	fdb_learn(fdb(), key, a->number);
+	overlay_pair_heard(lab.o, 0, &ip, STATION, false);
+	assert_int_equal(lab.o->pairs.n, 2);
+	fdb_flush(fdb(), a->number, -1);
+	overlay_pairs_look(lab.o);
+	assert_int_equal(lab.o->pairs.n, 1);
+}
+
 static void test_addresses_are_bounded(void **state)
 {
 	for (unsigned i = 0; i < 5000; i++) {
@@ -510,6 +555,7 @@ int main(void)
 		T(test_router),
 		T(test_answers),
 		T(test_addresses),
+		T(test_addresses_go_with_stations),
 		T(test_addresses_are_bounded),
 		T(test_port_goes),
 		T(test_another_vni),

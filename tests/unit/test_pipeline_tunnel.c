@@ -394,14 +394,24 @@ static void large_from_a_remote(void **state)
 /* Not resolved, no remotes in the list. */
 static void nobody_to_send_to(void **state)
 {
-	static const struct tlab_options options = { .mapped = true };
+	static const struct tlab_options options = {
+		.mapped = true,
+		.alone = true,
+	};
 	struct tunnel_lab *l = tlab_create(&options);
 
 	len = make_frame(frame, 0xff, 1, (uint32_t[]){ 0x81000029, 0 });
 	fixture_frame(l->f, l->vm[0], frame, len);
 	assert_int_equal(l->vm[1]->n_sent, 1);
 	assert_int_equal(tlab_wire(l)->n_sent, 0);
+	assert_int_equal(fixture_drops(l->vx, DROP_TUNNEL_NO_REMOTE), 0);
+	assert_int_equal(fixture_drops(l->vx, DROP_TUNNEL_NO_VNI), 1);
+	/* A network with a VNI, of which nobody else is. */
+	len = make_frame(frame, 0xff, 1, NULL);
+	fixture_frame(l->f, l->vm[0], frame, len);
+	assert_int_equal(tlab_wire(l)->n_sent, 0);
 	assert_int_equal(fixture_drops(l->vx, DROP_TUNNEL_NO_REMOTE), 1);
+	assert_int_equal(fixture_drops(l->vx, DROP_TUNNEL_NO_VNI), 1);
 	tlab_destroy(l);
 }
 

@@ -36,7 +36,7 @@ static void prepare(struct tunnel_lab *l)
 			(struct tunnel_network){ .vni = TUNNEL_VNI };
 	}
 	for (unsigned i = !o->mapped; i <= (o->mapped ? 40 : 1); i++)
-		for (unsigned k = 0; k < 3; k++)
+		for (unsigned k = 0; k < 3 && !o->alone; k++)
 			assert_int_equal(
 				vtep_flood_add(t->map,
 					       TUNNEL_VNI + (o->mapped ? i : 0),

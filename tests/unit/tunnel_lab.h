@@ -20,6 +20,7 @@
 struct tlab_options {
 	int version; /* 0: 4 */
 	bool mapped; /* VNI by VLAN, TUNNEL_VNI + VLAN; else TUNNEL_VNI */
+	bool alone;  /* mapped: untagged frames to all go to no remote */
 	bool single; /* one remote */
 	bool sockets;
 	bool joined; /* no split horizon */

@@ -116,49 +116,81 @@ static void check_tag(struct ctl *ctl, const struct overlay_plan *plan)
 		  plan->name, map ? "vni-map" : "key=flow", (long long)tag);
 }
 
-static void check_pair(const struct overlay_plan *plan, struct view_row *row)
+/* A VXLAN port that can be, alone. */
+struct peer {
+	struct overlay_plan plan;
+	bool touched;
+};
+
+/* One that cannot be is in nobody's way, nor is one that vswd has refused. */
+static bool read_peer(struct view_row *row, struct peer *peer)
 {
-	struct overlay_plan other;
+	json_int_t ofport;
 	char *why;
 
-	overlay_plan_read(row, &other);
-	/* One that cannot be is in nobody's way. */
-	why = overlay_plan_check(&other);
-	if (why) {
-		free(why);
-	} else {
-		why = overlay_pair_check(plan, &other);
-		if (why)
-			ctl_fatal_error(why);
-	}
-	free((void *)other.options);
+	peer->touched = is_touched(row);
+	if (!overlay_is_vxlan(row) ||
+	    (!peer->touched && view_get_integer(row, "ofport", &ofport) &&
+	     ofport < 0))
+		return false;
+	overlay_plan_read(row, &peer->plan);
+	why = overlay_plan_check(&peer->plan);
+	if (why)
+		free((void *)peer->plan.options);
+	free(why);
+	return !why;
 }
 
-/* Nor is one that vswd has refused. */
-static void check_others(struct ctl *ctl, struct view_row *row,
-			 const struct overlay_plan *plan)
+static struct peer *read_peers(struct ctl *ctl, size_t *n)
 {
 	static const char *const columns[] = { "name", "type", "options",
 					       "ofport", NULL };
-	struct view_row *other = NULL;
-	json_int_t ofport;
-	char *why = overlay_mirror_check(plan, plan);
+	struct view_row *row = NULL;
+	struct peer *peers = NULL;
 
-	if (why)
-		ctl_fatal_error(why);
+	*n = 0;
 	view_fetch(ctl->view, "Interface",
 		   view_where("type", "==", json_string("vxlan")), columns);
-	while ((other = view_next(ctl->view, "Interface", other))) {
-		if (other == row || !overlay_is_vxlan(other))
+	while ((row = view_next(ctl->view, "Interface", row))) {
+		peers = xrealloc(peers, (*n + 1) * sizeof(*peers));
+		*n += read_peer(row, &peers[*n]);
+	}
+	return peers;
+}
+
+/* Each changed one with all that have not been compared with it. */
+static void compare_peers(const struct peer *peers, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char *why =
+			overlay_mirror_check(&peers[i].plan, &peers[i].plan);
+
+		if (!peers[i].touched) {
+			free(why);
 			continue;
-		if (!is_touched(other) &&
-		    view_get_integer(other, "ofport", &ofport) && ofport < 0)
-			continue;
-		check_pair(plan, other);
+		}
+		for (size_t k = 0; k < n && !why; k++)
+			if (k != i && (k < i || !peers[k].touched))
+				why = overlay_pair_check(&peers[i].plan,
+							 &peers[k].plan);
+		if (why)
+			ctl_fatal_error(why);
 	}
 }
 
-static void check_row(struct ctl *ctl, struct view_row *row)
+static void check_peers(struct ctl *ctl)
+{
+	size_t n;
+	struct peer *peers = read_peers(ctl, &n);
+
+	compare_peers(peers, n);
+	for (size_t i = 0; i < n; i++)
+		free((void *)peers[i].plan.options);
+	free(peers);
+}
+
+/* False: it is no VXLAN port. */
+static bool check_row(struct ctl *ctl, struct view_row *row)
 {
 	struct overlay_plan plan;
 	char *why;
@@ -168,14 +200,13 @@ static void check_row(struct ctl *ctl, struct view_row *row)
 			   view_where("_uuid", "==", value_uuid(row->uuid)),
 			   overlay_columns);
 	if (!overlay_is_vxlan(row))
-		return;
+		return false;
 	overlay_plan_read(row, &plan);
 	why = overlay_plan_check(&plan);
 	if (why)
 		ctl_fatal_error(why);
 	check_underlay(ctl, row, &plan);
 	check_tag(ctl, &plan);
-	check_others(ctl, row, &plan);
 	/* Somebody else may change the other half meanwhile. */
 	view_verify(row, "type");
 	view_verify(row, "options");
@@ -183,6 +214,7 @@ static void check_row(struct ctl *ctl, struct view_row *row)
 	ctl_expect_row(ctl, row, xasprintf("VXLAN port %s", plan.name),
 		       xasprintf("del-port %s", plan.name));
 	free((void *)plan.options);
+	return true;
 }
 
 static void check_port(struct ctl *ctl, struct view_row *port)
@@ -245,14 +277,18 @@ static void check_mac(struct ctl *ctl, struct view_row *row)
 
 void overlay_check(struct ctl *ctl)
 {
+	bool changed = false;
+
 	/* Fetching adds rows at the end, which nobody has changed. */
 	for (struct view_row *row = view_first(ctl->view); row;
 	     row = row->next) {
 		if (is_touched(row))
-			check_row(ctl, row);
+			changed |= check_row(ctl, row);
 		else if (is_touched_port(row))
 			check_port(ctl, row);
 		else if (is_touched_mac(row))
 			check_mac(ctl, row);
 	}
+	if (changed)
+		check_peers(ctl);
 }

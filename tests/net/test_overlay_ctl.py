@@ -156,7 +156,12 @@ def _(lab):
 def _(lab):
     ctl = start(lab)
     ctl("add-br", "br0")
+    lab.sw_ns.ip("link", "add", "kernel", "type", "vxlan", "id", "9",
+                 "dstport", "4791")
+    lab.sw_ns.ip("link", "set", "kernel", "up")
     for line, *words in (
+            ("add-vtep br0 vx0 vni=1 dst_port=4791 remote=192.0.2.7", "vx0",
+             "in use"),
             ("add-vtep br0 vx1 vni=1 local=198.51.100.77", "vx1",
              "198.51.100.77"),
             ("add-vtep br0 vx2 vni=2 group=239.1.1.1 group-dev=nosuch "
@@ -171,6 +176,7 @@ def _(lab):
             contains(result.stderr, word, line)
         contains(ctl("list-ports", "br0"), words[0], "ports")
     ctl("add-vtep", "br0", "vx4", "vni=4", "local=192.0.2.1")
+    lab.sw_ns.ip("link", "delete", "kernel")
 
 
 @test("a remote MAC at an address of the host has an error", only="vsw")

@@ -44,11 +44,26 @@ static void send_frame(const void *frame, size_t len, void *arg)
 		frames_inject(s->u->vs, s->u->v, frame, len);
 }
 
+/*
+ * Who has the address says nothing to an announcement but once it has tried to
+ * defend it (RFC 5227 2.4); it answers a probe, and so is noticed.
+ */
+static void probe(struct underlay_station *s)
+{
+	uint8_t frame[NEIGHBOR_FRAME_MAX];
+	size_t n;
+
+	n = neighbor_probe(s->mac, s->local.bytes, s->local.len, frame);
+	send_frame(frame, n, s);
+}
+
 static void announce(struct underlay_station *s, uint64_t now_ms)
 {
 	uint8_t frame[NEIGHBOR_FRAME_MAX];
 	size_t n;
 
+	if (s->announces_left == ANNOUNCES)
+		probe(s);
 	n = neighbor_announce(s->mac, s->local.bytes, s->local.len, frame);
 	send_frame(frame, n, s);
 	s->announces_left--;

@@ -108,6 +108,25 @@ static void test_gateway(void **state)
 	assert_false(a->resolved);
 }
 
+/* Who has the address answers a probe, which an announcement may not get. */
+static void test_probe(void **state)
+{
+	const uint8_t *f;
+	unsigned n = 0;
+	size_t len;
+
+	setup(OPTIONS "remotes=10.0.0.2");
+	for (unsigned i = 0; (f = olab_sent(&lab.eth0, ETH_TYPE_ARP, i, &len));
+	     i++)
+		n += load_be16(f + 20) == 1 && !load_be32(f + 28) &&
+		     load_be32(f + 38) == LOCAL;
+	assert_int_equal(n, 1);
+	assert_null(underlay_station_error(lab.o->underlay->station));
+	answer(MAC_GATEWAY, LOCAL);
+	assert_non_null(strstr(underlay_station_error(lab.o->underlay->station),
+			       "claimed"));
+}
+
 /* Another link, network or gateway: who was there is not known to be here. */
 static void test_other_link(void **state)
 {
@@ -476,6 +495,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_on_link),
 		TEST(test_gateway),
+		TEST(test_probe),
 		TEST(test_other_link),
 		TEST(test_no_way),
 		TEST(test_answers),

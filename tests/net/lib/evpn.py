@@ -56,7 +56,7 @@ class SwitchSite(Site):
     def frr_dir(self):
         return os.path.join(self.fabric.lab.directory, f"frr{self.number}")
 
-    def add_overlay(self):
+    def add_overlay(self, check=True):
         options = {"remote_ip": "flow", "local_ip": vtep(self.number),
                    "key": VNI, "evpn": "true", "evpn-frr-dir": self.frr_dir,
                    **self.options}
@@ -64,7 +64,8 @@ class SwitchSite(Site):
         self.switch.ctl("add-port", "br0", "vx0", "--", "set", "Interface",
                         "vx0", "type=vxlan",
                         *(f"options:{key}={value}"
-                          for key, value in options.items()))
+                          for key, value in options.items()),
+                        check=check)
 
     def host(self, name, address, **columns):
         return self.fabric.lab.host(name, address, mtu=1450,

@@ -142,7 +142,7 @@ static void take_answer(const struct evpn_event *e, void *arg)
  */
 static ssize_t receive(struct evpn_host *h, int fd, int flags)
 {
-	struct sockaddr_nl from;
+	struct sockaddr_nl from = { 0 };
 	socklen_t len = sizeof(from);
 	ssize_t n = recvfrom(fd, h->datagram, sizeof(h->datagram),
 			     flags | MSG_TRUNC, (struct sockaddr *)&from, &len);

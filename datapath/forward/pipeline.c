@@ -13,7 +13,7 @@
  * Every packet that does not leave ends in drop(), with a reason, or with the
  * control thread (protocol.c). Chosen here are a bond's members, and the way
  * of packets to a gateway: they are routed, into the bridge of another of its
- * ports (gateway.c). The way through tunnels is overlay.c's. Frames of our own
+ * ports (gateway.c). Tunnels are overlay*.c's. Frames of our own
  * begin in emit.c.
  */
 #include "forward/pipeline.h"

@@ -227,8 +227,10 @@ static inline bool overlay_takes_vlan(const struct fwd_port *out, uint16_t vid)
 	       vid != out->untagged_vid && !out->filters_customers &&
 	       vlan_set_has(&out->vlans, vid);
 }
-/* Outer packets that are sent to an underlay's station; what is in them goes
- * on. */
+/*
+ * overlay_arrive.c: outer packets that are sent to an underlay's station; what
+ * is in them goes on.
+ */
 void overlay_arrive(struct pipeline *pl, const struct fwd_port *out,
 		    struct packet *const packets[], unsigned n, bool shared);
 /*

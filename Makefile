@@ -5,7 +5,7 @@
 #   make DPDK=1              with ports of type dpdk, in build/dpdk/
 #
 # Files are found by their folder, so a new file needs no line here:
-#   datapath/**, ovsdb-lite/*, ctl/*   sources; main.c of each is its program's
+#   datapath/**, ovsdb-lite/*, ctl/*, vmm/**  sources; main.c of each is its program's
 #   tests/unit/test_*.c                one cmocka program each
 #   tests/fuzz/fuzz_*.c                one libFuzzer target each
 #   tests/bench/bench_*.c              one benchmark program each
@@ -62,6 +62,7 @@ SRC_dp     := $(filter-out datapath/port/dpdk%,$(SRC_dp))
 endif
 SRC_vswd   := $(filter-out datapath/vswd/main.c,$(wildcard datapath/vswd/*.c))
 SRC_ctl    := $(filter-out ctl/main.c,$(wildcard ctl/*.c))
+SRC_vmm    := $(filter-out vmm/main.c,$(wildcard vmm/*.c vmm/*/*.c))
 
 # Helpers that tests share: every other .c file of these folders.
 SRC_unit_common := $(filter-out tests/unit/test_%.c,$(wildcard tests/unit/*.c))
@@ -74,12 +75,14 @@ LIB_ovsdb  := $(DIR)/libovsdb.a
 LIB_dp     := $(DIR)/libdatapath.a
 LIB_vswd   := $(DIR)/libvswd.a
 LIB_ctl    := $(DIR)/libctl.a
+LIB_vmm    := $(DIR)/libvmm.a
 LIB_unit   := $(DIR)/libunit.a
 LIB_support := $(DIR)/libsupport.a
 
 PROGRAMS := $(if $(wildcard datapath/vswd/main.c),$(DIR)/vswd) \
             $(if $(wildcard ctl/main.c),$(DIR)/vsw-ctl $(DIR)/vsw-tls.so) \
-            $(if $(wildcard ovsdb-lite/main.c),$(DIR)/ovsdb-lite)
+            $(if $(wildcard ovsdb-lite/main.c),$(DIR)/ovsdb-lite) \
+            $(if $(wildcard vmm/main.c),$(DIR)/vsw-vmm)
 UNIT     := $(patsubst tests/unit/%.c,$(DIR)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,$(DIR)/fuzzers/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH    := $(patsubst tests/bench/%.c,$(DIR)/bench/%,$(wildcard tests/bench/bench_*.c))
@@ -101,6 +104,7 @@ $(LIB_ovsdb): $(call obj,$(SRC_ovsdb))
 $(LIB_dp):    $(call obj,$(SRC_dp))
 $(LIB_vswd):  $(call obj,$(SRC_vswd))
 $(LIB_ctl):   $(call obj,$(SRC_ctl))
+$(LIB_vmm):   $(call obj,$(SRC_vmm))
 $(LIB_unit):  $(call obj,$(SRC_unit_common))
 $(LIB_support): $(call obj,$(SRC_support))
 %.a:
@@ -117,7 +121,7 @@ $(DIR)/obj/%.o: %.c Makefile
 # Its assembler reads the schema, which the compiler's -MMD does not see.
 $(DIR)/obj/ovsdb-lite/vswitch_schema.o: ovsdb-lite/vswitch.ovsschema
 
-LIBS_ALL := $(LIB_vswd) $(LIB_dp) $(LIB_ctl) $(LIB_ovsdb) $(LIB_base)
+LIBS_ALL := $(LIB_vswd) $(LIB_dp) $(LIB_ctl) $(LIB_vmm) $(LIB_ovsdb) $(LIB_base)
 link = $(Q)$(CC) $(ALL_LDFLAGS) $(1) -o $@ $(filter %.o,$^) \
 	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) $(2)
 
@@ -130,6 +134,19 @@ $(DIR)/vsw-ctl: $(call obj,ctl/main.c) $(LIB_ctl) $(LIB_ovsdb) $(LIB_base)
 	$(call say,LD,$@)
 	$(call link,-Wl$(comma)-rpath$(comma)'$$ORIGIN:$$ORIGIN/../lib/vsw' \
 		$(TLS_NEEDS:%=-Wl$(comma)--export-dynamic-symbol=%))
+# As lean: its memory is counted by the guest.
+$(DIR)/vsw-vmm: LDLIBS = $(shell pkg-config --libs jansson libevent_core libseccomp libcap-ng) -lpthread
+$(DIR)/vsw-vmm: $(call obj,vmm/main.c) $(LIB_vmm) $(LIB_ovsdb) $(LIB_base)
+	$(call say,LD,$@)
+	$(call link)
+# The DSDT, compiled: an array for the C that includes it.
+$(DIR)/obj/vmm/x86/dsdt.hex: vmm/x86/dsdt.asl
+	@mkdir -p $(@D)
+	$(call say,IASL,$@)
+	$(Q)iasl -vs -tc -p $(basename $@) $< >$(basename $@).log || { cat $(basename $@).log; exit 1; }
+$(call obj,vmm/x86/acpi.c): $(DIR)/obj/vmm/x86/dsdt.hex
+$(call obj,vmm/x86/acpi.c): ALL_CFLAGS += -I$(DIR)/obj
+
 # TLS for vsw-ctl, loaded when needed (ctl/tls_module.c).
 comma := ,
 TLS_NEEDS := set_error xcalloc xstrdup

@@ -1,0 +1,35 @@
+/*
+ * A VM's memory in a file, and back. The file is as large as the memory; pages
+ * of zeroes are holes. It is only ever read, so a saved VM can be restored
+ * again and again.
+ *
+ * Restoring starts at once where userfaultfd is to be had: pages are copied
+ * when the guest or one of our threads first touches them, and the rest behind
+ * their backs. Back ends in other processes map the same memfd and would see
+ * holes: they are connected when snapshot_restore_wait() has returned.
+ */
+#ifndef VMM_MACHINE_SNAPSHOT_H
+#define VMM_MACHINE_SNAPSHOT_H
+
+#include <jansson.h>
+
+#include "vmm/machine/memory.h"
+
+int snapshot_save_memory(const struct guest_memory *memory, int fd,
+			 char **errp);
+
+struct snapshot_restore;
+/* userfault: of userfaultfd(2), or -1 to read all before returning. */
+int snapshot_restore_memory(struct guest_memory *memory, int fd, int userfault,
+			    struct snapshot_restore **restore, char **errp);
+/* `done` is called in the filling thread when all memory is there. */
+void snapshot_restore_notify(struct snapshot_restore *restore,
+			     void (*done)(void *aux), void *aux);
+/* Waits for that, and frees. NULL is fine. */
+int snapshot_restore_wait(struct snapshot_restore *restore, char **errp);
+
+/* Bytes in JSON: base64. NULL when it is no such string of `length` bytes. */
+json_t *snapshot_bytes(const void *data, size_t length);
+int snapshot_from_bytes(const json_t *json, void *data, size_t length);
+
+#endif

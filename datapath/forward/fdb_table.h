@@ -8,7 +8,8 @@
 #include "base/mpsc_ring.h"
 #include "forward/fdb.h"
 
-#define FDB_ANNOUNCED_SLOTS 1024
+#define FDB_ANNOUNCED_SLOTS 2048
+#define FDB_ANNOUNCED_WAYS  8
 
 struct fdb_port {
 	_Atomic(uint32_t) learned; /* entries, and those about to be */

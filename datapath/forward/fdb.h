@@ -81,6 +81,7 @@ enum fdb_learn_result {
 	FDB_REFRESHED, /* known there; its time was brought up to date */
 	FDB_LEARNED,
 	FDB_MOVED,
+	FDB_ELSEWHERE, /* known on another port, from where it does not move */
 	FDB_IS_STATIC,	/* static or sticky, on another port: not moved */
 	FDB_PORT_FULL,	/* the port's own limit */
 	FDB_TABLE_FULL, /* and nothing could give way, or no room was near */
@@ -149,6 +150,9 @@ static inline bool fdb_is_fresh_in(const struct fdb *fdb,
 				   fdb_fresh fresh);
 /* Worker. Called when it is not fresh. port is not 0. Never waits. */
 enum fdb_learn_result fdb_learn(struct fdb *fdb, fdb_key key, uint16_t port);
+/* The same, but a key that is known on another port stays there. */
+enum fdb_learn_result fdb_learn_unmoved(struct fdb *fdb, fdb_key key,
+					uint16_t port);
 
 /*
  * Control thread; workers may learn meanwhile, here and below. Replaces what is

@@ -398,7 +398,8 @@ static bool learn_known(struct fdb *fdb, struct fdb_slot *slot, uint16_t port,
 	return move(fdb, slot, port, result);
 }
 
-enum fdb_learn_result fdb_learn(struct fdb *fdb, fdb_key key, uint16_t port)
+static inline enum fdb_learn_result learn(struct fdb *fdb, fdb_key key,
+					  uint16_t port, bool may_move)
 {
 	enum fdb_learn_result result;
 	struct fdb_slot slot;
@@ -406,9 +407,22 @@ enum fdb_learn_result fdb_learn(struct fdb *fdb, fdb_key key, uint16_t port)
 	for (int try = 0; try < MAX_TRIES; try++) {
 		if (!fdb_find_slot(&fdb->table, key, &slot))
 			return fdb_insert(fdb, key, port, fdb_now(fdb));
+		if (!may_move && fdb_value_port(slot.value) != port)
+			return FDB_ELSEWHERE;
 		if (learn_known(fdb, &slot, port, &result))
 			return result;
 	}
 	/* Others write this very entry all the time: it is known and new. */
 	return FDB_REFRESHED;
+}
+
+enum fdb_learn_result fdb_learn(struct fdb *fdb, fdb_key key, uint16_t port)
+{
+	return learn(fdb, key, port, true);
+}
+
+enum fdb_learn_result fdb_learn_unmoved(struct fdb *fdb, fdb_key key,
+					uint16_t port)
+{
+	return learn(fdb, key, port, false);
 }

@@ -11,7 +11,12 @@ static bool is_flood_vlan(const struct fwd_bridge *bridge,
 	return vlan_set_has(&bridge->flood_vlans, item->vlan.vid);
 }
 
-/* The sender is new, has moved, or has not been heard in this second. */
+/*
+ * The sender is new, has moved, or has not been heard in this second. By a
+ * bond's member none moves that does not say so: the filter let this frame in
+ * (filter.c), but since then another worker may have heard its sender behind
+ * us.
+ */
 static void learn(const struct fwd_port *in, const struct item *item)
 {
 	const struct fdb *fdb = in->bridge->fdb;
@@ -23,7 +28,11 @@ static void learn(const struct fwd_port *in, const struct item *item)
 		return;
 	if (in->bridge->no_learn_vlans && is_flood_vlan(in->bridge, item))
 		return;
-	fdb_learn(in->bridge->fdb, item->src, in->number);
+	if (unlikely(fwd_port_filter(in) & FWD_FILTER_MOVED) &&
+	    !protocol_is_announcement(item))
+		fdb_learn_unmoved(in->bridge->fdb, item->src, in->number);
+	else
+		fdb_learn(in->bridge->fdb, item->src, in->number);
 }
 
 static void flood_some_vlans(struct stage *s)

@@ -63,6 +63,41 @@ static void test_learn_and_move(void **state)
 	fdb_destroy(fdb);
 }
 
+/*
+ * A bond's failover announces many stations at once: no note of one takes the
+ * place of another's, and each is forgotten after its time.
+ */
+static void test_announced_together(void **state)
+{
+	struct fdb *fdb = make(100, 300);
+	const unsigned n = 250;
+
+	for (unsigned i = 0; i < n; i++)
+		fdb_note_announced(fdb, fdb_make_key(MAC(i), 0));
+	for (unsigned i = 0; i < n; i++)
+		assert_true(fdb_is_announced(fdb, fdb_make_key(MAC(i), 0)));
+	assert_false(fdb_is_announced(fdb, fdb_make_key(MAC(n), 0)));
+	fdb_tick(fdb, 1000 + FDB_ANNOUNCED_S);
+	fdb_note_announced(fdb, fdb_make_key(MAC(7), 0));
+	fdb_tick(fdb, 1001 + FDB_ANNOUNCED_S);
+	assert_false(fdb_is_announced(fdb, fdb_make_key(MAC(8), 0)));
+	assert_true(fdb_is_announced(fdb, fdb_make_key(MAC(7), 0)));
+	fdb_destroy(fdb);
+}
+
+/* A reflection that was let in before its sender was heard elsewhere. */
+static void test_learn_unmoved(void **state)
+{
+	struct fdb *fdb = make(100, 300);
+	fdb_key key = fdb_make_key(MAC(1), 7);
+
+	assert_int_equal(fdb_learn_unmoved(fdb, key, 5), FDB_LEARNED);
+	assert_int_equal(fdb_learn_unmoved(fdb, key, 5), FDB_REFRESHED);
+	assert_int_equal(fdb_learn_unmoved(fdb, key, 6), FDB_ELSEWHERE);
+	assert_int_equal(fdb_lookup(fdb, key), 5);
+	fdb_destroy(fdb);
+}
+
 static void test_fresh_for_one_tick(void **state)
 {
 	struct fdb *fdb = make(100, 300);
@@ -444,6 +479,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_learn_and_move),
+		cmocka_unit_test(test_learn_unmoved),
+		cmocka_unit_test(test_announced_together),
 		cmocka_unit_test(test_fresh_for_one_tick),
 		cmocka_unit_test(test_static),
 		cmocka_unit_test(test_static_limit),

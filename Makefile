@@ -25,7 +25,7 @@ CC_fuzz  := clang
 CC_tsan  := clang
 CC       := $(or $(CC_$(SAN)),gcc)
 
-PKGS     := jansson libevent libevent_openssl libmnl libpcap \
+PKGS     := jansson libevent libevent_openssl libevent_pthreads libmnl libpcap \
             libseccomp libcap-ng libxdp openssl $(if $(DPDK),libdpdk)
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wpointer-arith -Wvla -Wwrite-strings \
@@ -135,7 +135,7 @@ $(DIR)/vsw-ctl: $(call obj,ctl/main.c) $(LIB_ctl) $(LIB_ovsdb) $(LIB_base)
 	$(call link,-Wl$(comma)-rpath$(comma)'$$ORIGIN:$$ORIGIN/../lib/vsw' \
 		$(TLS_NEEDS:%=-Wl$(comma)--export-dynamic-symbol=%))
 # As lean: its memory is counted by the guest.
-$(DIR)/vsw-vmm: LDLIBS = $(shell pkg-config --libs jansson libevent_core libseccomp libcap-ng) -lpthread
+$(DIR)/vsw-vmm: LDLIBS = $(shell pkg-config --libs jansson libevent_core libevent_pthreads libseccomp libcap-ng) -lpthread
 $(DIR)/vsw-vmm: $(call obj,vmm/main.c) $(LIB_vmm) $(LIB_ovsdb) $(LIB_base)
 	$(call say,LD,$@)
 	$(call link)

@@ -21,8 +21,8 @@ DISK = os.path.join(image.FOLDER, "nested-root.img")
 DISK_SIZE = "600M"
 BOOT_MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "virtio_net",
                 "8021q")
-OUTER_MODULES = BOOT_MODULES + ("kvm", "kvm_amd", "irqbypass", "ccp", "tun",
-                                "veth", "loop", "virtio_rng")
+OUTER_MODULES = BOOT_MODULES + ("kvm_amd", "tun",
+                                "veth", "virtio_rng")
 INNER_MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "virtio_net",
                  "virtio_rng", "virtio_balloon", "button", "8021q",
                  "vmw_vsock_virtio_transport")

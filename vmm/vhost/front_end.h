@@ -58,14 +58,14 @@ unsigned int vhost_front_end_max_queues(const struct vhost_front_end *);
 
 /*
  * Memory table, in-flight region and the rings of the first n_queues, by the
- * device's queues and negotiated features. Repeated by itself after a
- * reconnection; without a back end it happens when one comes. -EINVAL with a
- * message when the guest's rings are not in its memory: the only error, since
- * a back end that fails is disconnected. stop() fetches the bases (after a back
- * end's death from the in-flight region or the used ring).
+ * device's queues (which are valid: virtio_queue_area()) and negotiated
+ * features. Repeated by itself after a reconnection; without a back end it
+ * happens when one comes, and one that fails is disconnected. stop() fetches
+ * the bases (after a back end's death from the in-flight region or the used
+ * ring).
  */
-int vhost_front_end_start(struct vhost_front_end *front_end,
-			  unsigned int n_queues, char **errp);
+void vhost_front_end_start(struct vhost_front_end *front_end,
+			   unsigned int n_queues);
 void vhost_front_end_stop(struct vhost_front_end *front_end);
 /* The first n queues are used (VHOST_USER_SET_VRING_ENABLE), the others not;
  * at the beginning all are. */

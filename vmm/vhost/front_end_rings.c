@@ -224,45 +224,16 @@ void vhost_front_end_stop(struct vhost_front_end *f)
 	vhost_inflight_drop(f);
 }
 
-/* --- beginning --- */
-
-/* virtio 1.2, 2.7 and 2.8: the areas of a ring. */
-static bool is_in_memory(const struct vhost_front_end *f,
-			 const struct virtio_queue *queue)
-{
-	const struct guest_memory *memory = f->device->memory;
-	uint64_t n = queue->size, driver = 4, device = 4;
-
-	if (!is_packed(f)) {
-		driver = 6 + 2 * n;
-		device = 6 + 8 * n;
-	}
-	return n && guest_memory_at(memory, queue->desc, 16 * n) &&
-	       guest_memory_at(memory, queue->avail, driver) &&
-	       guest_memory_at(memory, queue->used, device);
-}
-
-int vhost_front_end_start(struct vhost_front_end *f, unsigned int n_queues,
-			  char **errp)
+void vhost_front_end_start(struct vhost_front_end *f, unsigned int n_queues)
 {
 	char *why = NULL;
 
-	for (unsigned int i = 0; i < n_queues; i++) {
-		const struct virtio_queue *queue = &f->device->queues[i];
-
-		if (queue->enabled && !is_in_memory(f, queue))
-			return set_error(errp, -EINVAL,
-					 "%s: the guest's queue %u is not in "
-					 "its memory",
-					 f->device->ops->name, i);
-	}
 	vhost_inflight_drop(f);
 	f->n_queues = n_queues;
 	f->wanted = true;
 	if (f->socket >= 0 && vhost_rings_run(f, false, &why))
 		vhost_front_end_fail(f, why);
 	free(why);
-	return 0;
 }
 
 void vhost_front_end_enable(struct vhost_front_end *f, unsigned int n)

@@ -33,26 +33,31 @@ void virtio_own_kick(struct virtio_queue *queue)
 	(void)eventfd_write(queue->kick_fd, 1);
 }
 
+int virtio_own_start_queue(struct virtio_queue *queue)
+{
+	struct virtio_own *own = virtio_own_of(queue->device);
+	struct event **kicks = &own->kicks[queue->index];
+
+	own->running = true;
+	if (!queue->enabled)
+		return 0;
+	virtqueue_start(queue);
+	if (!*kicks)
+		*kicks = event_new(own->loop, queue->kick_fd,
+				   EV_READ | EV_PERSIST, on_kick, queue);
+	if (!*kicks || event_add(*kicks, NULL) < 0)
+		return -ENOMEM;
+	virtio_own_kick(queue);
+	return 0;
+}
+
 int virtio_own_start(struct virtio_device *device)
 {
-	struct virtio_own *own = virtio_own_of(device);
+	int error = 0;
 
-	for (unsigned int i = 0; i < device->n_queues; i++) {
-		struct virtio_queue *queue = &device->queues[i];
-
-		if (!queue->enabled)
-			continue;
-		virtqueue_start(queue);
-		if (!own->kicks[i])
-			own->kicks[i] =
-				event_new(own->loop, queue->kick_fd,
-					  EV_READ | EV_PERSIST, on_kick, queue);
-		if (!own->kicks[i] || event_add(own->kicks[i], NULL) < 0)
-			return -ENOMEM;
-		virtio_own_kick(queue);
-	}
-	own->running = true;
-	return 0;
+	for (unsigned int i = 0; i < device->n_queues && !error; i++)
+		error = virtio_own_start_queue(&device->queues[i]);
+	return error;
 }
 
 void virtio_own_stop(struct virtio_device *device)

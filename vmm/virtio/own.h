@@ -45,6 +45,8 @@ void virtio_own_config_read(struct virtio_device *device, uint32_t offset,
 			    void *data, uint32_t length);
 /* virtio_ops.activate: starts the enabled queues, each is kicked once. */
 int virtio_own_start(struct virtio_device *device);
+/* One queue, for devices whose other queues are somebody else's. */
+int virtio_own_start_queue(struct virtio_queue *queue);
 /* virtio_ops.deactivate: no handler runs from now on. */
 void virtio_own_stop(struct virtio_device *device);
 /* Frees what start made, and the device's common parts. Without the lock. */

@@ -67,8 +67,8 @@ void pci_bus_destroy(struct pci_bus *bus);
  */
 void pci_bus_on_hotplug(struct pci_bus *bus, void (*notify)(void *aux),
 			void *aux);
-/* The reset control register, port 0xcf9, lies within the ports of this bus:
- * `reset` is called in a vCPU thread when the guest writes RST_CPU there. */
+/* LAYOUT_PORT_RESET lies within the ports of mechanism #1: `reset` is called in
+ * a vCPU thread when a guest writes a byte with bit 2 set there. */
 void pci_bus_on_reset(struct pci_bus *bus, void (*reset)(void *aux), void *aux);
 
 /*

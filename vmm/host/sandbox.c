@@ -269,6 +269,7 @@ static const struct {
 	{ SCMP_SYS(set_robust_list), ALL },
 	{ SCMP_SYS(rseq), ALL },
 	{ SCMP_SYS(sched_getaffinity), ALL },
+	{ SCMP_SYS(seccomp), CONTROL }, /* of a thread that it starts */
 	{ SCMP_SYS(exit), ALL },
 	{ SCMP_SYS(exit_group), ALL },
 };
@@ -325,9 +326,9 @@ static const struct {
 	{ FIONBIO, LOOPS },
 	{ FIONREAD, LOOPS },
 	/* a restored VM's memory */
-	{ UFFDIO_COPY, LOOPS },
-	{ UFFDIO_WAKE, LOOPS },
-	{ UFFDIO_UNREGISTER, LOOPS },
+	{ UFFDIO_COPY, CONTROL },
+	{ UFFDIO_WAKE, CONTROL },
+	{ UFFDIO_UNREGISTER, CONTROL },
 };
 
 /* What the C library tries and does without. There is nothing to find. */

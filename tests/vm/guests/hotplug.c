@@ -36,6 +36,7 @@ static uint32_t wait_event(uint16_t port, const char *what)
 	CHECK(in16(PORT_GPE_STATUS) & GPE_HOTPLUG, "another event: %x",
 	      in16(PORT_GPE_STATUS));
 	slots = in32(port);
+	out32(port, slots); /* heard */
 	out16(PORT_GPE_STATUS, GPE_HOTPLUG);
 	return slots;
 }

@@ -26,7 +26,7 @@ CC_fuzz  := clang
 CC_tsan  := clang
 CC       := $(or $(CC_$(SAN)),gcc)
 
-PKGS     := jansson libevent libevent_openssl libmnl libpcap \
+PKGS     := jansson libevent libevent_openssl libevent_pthreads libmnl libpcap \
             libseccomp libcap-ng libxdp openssl $(if $(DPDK),libdpdk)
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wpointer-arith -Wvla -Wwrite-strings \
@@ -146,7 +146,7 @@ $(DIR)/vsw-ctl: $(call obj,ctl/main.c) $(LIB_ctl) $(LIB_ovsdb) $(LIB_base)
 	$(call link,-Wl$(comma)-rpath$(comma)'$$ORIGIN:$$ORIGIN/../lib/vsw' \
 		$(TLS_NEEDS:%=-Wl$(comma)--export-dynamic-symbol=%))
 # As lean: its memory is counted by the guest.
-$(DIR)/vsw-vmm: LDLIBS = $(shell pkg-config --libs jansson libevent_core libseccomp libcap-ng) -lpthread
+$(DIR)/vsw-vmm: LDLIBS = $(shell pkg-config --libs jansson libevent_core libevent_pthreads libseccomp libcap-ng) -lpthread
 $(DIR)/vsw-vmm: $(call obj,vmm/main.c) $(LIB_vmm) $(LIB_ovsdb) $(LIB_base)
 	$(call say,LD,$@)
 	$(call link)
@@ -173,6 +173,17 @@ $(DIR)/unit/%: $(DIR)/obj/tests/unit/%.o $(LIB_unit) $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link,,-lcmocka)
+# vmm/ shares no code with the datapath, and some of its names: a ring has two
+# sides.
+LIBS_VMM := $(LIB_support) $(LIB_vmm) $(LIB_ovsdb) $(LIB_base)
+$(DIR)/unit/test_vmm_%: $(DIR)/obj/tests/unit/test_vmm_%.o $(LIB_unit) $(LIBS_VMM)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(call link,,-lcmocka)
+$(DIR)/fuzzers/fuzz_vmm_%: $(DIR)/obj/tests/fuzz/fuzz_vmm_%.o $(LIBS_VMM)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(call link,-fsanitize=fuzzer)
 $(DIR)/fuzzers/%: $(DIR)/obj/tests/fuzz/%.o $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)

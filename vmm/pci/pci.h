@@ -54,6 +54,9 @@ void pci_bus_destroy(struct pci_bus *bus);
  * (x86/hotplug). Sets the bits and calls `notify` so that a GPE is raised. */
 void pci_bus_on_hotplug(struct pci_bus *bus, void (*notify)(void *aux),
 			void *aux);
+/* LAYOUT_PORT_RESET lies within the ports of mechanism #1: `reset` is called in
+ * a vCPU thread when a guest writes a byte with bit 2 set there. */
+void pci_bus_on_reset(struct pci_bus *bus, void (*reset)(void *aux), void *aux);
 
 /*
  * Plugs a function into a slot (-1: the first free one). When the guest runs

@@ -117,6 +117,20 @@ pid_t vm_sandbox_fork(char **errp)
 			     : "");
 }
 
+void vm_sandbox_close_others(const int *fds, size_t n)
+{
+	for (int fd = 3, next; fd >= 0; fd = next) {
+		next = parent >= fd ? parent : -1; /* the first that stays */
+		for (size_t i = 0; i < n; i++)
+			if (fds[i] >= fd && (next < 0 || fds[i] < next))
+				next = fds[i];
+		if (next != fd)
+			close_range((unsigned int)fd,
+				    next < 0 ? ~0U : (unsigned int)next - 1, 0);
+		next = next < 0 ? -1 : next + 1;
+	}
+}
+
 /* The root is an empty directory that nobody can write to. */
 static int empty_root(char **errp)
 {

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "vmm/host/sandbox.h"
 #include "vmm/virtio/own.h"
 
 LOG_MODULE(blk);
@@ -48,9 +49,9 @@ struct blk {
 	uint32_t align;
 	uint8_t *buffer; /* made when first needed; the worker's */
 
-	pthread_t worker;
+	pthread_t worker;	   /* from the first activation on */
 	pthread_cond_t work, idle; /* both with the device's lock */
-	bool busy, quit;
+	bool has_worker, busy, quit;
 };
 
 /* A request's data, and where it goes. */
@@ -303,8 +304,13 @@ static void *blk_work(void *aux)
 	struct blk *blk = aux;
 	struct virtio_device *device = &blk->own.device;
 	struct virtqueue_chain chain;
+	char *error = NULL;
 	uint32_t written;
 
+	if (vm_sandbox_thread(VM_THREAD_IO, &error)) {
+		log_emer("%s", error);
+		_exit(EXIT_FAILURE);
+	}
 	pthread_mutex_lock(&device->lock);
 	while (!blk->quit) {
 		blk->busy = blk->own.running && blk_next(blk, &chain);
@@ -328,6 +334,20 @@ static void blk_kicked(struct virtio_queue *queue)
 	pthread_cond_signal(&((struct blk *)queue->device)->work);
 }
 
+static int blk_activate(struct virtio_device *device)
+{
+	struct blk *blk = (struct blk *)device;
+	int error;
+
+	if (!blk->has_worker) {
+		error = pthread_create(&blk->worker, NULL, blk_work, blk);
+		if (error)
+			return -error;
+		blk->has_worker = true;
+	}
+	return virtio_own_start(device);
+}
+
 /* Waits for the request that is under way: the lock is open meanwhile. */
 static void blk_deactivate(struct virtio_device *device)
 {
@@ -338,16 +358,6 @@ static void blk_deactivate(struct virtio_device *device)
 		pthread_cond_wait(&blk->idle, &device->lock);
 }
 
-static void blk_free(struct blk *blk)
-{
-	pthread_cond_destroy(&blk->work);
-	pthread_cond_destroy(&blk->idle);
-	virtio_own_uninit(&blk->own);
-	close(blk->fd);
-	free(blk->buffer);
-	free(blk);
-}
-
 static void blk_destroy(struct virtio_device *device)
 {
 	struct blk *blk = (struct blk *)device;
@@ -356,14 +366,20 @@ static void blk_destroy(struct virtio_device *device)
 	blk->quit = true;
 	pthread_cond_signal(&blk->work);
 	pthread_mutex_unlock(&device->lock);
-	pthread_join(blk->worker, NULL);
-	blk_free(blk);
+	if (blk->has_worker)
+		pthread_join(blk->worker, NULL);
+	pthread_cond_destroy(&blk->work);
+	pthread_cond_destroy(&blk->idle);
+	virtio_own_uninit(&blk->own);
+	close(blk->fd);
+	free(blk->buffer);
+	free(blk);
 }
 
 static const struct virtio_ops blk_ops = {
 	.name = "blk",
 	.config_read = virtio_own_config_read,
-	.activate = virtio_own_start,
+	.activate = blk_activate,
 	.deactivate = blk_deactivate,
 	.destroy = blk_destroy,
 };
@@ -452,7 +468,6 @@ struct virtio_device *virtio_blk_raw_create(struct event_base *loop,
 {
 	static const uint16_t sizes[] = { 256 };
 	struct blk *blk = xcalloc(1, sizeof *blk);
-	int error;
 
 	virtio_device_init(&blk->own.device, &blk_ops, memory, 1, sizes);
 	blk->own.loop = loop;
@@ -462,14 +477,10 @@ struct virtio_device *virtio_blk_raw_create(struct event_base *loop,
 	memcpy(blk->serial, serial, strnlen(serial, sizeof blk->serial));
 	pthread_cond_init(&blk->work, NULL);
 	pthread_cond_init(&blk->idle, NULL);
-	if (blk_measure(blk, errp))
-		goto fail;
+	if (blk_measure(blk, errp)) {
+		blk_destroy(&blk->own.device);
+		return NULL;
+	}
 	blk_configure(blk);
-	error = pthread_create(&blk->worker, NULL, blk_work, blk);
-	if (!error)
-		return &blk->own.device;
-	set_error(errp, -error, "the disk's thread: %s", strerror(error));
-fail:
-	blk_free(blk);
-	return NULL;
+	return &blk->own.device;
 }

@@ -5,7 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "vmm/machine/internal.h"
+
+LOG_MODULE(machine);
 
 /* One VM a process: devices know of none. */
 static struct machine *the_machine;
@@ -79,12 +82,15 @@ static int plug(struct machine_device *device, struct virtio_device *virtio,
 
 /* --- network cards -------------------------------------------------------- */
 
-static void on_net_lost(void *aux)
+static void tell_lost(struct machine_device *device)
 {
-	struct machine_device *device = aux;
-
 	machine_event(device->machine, "net-lost",
 		      json_pack("{ss}", "net", device->id));
+}
+
+static void on_net_lost(void *aux)
+{
+	tell_lost(aux);
 }
 
 int machine_add_net(struct machine *machine, const struct vm_net *net,
@@ -96,6 +102,7 @@ int machine_add_net(struct machine *machine, const struct vm_net *net,
 		.pairs = net->queues,
 		.packed = net->packed,
 	};
+	bool later = machine->saved; /* machine_connect_nets() */
 	struct virtio_device *virtio;
 	int error;
 
@@ -107,14 +114,40 @@ int machine_add_net(struct machine *machine, const struct vm_net *net,
 		virtio = virtio_net_tap_create(machine->io, &machine->memory,
 					       &config, files->taps, errp);
 	else
-		virtio = virtio_net_vhost_create(
-			machine->control, &machine->memory, &config,
-			files->connected, files->listener, on_net_lost, device,
-			errp);
+		virtio = virtio_net_vhost_create(machine->control,
+						 &machine->memory, &config,
+						 later ? -1 : files->connected,
+						 later ? -1 : files->listener,
+						 on_net_lost, device, errp);
 	error = plug(device, virtio, errp);
 	if (!error && net->link_down)
 		virtio_net_set_link(virtio, false);
 	return error;
+}
+
+void machine_connect_nets(struct machine *machine)
+{
+	const struct vm_config *config = machine->config;
+
+	for (unsigned int i = 0; i < config->n_nets; i++) {
+		struct machine_net_files *files = &machine->files->nets[i];
+		struct machine_device *device =
+			machine_find(machine, config->nets[i].id);
+		char *error = NULL;
+
+		if (!device) /* unplugged meanwhile */
+			continue;
+		if (files->listener >= 0)
+			virtio_net_listen(device->virtio, files->listener);
+		else if (files->connected >= 0 &&
+			 virtio_net_connected(device->virtio, files->connected,
+					      &error)) {
+			log_warn("%s", error);
+			free(error);
+			tell_lost(device);
+		}
+		virtio_net_announce(device->virtio);
+	}
 }
 
 /* In a vCPU's thread. */

@@ -92,6 +92,8 @@ void machine_end(struct machine *machine, int status);
 int machine_add_devices(struct machine *machine, char **errp);
 int machine_add_net(struct machine *machine, const struct vm_net *net,
 		    const struct machine_net_files *files, char **errp);
+/* Those of a restored VM get their back ends, when its memory is complete. */
+void machine_connect_nets(struct machine *machine);
 /* Asks the guest for it; `net-removed` is told when it has let go. */
 int machine_eject_net(struct machine *machine, const char *id, char **errp);
 struct machine_device *machine_find(struct machine *machine, const char *id);

@@ -172,13 +172,14 @@ static void crashed(struct machine *machine, char *why)
 	free(why);
 }
 
-/* The network learns where the cards are now. */
 static void memory_complete(struct machine *machine)
 {
 	char *error = NULL;
 
 	if (snapshot_restore_wait(machine->restore, &error))
 		crashed(machine, error);
+	else
+		machine_connect_nets(machine);
 	machine->restore = NULL;
 }
 

@@ -215,14 +215,23 @@ static void on_memory_there(void *aux)
 
 static int restore_memory(struct machine *machine, char **errp)
 {
+	const struct vm_config *config = machine->config;
 	int error = snapshot_restore_memory(
 		&machine->memory, machine->files->restore_memory,
 		machine->files->userfault, &machine->restore, errp);
 
-	if (!error && machine->restore)
-		snapshot_restore_notify(machine->restore, on_memory_there,
-					machine);
-	return error;
+	if (error || !machine->restore)
+		return error;
+	/* A disk's process has the memory mapped and would see holes. */
+	for (unsigned int i = 0; i < config->n_disks; i++) {
+		if (config->disks[i].kind != VM_DISK_STORAGE_DAEMON)
+			continue;
+		error = snapshot_restore_wait(machine->restore, errp);
+		machine->restore = NULL;
+		return error;
+	}
+	snapshot_restore_notify(machine->restore, on_memory_there, machine);
+	return 0;
 }
 
 int machine_restore(struct machine *machine, char **errp)
@@ -253,11 +262,9 @@ int machine_restore(struct machine *machine, char **errp)
 	for (unsigned int i = 0; i < machine->config->cpus && !error; i++)
 		error = x86_cpu_restore(vcpus_fd(machine->vcpus, i),
 					json_array_get(cpus, i), errp);
-	for (size_t i = 0; i < MACHINE_MAX_DEVICES && !error; i++) {
-		if (machine->devices[i].is_net && machine->devices[i].virtio)
-			virtio_net_announce(machine->devices[i].virtio);
-	}
 	json_decref(machine->saved);
 	machine->saved = NULL;
+	if (!error && !machine->restore)
+		machine_connect_nets(machine);
 	return error;
 }

@@ -79,10 +79,23 @@ static void update_link(struct net *net)
 				(up ? VIRTIO_NET_S_LINK_UP : 0));
 }
 
+static void announce(struct net *net)
+{
+	/* The guest knows all of its addresses, we only know one. */
+	if (virtio_has(&net->own.device, VIRTIO_NET_F_GUEST_ANNOUNCE) &&
+	    net->own.device.queues[net_data_queues(net)].enabled)
+		set_status(net, net->config.status | VIRTIO_NET_S_ANNOUNCE);
+	else
+		net->kind->announce(net, net->config.mac);
+	net->to_announce = false;
+}
+
 void net_set_carrier(struct net *net, bool carrier)
 {
 	net->carrier = carrier;
 	update_link(net);
+	if (carrier && net->to_announce)
+		announce(net);
 }
 
 void virtio_net_set_link(struct virtio_device *device, bool up)
@@ -111,12 +124,9 @@ void virtio_net_announce(struct virtio_device *device)
 	struct net *net = net_of(device);
 
 	pthread_mutex_lock(&device->lock);
-	/* The guest knows all of its addresses, we only know one. */
-	if (virtio_has(device, VIRTIO_NET_F_GUEST_ANNOUNCE) &&
-	    device->queues[net_data_queues(net)].enabled)
-		set_status(net, net->config.status | VIRTIO_NET_S_ANNOUNCE);
-	else
-		net->kind->announce(net, net->config.mac);
+	net->to_announce = true;
+	if (net->carrier)
+		announce(net);
 	pthread_mutex_unlock(&device->lock);
 }
 

@@ -60,8 +60,9 @@ struct net {
 	struct virtio_net_space config; /* as the guest reads it */
 	uint8_t mac[6];			/* until the guest sets another */
 	unsigned int pairs, pairs_used;
-	bool link;    /* the user's will */
-	bool carrier; /* the back end is there */
+	bool link;	  /* the user's will */
+	bool carrier;	  /* the back end is there */
+	bool to_announce; /* when it is */
 };
 
 static inline struct net *net_of(struct virtio_device *device)

@@ -145,6 +145,14 @@ int virtio_net_connected(struct virtio_device *device, int fd, char **errp)
 				       fd, errp);
 }
 
+void virtio_net_listen(struct virtio_device *device, int listener)
+{
+	struct net_vhost *v = net_vhost_of(net_of(device));
+
+	v->lost = NULL;
+	vhost_front_end_listen(v->back_end, listener);
+}
+
 /* As the first back end has it, which is there: less may be offered. */
 static int connect_first(struct net_vhost *v, int fd, char **errp)
 {
@@ -181,10 +189,10 @@ struct virtio_device *virtio_net_vhost_create(
 	v->net.own.kicked = net_run_control;
 	v->back_end =
 		vhost_front_end_create(loop, device, &needs, &back_end_ops, v);
-	v->lost = socket >= 0 ? lost : NULL;
+	v->lost = lost;
 	v->aux = aux;
 	if (listener >= 0)
-		vhost_front_end_listen(v->back_end, listener);
+		virtio_net_listen(device, listener);
 	if (socket >= 0 && connect_first(v, socket, errp)) {
 		destroy(device);
 		return NULL;

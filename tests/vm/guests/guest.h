@@ -133,7 +133,7 @@ struct order {
 	const char *name;
 	void (*run)(void);
 };
-extern const struct order orders_basic[], orders_devices[], orders_net[],
-	orders_hostile[];
+extern const struct order orders_basic[], orders_devices[], orders_blk[],
+	orders_net[], orders_hotplug[], orders_hostile[];
 
 #endif

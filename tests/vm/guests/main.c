@@ -15,8 +15,8 @@ static const struct order orders_main[] = {
 };
 
 static const struct order *const tables[] = {
-	orders_main,
-	orders_basic,
+	orders_main, orders_basic,   orders_devices, orders_blk,
+	orders_net,  orders_hotplug, orders_hostile,
 };
 
 static bool equal(const char *a, const char *b)

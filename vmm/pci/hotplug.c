@@ -8,19 +8,22 @@
 
 enum { PORT_UP = 0, PORT_DOWN = 4, PORT_EJECT = 8, N_PORTS = 12 };
 
+static uint32_t *bits_at(struct pci_bus *bus, uint64_t offset)
+{
+	return offset == PORT_UP     ? &bus->up
+	       : offset == PORT_DOWN ? &bus->down
+				     : NULL;
+}
+
 static uint64_t read_port(void *aux, uint64_t offset, unsigned int length)
 {
 	struct pci_bus *bus = aux;
-	uint32_t *bits = offset == PORT_UP     ? &bus->up
-			 : offset == PORT_DOWN ? &bus->down
-					       : NULL;
+	const uint32_t *bits = bits_at(bus, offset);
 	uint32_t value = 0;
 
-	if (!bits || length != 4)
-		return 0;
 	pthread_mutex_lock(&bus->lock);
-	value = *bits;
-	*bits = 0;
+	if (bits && length == 4)
+		value = *bits;
 	pthread_mutex_unlock(&bus->lock);
 	return value;
 }
@@ -48,11 +51,19 @@ static void eject(struct pci_bus *bus, unsigned int slot)
 static void write_port(void *aux, uint64_t offset, unsigned int length,
 		       uint64_t value)
 {
-	if (offset != PORT_EJECT || length != 4)
+	struct pci_bus *bus = aux;
+	uint32_t *bits = bits_at(bus, offset);
+
+	if (length != 4)
 		return;
+	if (bits) {
+		pthread_mutex_lock(&bus->lock);
+		*bits &= ~(uint32_t)value;
+		pthread_mutex_unlock(&bus->lock);
+	}
 	for (unsigned int slot = 0; slot < PCI_SLOTS; slot++)
-		if (value >> slot & 1)
-			eject(aux, slot);
+		if (offset == PORT_EJECT && value >> slot & 1)
+			eject(bus, slot);
 }
 
 int pci_hotplug_add_ports(struct pci_bus *bus)

@@ -23,6 +23,7 @@ struct pci_bus *pci_bus_create(struct bus *mmio, struct bus *pio,
 			       struct hypervisor *hypervisor)
 {
 	struct pci_bus *bus = xcalloc(1, sizeof(*bus));
+	struct pci_function *bridge;
 	int error;
 
 	pthread_mutex_init(&bus->lock, NULL);
@@ -34,7 +35,7 @@ struct pci_bus *pci_bus_create(struct bus *mmio, struct bus *pio,
 		error = pci_hotplug_add_ports(bus);
 	if (error)
 		log_err("PCI's registers: %s", strerror(-error));
-	pci_add(bus, 0, false, &host_bridge, &no_ops, NULL, NULL);
+	pci_add(bus, 0, false, &host_bridge, &no_ops, NULL, &bridge, NULL);
 	return bus;
 }
 
@@ -82,10 +83,10 @@ static int plug(struct pci_bus *bus, struct pci_function *function, int slot,
 	return 0;
 }
 
-struct pci_function *pci_add(struct pci_bus *bus, int slot, bool hot,
-			     const struct pci_function_config *config,
-			     const struct pci_function_ops *ops, void *aux,
-			     char **errp)
+int pci_add(struct pci_bus *bus, int slot, bool hot,
+	    const struct pci_function_config *config,
+	    const struct pci_function_ops *ops, void *aux,
+	    struct pci_function **functionp, char **errp)
 {
 	struct pci_function *function = xcalloc(1, sizeof(*function));
 	int error;
@@ -95,14 +96,13 @@ struct pci_function *pci_add(struct pci_bus *bus, int slot, bool hot,
 	function->aux = aux;
 	pthread_mutex_lock(&bus->lock);
 	error = plug(bus, function, slot, hot, config, errp);
+	*functionp = error ? NULL : function;
 	pthread_mutex_unlock(&bus->lock);
-	if (error) {
+	if (error)
 		free(function);
-		return NULL;
-	}
-	if (hot)
+	else if (hot)
 		pci_hotplug_tell(bus, &bus->up, function->slot);
-	return function;
+	return error;
 }
 
 void pci_remove(struct pci_function *function)

@@ -61,8 +61,8 @@ struct pci_bus *pci_bus_create(struct bus *mmio, struct bus *pio,
 void pci_bus_destroy(struct pci_bus *bus);
 /*
  * ACPI's view of the slots, at LAYOUT_PORT_HOTPLUG, a bit a slot:
- *   +0 read: cards that came (Notify 1); +4 read: cards that are to be ejected
- *   (Notify 3); what was read is cleared; +8 write: ejects (_EJ0).
+ *   +0 cards that came (Notify 1), +4 cards that are to be ejected (Notify 3):
+ *   ones written to these clear; +8 ones written eject (_EJ0).
  * `notify` is called when a bit is set, so that a GPE is raised.
  */
 void pci_bus_on_hotplug(struct pci_bus *bus, void (*notify)(void *aux),
@@ -74,12 +74,13 @@ void pci_bus_on_reset(struct pci_bus *bus, void (*reset)(void *aux), void *aux);
 /*
  * Plugs a function into a slot (-1: the first free one). When the guest runs
  * (`hot`), it is told; otherwise the BAR gets its address here. Control thread.
- * Returns NULL with a message when no slot is free.
+ * *function is set before the guest can reach the function. Returns -errno with
+ * a message when there is no slot or no interrupt left.
  */
-struct pci_function *pci_add(struct pci_bus *bus, int slot, bool hot,
-			     const struct pci_function_config *config,
-			     const struct pci_function_ops *ops, void *aux,
-			     char **errp);
+int pci_add(struct pci_bus *bus, int slot, bool hot,
+	    const struct pci_function_config *config,
+	    const struct pci_function_ops *ops, void *aux,
+	    struct pci_function **function, char **errp);
 unsigned int pci_slot(const struct pci_function *function);
 /*
  * Asks the guest to let go. `gone` is called when it has: in a vCPU thread (the

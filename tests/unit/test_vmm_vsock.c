@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <linux/virtio_vsock.h>
 
+#include "scratch.h"
 #include "vmm_device_fixture.h"
 
 #define PACKED VMM_FEATURE(VIRTIO_F_RING_PACKED)
@@ -21,7 +22,7 @@
 enum { RX, TX, EVENT, CID = 42, GUEST_PORT = 1000 };
 
 static struct device_fixture f;
-static char directory[] = "/tmp/test_vmm_vsock_XXXXXX";
+static char directory[SCRATCH_SIZE];
 static int home, server; /* "vsock_80" there */
 static struct virtio_vsock_hdr got;
 static uint8_t payload[70000];
@@ -144,8 +145,7 @@ static void start(void **state)
 static int setup(void **state)
 {
 	device_fixture_init(&f);
-	strcpy(directory + strlen(directory) - 6, "XXXXXX");
-	assert_non_null(mkdtemp(directory));
+	scratch_make(directory);
 	home = open(directory, O_PATH | O_DIRECTORY);
 	server = listen_at("vsock_80");
 	return 0;

@@ -30,6 +30,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -114,6 +115,20 @@ pid_t vm_sandbox_fork(char **errp)
 			 uid ? "; where ordinary users may have no user "
 			       "namespaces, start it as root"
 			     : "");
+}
+
+void vm_sandbox_close_others(const int *fds, size_t n)
+{
+	for (int fd = 3, next; fd >= 0; fd = next) {
+		next = parent >= fd ? parent : -1; /* the first that stays */
+		for (size_t i = 0; i < n; i++)
+			if (fds[i] >= fd && (next < 0 || fds[i] < next))
+				next = fds[i];
+		if (next != fd)
+			close_range((unsigned int)fd,
+				    next < 0 ? ~0U : (unsigned int)next - 1, 0);
+		next = next < 0 ? -1 : next + 1;
+	}
 }
 
 /* The root is an empty directory that nobody can write to. */
@@ -211,8 +226,9 @@ static const struct {
 	{ SCMP_SYS(writev), LOOPS },
 	{ SCMP_SYS(pread64), LOOPS },
 	{ SCMP_SYS(pwrite64), LOOPS },
-	{ SCMP_SYS(preadv), IO },
-	{ SCMP_SYS(pwritev), IO },
+	/* a disk's thread is begun by the control thread and has both lists */
+	{ SCMP_SYS(preadv), LOOPS },
+	{ SCMP_SYS(pwritev), LOOPS },
 	{ SCMP_SYS(fdatasync), LOOPS },
 	{ SCMP_SYS(fallocate), LOOPS },
 	{ SCMP_SYS(lseek), CONTROL },
@@ -227,6 +243,8 @@ static const struct {
 	{ SCMP_SYS(sendmsg), LOOPS },
 	{ SCMP_SYS(accept4), LOOPS },
 	{ SCMP_SYS(shutdown), LOOPS },
+	{ SCMP_SYS(connect), IO }, /* by vsock, in its directory */
+	{ SCMP_SYS(fchdir), IO },
 	{ SCMP_SYS(getsockopt), LOOPS },
 	/* waiting */
 	{ SCMP_SYS(futex), ALL },
@@ -346,6 +364,10 @@ static int add_checked(scmp_filter_ctx filter, enum vm_thread kind)
 		error = seccomp_rule_add(
 			filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
 			SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, PR_SET_NAME));
+	if (!error && kind == VM_THREAD_IO) /* vsock */
+		error = seccomp_rule_add(
+			filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+			SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_UNIX));
 	if (!error && kind == VM_THREAD_CONTROL) /* a thread, no process */
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
 					 SCMP_SYS(clone), 1,

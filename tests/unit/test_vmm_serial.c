@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "support/vmm_hypervisor.h"
+#include "tests/support/vmm_hypervisor.h"
 #include "vmm/x86/layout.h"
 #include "vmm/x86/serial.h"
 

@@ -146,7 +146,7 @@ int boot_pvh_load(struct boot_image *image, struct boot_entry *entry,
 			err = load_segment(image, &headers[i], errp);
 	if (err)
 		return err;
-	if (rip >= image->end)
+	if (rip < LAYOUT_KERNEL || rip >= image->end)
 		return set_error(
 			errp, -ENOEXEC,
 			"its PVH entry 0x%" PRIx64 " lies outside of it", rip);

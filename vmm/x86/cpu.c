@@ -62,11 +62,11 @@ int x86_vm_init(int vm, char **errp)
  */
 static int set_msrs(int vcpu, char **errp)
 {
-	struct {
-		struct kvm_msrs header;
+	struct { /* struct kvm_msrs */
+		uint32_t n, pad;
 		struct kvm_msr_entry entries[2];
 	} msrs = {
-		.header.nmsrs = 2,
+		.n = 2,
 		.entries = { { .index = MSR_MISC_ENABLE, .data = 1 },
 			     { .index = MSR_MTRR_DEFAULT,
 			       .data = 1 << 11 | 6 } },

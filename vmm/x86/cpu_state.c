@@ -54,14 +54,13 @@ static const struct part {
 };
 
 /* Those that KVM says are part of the state; the same for all vCPUs. */
-static struct {
-	struct kvm_msr_list header;
-	uint32_t indices[MSRS_MAX];
+static struct { /* struct kvm_msr_list */
+	uint32_t n, indices[MSRS_MAX];
 } msr_list;
 
 int x86_cpu_state_init(int kvm, char **errp)
 {
-	msr_list.header.nmsrs = MSRS_MAX;
+	msr_list.n = MSRS_MAX;
 	if (ioctl(kvm, KVM_GET_MSR_INDEX_LIST, &msr_list))
 		return set_error(errp, -errno,
 				 "KVM does not tell its list of "
@@ -72,10 +71,10 @@ int x86_cpu_state_init(int kvm, char **errp)
 
 static int one_msr(int vcpu, unsigned long request, struct kvm_msr_entry *entry)
 {
-	struct {
-		struct kvm_msrs header;
+	struct { /* struct kvm_msrs */
+		uint32_t n, pad;
 		struct kvm_msr_entry entry;
-	} msrs = { .header.nmsrs = 1, .entry = *entry };
+	} msrs = { .n = 1, .entry = *entry };
 	int n = ioctl(vcpu, request, &msrs);
 
 	*entry = msrs.entry;
@@ -91,7 +90,7 @@ static bool is_hyperv(uint32_t msr)
 /* One by one, since one that cannot be read ends a request for many. */
 static void get_msrs(int vcpu, struct x86_cpu_state *state)
 {
-	for (unsigned int i = 0; i < msr_list.header.nmsrs; i++) {
+	for (unsigned int i = 0; i < msr_list.n; i++) {
 		struct kvm_msr_entry entry = { .index = msr_list.indices[i] };
 
 		if (!is_hyperv(entry.index) &&

@@ -16,6 +16,9 @@
 
 enum { CMOS_SIZE = 128, UPDATE_NS = 244000 };
 
+/* Further than any year that the registers can tell. */
+#define OFFSET_MAX_S (INT64_C(1) << 40)
+
 enum {
 	SECONDS = 0x00,
 	MINUTES = 0x02,
@@ -47,7 +50,8 @@ struct rtc {
 	int64_t offset_s; /* what the guest's clock is ahead of ours */
 };
 
-static uint8_t encode(const struct rtc *rtc, int n)
+/* n from 0 to 99 */
+static uint8_t encode(const struct rtc *rtc, unsigned int n)
 {
 	return rtc->cmos[REG_B] & B_BINARY ? n : n / 10 << 4 | n % 10;
 }
@@ -58,7 +62,7 @@ static int decode(const struct rtc *rtc, uint8_t value)
 					   : (value >> 4) * 10 + (value & 0xf);
 }
 
-static uint8_t encode_hour(const struct rtc *rtc, int hour)
+static uint8_t encode_hour(const struct rtc *rtc, unsigned int hour)
 {
 	if (rtc->cmos[REG_B] & B_24_HOURS)
 		return encode(rtc, hour);
@@ -76,6 +80,7 @@ static int decode_hour(const struct rtc *rtc, uint8_t value)
 static void update(struct rtc *rtc)
 {
 	struct timespec now;
+	unsigned int year;
 	struct tm tm;
 	time_t t;
 
@@ -92,8 +97,9 @@ static void update(struct rtc *rtc)
 	rtc->cmos[WEEKDAY] = encode(rtc, tm.tm_wday + 1);
 	rtc->cmos[DAY] = encode(rtc, tm.tm_mday);
 	rtc->cmos[MONTH] = encode(rtc, tm.tm_mon + 1);
-	rtc->cmos[YEAR] = encode(rtc, tm.tm_year % 100);
-	rtc->cmos[CENTURY] = encode(rtc, (tm.tm_year + 1900) / 100);
+	year = MAX(tm.tm_year + 1900, 0);
+	rtc->cmos[YEAR] = encode(rtc, year % 100);
+	rtc->cmos[CENTURY] = encode(rtc, year / 100 % 100);
 }
 
 /* The clock from the registers: any values. */
@@ -209,7 +215,7 @@ int rtc_restore(struct rtc *rtc, const json_t *state, char **errp)
 	if (json_unpack((json_t *)state, "{si sI so}", "index", &index,
 			"offset_s", &offset_s, "cmos", &bytes) ||
 	    snapshot_from_bytes(bytes, cmos, CMOS_SIZE) ||
-	    llabs(offset_s) > INT64_MAX / 4)
+	    offset_s < -OFFSET_MAX_S || offset_s > OFFSET_MAX_S)
 		return set_error(errp, -EINVAL,
 				 "the saved state of the "
 				 "real-time clock is damaged");

@@ -257,13 +257,13 @@ static const unsigned int ioctls_of_all[] = {
 	KVM_IRQFD,    KVM_IOEVENTFD,  TUNSETOFFLOAD
 };
 static const unsigned int ioctls_of_loops[] = {
-	/* sockets and disks */
-	FIONBIO, FIONREAD, BLKDISCARD, BLKZEROOUT
+	/* sockets, disks, taps */
+	FIONBIO, FIONREAD, BLKDISCARD, BLKZEROOUT, TUNSETQUEUE
 };
 static const unsigned int ioctls_of_control[] = {
 	/* the machine's state, taps, a restored VM's memory */
 	KVM_GET_IRQCHIP, KVM_SET_IRQCHIP, KVM_GET_PIT2,	    KVM_SET_PIT2,
-	KVM_GET_CLOCK,	 KVM_SET_CLOCK,	  TUNSETQUEUE,	    TUNSETVNETHDRSZ,
+	KVM_GET_CLOCK,	 KVM_SET_CLOCK,	  TUNSETVNETHDRSZ,
 	UFFDIO_COPY,	 UFFDIO_WAKE,	  UFFDIO_UNREGISTER
 };
 

@@ -1,8 +1,6 @@
 /* The API socket's server: see api.h. */
 #include "vmm/host/api.h"
 
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +8,7 @@
 
 #include "ovsdb-lite/json_scan.h"
 #include "ovsdb-lite/stream.h"
+#include "vmm/host/last_words.h"
 
 enum {
 	MAX_CLIENTS = 32,
@@ -56,7 +55,7 @@ static void client_destroy(struct client *client)
 	client->api->n_clients--;
 	for (struct api_request *r = client->requests; r; r = r->next)
 		r->client = NULL;
-	bufferevent_free(client->bev);
+	last_words(client->bev);
 	free(client);
 }
 
@@ -218,13 +217,8 @@ void api_destroy(struct api *api)
 {
 	if (!api)
 		return;
-	while (api->clients) {
-		struct bufferevent *bev = api->clients->bev;
-
-		evbuffer_write(bufferevent_get_output(bev),
-			       bufferevent_getfd(bev));
+	while (api->clients)
 		client_destroy(api->clients);
-	}
 	stream_listener_destroy(api->listener);
 	free(api);
 }

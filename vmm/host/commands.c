@@ -162,6 +162,7 @@ static void change_end(struct net_change *change, const char *error)
 		answer(change->asked, NULL, error);
 		vm_net_uninit(&change->net);
 	} else {
+		k->wired = true;
 		k->config->nets[k->config->n_nets++] = change->net;
 		store(k);
 		answer(change->asked, vm_net_to_json(&change->net), NULL);

@@ -1,8 +1,6 @@
 /* A console of the VM shown in several places: see console.h. */
 #include "vmm/host/console.h"
 
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +9,7 @@
 #include <unistd.h>
 
 #include "ovsdb-lite/stream.h"
+#include "vmm/host/last_words.h"
 #include "vmm/host/terminal.h"
 
 enum {
@@ -51,7 +50,7 @@ static void viewer_destroy(struct viewer *viewer)
 		;
 	*p = viewer->next;
 	viewer->console->n_viewers--;
-	bufferevent_free(viewer->bev);
+	last_words(viewer->bev);
 	free(viewer);
 }
 
@@ -254,7 +253,6 @@ void console_show(struct console *console, void (*quit)(void *aux), void *aux)
 
 void console_destroy(struct console *console)
 {
-	struct bufferevent *out;
 	char buf[4096];
 	ssize_t n;
 
@@ -263,18 +261,9 @@ void console_destroy(struct console *console)
 	while ((n = read(bufferevent_getfd(console->machine), buf,
 			 sizeof(buf))) > 0)
 		show(console, buf, (size_t)n);
-	while (console->viewers) {
-		out = console->viewers->bev;
-		evbuffer_write(bufferevent_get_output(out),
-			       bufferevent_getfd(out));
+	while (console->viewers)
 		viewer_destroy(console->viewers);
-	}
-	out = console->terminal_out;
-	if (out) {
-		evbuffer_write(bufferevent_get_output(out),
-			       bufferevent_getfd(out));
-		bufferevent_free(out);
-	}
+	last_words(console->terminal_out);
 	if (console->terminal_in)
 		bufferevent_free(console->terminal_in);
 	terminal_restore();

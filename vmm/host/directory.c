@@ -16,7 +16,7 @@
 #include "vmm/host/options.h"
 
 /* Who was killed has its lock until the kernel has taken it apart. */
-#define LOCK_TRIES   20
+#define LOCK_TRIES   40
 #define LOCK_WAIT_NS 50000000
 
 /* Files of ours, and those of them that nobody needs once the VM has ended. */

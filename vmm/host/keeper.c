@@ -267,9 +267,11 @@ static bool remove_ports(struct keeper *k)
 	wiring_remove(k->wiring, NULL, NULL, NULL);
 	if (!wiring_run(k->wiring, REMOVE_MS, &error))
 		return true;
-	say(k, "its ports are still on vswd", error);
+	/* a port that could not be added is not there to be removed */
+	if (k->wired)
+		say(k, "its ports are still on vswd", error);
 	free(error);
-	return false;
+	return !k->wired;
 }
 
 static void tidy_up(struct keeper *k)

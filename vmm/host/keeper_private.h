@@ -17,6 +17,7 @@ struct keeper {
 	bool detach, restore;
 	struct machine_files files; /* until they are the machine's */
 	struct wiring *wiring;	    /* NULL: no card yet */
+	bool wired;		    /* all ports were added */
 	struct storage *storage;
 	struct console *serial, *hvc, *log;
 	struct api *api;

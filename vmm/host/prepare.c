@@ -142,6 +142,7 @@ static int plug_nets(struct keeper *k, char **errp)
 	}
 	if (!error)
 		error = wiring_run(k->wiring, START_MS, errp);
+	k->wired = !error;
 	for (unsigned int i = 0; !error && i < config->n_nets; i++)
 		if (config->nets[i].client)
 			error = keeper_open_net(k, &config->nets[i],

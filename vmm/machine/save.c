@@ -114,7 +114,7 @@ int machine_save(struct machine *machine, int state, int memory, char **errp)
 	if (!json)
 		return -EIO;
 	error = snapshot_save_memory(&machine->memory, memory, errp);
-	if (!error && (json_dumpfd(json, state, JSON_COMPACT) || fsync(state)))
+	if (!error && (json_dumpfd(json, state, JSON_COMPACT) || fdatasync(state)))
 		error = set_error(errp, -EIO,
 				  "the VM's state cannot be written: %s",
 				  strerror(errno));

@@ -71,23 +71,27 @@ static void set_status(struct net *net, uint16_t status)
 	virtio_config_changed(&net->own.device);
 }
 
+/* By the guest, which knows all of its addresses, or for it. */
+static void announce(struct net *net)
+{
+	const struct virtio_device *device = &net->own.device;
+
+	net->to_announce = false;
+	if (virtio_has(device, VIRTIO_NET_F_GUEST_ANNOUNCE) &&
+	    device->queues[net_data_queues(net)].enabled)
+		set_status(net, net->config.status | VIRTIO_NET_S_ANNOUNCE);
+	else
+		net->kind->announce(net, net->config.mac);
+}
+
 static void update_link(struct net *net)
 {
 	bool up = net->link && net->carrier;
 
 	set_status(net, (net->config.status & ~VIRTIO_NET_S_LINK_UP) |
 				(up ? VIRTIO_NET_S_LINK_UP : 0));
-}
-
-static void announce(struct net *net)
-{
-	/* The guest knows all of its addresses, we only know one. */
-	if (virtio_has(&net->own.device, VIRTIO_NET_F_GUEST_ANNOUNCE) &&
-	    net->own.device.queues[net_data_queues(net)].enabled)
-		set_status(net, net->config.status | VIRTIO_NET_S_ANNOUNCE);
-	else
-		net->kind->announce(net, net->config.mac);
-	net->to_announce = false;
+	if (up && net->to_announce)
+		announce(net);
 }
 
 void net_set_carrier(struct net *net, bool carrier)
@@ -125,8 +129,7 @@ void virtio_net_announce(struct virtio_device *device)
 
 	pthread_mutex_lock(&device->lock);
 	net->to_announce = true;
-	if (net->carrier)
-		announce(net);
+	update_link(net);
 	pthread_mutex_unlock(&device->lock);
 }
 

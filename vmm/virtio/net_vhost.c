@@ -20,7 +20,7 @@ enum { QUEUE_SIZE = 1024 };
 struct net_vhost {
 	struct net net; /* first */
 	struct vhost_front_end *back_end;
-	void (*lost)(void *aux);
+	void (*lost)(void *aux); /* NULL: the next one comes by itself */
 	void *aux;
 };
 

@@ -103,11 +103,13 @@ static bool vsock_request(struct vsock *vsock,
 			  const struct virtio_vsock_hdr *header)
 {
 	struct vsock_stream *stream;
-	int fd = vsock_connect(vsock, header->dst_port);
+	int fd = -1;
 
-	stream = fd < 0 ? NULL : vsock_stream_open(vsock, VSOCK_BY_GUEST, fd);
-	if (!stream)
+	if (vsock_stream_room(vsock, VSOCK_BY_GUEST))
+		fd = vsock_connect(vsock, header->dst_port);
+	if (fd < 0)
 		return false;
+	stream = vsock_stream_open(vsock, VSOCK_BY_GUEST, fd);
 	stream->host_port = header->dst_port;
 	stream->guest_port = header->src_port;
 	stream->peer_buffer = header->buf_alloc;
@@ -195,13 +197,13 @@ static void vsock_on_accept(int fd, short what, void *aux)
 	int connected;
 
 	pthread_mutex_lock(&vsock->own.device.lock);
-	if (vsock->own.running) {
+	/* Without room the next one waits for the end of another. */
+	if (vsock->own.running && vsock_stream_room(vsock, VSOCK_BY_HOST)) {
 		connected =
 			accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		/* Without room the next one waits for the end of another. */
-		if (connected >= 0 ? vsock_stream_open(vsock, VSOCK_BY_HOST,
-						       connected) != NULL
-				   : errno != EMFILE && errno != ENFILE)
+		if (connected >= 0)
+			vsock_stream_open(vsock, VSOCK_BY_HOST, connected);
+		if (connected >= 0 || (errno != EMFILE && errno != ENFILE))
 			event_add(vsock->accept, NULL);
 	}
 	pthread_mutex_unlock(&vsock->own.device.lock);

@@ -5,6 +5,7 @@ The machine is a guest as the others are, told what to do by its init.sh; each
 guest inside has a channel of its own to us, too: a serial port of the machine,
 and there a relay between that and the guest's console socket.
 """
+import json
 import os
 import socket
 
@@ -17,7 +18,7 @@ BOOT_TIMEOUT = 90
 INNER_BOOT_TIMEOUT = 150
 CHANNELS = 5  # the machine's own, and guests'
 HOME = "/var/lib/vsw/vms"
-COMMAND_LINE = image.COMMAND_LINE + " vsw.shell=/dev/hvc0"
+COMMAND_LINE = image.COMMAND_LINE + " vsw.shell=/dev/ttyS0"
 
 
 class Machine(Shell):
@@ -106,19 +107,53 @@ class Machine(Shell):
         return self.used
 
 
-class Inner(Shell):
-    """A guest of the machine, spoken to through a console socket of its."""
+class Linux(Shell):
+    """A Debian kernel under vsw-vmm in the machine, with busybox: told what
+    to do on its serial port."""
 
-    def __init__(self, machine, name, console):
+    def __init__(self, machine, name, *options, memory="192M", cpus=1):
         super().__init__(name)
         self.machine = machine
+        self.directory = f"{HOME}/{name}"
+        self.options = ["--kernel /vm/vmlinuz --initrd /vm/initrd",
+                        f"--append '{COMMAND_LINE}'", f"--memory {memory}",
+                        f"--cpus {cpus}", "--serial=log", *options]
         number = machine.channel_number()
         self.channel = machine.connect(number - 1)
-        machine.run(f"relay /dev/vport*p{number} {console} >/dev/null 2>&1 &")
+        machine.run(f"relay /dev/vport*p{number} {self.directory}/console.sock"
+                    " >/dev/null 2>&1 &")
+
+    def start(self):
+        self.machine.spawn(self.name, f"vsw-vmm run --name {self.name} " +
+                           " ".join(self.options))
+        return self
+
+    def restore(self):
+        """As saved; the shell goes on where it was."""
+        self.machine.spawn(self.name, f"vsw-vmm restore {self.name}")
+        return self
 
     def wait(self, timeout=INNER_BOOT_TIMEOUT):
         self.read_until(rb"READY\r?\n", timeout, "boots")
         return self
 
-    def why_ended(self):
-        return f"\n{self.machine.tail()}"
+    def ctl(self, command, *words):
+        return self.machine.run(f"vsw-vmm {command} {self.name} " +
+                                " ".join(words))
+
+    def state(self):
+        return json.loads(self.ctl("info"))["state"]
+
+    def wait_gone(self, timeout=40):
+        """Its vsw-vmm has ended."""
+        self.machine.until(f"! test -e {self.directory}/api.sock",
+                           lambda: f"{self.name} ends: {self.explain()}",
+                           timeout)
+
+    def explain(self):
+        return self.machine.run(
+            f"cat /tmp/{self.name} {self.directory}/machine.log; "
+            f"tail -n 30 {self.directory}/serial.log", check=False)[1]
+
+    def tail(self):
+        return self.explain() + super().tail()

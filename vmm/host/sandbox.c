@@ -325,6 +325,8 @@ static const struct {
 	{ KVM_IOEVENTFD, ALL },
 	/* of back ends */
 	{ TUNSETOFFLOAD, ALL },
+	{ TUNSETQUEUE, CONTROL },
+	{ TUNSETVNETHDRSZ, CONTROL },
 	{ BLKDISCARD, IO },
 	{ BLKZEROOUT, IO },
 	{ FIONBIO, LOOPS },

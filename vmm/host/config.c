@@ -56,7 +56,7 @@ const struct vm_field vm_config_fields[] = {
 		  "db.sock in $VSW_RUNDIR)" },
 	{ "boot_timer", VM_FIELD(FLAG, struct vm_config, boot_timer),
 	  .help = "print how long the guest took to its init" },
-	{ NULL },
+	{ 0 },
 };
 
 const struct vm_field vm_net_fields[] = {
@@ -90,7 +90,7 @@ const struct vm_field vm_net_fields[] = {
 	  .args = "N[k|M|G]", .help = "what the guest may send, bit/s" },
 	{ "link_down", VM_FIELD(FLAG, struct vm_net, link_down),
 	  .help = "the cable is not in" },
-	{ NULL },
+	{ 0 },
 };
 
 const struct vm_field vm_disk_fields[] = {
@@ -107,7 +107,7 @@ const struct vm_field vm_disk_fields[] = {
 	  .help = "the guest cannot write" },
 	{ "direct", VM_FIELD(FLAG, struct vm_disk, direct),
 	  .help = "past the host's cache (O_DIRECT)" },
-	{ NULL },
+	{ 0 },
 };
 
 static void net_init(struct vm_net *net)

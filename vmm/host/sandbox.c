@@ -368,6 +368,11 @@ static int add_checked(scmp_filter_ctx filter, enum vm_thread kind)
 		error = seccomp_rule_add(
 			filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 			SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_UNIX));
+	if (!error && kind == VM_THREAD_CONTROL) /* with that filter, too */
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
+					 SCMP_SYS(prctl), 1,
+					 SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX,
+						 PR_SET_NO_NEW_PRIVS));
 	if (!error && kind == VM_THREAD_CONTROL) /* a thread, no process */
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
 					 SCMP_SYS(clone), 1,

@@ -3,6 +3,7 @@
 /dev/kvm here may be slow, without hardware's help: the guest is small, and
 says line by line on its serial port what it found.
 """
+import contextlib
 import json
 import os
 import re
@@ -43,6 +44,8 @@ class Vm:
         """run, or what else starts it; returns at once."""
         words = words or ("run", "--name", self.name, *self.options)
         self.read = 0
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path("serial.log"))
         with open(self.lab.switch.log_file(f"{self.name}.vmm"), "ab") as log:
             self.process = self.lab.spawn(self.lab.sw_ns, *self.argv(*words),
                                           stdout=log, stderr=log)

@@ -52,7 +52,7 @@ const struct vm_field vm_config_fields[] = {
 	  MEMBER(TEXT, db) },
 	{ "boot_timer", "\tprint how long the guest took to its init",
 	  MEMBER(FLAG, boot_timer) },
-	{ NULL },
+	{ .key = NULL },
 };
 #undef OF
 
@@ -86,7 +86,7 @@ const struct vm_field vm_net_fields[] = {
 	  NUMBER(rate_kbps, 1, INT32_MAX), .option = "rate", .units = "kMG",
 	  .factor = 1000 },
 	{ "link_down", "\tthe cable is not in", MEMBER(FLAG, link_down) },
-	{ NULL },
+	{ .key = NULL },
 };
 #undef OF
 
@@ -104,7 +104,7 @@ const struct vm_field vm_disk_fields[] = {
 	{ "read_only", "\tthe guest cannot write", MEMBER(FLAG, read_only) },
 	{ "direct", "\tpast the host's cache (O_DIRECT)",
 	  MEMBER(FLAG, direct) },
-	{ NULL },
+	{ .key = NULL },
 };
 #undef OF
 

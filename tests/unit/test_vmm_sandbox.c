@@ -261,6 +261,11 @@ static int make_inet_socket(void)
 	return syscall(SYS_socket, AF_INET, SOCK_STREAM, 0) < 0;
 }
 
+static int make_unix_socket(void)
+{
+	return syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0) < 0;
+}
+
 static int make_netlink_socket(void)
 {
 	return syscall(SYS_socket, AF_NETLINK, SOCK_RAW, 0) < 0;
@@ -388,6 +393,20 @@ static void test_only_vcpus_run(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
 }
 
+/* vsock's, which a guest asks for. */
+static void test_only_io_makes_unix_sockets(void **state)
+{
+	int status;
+
+	if (SANITIZED)
+		skip();
+	assert_exits(status_in(VM_THREAD_IO, make_unix_socket), 0);
+	status = status_in(VM_THREAD_CONTROL, make_unix_socket);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	status = status_in(VM_THREAD_VCPU, make_unix_socket);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
 static int receive(void)
 {
 	return recv(-1, NULL, 0, 0) != -1;
@@ -456,6 +475,7 @@ int main(void)
 		cmocka_unit_test(test_deadly_calls),
 		cmocka_unit_test(test_no_file_is_opened),
 		cmocka_unit_test(test_only_vcpus_run),
+		cmocka_unit_test(test_only_io_makes_unix_sockets),
 		cmocka_unit_test(test_vcpus_use_no_sockets),
 		cmocka_unit_test(test_work_goes_on),
 		cmocka_unit_test(test_control_starts_threads),

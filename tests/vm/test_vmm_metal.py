@@ -2,6 +2,7 @@
 themselves, keep to the rules or break them all."""
 import hashlib
 import os
+import signal
 
 from lib.netns import run, wait_until
 from lib.testing import contains, equal, test
@@ -46,7 +47,7 @@ def _(lab):
             "mib=8 console", "--rng", "--balloon", "--console",
             memory="128M").start()
     vm.expect("waiting for the balloon")
-    vm.ctl("balloon", "96M")
+    vm.ctl("balloon", "32")
     vm.expect("inflated by 8192 pages")
     vm.expect("ok touch")
     hello = run(["timeout", "10", "sh", "-c",
@@ -199,15 +200,14 @@ def _(lab):
     mac = host.namespace.ip("neigh", "show", "10.0.0.1").split("lladdr ")[1]
     vm.ctl("save")
     vm.wait_end()
-    assert not ports(lab), f"ports are left: {ports(lab)}"
+    equal(ports(lab), {}, "ports that are left")
     for _ in range(2):
         vm.start("restore", vm.name)
         host.must_ping("10.0.0.1", count=3)
         equal(host.namespace.ip("neigh", "show", "10.0.0.1").split(
             "lladdr ")[1].split()[0], mac.split()[0], "its address")
-        vm.kill()
-        vm.process.wait(20)
-        wait_until(lambda: not ports(lab), "the ports are gone")
+        vm.end()
+        equal(ports(lab), {}, "ports that are left")
     vm.start("restore", vm.name)
     host.must_ping("10.0.0.1", count=40)
     vm.expect("> ")
@@ -221,21 +221,21 @@ def _(lab):
     lab.start()
     path = image(lab, "disk")
     for which in ("keeper", "machine"):
-        vm = start_answer(lab, "dies", "10.0.0.1", "br0")
-        vm.ctl("kill")
-        vm.process.wait(20)
         vm = Vm(lab, "dies", "answer,ip=10.0.0.1 shell", "--net", "br0",
                 "--disk", f"{path},format=raw").start()
         vm.expect("answering")
-        pids = [vm.keeper_pid(), vm.machine_pid()]
-        vm.kill(pids[which == "machine"])
-        for pid in pids:
-            wait_until(lambda pid=pid: not os.path.exists(f"/proc/{pid}"),
-                       f"{which} killed: the other process ends")
+        pids = {"keeper": vm.keeper_pid(), "machine": vm.machine_pid()}
+        os.kill(pids[which], signal.SIGKILL)
+        wait_until(lambda vm=vm, pids=pids: not vm.is_running() and
+                   not os.path.exists(f"/proc/{pids['machine']}"),
+                   f"{which} killed: both end")
         wait_until(lambda: not ports(lab), f"{which} killed: no port is left")
         left = run(["pgrep", "-f", f"qemu-storage-daemon.*{vm.directory}"],
                    check=False).stdout
         equal(left, "", f"{which} killed: storage daemons")
+        equal(sorted(set(os.listdir(vm.directory)) -
+                     {"vm.json", "lock", "machine.log", "serial.log"}), [],
+              f"{which} killed: files that are left")
 
 
 HOSTILE = ("hostile-config hostile-bars hostile-ports hostile-rings,seed={seed}"
@@ -259,7 +259,7 @@ def _(lab):
                 f"{served},format=raw", memory="64M").start()
         vm.finish(timeout=80)
     host.must_ping("10.0.0.1")
-    other.ctl("kill")
+    other.end()
 
 
 @test("a guest that panics is told of", only="vsw")
@@ -269,7 +269,7 @@ def _(lab):
     vm.tell("panic")
     wait_until(lambda: "panicked" in vm.said(), "vsw-vmm says so")
     equal(vm.info()["state"], "panicked", "its state")
-    vm.ctl("kill")
+    vm.end()
 
 
 @test("what cannot be started is told in one line", only="vsw")
@@ -303,5 +303,5 @@ def _(lab):
         equal(len(lines), 1, f"{options}: lines of {lines}")
         contains(lines[0], words, f"{options}: the message")
         assert not os.path.exists(vm.directory), f"{options}: a directory"
-    assert not ports(lab), "a port is left"
-    holder.ctl("kill")
+    equal(ports(lab), {}, "ports that are left")
+    holder.end()

@@ -31,6 +31,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -206,202 +207,164 @@ int vm_sandbox_confine(const char *user, char **errp)
 
 /* --- the threads ---------------------------------------------------------- */
 
+#define N SCMP_SYS
+
+/* System calls by the kinds of thread that may make them. */
+static const int of_all[] = {
+	/* descriptors and memory that are there */
+	N(read), N(write), N(close), N(eventfd2), N(epoll_ctl), N(newfstatat),
+	N(brk), N(munmap), N(mremap), N(madvise), N(getrandom),
+	/* waiting */
+	N(futex), N(poll), N(ppoll), N(sched_yield), N(clock_nanosleep),
+	N(clock_gettime), N(gettimeofday), N(restart_syscall),
+	/* the thread itself */
+	N(rt_sigreturn), N(rt_sigprocmask), N(rt_sigaction), N(sigaltstack),
+	N(getpid), N(gettid), N(set_robust_list), N(rseq), N(sched_getaffinity),
+	N(exit), N(exit_group)
+};
+static const int of_loops[] = { /* I/O and control */
+				N(epoll_wait), N(epoll_pwait), N(readv),
+				N(writev),     N(pread64),     N(pwrite64),
+				N(fdatasync),  N(fallocate),   N(fstat),
+				N(fcntl),      N(recvfrom),    N(recvmsg),
+				N(sendto),     N(sendmsg),     N(accept4),
+				N(shutdown),   N(getsockopt)
+};
+static const int of_io[] = { /* disks; vsock's connections in its directory */
+			     N(preadv), N(pwritev), N(connect), N(fchdir)
+};
+static const int of_control[] = { /* save and restore */
+				  N(lseek), N(ftruncate), N(seccomp)
+};
+
+/* Of ioctl(); a vCPU's state for resets, save and restore. */
+static const unsigned int ioctls_of_vcpu[] = { KVM_RUN,
+					       KVM_GET_REGS,
+					       KVM_SET_REGS,
+					       KVM_GET_SREGS,
+					       KVM_SET_SREGS,
+					       KVM_GET_SREGS2,
+					       KVM_SET_SREGS2,
+					       KVM_GET_MSRS,
+					       KVM_SET_MSRS,
+					       KVM_GET_FPU,
+					       KVM_SET_FPU,
+					       KVM_GET_XSAVE,
+					       KVM_GET_XSAVE2,
+					       KVM_SET_XSAVE,
+					       KVM_GET_XCRS,
+					       KVM_SET_XCRS,
+					       KVM_GET_LAPIC,
+					       KVM_SET_LAPIC,
+					       KVM_GET_MP_STATE,
+					       KVM_SET_MP_STATE,
+					       KVM_GET_VCPU_EVENTS,
+					       KVM_SET_VCPU_EVENTS,
+					       KVM_GET_DEBUGREGS,
+					       KVM_SET_DEBUGREGS,
+					       KVM_GET_TSC_KHZ,
+					       KVM_SET_TSC_KHZ,
+					       KVM_KVMCLOCK_CTRL };
+static const unsigned int ioctls_of_all[] = {
+	/* interrupts and notifications: MSI-X and BARs that a guest writes */
+	KVM_IRQ_LINE, KVM_SIGNAL_MSI, KVM_SET_GSI_ROUTING,
+	KVM_IRQFD,    KVM_IOEVENTFD,  TUNSETOFFLOAD
+};
+static const unsigned int ioctls_of_loops[] = { FIONBIO, FIONREAD };
+static const unsigned int ioctls_of_io[] = { BLKDISCARD, BLKZEROOUT };
+static const unsigned int ioctls_of_control[] = {
+	KVM_GET_IRQCHIP, KVM_SET_IRQCHIP, KVM_GET_PIT2,
+	KVM_SET_PIT2,	 KVM_GET_CLOCK,	  KVM_SET_CLOCK,
+	UFFDIO_COPY,	 UFFDIO_WAKE,	  UFFDIO_UNREGISTER
+};
+
+#undef N
+
+#define LIST(threads, calls, ioctls)                                           \
+	{                                                                      \
+		threads, ARRAY_SIZE(calls), calls, ARRAY_SIZE(ioctls), ioctls  \
+	}
 enum {
 	VCPU = 1 << VM_THREAD_VCPU,
 	IO = 1 << VM_THREAD_IO,
-	CONTROL = 1 << VM_THREAD_CONTROL,
-	LOOPS = IO | CONTROL,
-	ALL = VCPU | IO | CONTROL,
+	CONTROL = 1 << VM_THREAD_CONTROL
 };
 
 static const struct {
-	int call;
 	unsigned int threads;
-} calls[] = {
-	/* descriptors that are there */
-	{ SCMP_SYS(read), ALL },
-	{ SCMP_SYS(write), ALL },
-	{ SCMP_SYS(close), ALL },
-	{ SCMP_SYS(readv), LOOPS },
-	{ SCMP_SYS(writev), LOOPS },
-	{ SCMP_SYS(pread64), LOOPS },
-	{ SCMP_SYS(pwrite64), LOOPS },
-	/* a disk's thread is begun by the control thread and has both lists */
-	{ SCMP_SYS(preadv), LOOPS },
-	{ SCMP_SYS(pwritev), LOOPS },
-	{ SCMP_SYS(fdatasync), LOOPS },
-	{ SCMP_SYS(fallocate), LOOPS },
-	{ SCMP_SYS(lseek), CONTROL },
-	{ SCMP_SYS(ftruncate), CONTROL },
-	{ SCMP_SYS(fstat), LOOPS },
-	{ SCMP_SYS(newfstatat), ALL },
-	{ SCMP_SYS(fcntl), LOOPS },
-	{ SCMP_SYS(eventfd2), ALL },
-	{ SCMP_SYS(recvfrom), LOOPS },
-	{ SCMP_SYS(recvmsg), LOOPS },
-	{ SCMP_SYS(sendto), LOOPS },
-	{ SCMP_SYS(sendmsg), LOOPS },
-	{ SCMP_SYS(accept4), LOOPS },
-	{ SCMP_SYS(shutdown), LOOPS },
-	{ SCMP_SYS(connect), IO }, /* by vsock, in its directory */
-	{ SCMP_SYS(fchdir), IO },
-	{ SCMP_SYS(getsockopt), LOOPS },
-	/* waiting */
-	{ SCMP_SYS(futex), ALL },
-	{ SCMP_SYS(poll), ALL },
-	{ SCMP_SYS(ppoll), ALL },
-	{ SCMP_SYS(epoll_wait), LOOPS },
-	{ SCMP_SYS(epoll_pwait), LOOPS },
-	{ SCMP_SYS(epoll_ctl), ALL },
-	{ SCMP_SYS(sched_yield), ALL },
-	{ SCMP_SYS(clock_nanosleep), ALL },
-	{ SCMP_SYS(clock_gettime), ALL },
-	{ SCMP_SYS(gettimeofday), ALL },
-	{ SCMP_SYS(restart_syscall), ALL },
-	/* memory, signals, the end */
-	{ SCMP_SYS(brk), ALL },
-	{ SCMP_SYS(munmap), ALL },
-	{ SCMP_SYS(mremap), ALL },
-	{ SCMP_SYS(madvise), ALL },
-	{ SCMP_SYS(getrandom), ALL },
-	{ SCMP_SYS(rt_sigreturn), ALL },
-	{ SCMP_SYS(rt_sigprocmask), ALL },
-	{ SCMP_SYS(rt_sigaction), ALL },
-	{ SCMP_SYS(sigaltstack), ALL },
-	{ SCMP_SYS(getpid), ALL },
-	{ SCMP_SYS(gettid), ALL },
-	{ SCMP_SYS(set_robust_list), ALL },
-	{ SCMP_SYS(rseq), ALL },
-	{ SCMP_SYS(sched_getaffinity), ALL },
-	{ SCMP_SYS(seccomp), CONTROL }, /* of a thread that it starts */
-	{ SCMP_SYS(exit), ALL },
-	{ SCMP_SYS(exit_group), ALL },
-};
-
-static const struct {
-	unsigned int request;
-	unsigned int threads;
-} ioctls[] = {
-	{ KVM_RUN, VCPU },
-	/* a vCPU's state: resets, save and restore */
-	{ KVM_GET_REGS, ALL },
-	{ KVM_SET_REGS, ALL },
-	{ KVM_GET_SREGS, ALL },
-	{ KVM_SET_SREGS, ALL },
-	{ KVM_GET_SREGS2, ALL },
-	{ KVM_SET_SREGS2, ALL },
-	{ KVM_GET_MSRS, ALL },
-	{ KVM_SET_MSRS, ALL },
-	{ KVM_GET_FPU, ALL },
-	{ KVM_SET_FPU, ALL },
-	{ KVM_GET_XSAVE, ALL },
-	{ KVM_GET_XSAVE2, ALL },
-	{ KVM_SET_XSAVE, ALL },
-	{ KVM_GET_XCRS, ALL },
-	{ KVM_SET_XCRS, ALL },
-	{ KVM_GET_LAPIC, ALL },
-	{ KVM_SET_LAPIC, ALL },
-	{ KVM_GET_MP_STATE, ALL },
-	{ KVM_SET_MP_STATE, ALL },
-	{ KVM_GET_VCPU_EVENTS, ALL },
-	{ KVM_SET_VCPU_EVENTS, ALL },
-	{ KVM_GET_DEBUGREGS, ALL },
-	{ KVM_SET_DEBUGREGS, ALL },
-	{ KVM_GET_TSC_KHZ, ALL },
-	{ KVM_SET_TSC_KHZ, ALL },
-	{ KVM_KVMCLOCK_CTRL, ALL },
-	/* the machine's */
-	{ KVM_GET_IRQCHIP, CONTROL },
-	{ KVM_SET_IRQCHIP, CONTROL },
-	{ KVM_GET_PIT2, CONTROL },
-	{ KVM_SET_PIT2, CONTROL },
-	{ KVM_GET_CLOCK, CONTROL },
-	{ KVM_SET_CLOCK, CONTROL },
-	/* interrupts and notifications: MSI-X and BARs that a guest writes */
-	{ KVM_IRQ_LINE, ALL },
-	{ KVM_SIGNAL_MSI, ALL },
-	{ KVM_SET_GSI_ROUTING, ALL },
-	{ KVM_IRQFD, ALL },
-	{ KVM_IOEVENTFD, ALL },
-	/* of back ends */
-	{ TUNSETOFFLOAD, ALL },
-	{ BLKDISCARD, IO },
-	{ BLKZEROOUT, IO },
-	{ FIONBIO, LOOPS },
-	{ FIONREAD, LOOPS },
-	/* a restored VM's memory */
-	{ UFFDIO_COPY, CONTROL },
-	{ UFFDIO_WAKE, CONTROL },
-	{ UFFDIO_UNREGISTER, CONTROL },
+	size_t n_calls;
+	const int *calls;
+	size_t n_ioctls;
+	const unsigned int *ioctls;
+} lists[] = {
+	LIST(VCPU | IO | CONTROL, of_all, ioctls_of_all),
+	LIST(IO | CONTROL, of_loops, ioctls_of_loops),
+	LIST(IO, of_io, ioctls_of_io),
+	LIST(CONTROL, of_control, ioctls_of_control),
+	{ VCPU | CONTROL, 0, NULL, ARRAY_SIZE(ioctls_of_vcpu), ioctls_of_vcpu },
 };
 
 /* What the C library tries and does without. There is nothing to find. */
-static const struct {
-	int call;
-	int error;
-} refused[] = {
-	{ SCMP_SYS(open), EACCES },	  { SCMP_SYS(openat), EACCES },
-	{ SCMP_SYS(access), EACCES },	  { SCMP_SYS(readlink), EACCES },
-	{ SCMP_SYS(readlinkat), EACCES }, { SCMP_SYS(stat), EACCES },
-	{ SCMP_SYS(clone3), ENOSYS },	  { SCMP_SYS(membarrier), ENOSYS },
-};
+static const int refused[] = { SCMP_SYS(open), SCMP_SYS(openat),
+			       SCMP_SYS(access), SCMP_SYS(readlink),
+			       SCMP_SYS(stat) };
 
-/* Calls whose arguments matter; 32-bit arguments come with any upper half. */
-static int add_checked(scmp_filter_ctx filter, enum vm_thread kind)
+/* If argument `arg` of the call has these bits of `mask`. */
+static int allow_if(scmp_filter_ctx filter, int call, unsigned int arg,
+		    uint64_t mask, uint64_t bits)
 {
-	static const int no_code[] = { SCMP_SYS(mmap), SCMP_SYS(mprotect) };
-	int error = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(no_code) && !error; i++)
-		error = seccomp_rule_add(
-			filter, SCMP_ACT_ALLOW, no_code[i], 1,
-			SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (!error) /* to kick a vCPU */
-		error = seccomp_rule_add(
-			filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-			SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, getpid()));
-	if (!error)
-		error = seccomp_rule_add(
-			filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-			SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, PR_SET_NAME));
-	if (!error && kind == VM_THREAD_IO) /* vsock */
-		error = seccomp_rule_add(
-			filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-			SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_UNIX));
-	if (!error && kind == VM_THREAD_CONTROL) /* a thread, no process */
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
-					 SCMP_SYS(clone), 1,
-					 SCMP_A0(SCMP_CMP_MASKED_EQ,
-						 CLONE_THREAD, CLONE_THREAD));
-	return error;
+	return seccomp_rule_add(
+		filter, SCMP_ACT_ALLOW, call, 1,
+		SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, mask, bits));
 }
 
-static int add_ioctls(scmp_filter_ctx filter, enum vm_thread kind)
+/* Of 32-bit arguments the kernel ignores the upper half. */
+static int add_checked(scmp_filter_ctx filter, enum vm_thread kind)
 {
-	int error = 0;
+	/* no memory that is code */
+	int error = allow_if(filter, SCMP_SYS(mmap), 2, PROT_EXEC, 0);
 
-	for (size_t i = 0; i < ARRAY_SIZE(ioctls) && !error; i++)
-		if (ioctls[i].threads & 1u << kind)
-			error = seccomp_rule_add(
-				filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX,
-					ioctls[i].request));
+	if (!error)
+		error = allow_if(filter, SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
+	if (!error) /* to kick a vCPU, not somebody else */
+		error = allow_if(filter, SCMP_SYS(tgkill), 0, UINT32_MAX,
+				 (unsigned int)getpid());
+	if (!error)
+		error = allow_if(filter, SCMP_SYS(prctl), 0, UINT32_MAX,
+				 PR_SET_NAME);
+	if (!error && kind == VM_THREAD_IO)
+		error = allow_if(filter, SCMP_SYS(socket), 0, UINT32_MAX,
+				 AF_UNIX);
+	if (!error && kind == VM_THREAD_CONTROL) /* a disk's thread's filter */
+		error = allow_if(filter, SCMP_SYS(prctl), 0, UINT32_MAX,
+				 PR_SET_NO_NEW_PRIVS);
+	if (!error && kind == VM_THREAD_CONTROL) /* a thread, no process */
+		error = allow_if(filter, SCMP_SYS(clone), 0, CLONE_THREAD,
+				 CLONE_THREAD);
+	if (!error) /* whose arguments cannot be seen: clone() is tried next */
+		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
+					 SCMP_SYS(clone3), 0);
 	return error;
 }
 
 static int fill(scmp_filter_ctx filter, enum vm_thread kind)
 {
-	int error = add_ioctls(filter, kind);
+	int error = add_checked(filter, kind);
 
-	for (size_t i = 0; i < ARRAY_SIZE(calls) && !error; i++)
-		if (calls[i].threads & 1u << kind)
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		bool ours = lists[i].threads & 1u << kind;
+
+		for (size_t k = 0; ours && k < lists[i].n_calls && !error; k++)
 			error = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
-						 calls[i].call, 0);
+						 lists[i].calls[k], 0);
+		for (size_t k = 0; ours && k < lists[i].n_ioctls && !error; k++)
+			error = allow_if(filter, SCMP_SYS(ioctl), 1, UINT32_MAX,
+					 lists[i].ioctls[k]);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(refused) && !error; i++)
-		error = seccomp_rule_add(filter,
-					 SCMP_ACT_ERRNO(refused[i].error),
-					 refused[i].call, 0);
-	return error ? error : add_checked(filter, kind);
+		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES),
+					 refused[i], 0);
+	return error;
 }
 
 int vm_sandbox_thread(enum vm_thread kind, char **errp)

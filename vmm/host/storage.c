@@ -25,6 +25,7 @@
 
 #include "base/log.h"
 #include "ovsdb-lite/stream.h"
+#include "vmm/host/storage_private.h"
 
 LOG_MODULE(storage);
 
@@ -61,26 +62,16 @@ static void add_json(struct storage *s, const char *option, json_t *json)
 	json_decref(json);
 }
 
-static json_t *block_device(const struct vm_disk *disk, const char *driver)
+static int add_disk(struct storage *s, const struct vm_disk *disk, int listener,
+		    char **errp)
 {
-	return json_pack("{s:s, s:b, s:s, s:{s:b}}", "driver", driver,
-			 "read-only", disk->read_only, "discard", "unmap",
-			 "cache", "direct", disk->direct);
-}
-
-static void add_disk(struct storage *s, const struct vm_disk *disk,
-		     int listener)
-{
-	struct stat st;
-	bool device = !stat(disk->path, &st) && S_ISBLK(st.st_mode);
-	json_t *file = block_device(disk, device ? "host_device" : "file"),
-	       *image = block_device(disk, disk->format);
+	json_t *image = storage_image(disk, errp);
 	char fd[16];
 
+	if (!image)
+		return -EINVAL;
 	snprintf(fd, sizeof(fd), "%d", listener);
-	json_object_set_new(file, "filename", json_string(disk->path));
 	json_object_set_new(image, "node-name", json_string(disk->id));
-	json_object_set_new(image, "file", file);
 	add_json(s, "--blockdev", image);
 	add_json(s, "--export",
 		 json_pack("{s:s, s:s, s:s, s:b, s:i, s:{s:s, s:s}}", "type",
@@ -88,6 +79,7 @@ static void add_disk(struct storage *s, const struct vm_disk *disk,
 			   disk->id, "writable", !disk->read_only, "num-queues",
 			   (int)MIN(s->config->cpus, QUEUES_MAX + 0u), "addr",
 			   "type", "fd", "str", fd));
+	return 0;
 }
 
 /* --- its start ------------------------------------------------------------ */
@@ -135,7 +127,6 @@ static void run_child(struct storage *s, int monitor, pid_t parent)
 
 static int start_child(struct storage *s, char **errp)
 {
-	const struct timeval patience = { .tv_sec = PATIENCE_S };
 	pid_t parent = getpid();
 	int ends[2];
 
@@ -144,8 +135,6 @@ static int start_child(struct storage *s, char **errp)
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
 		return set_error(errp, -errno, "cannot start " PROGRAM ": %m");
 	s->monitor = ends[0];
-	setsockopt(s->monitor, SOL_SOCKET, SO_RCVTIMEO, &patience,
-		   sizeof(patience));
 	s->pid = fork();
 	if (!s->pid)
 		run_child(s, ends[1], parent);
@@ -200,66 +189,16 @@ static int explain(struct storage *s, char **errp)
 			 *why ? why : "it ended or does not answer");
 }
 
-/* The next answer's "return", or NULL. */
-static json_t *next_return(FILE *stream)
-{
-	json_t *message, *result = NULL;
-
-	while (!result &&
-	       (message = json_loadf(stream, JSON_DISABLE_EOF_CHECK, NULL))) {
-		result = json_incref(json_object_get(message, "return"));
-		if (json_object_get(message, "error"))
-			result = json_null();
-		json_decref(message);
-	}
-	return result;
-}
-
-/*
- * A backing file's format is stated in the image that it backs. Where it is
- * not, the daemon has guessed, by bytes that may be a guest's.
- */
-static int check_backing(const struct storage *s, const json_t *nodes,
-			 char **errp)
-{
-	json_t *node;
-	size_t i;
-
-	json_array_foreach((json_t *)nodes, i, node) {
-		const json_t *image = json_object_get(node, "image");
-
-		if (json_object_get(image, "backing-filename") &&
-		    !json_object_get(image, "backing-filename-format"))
-			return set_error(
-				errp, -EINVAL,
-				"disk %s has a backing file of no stated "
-				"format; \"qemu-img rebase -u -b FILE -F "
-				"FORMAT\" states it",
-				json_string_value(
-					json_object_get(image, "filename")));
-	}
-	return 0;
-}
-
+/* Its greeting begins, or it has ended. */
 static int wait_ready(struct storage *s, char **errp)
 {
-	static const char ask[] = "{\"execute\":\"qmp_capabilities\"}"
-				  "{\"execute\":\"query-named-block-nodes\"}";
-	FILE *stream = fdopen(dup(s->monitor), "r");
-	json_t *nodes = NULL;
-	int error;
+	struct pollfd greeting = { .fd = s->monitor, .events = POLLIN };
+	char first;
 
-	/* No signal when it has ended; then there is no answer, either. */
-	if (stream && send(s->monitor, ask, strlen(ask), MSG_NOSIGNAL) > 0) {
-		json_decref(next_return(stream));
-		nodes = next_return(stream);
-	}
-	error = json_is_array(nodes) ? check_backing(s, nodes, errp)
-				     : explain(s, errp);
-	json_decref(nodes);
-	if (stream)
-		fclose(stream);
-	return error;
+	if (poll(&greeting, 1, PATIENCE_S * 1000) == 1 &&
+	    read(s->monitor, &first, 1) == 1)
+		return 0;
+	return explain(s, errp);
 }
 
 /* --- the whole ------------------------------------------------------------ */
@@ -295,7 +234,9 @@ int storage_start(const struct vm_config *config, const char *directory,
 	for (unsigned int i = 0; i < config->n_disks && !error; i++)
 		if (is_served(config, i)) {
 			error = open_sockets(s, directory, i, &disks[i], errp);
-			add_disk(s, &config->disks[i], s->listeners[i]);
+			if (!error)
+				error = add_disk(s, &config->disks[i],
+						 s->listeners[i], errp);
 		}
 	if (!error && s->n_args > 1) {
 		add_arg(s, "--chardev");

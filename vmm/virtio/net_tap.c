@@ -173,7 +173,8 @@ static void on_readable(int fd, short events, void *aux)
 	struct net_tap *t = tap_of(queue->device);
 
 	pthread_mutex_lock(&queue->device->lock);
-	if (t->net.own.running && queue->enabled)
+	if (t->net.own.running && queue->enabled &&
+	    queue->index < net_data_queues(&t->net))
 		receive_burst(t, queue);
 	else
 		event_del_noblock(t->readable[queue->index / 2]);
@@ -198,9 +199,14 @@ static void kicked(struct virtio_queue *queue)
 {
 	struct net_tap *t = tap_of(queue->device);
 
-	if (queue->index == net_data_queues(&t->net))
-		net_run_control(queue);
-	else if (queue->index & 1)
+	unsigned int n = net_data_queues(&t->net);
+
+	if (queue->index >= n) {
+		if (queue->index == n)
+			net_run_control(queue);
+		return;
+	}
+	if (queue->index & 1)
 		virtio_own_drain(queue, send_frame);
 	else
 		receive_burst(t, queue);

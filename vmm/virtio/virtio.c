@@ -133,8 +133,7 @@ void virtio_device_want(struct virtio_device *device, uint8_t status)
 		bool ready = status & VIRTIO_CONFIG_S_DRIVER_OK &&
 			     !(device->status & VIRTIO_CONFIG_S_DRIVER_OK);
 
-		device->status =
-			status | (device->status & VIRTIO_CONFIG_S_NEEDS_RESET);
+		device->status |= status; /* only a reset clears bits */
 		if (!ready)
 			return;
 	}

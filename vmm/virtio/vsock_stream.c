@@ -170,35 +170,40 @@ static void on_socket(int fd, short what, void *aux)
 	pthread_mutex_unlock(&vsock->own.device.lock);
 }
 
-static struct vsock_stream *find_free(struct vsock *vsock, enum vsock_side side)
+static bool is_free(const struct vsock_stream *stream)
 {
-	for (unsigned int i = 0; i < VSOCK_MAX_STREAMS; i++) {
-		struct vsock_stream **slot = &vsock->streams[side][i];
+	return !stream || stream->state == VSOCK_FREE;
+}
 
-		if (*slot && (*slot)->state != VSOCK_FREE)
-			continue;
-		if (!*slot) {
-			*slot = xcalloc(1, sizeof **slot);
-			(*slot)->vsock = vsock;
-			(*slot)->side = side;
-			(*slot)->kept = evbuffer_new();
-		}
-		return *slot;
+bool vsock_stream_room(const struct vsock *vsock, enum vsock_side side)
+{
+	for (unsigned int i = 0; i < VSOCK_MAX_STREAMS; i++)
+		if (is_free(vsock->streams[side][i]))
+			return true;
+	return false;
+}
+
+static struct vsock_stream *take_free(struct vsock *vsock, enum vsock_side side)
+{
+	struct vsock_stream **slot = vsock->streams[side];
+
+	while (!is_free(*slot))
+		slot++;
+	if (!*slot) {
+		*slot = xcalloc(1, sizeof **slot);
+		(*slot)->vsock = vsock;
+		(*slot)->kept = evbuffer_new();
 	}
-	return NULL;
+	return *slot;
 }
 
 struct vsock_stream *vsock_stream_open(struct vsock *vsock,
 				       enum vsock_side side, int fd)
 {
-	struct vsock_stream *stream = find_free(vsock, side);
+	struct vsock_stream *stream = take_free(vsock, side);
 	struct event_base *loop = vsock->own.loop;
 	struct timeval timeout = { .tv_sec = VSOCK_TIMEOUT_S };
 
-	if (!stream) {
-		close(fd);
-		return NULL;
-	}
 	stream->fd = fd;
 	event_assign(&stream->readable, loop, fd, EV_READ, on_socket, stream);
 	event_assign(&stream->writable, loop, fd, EV_WRITE, on_socket, stream);
@@ -385,7 +390,7 @@ bool vsock_streams_close(struct vsock *vsock)
 	for (unsigned int i = 0; i < 2 * VSOCK_MAX_STREAMS; i++) {
 		struct vsock_stream *stream = vsock->streams[i & 1][i / 2];
 
-		if (!stream || stream->state == VSOCK_FREE)
+		if (is_free(stream))
 			continue;
 		any |= stream->state != VSOCK_GREETING;
 		end(stream);

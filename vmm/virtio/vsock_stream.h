@@ -38,7 +38,6 @@ enum vsock_state {
 /* Is never freed before the device, as a callback may wait for the lock. */
 struct vsock_stream {
 	struct vsock *vsock;
-	enum vsock_side side;
 	enum vsock_state state;
 	uint32_t host_port, guest_port;
 	int fd;
@@ -75,14 +74,16 @@ struct vsock {
 	bool lost;    /* connections: the guest is to be told */
 };
 
-/* Takes `fd` over; NULL when this side has too many (fd is then closed). */
+/* Whether this side may have one more. */
+bool vsock_stream_room(const struct vsock *vsock, enum vsock_side side);
+/* Takes `fd` over. There is room. */
 struct vsock_stream *vsock_stream_open(struct vsock *vsock,
 				       enum vsock_side side, int fd);
 struct vsock_stream *vsock_stream_find(struct vsock *vsock, uint32_t host_port,
 				       uint32_t guest_port);
 /* A connection that the guest began is there. */
 void vsock_stream_accepted(struct vsock_stream *stream);
-/* A packet of the guest for it, in the CPU's byte order, its payload at
+/* A packet of the guest for it, its payload at
  * sizeof(*header) of the chain and all there. */
 void vsock_stream_packet(struct vsock_stream *stream,
 			 const struct virtio_vsock_hdr *header,

@@ -3,10 +3,10 @@
 /dev/kvm here may be slow, without hardware's help: the guest is small, and
 says line by line on its serial port what it found.
 """
+import contextlib
 import json
 import os
 import re
-import signal
 import socket
 
 from lib import netns
@@ -43,6 +43,8 @@ class Vm:
         """run, or what else starts it; returns at once."""
         words = words or ("run", "--name", self.name, *self.options)
         self.read = 0
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path("serial.log"))
         with open(self.lab.switch.log_file(f"{self.name}.vmm"), "ab") as log:
             self.process = self.lab.spawn(self.lab.sw_ns, *self.argv(*words),
                                           stdout=log, stderr=log)
@@ -62,6 +64,9 @@ class Vm:
         except FileNotFoundError:
             return ""
 
+    def is_running(self):
+        return self.process.poll() is None
+
     def expect(self, pattern, timeout=30):
         """Waits for a line of the guest, behind the one found last."""
         def found():
@@ -72,7 +77,7 @@ class Vm:
                 return match
             failed = re.search("^FAIL .*", text[self.read:], re.M)
             assert not failed, f"{self.name}: {failed.group(0)}\n{text}"
-            assert self.process.poll() is None, \
+            assert self.is_running() and "crashed" not in self.said(), \
                 f"{self.name} ended, no {pattern!r}:\n{text}{self.said()}"
             return None
         return wait_until(
@@ -87,7 +92,7 @@ class Vm:
         return self
 
     def wait_end(self, status=0, timeout=20):
-        wait_until(lambda: self.process.poll() is not None,
+        wait_until(lambda: not self.is_running(),
                    lambda: f"{self.name} ends:\n{self.serial()}{self.said()}",
                    timeout)
         assert self.process.returncode == status, \
@@ -121,11 +126,15 @@ class Vm:
     def keeper_pid(self):
         return self.info()["pid"]
 
-    def kill(self, pid=None):
-        os.kill(pid or self.keeper_pid(), signal.SIGKILL)
+    def end(self):
+        self.ctl("kill")
+        self.wait_end()
 
 
-def ports(lab, bridge="br0"):
-    """Of vsw-vmm's VMs, on the bridge."""
-    return [name for name in lab.switch.ctl("list-ports", bridge).split()
-            if lab.switch.get("Port", name, "external_ids").get("vm-name")]
+def ports(lab):
+    """Of vsw-vmm's VMs, by their names in vswd."""
+    rows = json.loads(lab.switch.ctl("--format=json", "--data=json",
+                                     "--columns=name,external_ids", "list",
+                                     "Port"))["data"]
+    return {name: dict(ids[1]) for name, ids in rows
+            if "vm-name" in dict(ids[1])}

@@ -19,7 +19,6 @@
 
 #define OF struct vm_config
 const struct vm_field vm_config_fields[] = {
-<<<<<<< HEAD
 	{ "name", "NAME\tthe VM, and its directory", MEMBER(NAME, name) },
 	{ "uuid", NULL, MEMBER(NAME, uuid) },
 	{ "kernel", "FILE\ta bzImage, or an ELF with a PVH note",
@@ -53,56 +52,12 @@ const struct vm_field vm_config_fields[] = {
 	  MEMBER(TEXT, db) },
 	{ "boot_timer", "\tprint how long the guest took to its init",
 	  MEMBER(FLAG, boot_timer) },
-	{ NULL },
-=======
-	{ "name", VM_FIELD(ARRAY, struct vm_config, name), .args = "NAME",
-	  .help = "the VM, and its directory" },
-	{ "uuid", .option = "", VM_FIELD(ARRAY, struct vm_config, uuid) },
-	{ "kernel", VM_FIELD(PATH, struct vm_config, kernel), .args = "FILE",
-	  .help = "a bzImage, or an ELF with a PVH note" },
-	{ "initrd", VM_FIELD(PATH, struct vm_config, initrd), .args = "FILE",
-	  .help = "the initial RAM disk" },
-	{ "append", VM_FIELD(TEXT, struct vm_config, append), .args = "WORDS",
-	  .help = "the kernel's command line" },
-	{ "cpus", VM_FIELD(NUMBER, struct vm_config, cpus), .min = 1,
-	  .max = VM_MAX_CPUS, .args = "N", .help = "how many (default 1)" },
-	{ "memory_mib", "memory",
-	  VM_FIELD(NUMBER, struct vm_config, memory_mib), .min = 4,
-	  .max = 1 << 24, .units = "MGT", .factor = 1024, .args = "SIZE[M|G]",
-	  .help = "of the guest (default 256M)" },
-	{ "hugepages", VM_FIELD(FLAG, struct vm_config, hugepages),
-	  .help = "the guest's memory in huge pages, which must be free" },
-	{ "serial", VM_FIELD(WORD, struct vm_config, serial),
-	  .words = WORDS("terminal", "socket", "log", "none"),
-	  .args = "terminal|socket|log|none",
-	  .help = "where the serial port goes: this terminal (default), only "
-		  "the socket of \"vsw-vmm console\", that and serial.log, or "
-		  "nowhere" },
-	{ "console", VM_FIELD(FLAG, struct vm_config, console),
-	  .help = "a virtio console (hvc0), too" },
-	{ "rng", VM_FIELD(FLAG, struct vm_config, rng),
-	  .help = "random numbers of the host" },
-	{ "balloon", VM_FIELD(FLAG, struct vm_config, balloon),
-	  .help = "memory that the guest does not use can be taken back" },
-	{ "vsock_cid", "vsock", VM_FIELD(NUMBER, struct vm_config, vsock_cid),
-	  .min = 3, .max = INT32_MAX, .args = "CID",
-	  .help = "sockets between host and guest, the guest's number from 3 "
-		  "on" },
-	{ "user", VM_FIELD(TEXT, struct vm_config, user), .args = "NAME",
-	  .help = "whom the VM's process becomes (default nobody)" },
-	{ "db", VM_FIELD(TEXT, struct vm_config, db), .args = "REMOTE",
-	  .help = "the database of vswd (default unix:/run/vsw/db.sock, or "
-		  "db.sock in $VSW_RUNDIR)" },
-	{ "boot_timer", VM_FIELD(FLAG, struct vm_config, boot_timer),
-	  .help = "print how long the guest took to its init" },
-	{ 0 },
->>>>>>> refs/heads/pci
+	{ .key = NULL },
 };
 #undef OF
 
 #define OF struct vm_net
 const struct vm_field vm_net_fields[] = {
-<<<<<<< HEAD
 	{ "id", "NAME\tthe card's name in commands (default net0, net1...)",
 	  MEMBER(NAME, id) },
 	{ "bridge", NULL, MEMBER(TEXT, bridge) },
@@ -131,46 +86,12 @@ const struct vm_field vm_net_fields[] = {
 	  NUMBER(rate_kbps, 1, INT32_MAX), .option = "rate", .units = "kMG",
 	  .factor = 1000 },
 	{ "link_down", "\tthe cable is not in", MEMBER(FLAG, link_down) },
-	{ NULL },
-=======
-	{ "id", VM_FIELD(ARRAY, struct vm_net, id), .args = "NAME",
-	  .help = "the card's name in commands (default net0, net1...)" },
-	{ "bridge", .option = "", VM_FIELD(TEXT, struct vm_net, bridge) },
-	{ "port", .option = "", VM_FIELD(TEXT, struct vm_net, port) },
-	{ "back_end", VM_FIELD(WORD, struct vm_net, kind),
-	  .words = WORDS("vhost-user", "tap"), .args = "vhost-user|tap",
-	  .help = "who moves the frames (default vhost-user: vswd itself)" },
-	{ "client", VM_FIELD(FLAG, struct vm_net, client),
-	  .help = "vswd makes the vhost-user socket" },
-	{ "mac", VM_FIELD(MAC, struct vm_net, mac), .args = "ADDRESS",
-	  .help = "default: one of 08:00:27 that the bridge does not have" },
-	{ "mac_given", .option = "", VM_FIELD(FLAG, struct vm_net, mac_given) },
-	{ "queues", VM_FIELD(NUMBER, struct vm_net, queues), .min = 1,
-	  .max = 16, .args = "N", .help = "pairs of queues (default 1)" },
-	{ "mtu", VM_FIELD(NUMBER, struct vm_net, mtu), .min = 68, .max = 65535,
-	  .args = "N", .help = "the guest is told" },
-	{ "packed", VM_FIELD(FLAG, struct vm_net, packed),
-	  .help = "packed rings" },
-	{ "tag", VM_FIELD(NUMBER, struct vm_net, tag), .min = 0, .max = 4094,
-	  .args = "VLAN", .help = "the port's VLAN" },
-	{ "trunks", VM_FIELD(TEXT, struct vm_net, trunks),
-	  .args = "VLAN[,VLAN...]", .help = "VLANs that come tagged" },
-	{ "vlan_mode", VM_FIELD(TEXT, struct vm_net, vlan_mode),
-	  .words = WORDS(VLAN_MODES), .args = "MODE",
-	  .help = "as vlan_mode of vswd's ports" },
-	{ "rate_kbps", "rate", VM_FIELD(NUMBER, struct vm_net, rate_kbps),
-	  .min = 1, .max = INT32_MAX, .units = "kMG", .factor = 1000,
-	  .args = "N[k|M|G]", .help = "what the guest may send, bit/s" },
-	{ "link_down", VM_FIELD(FLAG, struct vm_net, link_down),
-	  .help = "the cable is not in" },
-	{ 0 },
->>>>>>> refs/heads/pci
+	{ .key = NULL },
 };
 #undef OF
 
 #define OF struct vm_disk
 const struct vm_field vm_disk_fields[] = {
-<<<<<<< HEAD
 	{ "path", NULL, MEMBER(PATH, path) },
 	{ "id", "NAME\tdefault disk0, disk1...", MEMBER(NAME, id) },
 	{ "format", "FORMAT\traw, qcow2, vdi, vmdk...; never guessed",
@@ -183,23 +104,7 @@ const struct vm_field vm_disk_fields[] = {
 	{ "read_only", "\tthe guest cannot write", MEMBER(FLAG, read_only) },
 	{ "direct", "\tpast the host's cache (O_DIRECT)",
 	  MEMBER(FLAG, direct) },
-	{ NULL },
-=======
-	{ "id", VM_FIELD(ARRAY, struct vm_disk, id), .args = "NAME",
-	  .help = "default disk0, disk1..." },
-	{ "path", .option = "", VM_FIELD(PATH, struct vm_disk, path) },
-	{ "format", VM_FIELD(TEXT, struct vm_disk, format),
-	  .words = WORDS(FORMATS), .args = "FORMAT",
-	  .help = "raw, qcow2, vdi, vmdk...; never guessed" },
-	{ "back_end", VM_FIELD(WORD, struct vm_disk, kind),
-	  .words = WORDS("daemon", "own"), .args = "daemon|own",
-	  .help = "qemu-storage-daemon (default), or our own for raw files" },
-	{ "read_only", VM_FIELD(FLAG, struct vm_disk, read_only),
-	  .help = "the guest cannot write" },
-	{ "direct", VM_FIELD(FLAG, struct vm_disk, direct),
-	  .help = "past the host's cache (O_DIRECT)" },
-	{ 0 },
->>>>>>> refs/heads/pci
+	{ .key = NULL },
 };
 #undef OF
 

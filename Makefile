@@ -30,7 +30,7 @@ PKGS     := jansson libevent libevent_openssl libevent_pthreads libmnl libpcap \
             libseccomp libcap-ng libxdp openssl $(if $(DPDK),libdpdk)
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wpointer-arith -Wvla -Wwrite-strings \
-            -Wno-unused-parameter -Werror
+            -Wno-unused-parameter -Wno-gnu-variable-sized-type-not-at-end -Werror
 CFLAGS_  := $(or $(CFLAGS_$(SAN)),-O2 -g -fno-plt -D_FORTIFY_SOURCE=2)
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
             -fno-omit-frame-pointer

@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/suggest.h"
 #include "vmm/host/client.h"
-#include "vmm/host/help.h"
 #include "vmm/host/keeper.h"
 #include "vmm/host/options.h"
 #include "vmm/host/reaper.h"
@@ -19,42 +18,15 @@
 
 #define REMOVE_MS 3000
 
-/* Words after a command's name; argv[0] is the first. */
-struct words {
-	int argc;
-	char **argv;
-};
-
 struct command {
-	const char *name, *args, *help;
-	/* 0: done; else an exit status, printed with *errp if that is set */
-	int (*run)(const struct command *command, struct words words,
+	const char *name, *help; /* "ARGS\ttext" */
+	/* 0: done; else it failed, and *errp is printed if it is set. */
+	int (*run)(const struct command *command, char **words, bool flag,
 		   char **errp);
-	/* of a request: what the words after the VM's name are called */
-	const char *params[2];
+	const char *flag;      /* the one that it may have */
+	int n_words;	       /* without that; -1: any */
+	const char *params[2]; /* of a request, after the VM's name */
 };
-
-static bool take_flag(struct words *words, const char *flag)
-{
-	for (int i = 0; i < words->argc; i++) {
-		if (strcmp(words->argv[i], flag))
-			continue;
-		words->argc--;
-		memmove(&words->argv[i], &words->argv[i + 1],
-			(size_t)(words->argc - i) * sizeof(*words->argv));
-		return true;
-	}
-	return false;
-}
-
-static int check_words(const struct command *command, struct words words, int n,
-		       char **errp)
-{
-	if (words.argc == n)
-		return 0;
-	return set_error(errp, -EINVAL, "usage: vsw-vmm %s %s", command->name,
-			 command->args);
-}
 
 /* --- run, start, restore -------------------------------------------------- */
 
@@ -77,7 +49,7 @@ static void keep_identity(const struct vm_directory *dir,
 	vm_config_uninit(&old);
 }
 
-static int run_vm(const struct command *command, struct words words,
+static int run_vm(const struct command *command, char **words, bool flag,
 		  char **errp)
 {
 	struct vm_options options = { 0 };
@@ -85,7 +57,7 @@ static int run_vm(const struct command *command, struct words words,
 	int status;
 
 	vm_config_init(&options.config);
-	status = vm_options_parse(&options, words.argc, words.argv, errp);
+	status = vm_options_parse(&options, words, errp);
 	if (!status)
 		status = vm_directory_open(&dir, options.config.name, true,
 					   true, errp);
@@ -98,24 +70,22 @@ static int run_vm(const struct command *command, struct words words,
 	return status;
 }
 
-static int start_vm(const struct command *command, struct words words,
+static int start_vm(const struct command *command, char **words, bool detach,
 		    char **errp)
 {
-	bool detach = take_flag(&words, "--detach"),
-	     restore = !strcmp(command->name, "restore");
 	struct vm_config config;
 	struct vm_directory dir;
-	int status;
+	int status = vm_directory_open(&dir, *words, false, true, errp);
 
-	if (check_words(command, words, 1, errp) ||
-	    vm_directory_open(&dir, words.argv[0], false, true, errp))
-		return EXIT_FAILURE;
+	if (status)
+		return status;
 	vm_config_init(&config);
 	status = vm_directory_load(&dir, &config, errp);
 	if (status)
 		vm_directory_close(&dir, false);
 	else
-		status = keeper_run(&dir, &config, detach, restore);
+		status = keeper_run(&dir, &config, detach,
+				    !strcmp(command->name, "restore"));
 	vm_config_uninit(&config);
 	return status;
 }
@@ -144,74 +114,80 @@ static int add_param(json_t *request, const char *name, const char *word,
 	return json_object_set_new(request, name, json_integer(n));
 }
 
-static int request(const struct command *command, struct words words,
+static int request(const struct command *command, char **words, bool flag,
 		   char **errp)
 {
 	json_t *message = json_pack("{s:s}", "cmd", command->name), *result;
-	int n = 1;
 
-	for (; n <= 2 && command->params[n - 1]; n++)
-		;
-	if (check_words(command, words, n, errp))
-		return EXIT_FAILURE;
-	for (int i = 1; i < n; i++)
-		if (add_param(message, command->params[i - 1], words.argv[i],
-			      errp))
-			return EXIT_FAILURE;
-	result = client_call(words.argv[0], message, 0, NULL, errp);
-	if (result && json_object_size(result)) {
+	for (int i = 1; i < command->n_words; i++)
+		if (add_param(message, command->params[i - 1], words[i],
+			      errp)) {
+			json_decref(message);
+			return -EINVAL;
+		}
+	result = client_call(*words, message, 0, NULL, errp);
+	if (!result)
+		return -EIO;
+	if (json_object_size(result)) {
 		json_dumpf(result, stdout, JSON_INDENT(2));
 		putchar('\n');
 	}
 	json_decref(result);
-	return result ? EXIT_SUCCESS : EXIT_FAILURE;
+	return 0;
 }
 
-static int list(const struct command *command, struct words words, char **errp)
+/* Those after which the VM is no more: its connection ends with it. */
+static int request_end(const struct command *command, char **words, bool flag,
+		       char **errp)
 {
-	bool as_json = take_flag(&words, "--json");
+	json_t *message = json_pack("{s:s}", "cmd", command->name);
+	FILE *stream = NULL;
+	json_t *result = client_call(*words, message, 0, &stream, errp);
 
-	return check_words(command, words, 0, errp) ||
-	       client_list(as_json, errp);
+	if (!result)
+		return -EIO;
+	while (getc(stream) != EOF)
+		;
+	fclose(stream);
+	json_decref(result);
+	return 0;
 }
 
-static int events(const struct command *command, struct words words,
+static int list(const struct command *command, char **words, bool as_json,
+		char **errp)
+{
+	return client_list(as_json, errp);
+}
+
+static int events(const struct command *command, char **words, bool flag,
 		  char **errp)
 {
-	return check_words(command, words, 1, errp) ||
-	       client_events(words.argv[0], errp);
+	return client_events(*words, errp);
 }
 
-static int console(const struct command *command, struct words words,
+static int console(const struct command *command, char **words, bool virtio,
 		   char **errp)
 {
-	bool virtio = take_flag(&words, "--virtio");
-	int fd;
+	int fd = client_connect(*words, virtio ? "hvc0.sock" : "console.sock",
+				errp);
 
-	if (check_words(command, words, 1, errp))
-		return EXIT_FAILURE;
-	fd = client_connect(words.argv[0],
-			    virtio ? "hvc0.sock" : "console.sock", errp);
-	return fd < 0 ? EXIT_FAILURE : terminal_attach(fd);
+	return fd < 0 ? fd : terminal_attach(fd);
 }
 
-static int remove_vm(const struct command *command, struct words words,
+static int remove_vm(const struct command *command, char **words, bool all,
 		     char **errp)
 {
-	bool all = take_flag(&words, "--all");
 	struct vm_config config;
 	struct vm_directory dir;
-	int error;
+	int error = vm_directory_open(&dir, *words, false, true, errp);
 
-	if (check_words(command, words, 1, errp) ||
-	    vm_directory_open(&dir, words.argv[0], false, true, errp))
-		return EXIT_FAILURE;
+	if (error)
+		return error;
 	vm_config_init(&config);
-	/* the sockets say that nobody tidied up: ports may be left as well */
-	error = faccessat(dir.fd, "api.sock", F_OK, 0) ||
-				vm_directory_load(&dir, &config, NULL)
-			? 0
-			: reaper_remove_ports(&config, REMOVE_MS, errp);
+	/* the socket says that nobody tidied up: ports may be left as well */
+	if (!faccessat(dir.fd, "api.sock", F_OK, 0) &&
+	    !vm_directory_load(&dir, &config, NULL))
+		error = reaper_remove_ports(&config, REMOVE_MS, errp);
 	vm_config_uninit(&config);
 	if (!error)
 		error = vm_directory_remove(&dir, all, errp);
@@ -221,77 +197,49 @@ static int remove_vm(const struct command *command, struct words words,
 
 /* --- the table ------------------------------------------------------------ */
 
-static int help(const struct command *command, struct words words, char **errp);
+static int help(const struct command *command, char **words, bool flag,
+		char **errp);
 
 static const struct command commands[] = {
 	{ "run",
-	  "--name NAME --kernel FILE [OPTION]...",
-	  "make a VM, or give one other options, and run it until it ends",
-	  run_vm,
-	  { NULL } },
-	{ "start",
-	  "[--detach] NAME",
-	  "run a VM as it was last run",
-	  start_vm,
-	  { NULL } },
-	{ "list", "[--json]", "all VMs and what they do", list, { NULL } },
-	{ "info",
-	  "NAME",
-	  "one VM, its devices and ports, as JSON",
-	  request,
-	  { NULL } },
+	  "--name NAME --kernel FILE [OPTION]...\tmake a VM, or give one other "
+	  "options, and run it until it ends",
+	  run_vm, .n_words = -1 },
+	{ "start", "[--detach] NAME\trun a VM as it was last run", start_vm,
+	  .flag = "--detach", .n_words = 1 },
+	{ "list", "[--json]\tall VMs and what they do", list, .flag = "--json",
+	  .n_words = 0 },
+	{ "info", "NAME\ta VM, its devices and ports, as JSON", request,
+	  .n_words = 1 },
 	{ "console",
-	  "[--virtio] NAME",
-	  "the serial port on this terminal; Ctrl-] q leaves it",
-	  console,
-	  { NULL } },
-	{ "events",
-	  "NAME",
-	  "what happens to it, a JSON object a line",
-	  events,
-	  { NULL } },
-	{ "pause", "NAME", "stop its processors", request, { NULL } },
-	{ "resume", "NAME", "let them run again", request, { NULL } },
-	{ "shutdown", "NAME", "press its power button", request, { NULL } },
-	{ "reset", "NAME", "start the guest anew", request, { NULL } },
-	{ "kill", "NAME", "end it at once", request, { NULL } },
-	{ "set-link",
-	  "NAME NET up|down",
-	  "a card's cable",
-	  request,
-	  { "net", "up" } },
+	  "[--virtio] NAME\tthe serial port on this terminal; Ctrl-] q leaves",
+	  console, .flag = "--virtio", .n_words = 1 },
+	{ "events", "NAME\twhat happens to it, a JSON object a line", events,
+	  .n_words = 1 },
+	{ "pause", "NAME\tstop its processors", request, .n_words = 1 },
+	{ "resume", "NAME\tlet them run again", request, .n_words = 1 },
+	{ "shutdown", "NAME\tpress its power button", request, .n_words = 1 },
+	{ "reset", "NAME\tstart the guest anew", request, .n_words = 1 },
+	{ "kill", "NAME\tend it at once", request_end, .n_words = 1 },
+	{ "set-link", "NAME NET up|down\ta card's cable", request, .n_words = 3,
+	  .params = { "net", "up" } },
 	{ "add-net",
-	  "NAME BRIDGE[,KEY=VALUE...]",
-	  "add a card, as --net of \"run\"",
-	  request,
-	  { "net" } },
-	{ "del-net",
-	  "NAME NET",
-	  "take a card away when the guest lets it go",
-	  request,
-	  { "net" } },
-	{ "balloon",
-	  "NAME MIB",
-	  "how much memory the guest is to give back",
-	  request,
-	  { "mib" } },
-	{ "save",
-	  "NAME",
-	  "write all of it to its directory, and end it",
-	  request,
-	  { NULL } },
-	{ "restore",
-	  "[--detach] NAME",
-	  "go on from what was saved",
-	  start_vm,
-	  { NULL } },
+	  "NAME BRIDGE[,KEY=VALUE...]\tadd a card, as --net of \"run\"",
+	  request, .n_words = 2, .params = { "net" } },
+	{ "del-net", "NAME NET\ttake a card away when the guest lets it go",
+	  request, .n_words = 2, .params = { "net" } },
+	{ "balloon", "NAME MIB\thow much memory the guest is to give back",
+	  request, .n_words = 2, .params = { "mib" } },
+	{ "save", "NAME\twrite all of it to its directory, and end it",
+	  request_end, .n_words = 1 },
+	{ "restore", "[--detach] NAME\tgo on from what was saved", start_vm,
+	  .flag = "--detach", .n_words = 1 },
 	{ "rm",
-	  "[--all] NAME",
-	  "remove a VM that does not run; with --all, disks in its directory, "
-	  "too",
-	  remove_vm,
-	  { NULL } },
-	{ "help", "[COMMAND]", "this, or a command's options", help, { NULL } },
+	  "[--all] NAME\tremove a VM that does not run; with --all, disks in "
+	  "its directory, too",
+	  remove_vm, .flag = "--all", .n_words = 1 },
+	{ "help", "[COMMAND]\tthis, or a command's options", help,
+	  .n_words = -1 },
 };
 
 static const struct command *find_command(const char *name, char **errp)
@@ -311,40 +259,61 @@ static const struct command *find_command(const char *name, char **errp)
 	return NULL;
 }
 
-static int help(const struct command *command, struct words words, char **errp)
+static int help(const struct command *command, char **words, bool flag,
+		char **errp)
 {
 	const struct command *about =
-		words.argc ? find_command(words.argv[0], errp) : NULL;
+		*words ? find_command(*words, errp) : NULL;
 
 	if (about) {
-		printf("usage: vsw-vmm %s %s\n%s\n", about->name, about->args,
-		       about->help);
-		if (!strcmp(about->name, "run") ||
-		    !strcmp(about->name, "add-net"))
+		printf("usage: vsw-vmm %s %.*s\n%s\n", about->name,
+		       (int)strcspn(about->help, "\t"), about->help,
+		       strchr(about->help, '\t') + 1);
+		if (about->run == run_vm || !strcmp(about->name, "add-net"))
 			vm_options_help();
-		return EXIT_SUCCESS;
+		return 0;
 	}
-	if (words.argc)
-		return EXIT_FAILURE;
+	if (*words)
+		return -EINVAL;
 	puts("vsw-vmm: virtual machines with their network cards on vswd\n"
 	     "usage: vsw-vmm COMMAND [ARG]...\n"
 	     "A VM is a directory in $VSW_VMM_HOME, which by default is\n"
 	     "/var/lib/vsw/vms for root and ~/.local/state/vsw/vms for others."
 	     "\n\nCommands:");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		help_entry("", commands[i].name, " ", commands[i].args,
-			   commands[i].help);
+		help_entry("", commands[i].name, " ", commands[i].help);
 	puts("\nOptions of run:");
 	vm_options_help();
-	return EXIT_SUCCESS;
+	return 0;
+}
+
+/* Takes the command's flag out of the words, counts them, and runs it. */
+static int run_command(const struct command *command, char **words, char **errp)
+{
+	bool flag = false;
+	int n = 0;
+
+	for (int i = 0; words[i]; i++) {
+		if (command->flag && !strcmp(words[i], command->flag))
+			flag = true;
+		else
+			words[n++] = words[i];
+	}
+	words[n] = NULL;
+	if (command->n_words >= 0 && command->n_words != n)
+		return set_error(
+			errp, -EINVAL, "usage: vsw-vmm %s %.*s", command->name,
+			(int)strcspn(command->help, "\t"), command->help);
+	return command->run(command, words, flag, errp);
 }
 
 int main(int argc, char *argv[])
 {
-	const char *name = argc > 1 ? argv[1] : "help";
+	static char no_command[] = "help";
+	char *name = argc > 1 ? argv[1] : no_command;
 	const struct command *command;
 	char *error = NULL;
-	int status;
+	int status = EXIT_FAILURE;
 
 	log_init("vsw-vmm");
 	if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
@@ -352,13 +321,10 @@ int main(int argc, char *argv[])
 		return EXIT_SUCCESS;
 	}
 	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
-		name = "help";
+		name = no_command;
 	command = find_command(name, &error);
-	status = command ? command->run(
-				   command,
-				   (struct words){ MAX(argc - 2, 0), argv + 2 },
-				   &error)
-			 : EXIT_FAILURE;
+	if (command)
+		status = run_command(command, argv + MIN(argc, 2), &error);
 	if (error)
 		fprintf(stderr, "vsw-vmm: %s\n", error);
 	free(error);

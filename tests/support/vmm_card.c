@@ -186,7 +186,8 @@ int card_command(struct card *card, uint8_t class, uint8_t command,
 
 	at[0] = class;
 	at[1] = command;
-	memcpy(at + 2, data, length);
+	if (length)
+		memcpy(at + 2, data, length);
 	at[4096] = 0xee;
 	MUST(vmm_ring_add(ring, parts, 1, 1, false) >= 0);
 	vmm_ring_kick(ring);

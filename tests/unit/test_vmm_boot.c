@@ -186,15 +186,15 @@ static void bad_bzimages_are_refused(void **state)
 	assert_says(load_bzimage(&image), "64-bit entry");
 	image = bzimage();
 	header_of(&image)->pref_address = 0x1000;
-	assert_says(load_bzimage(&image), "below 1 MiB");
+	assert_says(load_bzimage(&image), "not for kernels");
 	header_of(&image)->pref_address = UINT64_MAX - 100;
-	assert_says(load_bzimage(&image), "more memory");
+	assert_says(load_bzimage(&image), "give the guest more");
 	image = bzimage();
 	header_of(&image)->init_size = UINT32_MAX;
-	assert_says(load_bzimage(&image), "more memory");
+	assert_says(load_bzimage(&image), "give the guest more");
 	image = bzimage();
 	header_of(&image)->setup_sects = 200;
-	assert_says(load_bzimage(&image), "ends before");
+	assert_says(load_bzimage(&image), "64-bit entry");
 	image = bzimage();
 	memset(text, 'x', sizeof(text));
 	text[sizeof(text) - 1] = 0;
@@ -313,10 +313,10 @@ static void bad_elfs_are_refused(void **state)
 	struct elf image = elf();
 
 	image.xen_name[0] = 'Y';
-	assert_says(load_elf(&image), "without a PVH entry");
+	assert_says(load_elf(&image), "no PVH entry");
 	image = elf();
 	image.other.n_namesz = UINT32_MAX;
-	assert_says(load_elf(&image), "without a PVH entry");
+	assert_says(load_elf(&image), "no PVH entry");
 	image = elf();
 	image.note.p_filesz = UINT64_MAX;
 	assert_says(load_elf(&image), "too long");
@@ -324,14 +324,11 @@ static void bad_elfs_are_refused(void **state)
 	image.entry[0] = 3 * MIB;
 	assert_says(load_elf(&image), "outside");
 	image = elf();
-	image.load.p_filesz = 3000;
-	assert_says(load_elf(&image), "larger in the file");
-	image = elf();
 	image.load.p_paddr = 0x1000;
-	assert_says(load_elf(&image), "below 1 MiB");
+	assert_says(load_elf(&image), "not for kernels");
 	image = elf();
 	image.load.p_memsz = UINT64_MAX;
-	assert_says(load_elf(&image), "more memory");
+	assert_says(load_elf(&image), "give the guest more");
 	image = elf();
 	image.load.p_offset = UINT64_MAX;
 	assert_says(load_elf(&image), "ends too early");
@@ -340,7 +337,7 @@ static void bad_elfs_are_refused(void **state)
 	assert_says(load_elf(&image), "64-bit");
 	image = elf();
 	image.header.e_phnum = 60000;
-	assert_says(load_elf(&image), "program headers");
+	assert_says(load_elf(&image), "headers are damaged");
 }
 
 static void no_kernels_are_refused(void **state)

@@ -189,11 +189,11 @@ static void statistics(void **state)
 		device_send(&f, STATS, stats, sizeof stats);
 		assert_false(device_is_used(&f, STATS, &length));
 		json = virtio_balloon_statistics(f.device);
-		assert_int_equal(json_integer_value(json_object_get(
-					 json, "free-memory")),
+		assert_int_equal(json_integer_value(
+					 json_object_get(json, "free-memory")),
 				 12345);
-		assert_int_equal(json_integer_value(json_object_get(
-					 json, "major-faults")),
+		assert_int_equal(json_integer_value(
+					 json_object_get(json, "major-faults")),
 				 i);
 		json_decref(json);
 		/* The guest is asked for new ones. */
@@ -311,6 +311,36 @@ static void console_flood(void **state)
 	}
 }
 
+static void *io_thread(void *aux)
+{
+	event_base_loop(f.loop, EVLOOP_NO_EXIT_ON_EMPTY);
+	return NULL;
+}
+
+/* The loop in a thread of its own, as in a VM, while the guest resets. */
+static void console_threads(void **state)
+{
+	struct vmm_part part = { 0x400000, 100 };
+	char bytes[4096] = { 0 };
+	pthread_t thread;
+
+	make_console(state);
+	assert_int_equal(pthread_create(&thread, NULL, io_thread, NULL), 0);
+	for (int i = 0; i < 300; i++) {
+		(void)!send(terminal, bytes, 100, MSG_DONTWAIT);
+		vmm_ring_add(&f.driver.rings[INPUT], &part, 0, 1, false);
+		vmm_ring_kick(&f.driver.rings[INPUT]);
+		vmm_ring_add(&f.driver.rings[OUTPUT], &part, 1, 0, false);
+		vmm_ring_kick(&f.driver.rings[OUTPUT]);
+		(void)!recv(terminal, bytes, sizeof bytes, MSG_DONTWAIT);
+		vmm_driver_reset(&f.driver);
+		assert_true(vmm_driver_start(&f.driver));
+	}
+	event_base_loopbreak(f.loop);
+	pthread_join(thread, NULL);
+	close(terminal);
+}
+
 static void *split_then_packed[] = { NULL, &(uint64_t){ PACKED },
 				     &(uint64_t){ PACKED | EVENTS },
 				     &(uint64_t){ EVENTS } };
@@ -334,6 +364,8 @@ int main(void)
 			{ "console_both_ways", console_both_ways, setup,
 			  teardown, with },
 			{ "console_flood", console_flood, setup, teardown,
+			  with },
+			{ "console_threads", console_threads, setup, teardown,
 			  with },
 		};
 

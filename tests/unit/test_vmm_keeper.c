@@ -238,7 +238,7 @@ static pid_t run(const char *name, bool restore, int *error_pipe)
 	char *kernel = xasprintf("--kernel=%s/kernel", scratch),
 	     *name_option = xasprintf("--name=%s", name), *error = NULL;
 	char serial[] = "--serial=socket", net[] = "--net=br0",
-	     *args[] = { name_option, kernel, serial, net };
+	     *args[] = { name_option, kernel, serial, net, NULL };
 	struct vm_options options = { 0 };
 	struct vm_directory dir;
 	int ends[2];
@@ -251,7 +251,7 @@ static pid_t run(const char *name, bool restore, int *error_pipe)
 		close(ends[0]);
 		close(ends[1]);
 		vm_config_init(&options.config);
-		if (vm_options_parse(&options, 4, args, &error) ||
+		if (vm_options_parse(&options, args, &error) ||
 		    vm_directory_open(&dir, name, true, true, &error)) {
 			fprintf(stderr, "%s\n", error);
 			_exit(EXIT_FAILURE);

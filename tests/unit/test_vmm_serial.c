@@ -239,7 +239,7 @@ static void state_is_kept(void **state)
 	assert_int_equal(in(port, 0), 'a');
 	assert_int_equal(in(port, 0), 'b');
 	assert_int_equal(in(port, 0), 'c');
-	json_object_del(saved, "ier");
+	json_object_del(saved, "registers");
 	assert_true(serial_restore(port->serial, saved, &error) < 0);
 	free(error);
 	json_decref(saved);

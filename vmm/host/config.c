@@ -11,104 +11,102 @@
 #include "vmm/host/options.h"
 
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
-#define FORMATS	   "raw", "qcow2", "qcow", "qed", "vdi", "vmdk", "vhdx", "vpc"
-#define VLAN_MODES                                                             \
-	"access", "trunk", "native-tagged", "native-untagged", "dot1q-tunnel"
+#define MEMBER(TYPE, member)                                                   \
+	.type = VM_FIELD_##TYPE, .offset = offsetof(OF, member),               \
+	.size = sizeof(((OF *)NULL)->member)
+#define NUMBER(member, low, high)                                              \
+	MEMBER(NUMBER, member), .min = (low), .max = (high)
 
+#define OF struct vm_config
 const struct vm_field vm_config_fields[] = {
-	{ "name", VM_FIELD(ARRAY, struct vm_config, name), .args = "NAME",
-	  .help = "the VM, and its directory" },
-	{ "uuid", .option = "", VM_FIELD(ARRAY, struct vm_config, uuid) },
-	{ "kernel", VM_FIELD(PATH, struct vm_config, kernel), .args = "FILE",
-	  .help = "a bzImage, or an ELF with a PVH note" },
-	{ "initrd", VM_FIELD(PATH, struct vm_config, initrd), .args = "FILE",
-	  .help = "the initial RAM disk" },
-	{ "append", VM_FIELD(TEXT, struct vm_config, append), .args = "WORDS",
-	  .help = "the kernel's command line" },
-	{ "cpus", VM_FIELD(NUMBER, struct vm_config, cpus), .min = 1,
-	  .max = VM_MAX_CPUS, .args = "N", .help = "how many (default 1)" },
-	{ "memory_mib", "memory",
-	  VM_FIELD(NUMBER, struct vm_config, memory_mib), .min = 4,
-	  .max = 1 << 24, .units = "MGT", .factor = 1024, .args = "SIZE[M|G]",
-	  .help = "of the guest (default 256M)" },
-	{ "hugepages", VM_FIELD(FLAG, struct vm_config, hugepages),
-	  .help = "the guest's memory in huge pages, which must be free" },
-	{ "serial", VM_FIELD(WORD, struct vm_config, serial),
-	  .words = WORDS("terminal", "socket", "log", "none"),
-	  .args = "terminal|socket|log|none",
-	  .help = "where the serial port goes: this terminal (default), only "
-		  "the socket of \"vsw-vmm console\", that and serial.log, or "
-		  "nowhere" },
-	{ "console", VM_FIELD(FLAG, struct vm_config, console),
-	  .help = "a virtio console (hvc0), too" },
-	{ "rng", VM_FIELD(FLAG, struct vm_config, rng),
-	  .help = "random numbers of the host" },
-	{ "balloon", VM_FIELD(FLAG, struct vm_config, balloon),
-	  .help = "memory that the guest does not use can be taken back" },
-	{ "vsock_cid", "vsock", VM_FIELD(NUMBER, struct vm_config, vsock_cid),
-	  .min = 3, .max = INT32_MAX, .args = "CID",
-	  .help = "sockets between host and guest, the guest's number from 3 "
-		  "on" },
-	{ "user", VM_FIELD(TEXT, struct vm_config, user), .args = "NAME",
-	  .help = "whom the VM's process becomes (default nobody)" },
-	{ "db", VM_FIELD(TEXT, struct vm_config, db), .args = "REMOTE",
-	  .help = "the database of vswd (default unix:/run/vsw/db.sock, or "
-		  "db.sock in $VSW_RUNDIR)" },
-	{ "boot_timer", VM_FIELD(FLAG, struct vm_config, boot_timer),
-	  .help = "print how long the guest took to its init" },
-	{ NULL },
+	{ "name", "NAME\tthe VM, and its directory", MEMBER(NAME, name) },
+	{ "uuid", NULL, MEMBER(NAME, uuid) },
+	{ "kernel", "FILE\ta bzImage, or an ELF with a PVH note",
+	  MEMBER(PATH, kernel) },
+	{ "initrd", "FILE\tthe initial RAM disk", MEMBER(PATH, initrd) },
+	{ "append", "WORDS\tthe kernel's command line", MEMBER(TEXT, append) },
+	{ "cpus", "N\thow many (default 1)", NUMBER(cpus, 1, VM_MAX_CPUS) },
+	{ "memory_mib", "SIZE[M|G]\tof the guest (default 256M)",
+	  NUMBER(memory_mib, 4, 1 << 24), .option = "memory", .units = "MGT",
+	  .factor = 1024 },
+	{ "hugepages", "\tthe guest's memory in huge pages, which must be free",
+	  MEMBER(FLAG, hugepages) },
+	{ "serial",
+	  "terminal|socket|log|none\twhere the serial port goes: this terminal "
+	  "(default), only the socket of \"vsw-vmm console\", that and "
+	  "serial.log, or nowhere",
+	  MEMBER(CHOICE, serial),
+	  .words = WORDS("terminal", "socket", "log", "none") },
+	{ "console", "\ta virtio console (hvc0), too", MEMBER(FLAG, console) },
+	{ "rng", "\trandom numbers of the host", MEMBER(FLAG, rng) },
+	{ "balloon", "\tmemory that the guest does not use can be taken back",
+	  MEMBER(FLAG, balloon) },
+	{ "vsock_cid",
+	  "CID\tsockets between host and guest, whose number is CID (3 or more)",
+	  NUMBER(vsock_cid, 3, INT32_MAX), .option = "vsock" },
+	{ "user", "NAME\twhom the VM's process becomes (default nobody)",
+	  MEMBER(TEXT, user) },
+	{ "db",
+	  "REMOTE\tthe database of vswd (default unix:/run/vsw/db.sock, or "
+	  "db.sock in $VSW_RUNDIR)",
+	  MEMBER(TEXT, db) },
+	{ "boot_timer", "\tprint how long the guest took to its init",
+	  MEMBER(FLAG, boot_timer) },
+	{ .key = NULL },
 };
+#undef OF
 
+#define OF struct vm_net
 const struct vm_field vm_net_fields[] = {
-	{ "id", VM_FIELD(ARRAY, struct vm_net, id), .args = "NAME",
-	  .help = "the card's name in commands (default net0, net1...)" },
-	{ "bridge", .option = "", VM_FIELD(TEXT, struct vm_net, bridge) },
-	{ "port", .option = "", VM_FIELD(TEXT, struct vm_net, port) },
-	{ "back_end", VM_FIELD(WORD, struct vm_net, kind),
-	  .words = WORDS("vhost-user", "tap"), .args = "vhost-user|tap",
-	  .help = "who moves the frames (default vhost-user: vswd itself)" },
-	{ "client", VM_FIELD(FLAG, struct vm_net, client),
-	  .help = "vswd makes the vhost-user socket" },
-	{ "mac", VM_FIELD(MAC, struct vm_net, mac), .args = "ADDRESS",
-	  .help = "default: one of 08:00:27 that the bridge does not have" },
-	{ "mac_given", .option = "", VM_FIELD(FLAG, struct vm_net, mac_given) },
-	{ "queues", VM_FIELD(NUMBER, struct vm_net, queues), .min = 1,
-	  .max = 16, .args = "N", .help = "pairs of queues (default 1)" },
-	{ "mtu", VM_FIELD(NUMBER, struct vm_net, mtu), .min = 68, .max = 65535,
-	  .args = "N", .help = "the guest is told" },
-	{ "packed", VM_FIELD(FLAG, struct vm_net, packed),
-	  .help = "packed rings" },
-	{ "tag", VM_FIELD(NUMBER, struct vm_net, tag), .min = 0, .max = 4094,
-	  .args = "VLAN", .help = "the port's VLAN" },
-	{ "trunks", VM_FIELD(TEXT, struct vm_net, trunks),
-	  .args = "VLAN[,VLAN...]", .help = "VLANs that come tagged" },
-	{ "vlan_mode", VM_FIELD(TEXT, struct vm_net, vlan_mode),
-	  .words = WORDS(VLAN_MODES), .args = "MODE",
-	  .help = "as vlan_mode of vswd's ports" },
-	{ "rate_kbps", "rate", VM_FIELD(NUMBER, struct vm_net, rate_kbps),
-	  .min = 1, .max = INT32_MAX, .units = "kMG", .factor = 1000,
-	  .args = "N[k|M|G]", .help = "what the guest may send, bit/s" },
-	{ "link_down", VM_FIELD(FLAG, struct vm_net, link_down),
-	  .help = "the cable is not in" },
-	{ NULL },
+	{ "id", "NAME\tthe card's name in commands (default net0, net1...)",
+	  MEMBER(NAME, id) },
+	{ "bridge", NULL, MEMBER(TEXT, bridge) },
+	{ "port", NULL, MEMBER(TEXT, port) },
+	{ "back_end",
+	  "vhost-user|tap\twho moves the frames (default vhost-user: vswd "
+	  "itself)",
+	  MEMBER(CHOICE, kind), .words = WORDS("vhost-user", "tap") },
+	{ "client", "\tvswd makes the vhost-user socket",
+	  MEMBER(FLAG, client) },
+	{ "mac",
+	  "ADDRESS\tdefault: one of 08:00:27 that the bridge does not have",
+	  MEMBER(MAC, mac) },
+	{ "mac_given", NULL, MEMBER(FLAG, mac_given) },
+	{ "queues", "N\tpairs of queues (default 1)", NUMBER(queues, 1, 16) },
+	{ "mtu", "N\tthe guest is told", NUMBER(mtu, 68, UINT16_MAX) },
+	{ "packed", "\tpacked rings", MEMBER(FLAG, packed) },
+	{ "tag", "VLAN\tthe port's VLAN", NUMBER(tag, 0, 4094) },
+	{ "trunks", "VLAN[,VLAN...]\tVLANs that come tagged",
+	  MEMBER(TEXT, trunks) },
+	{ "vlan_mode", "MODE\tas vlan_mode of vswd's ports",
+	  MEMBER(TEXT, vlan_mode),
+	  .words = WORDS("access", "trunk", "native-tagged", "native-untagged",
+			 "dot1q-tunnel") },
+	{ "rate_kbps", "N[k|M|G]\twhat the guest may send, bit/s",
+	  NUMBER(rate_kbps, 1, INT32_MAX), .option = "rate", .units = "kMG",
+	  .factor = 1000 },
+	{ "link_down", "\tthe cable is not in", MEMBER(FLAG, link_down) },
+	{ .key = NULL },
 };
+#undef OF
 
+#define OF struct vm_disk
 const struct vm_field vm_disk_fields[] = {
-	{ "id", VM_FIELD(ARRAY, struct vm_disk, id), .args = "NAME",
-	  .help = "default disk0, disk1..." },
-	{ "path", .option = "", VM_FIELD(PATH, struct vm_disk, path) },
-	{ "format", VM_FIELD(TEXT, struct vm_disk, format),
-	  .words = WORDS(FORMATS), .args = "FORMAT",
-	  .help = "raw, qcow2, vdi, vmdk...; never guessed" },
-	{ "back_end", VM_FIELD(WORD, struct vm_disk, kind),
-	  .words = WORDS("daemon", "own"), .args = "daemon|own",
-	  .help = "qemu-storage-daemon (default), or our own for raw files" },
-	{ "read_only", VM_FIELD(FLAG, struct vm_disk, read_only),
-	  .help = "the guest cannot write" },
-	{ "direct", VM_FIELD(FLAG, struct vm_disk, direct),
-	  .help = "past the host's cache (O_DIRECT)" },
-	{ NULL },
+	{ "path", NULL, MEMBER(PATH, path) },
+	{ "id", "NAME\tdefault disk0, disk1...", MEMBER(NAME, id) },
+	{ "format", "FORMAT\traw, qcow2, vdi, vmdk...; never guessed",
+	  MEMBER(TEXT, format),
+	  .words = WORDS("raw", "qcow2", "qcow", "qed", "vdi", "vmdk", "vhdx",
+			 "vpc") },
+	{ "back_end",
+	  "daemon|own\tqemu-storage-daemon (default), or our own for raw files",
+	  MEMBER(CHOICE, kind), .words = WORDS("daemon", "own") },
+	{ "read_only", "\tthe guest cannot write", MEMBER(FLAG, read_only) },
+	{ "direct", "\tpast the host's cache (O_DIRECT)",
+	  MEMBER(FLAG, direct) },
+	{ .key = NULL },
 };
+#undef OF
 
 static void net_init(struct vm_net *net)
 {
@@ -408,7 +406,7 @@ int vm_disk_parse(struct vm_disk *disk, const char *text, char **errp)
 	*disk = (struct vm_disk){ 0 };
 	error = parse_list(vm_disk_fields, disk, &path, text, errp);
 	if (!error && *path)
-		error = vm_field_from_text(&vm_disk_fields[1], disk, path,
+		error = vm_field_from_text(&vm_disk_fields[0], disk, path,
 					   errp);
 	free(path);
 	if (!error)

@@ -32,7 +32,7 @@ const struct vm_field *vm_fields_find(const struct vm_field *fields,
 
 	suggestion_init(&near, option);
 	for (const struct vm_field *f = fields; f->key; f++) {
-		if (!*option_name(f))
+		if (!f->help)
 			continue;
 		if (same_name(option, option_name(f)))
 			return f;
@@ -43,16 +43,13 @@ const struct vm_field *vm_fields_find(const struct vm_field *fields,
 	return NULL;
 }
 
+/* Numbers are of any size; the first bytes are the low ones (x86). */
 static int64_t number_get(const struct vm_field *field, const void *member)
 {
-	switch (field->size) {
-	case 2:
-		return *(const uint16_t *)member;
-	case 4:
-		return *(const int32_t *)member;
-	default:
-		return *(const int64_t *)member;
-	}
+	int64_t n = 0;
+
+	memcpy(&n, member, field->size);
+	return n;
 }
 
 static int number_set(const struct vm_field *field, void *member, int64_t n,
@@ -63,16 +60,7 @@ static int number_set(const struct vm_field *field, void *member, int64_t n,
 				 "%" PRId64 " is not from %" PRId64
 				 " to %" PRId64,
 				 n, field->min, field->max);
-	switch (field->size) {
-	case 2:
-		*(uint16_t *)member = (uint16_t)n;
-		break;
-	case 4:
-		*(int32_t *)member = (int32_t)n;
-		break;
-	default:
-		*(int64_t *)member = n;
-	}
+	memcpy(member, &n, field->size);
 	return 0;
 }
 
@@ -158,14 +146,14 @@ static int string_set(const struct vm_field *field, void *member,
 	switch (field->type) {
 	case VM_FIELD_MAC:
 		return mac_from_text(member, text, errp);
-	case VM_FIELD_ARRAY:
+	case VM_FIELD_NAME:
 		if (strlen(text) >= field->size)
 			return set_error(errp, -EINVAL,
 					 "longer than %zu characters",
 					 field->size - 1);
 		strcpy(member, text);
 		return 0;
-	case VM_FIELD_WORD:
+	case VM_FIELD_CHOICE:
 		word = word_find(field, text, errp);
 		if (word >= 0)
 			*(int *)member = word;
@@ -275,9 +263,9 @@ static json_t *field_to_json(const struct vm_field *field, const void *member)
 		return json_boolean(*(const bool *)member);
 	case VM_FIELD_NUMBER:
 		return json_integer(number_get(field, member));
-	case VM_FIELD_WORD:
+	case VM_FIELD_CHOICE:
 		return json_string(field->words[*(const int *)member]);
-	case VM_FIELD_ARRAY:
+	case VM_FIELD_NAME:
 		return json_string(member);
 	case VM_FIELD_MAC:
 		return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1],

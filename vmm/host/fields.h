@@ -10,31 +10,27 @@
 #include "base/util.h"
 
 enum vm_field_type {
-	VM_FIELD_TEXT,	/* char *; one of `words` if there are any */
-	VM_FIELD_PATH,	/* the same; made absolute from the command line */
-	VM_FIELD_ARRAY, /* char[size] */
-	VM_FIELD_WORD,	/* an enum: the index in `words` */
-	VM_FIELD_NUMBER,
-	VM_FIELD_FLAG, /* bool */
-	VM_FIELD_MAC,  /* uint8_t[6], a station's */
+	VM_FIELD_TEXT,	 /* char *; one of `words` if there are any */
+	VM_FIELD_PATH,	 /* the same; made absolute from the command line */
+	VM_FIELD_NAME,	 /* char[size] */
+	VM_FIELD_CHOICE, /* an enum: the index in `words` */
+	VM_FIELD_NUMBER, /* of `size` bytes */
+	VM_FIELD_FLAG,	 /* bool */
+	VM_FIELD_MAC,	 /* uint8_t[6], a station's */
 };
 
 /* A table ends with a field without a key. */
 struct vm_field {
 	const char *key;
-	const char *option; /* NULL: the key; "": not on the command line */
+	const char *help; /* "ARG\twhat it is"; NULL: only in vm.json */
 	enum vm_field_type type;
 	size_t offset, size;
 	int64_t min, max;
 	const char *const *words; /* ends with NULL */
+	const char *option;	  /* on the command line; NULL: the key */
 	const char *units;	  /* of a number: 'k', 'M' and so on, from 1 */
 	unsigned int factor;	  /* between units */
-	const char *args, *help;
 };
-
-#define VM_FIELD(TYPE, object, member)                                         \
-	.type = VM_FIELD_##TYPE, .offset = offsetof(object, member),           \
-	.size = sizeof(((object *)NULL)->member)
 
 /*
  * Each returns 0, or -EINVAL with a message that begins with the field's name.

@@ -286,12 +286,13 @@ static void tidy_up(struct keeper *k)
 	storage_stop(k->storage);
 	clean = remove_ports(k);
 	wiring_destroy(k->wiring);
-	api_destroy(k->api);
 	if (clean || !k->started)
 		vm_directory_clean(k->dir);
 	vm_directory_close(k->dir, !k->started && clean);
 	if (k->reaper >= 0 && clean)
 		reaper_dismiss(k->reaper);
+	/* who waits for the VM's end finds its directory free */
+	api_destroy(k->api);
 	for (size_t i = 0; i < ARRAY_SIZE(k->signals); i++)
 		event_free(k->signals[i]);
 	event_free(k->deadline);

@@ -2,10 +2,35 @@
 #include "vmm/host/options.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/host/help.h"
+#define HELP_COLUMN 34
+#define HELP_WIDTH  80
+
+void help_entry(const char *before, const char *name, const char *sep,
+		const char *help)
+{
+	int n_args = (int)strcspn(help, "\t"), n;
+	const char *text = help + n_args + 1;
+	int at = printf("  %s", before);
+
+	for (; *name; name++, at++)
+		putchar(*name == '_' && *before == '-' ? '-' : *name);
+	at += printf("%s%.*s", n_args ? sep : "", n_args, help);
+
+	if (at >= HELP_COLUMN)
+		at = printf("\n") - 1;
+	at += printf("%*s", HELP_COLUMN - at, "");
+	for (; *text; text += n + (int)strspn(text + n, " ")) {
+		n = (int)strcspn(text, " ");
+		if (at + 1 + n > HELP_WIDTH)
+			at = printf("\n%*s", HELP_COLUMN, "") - 1;
+		at += printf("%s%.*s", at > HELP_COLUMN ? " " : "", n, text);
+	}
+	putchar('\n');
+}
 
 /* Says of which option the message is. */
 static int in_option(const char *option, char *why, char **errp)
@@ -67,56 +92,53 @@ static bool takes_value(const char *name)
 	return field && field->type != VM_FIELD_FLAG;
 }
 
-int vm_options_parse(struct vm_options *options, int argc, char **argv,
-		     char **errp)
+int vm_options_parse(struct vm_options *options, char **words, char **errp)
 {
 	char *name, *value;
 	int error = 0;
 
-	for (int i = 0; !error && i < argc; i++) {
-		if (!strcmp(argv[i], "--detach")) {
+	for (int i = 0; !error && words[i]; i++) {
+		if (!strcmp(words[i], "--detach")) {
 			options->detach = true;
 			continue;
 		}
-		if (strncmp(argv[i], "--", 2))
+		if (strncmp(words[i], "--", 2))
 			return set_error(errp, -EINVAL,
 					 "\"%s\" is no option; \"vsw-vmm help "
 					 "run\" lists them",
-					 argv[i]);
-		name = xstrdup(argv[i] + 2);
+					 words[i]);
+		name = xstrdup(words[i] + 2);
 		value = strchr(name, '=');
 		if (value)
 			*value++ = '\0';
-		else if (i + 1 < argc && takes_value(name))
-			value = argv[++i];
+		else if (words[i + 1] && takes_value(name))
+			value = words[++i];
 		error = parse_one(options, name, value, errp);
 		free(name);
 	}
 	return error ? error : vm_config_finish(&options->config, errp);
 }
 
-static void print_fields(const char *dashes, const struct vm_field *fields)
+static void print_fields(const char *dashes, const char *sep,
+			 const struct vm_field *fields)
 {
-	for (const struct vm_field *f = fields; f->key; f++) {
-		const char *name = f->option ? f->option : f->key;
-
-		if (*name)
-			help_entry(dashes, name, *dashes ? " " : "=",
-				   f->args ? f->args : "", f->help);
-	}
+	for (const struct vm_field *f = fields; f->key; f++)
+		if (f->help)
+			help_entry(dashes, f->option ? f->option : f->key, sep,
+				   f->help);
 }
 
 void vm_options_help(void)
 {
-	print_fields("--", vm_config_fields);
-	help_entry("--", "net", " ", "BRIDGE[,KEY=VALUE...]",
-		   "a network card on vswd's bridge or segment; again for "
-		   "more");
-	print_fields("", vm_net_fields);
-	help_entry("--", "disk", " ", "FILE,format=FORMAT[,KEY=VALUE...]",
-		   "a disk; again for more");
-	print_fields("", vm_disk_fields);
-	help_entry("--", "detach", "", "",
-		   "return when the guest runs; the serial port goes to a "
+	print_fields("--", " ", vm_config_fields);
+	help_entry("--", "net", " ",
+		   "BRIDGE[,KEY=VALUE...]\ta network card on vswd's bridge or "
+		   "segment; again for more");
+	print_fields("    ", "=", vm_net_fields);
+	help_entry("--", "disk", " ",
+		   "FILE,format=FORMAT[,KEY=VALUE...]\ta disk; again for more");
+	print_fields("    ", "=", vm_disk_fields);
+	help_entry("--", "detach", "",
+		   "\treturn when the guest runs; the serial port goes to a "
 		   "socket");
 }

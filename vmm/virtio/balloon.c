@@ -10,11 +10,9 @@
  */
 #include "vmm/virtio/devices.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_balloon.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -76,7 +74,7 @@ static ssize_t balloon_inflate(struct virtio_queue *queue,
 		    sizeof pfn)
 			break;
 		page = guest_memory_at(queue->device->memory,
-				       (uint64_t)le32toh(pfn) * PAGE, PAGE);
+				       (uint64_t)pfn * PAGE, PAGE);
 		if (page && start && page == start + length) {
 			length += PAGE;
 			continue;
@@ -129,16 +127,13 @@ static void balloon_read_stats(struct balloon *balloon)
 	/* The next one comes when this one was given back. */
 	virtqueue_enable_kicks(queue);
 	for (size_t i = 0; i < VIRTIO_BALLOON_S_NR; i++) {
-		unsigned int tag;
-
 		if (virtqueue_read(&balloon->held, i * sizeof stat, &stat,
 				   sizeof stat) != sizeof stat)
 			break;
-		tag = le16toh(stat.tag);
-		if (tag >= VIRTIO_BALLOON_S_NR)
+		if (stat.tag >= VIRTIO_BALLOON_S_NR)
 			continue;
-		balloon->stats[tag] = le64toh(stat.val);
-		balloon->stats_known |= 1u << tag;
+		balloon->stats[stat.tag] = stat.val;
+		balloon->stats_known |= 1u << stat.tag;
 	}
 }
 
@@ -175,7 +170,7 @@ void virtio_balloon_set_target(struct virtio_device *device, uint64_t mib)
 
 	mib = MIN(mib, device->memory->size >> 20);
 	pthread_mutex_lock(&device->lock);
-	balloon->config.num_pages = htole32(mib * PAGES_PER_MIB);
+	balloon->config.num_pages = mib * PAGES_PER_MIB;
 	virtio_config_changed(device);
 	pthread_mutex_unlock(&device->lock);
 }
@@ -186,7 +181,7 @@ uint64_t virtio_balloon_actual(struct virtio_device *device)
 	uint64_t pages;
 
 	pthread_mutex_lock(&device->lock);
-	pages = le32toh(balloon->config.actual);
+	pages = balloon->config.actual;
 	pthread_mutex_unlock(&device->lock);
 	return pages / PAGES_PER_MIB;
 }
@@ -228,19 +223,13 @@ static void balloon_deactivate(struct virtio_device *device)
 	virtio_own_stop(device);
 }
 
-static void balloon_destroy(struct virtio_device *device)
-{
-	virtio_own_uninit(virtio_own_of(device));
-	free(device);
-}
-
 static json_t *balloon_save(struct virtio_device *device)
 {
 	struct balloon *balloon = (struct balloon *)device;
 
 	return json_pack("{s:I, s:I}", "target",
-			 (json_int_t)le32toh(balloon->config.num_pages),
-			 "actual", (json_int_t)le32toh(balloon->config.actual));
+			 (json_int_t)balloon->config.num_pages, "actual",
+			 (json_int_t)balloon->config.actual);
 }
 
 static int balloon_restore(struct virtio_device *device, const json_t *state,
@@ -253,8 +242,8 @@ static int balloon_restore(struct virtio_device *device, const json_t *state,
 			"actual", &actual) ||
 	    target != (uint32_t)target || actual != (uint32_t)actual)
 		return set_error(errp, -EINVAL, "the saved balloon is damaged");
-	balloon->config.num_pages = htole32(target);
-	balloon->config.actual = htole32(actual);
+	balloon->config.num_pages = target;
+	balloon->config.actual = actual;
 	return 0;
 }
 
@@ -264,7 +253,7 @@ static const struct virtio_ops balloon_ops = {
 	.config_write = balloon_config_write,
 	.activate = virtio_own_start,
 	.deactivate = balloon_deactivate,
-	.destroy = balloon_destroy,
+	.destroy = virtio_own_destroy,
 	.save = balloon_save,
 	.restore = balloon_restore,
 };

@@ -13,7 +13,6 @@
  */
 #include "vmm/virtio/devices.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -205,22 +204,20 @@ static int blk_discard(struct blk *blk, const struct virtqueue_chain *chain,
 		return -EINVAL;
 	virtqueue_read(chain, sizeof(struct virtio_blk_outhdr), ranges, length);
 	for (size_t i = 0; i < n; i++) {
-		uint32_t flags = le32toh(ranges[i].flags);
+		uint32_t flags = ranges[i].flags;
 
 		if (flags &
 		    ~(discard ? 0u : VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP))
 			return -EOPNOTSUPP;
-		if (le32toh(ranges[i].num_sectors) > BLK_MAX_DISCARD ||
-		    !blk_in_range(blk, le64toh(ranges[i].sector),
-				  (uint64_t)le32toh(ranges[i].num_sectors) *
-					  BLK_SECTOR))
+		if (ranges[i].num_sectors > BLK_MAX_DISCARD ||
+		    !blk_in_range(blk, ranges[i].sector,
+				  (uint64_t)ranges[i].num_sectors * BLK_SECTOR))
 			return -EINVAL;
 	}
 	for (size_t i = 0; i < n && !error; i++)
 		error = blk_clear(blk, discard || ranges[i].flags,
-				  le64toh(ranges[i].sector) * BLK_SECTOR,
-				  (uint64_t)le32toh(ranges[i].num_sectors) *
-					  BLK_SECTOR);
+				  ranges[i].sector * BLK_SECTOR,
+				  (uint64_t)ranges[i].num_sectors * BLK_SECTOR);
 	return error;
 }
 
@@ -228,8 +225,8 @@ static int blk_discard(struct blk *blk, const struct virtqueue_chain *chain,
 static int blk_request(struct blk *blk, const struct virtqueue_chain *chain,
 		       const struct virtio_blk_outhdr *header)
 {
-	uint32_t type = le32toh(header->type);
-	uint64_t sector = le64toh(header->sector);
+	uint32_t type = header->type;
+	uint64_t sector = header->sector;
 	bool through = !virtio_has(&blk->own.device, VIRTIO_BLK_F_FLUSH);
 	int error;
 
@@ -275,9 +272,8 @@ static uint32_t blk_execute(struct blk *blk,
 		status = VIRTIO_BLK_S_IOERR;
 	if (error && error != -EINVAL && error != -EOPNOTSUPP)
 		log_err_limited("disk %.*s: request %u at sector %llu: %s",
-				VIRTIO_BLK_ID_BYTES, blk->serial,
-				le32toh(header.type),
-				(unsigned long long)le64toh(header.sector),
+				VIRTIO_BLK_ID_BYTES, blk->serial, header.type,
+				(unsigned long long)header.sector,
 				strerror(-error));
 	virtqueue_write(chain, chain->in_length - 1, &status, 1);
 	return MIN(chain->in_length, UINT32_MAX);
@@ -435,16 +431,16 @@ static void blk_configure(struct blk *blk)
 	uint32_t physical = MAX(MAX(blk->align, blk->block), 4096u);
 
 	blk->config = (struct virtio_blk_config){
-		.capacity = htole64(blk->size / BLK_SECTOR),
-		.seg_max = htole32(VIRTQUEUE_MAX_SEGMENTS - 2),
-		.blk_size = htole32(blk->block),
+		.capacity = blk->size / BLK_SECTOR,
+		.seg_max = VIRTQUEUE_MAX_SEGMENTS - 2,
+		.blk_size = blk->block,
 		.physical_block_exp = __builtin_ctz(physical / blk->block),
-		.num_queues = htole16(1),
-		.max_discard_sectors = htole32(BLK_MAX_DISCARD),
-		.max_discard_seg = htole32(BLK_MAX_RANGES),
-		.discard_sector_alignment = htole32(physical / BLK_SECTOR),
-		.max_write_zeroes_sectors = htole32(BLK_MAX_DISCARD),
-		.max_write_zeroes_seg = htole32(1),
+		.num_queues = 1,
+		.max_discard_sectors = BLK_MAX_DISCARD,
+		.max_discard_seg = BLK_MAX_RANGES,
+		.discard_sector_alignment = physical / BLK_SECTOR,
+		.max_write_zeroes_sectors = BLK_MAX_DISCARD,
+		.max_write_zeroes_seg = 1,
 		.write_zeroes_may_unmap = 1,
 	};
 	blk->own.config = &blk->config;

@@ -2,6 +2,7 @@
 #include "vmm/virtio/own.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -76,6 +77,12 @@ void virtio_own_uninit(struct virtio_own *own)
 		if (own->kicks[i])
 			event_free(own->kicks[i]);
 	virtio_device_uninit(&own->device);
+}
+
+void virtio_own_destroy(struct virtio_device *device)
+{
+	virtio_own_uninit(virtio_own_of(device));
+	free(device);
 }
 
 void virtio_own_drain(struct virtio_queue *queue,

@@ -51,6 +51,8 @@ int virtio_own_start_queue(struct virtio_queue *queue);
 void virtio_own_stop(struct virtio_device *device);
 /* Frees what start made, and the device's common parts. Without the lock. */
 void virtio_own_uninit(struct virtio_own *own);
+/* virtio_ops.destroy of a device that has nothing else. */
+void virtio_own_destroy(struct virtio_device *device);
 
 /* As if the guest had kicked it: the loop comes back to it in its turn. */
 void virtio_own_kick(struct virtio_queue *queue);

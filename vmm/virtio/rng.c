@@ -1,7 +1,6 @@
 /* The entropy device (virtio 1.2, 5.4): the kernel's random bytes. */
 #include "vmm/virtio/devices.h"
 
-#include <stdlib.h>
 #include <sys/random.h>
 
 #include "vmm/virtio/own.h"
@@ -23,18 +22,12 @@ static void rng_kicked(struct virtio_queue *queue)
 	virtio_own_drain(queue, rng_fill);
 }
 
-static void rng_destroy(struct virtio_device *device)
-{
-	virtio_own_uninit(virtio_own_of(device));
-	free(device);
-}
-
 static const struct virtio_ops rng_ops = {
 	.name = "rng",
 	.config_read = virtio_own_config_read,
 	.activate = virtio_own_start,
 	.deactivate = virtio_own_stop,
-	.destroy = rng_destroy,
+	.destroy = virtio_own_destroy,
 };
 
 struct virtio_device *virtio_rng_create(struct event_base *loop,

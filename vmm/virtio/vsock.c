@@ -8,7 +8,6 @@
  */
 #include "vmm/virtio/devices.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,28 +18,6 @@
 #include "vmm/virtio/vsock_stream.h"
 
 enum { QUEUE_RX, QUEUE_TX, QUEUE_EVENT, N_QUEUES };
-
-/* The packet as the guest reads it. */
-static uint32_t vsock_write_header(const struct vsock *vsock,
-				   const struct virtqueue_chain *chain,
-				   const struct virtio_vsock_hdr *header)
-{
-	struct virtio_vsock_hdr out = {
-		.src_cid = htole64(VSOCK_HOST),
-		.dst_cid = htole64(vsock->cid),
-		.src_port = htole32(header->src_port),
-		.dst_port = htole32(header->dst_port),
-		.len = htole32(header->len),
-		.type = htole16(VIRTIO_VSOCK_TYPE_STREAM),
-		.op = htole16(header->op),
-		.flags = htole32(header->flags),
-		.buf_alloc = htole32(header->buf_alloc),
-		.fwd_cnt = htole32(header->fwd_cnt),
-	};
-
-	virtqueue_write(chain, 0, &out, sizeof out);
-	return sizeof out + header->len;
-}
 
 void vsock_transmit(struct vsock *vsock)
 {
@@ -69,8 +46,11 @@ void vsock_transmit(struct vsock *vsock)
 			virtqueue_unpop(queue, &chain);
 			continue;
 		}
-		virtqueue_push(queue, &chain,
-			       vsock_write_header(vsock, &chain, &header));
+		header.src_cid = VSOCK_HOST;
+		header.dst_cid = vsock->cid;
+		header.type = VIRTIO_VSOCK_TYPE_STREAM;
+		virtqueue_write(&chain, 0, &header, sizeof header);
+		virtqueue_push(queue, &chain, sizeof header + header.len);
 		budget--;
 	}
 	virtqueue_notify(queue);
@@ -135,18 +115,9 @@ static ssize_t vsock_receive(struct virtio_queue *queue,
 		virtqueue_break(queue, "a packet without header");
 		return 0;
 	}
-	h.src_port = le32toh(h.src_port);
-	h.dst_port = le32toh(h.dst_port);
-	h.len = le32toh(h.len);
-	h.op = le16toh(h.op);
-	h.flags = le32toh(h.flags);
-	h.buf_alloc = le32toh(h.buf_alloc);
-	h.fwd_cnt = le32toh(h.fwd_cnt);
-	if (le64toh(h.src_cid) != vsock->cid ||
-	    h.len > chain->out_length - sizeof h)
+	if (h.src_cid != vsock->cid || h.len > chain->out_length - sizeof h)
 		return 0;
-	ours = le64toh(h.dst_cid) == VSOCK_HOST &&
-	       le16toh(h.type) == VIRTIO_VSOCK_TYPE_STREAM;
+	ours = h.dst_cid == VSOCK_HOST && h.type == VIRTIO_VSOCK_TYPE_STREAM;
 	if (ours)
 		stream = vsock_stream_find(vsock, h.dst_port, h.src_port);
 	if (stream) {
@@ -168,8 +139,9 @@ static ssize_t vsock_receive(struct virtio_queue *queue,
 static void vsock_tell_lost(struct vsock *vsock)
 {
 	struct virtio_queue *queue = &vsock->own.device.queues[QUEUE_EVENT];
-	struct virtio_vsock_event event = { htole32(
-		VIRTIO_VSOCK_EVENT_TRANSPORT_RESET) };
+	struct virtio_vsock_event event = {
+		VIRTIO_VSOCK_EVENT_TRANSPORT_RESET
+	};
 	struct virtqueue_chain chain;
 
 	if (!vsock->lost || !virtqueue_pop(queue, &chain))
@@ -282,7 +254,7 @@ struct virtio_device *virtio_vsock_create(struct event_base *loop,
 	device->type = VIRTIO_ID_VSOCK;
 	device->config_size = sizeof vsock->config;
 	device->offered = VIRTIO_OWN_FEATURES;
-	vsock->config.guest_cid = htole64(cid);
+	vsock->config.guest_cid = cid;
 	vsock->own.config = &vsock->config;
 	vsock->own.loop = loop;
 	vsock->own.kicked = vsock_kicked;

@@ -83,7 +83,7 @@ struct vsock_stream *vsock_stream_find(struct vsock *vsock, uint32_t host_port,
 				       uint32_t guest_port);
 /* A connection that the guest began is there. */
 void vsock_stream_accepted(struct vsock_stream *stream);
-/* A packet of the guest for it, in the CPU's byte order, its payload at
+/* A packet of the guest for it, its payload at
  * sizeof(*header) of the chain and all there. */
 void vsock_stream_packet(struct vsock_stream *stream,
 			 const struct virtio_vsock_hdr *header,

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "vmm/x86/layout.h"
-#include "vmm/x86/dsdt.hex"
+
+/* Made by iasl of x86/dsdt.asl. */
+#include <vmm/x86/dsdt.hex>
 
 enum {
 	HEADER_SIZE = 36,
@@ -15,36 +17,32 @@ enum {
 	AREA_SIZE = LAYOUT_KERNEL - LAYOUT_ACPI,
 };
 
-/* FADT (5.2.9): offsets of what is not zero. */
-enum {
-	FADT_FACS = 36,
-	FADT_DSDT = 40,
-	FADT_SCI = 46,
-	FADT_PM1_EVENT = 56,
-	FADT_PM1_CONTROL = 64,
-	FADT_PM_TIMER = 76,
-	FADT_GPE0 = 80,
-	FADT_PM1_EVENT_LENGTH = 88,
-	FADT_PM1_CONTROL_LENGTH = 89,
-	FADT_PM_TIMER_LENGTH = 91,
-	FADT_GPE0_LENGTH = 92,
-	FADT_C2_LATENCY = 96,
-	FADT_C3_LATENCY = 98,
-	FADT_CENTURY = 108,
-	FADT_BOOT_ARCH = 109,
-	FADT_FLAGS = 112,
-	FADT_RESET = 116,
-	FADT_RESET_VALUE = 128,
-	FADT_MINOR = 131,
-	FADT_X_DSDT = 140,
+/* FADT (5.2.9): what is not zero, beside the addresses of other tables. */
+static const struct {
+	uint8_t offset, size;
+	uint32_t value;
+} fixed[] = {
+	{ 46, 2, LAYOUT_IRQ_SCI },
+	{ 56, 4, LAYOUT_PORT_PM },     /* PM1a events */
+	{ 64, 4, LAYOUT_PORT_PM + 4 }, /* PM1a control */
+	{ 76, 4, LAYOUT_PORT_PM + 8 }, /* timer */
+	{ 80, 4, LAYOUT_PORT_GPE },
+	{ 88, 4, 4 | 2 << 8 | 4u << 24 }, /* the lengths: events, control, */
+	{ 92, 1, 4 },			  /* timer, GPE0 */
+	{ 96, 4, 0x0fff0fff },		  /* latencies: neither C2 nor C3 */
+	{ 108, 1, 0x32 },		  /* century: x86/rtc.c */
 	/* COM1 is there; neither VGA nor 8042; no ASPM. */
-	BOOT_ARCH = 1 << 0 | 1 << 2 | 1 << 4,
+	{ 109, 2, 1 << 0 | 1 << 2 | 1 << 4 },
 	/* WBINVD; C1; no sleep button; no RTC event; 32 bits of timer; reset
 	 * register. The power button is a fixed one. */
-	FLAGS = 1 << 0 | 1 << 2 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10,
-	NO_C2 = 0xfff,
-	SPACE_IO = 1,
+	{ 112, 4, 1 << 0 | 1 << 2 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10 },
+	{ 116, 4, 1 | 8 << 8 | 1 << 24 }, /* reset: a port, 8 bits, a byte */
+	{ 120, 4, LAYOUT_PORT_RESET },
+	{ 128, 1, 6 },
+	{ 131, 1, 4 }, /* the minor version */
 };
+
+enum { FADT_FACS = 36, FADT_DSDT = 40, FADT_X_DSDT = 140 };
 
 /* MADT (5.2.12) */
 enum {
@@ -106,7 +104,7 @@ static uint64_t end(struct writer *w)
 
 static uint64_t write_facs(struct writer *w)
 {
-	w->at = (w->at + FACS_SIZE - 1) & -FACS_SIZE;
+	w->at = (w->at + FACS_SIZE - 1) & ~(FACS_SIZE - 1u);
 	w->table = w->at;
 	memcpy(w->area + w->at, "FACS", 4);
 	put_at(w, 4, FACS_SIZE, 4);
@@ -127,27 +125,10 @@ static uint64_t write_fadt(struct writer *w, uint64_t facs, uint64_t dsdt)
 {
 	begin(w, "FACP", 6);
 	w->at = w->table + FADT_SIZE;
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+		put_at(w, fixed[i].offset, fixed[i].value, fixed[i].size);
 	put_at(w, FADT_FACS, facs, 4);
 	put_at(w, FADT_DSDT, dsdt, 4);
-	put_at(w, FADT_SCI, LAYOUT_IRQ_SCI, 2);
-	put_at(w, FADT_PM1_EVENT, LAYOUT_PORT_PM, 4);
-	put_at(w, FADT_PM1_CONTROL, LAYOUT_PORT_PM + 4, 4);
-	put_at(w, FADT_PM_TIMER, LAYOUT_PORT_PM + 8, 4);
-	put_at(w, FADT_GPE0, LAYOUT_PORT_GPE, 4);
-	put_at(w, FADT_PM1_EVENT_LENGTH, 4, 1);
-	put_at(w, FADT_PM1_CONTROL_LENGTH, 2, 1);
-	put_at(w, FADT_PM_TIMER_LENGTH, 4, 1);
-	put_at(w, FADT_GPE0_LENGTH, 4, 1);
-	put_at(w, FADT_C2_LATENCY, NO_C2, 2);
-	put_at(w, FADT_C3_LATENCY, NO_C2, 2);
-	put_at(w, FADT_CENTURY, 0x32, 1); /* x86/rtc.c */
-	put_at(w, FADT_BOOT_ARCH, BOOT_ARCH, 2);
-	put_at(w, FADT_FLAGS, FLAGS, 4);
-	/* A generic address (5.2.3.2): 8 bits, by bytes. */
-	put_at(w, FADT_RESET, SPACE_IO | 8 << 8 | 1 << 24, 4);
-	put_at(w, FADT_RESET + 4, LAYOUT_PORT_RESET, 8);
-	put_at(w, FADT_RESET_VALUE, 6, 1);
-	put_at(w, FADT_MINOR, 4, 1);
 	put_at(w, FADT_X_DSDT, dsdt, 8);
 	return end(w);
 }
@@ -188,8 +169,10 @@ static uint64_t write_mcfg(struct writer *w)
 
 static void write_rsdp(uint8_t *rsdp, uint64_t xsdt)
 {
-	memcpy(rsdp, "RSD PTR ", 8);
-	memcpy(rsdp + 9, "VSW   ", 6);
+	static const char signature[] = "RSD PTR ", maker[] = "VSW   ";
+
+	memcpy(rsdp, signature, sizeof(signature) - 1);
+	memcpy(rsdp + 9, maker, sizeof(maker) - 1);
 	rsdp[15] = 2;
 	rsdp[20] = RSDP_SIZE;
 	memcpy(rsdp + 24, &xsdt, 8);

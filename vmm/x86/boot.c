@@ -46,18 +46,30 @@ int boot_read(int file, uint64_t offset, void *to, uint64_t length, char **errp)
 	return 0;
 }
 
-/* The size of a file that is to be loaded. */
-static int file_size(int file, uint64_t *size, char **errp)
+void *boot_place(const struct boot_image *image, uint64_t addr, uint64_t size,
+		 char **errp)
+{
+	void *to = guest_memory_at(image->memory, addr, size);
+
+	if (to && addr >= LAYOUT_KERNEL && addr < LAYOUT_LOW_END)
+		return to;
+	set_error(errp, -E2BIG,
+		  "it needs %" PRIu64 " KiB of memory at 0x%" PRIx64 ": %s",
+		  (size >> 10) + 1, addr,
+		  to ? "that is not for kernels" : "give the guest more");
+	return NULL;
+}
+
+/* The size of a file that is to be loaded; with a reason when it cannot be. */
+static uint64_t file_size(int file, char **why)
 {
 	struct stat st;
 
-	if (fstat(file, &st))
-		return set_error(errp, -errno, "it cannot be read: %s",
-				 strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return set_error(errp, -EINVAL, "it is no regular file");
-	*size = st.st_size;
-	return 0;
+	if (fstat(file, &st) || !S_ISREG(st.st_mode)) {
+		set_error(why, -EINVAL, "it is no regular file");
+		return 0;
+	}
+	return st.st_size;
 }
 
 static void add_range(struct boot_image *image, uint64_t start, uint64_t end,
@@ -107,57 +119,43 @@ static void write_gdt(uint64_t *gdt, enum boot_mode mode)
 }
 
 /* As high as it goes. */
-static int load_initrd(struct boot_image *image, int initrd, char **errp)
+static int load_initrd(struct boot_image *image, int initrd, char **why)
 {
-	uint64_t top =
-		MIN(image->memory->regions[0].size, image->initrd_max + 1) &
-		-(uint64_t)PAGE;
-	char *why = NULL;
-	uint64_t size;
-	int err = file_size(initrd, &size, &why);
+	const struct guest_memory *memory = image->memory;
+	uint64_t size = file_size(initrd, why);
+	uint64_t top = MIN(memory->regions[0].size, image->initrd_max + 1);
 
-	if (!err &&
-	    (size > top || ((top - size) & -(uint64_t)PAGE) < image->end))
-		err = set_error(&why, -E2BIG,
-				"its %" PRIu64 " KiB do not fit "
-				"into memory beside the kernel: give the guest"
-				" more memory",
-				size >> 10);
-	if (!err) {
-		image->initrd_size = size;
-		image->initrd = (top - size) & -(uint64_t)PAGE;
-		err = boot_read(
-			initrd, 0,
-			guest_memory_at(image->memory, image->initrd, size),
-			size, &why);
-	}
-	if (err)
-		set_error(errp, err, "the initrd cannot be loaded: %s", why);
-	free(why);
-	return err;
+	image->initrd_size = size;
+	image->initrd = (top - size) & -(uint64_t)PAGE;
+	if (*why)
+		return -EINVAL;
+	if (size > top || image->initrd < image->end)
+		return set_error(why, -E2BIG,
+				 "its %" PRIu64 " KiB do not fit beside the "
+				 "kernel: give the guest more memory",
+				 size >> 10);
+	return boot_read(initrd, 0,
+			 guest_memory_at(memory, image->initrd, size), size,
+			 why);
 }
 
 static int load_kernel(struct boot_image *image, struct boot_entry *entry,
-		       char **errp)
+		       char **why)
 {
-	char *why = NULL;
-	int err = file_size(image->file, &image->size, &why);
+	int err;
 
-	if (!err)
-		err = boot_read(image->file, 0, image->head,
-				MIN(image->size, BOOT_HEAD_SIZE), &why);
-	if (!err && boot_is_bzimage(image))
-		err = boot_bzimage_load(image, entry, &why);
-	else if (!err && boot_is_elf(image))
-		err = boot_pvh_load(image, entry, &why);
-	else if (!err)
-		err = set_error(&why, -ENOEXEC,
-				"it is neither a bzImage nor "
-				"an ELF file");
+	image->size = file_size(image->file, why);
+	if (*why)
+		return -EINVAL;
+	err = boot_read(image->file, 0, image->head,
+			MIN(image->size, BOOT_HEAD_SIZE), why);
 	if (err)
-		set_error(errp, err, "the kernel cannot be loaded: %s", why);
-	free(why);
-	return err;
+		return err;
+	if (boot_is_bzimage(image))
+		return boot_bzimage_load(image, entry, why);
+	if (boot_is_elf(image))
+		return boot_pvh_load(image, entry, why);
+	return set_error(why, -ENOEXEC, "it is neither a bzImage nor ELF");
 }
 
 int boot_load(struct guest_memory *memory, int kernel, int initrd,
@@ -169,23 +167,26 @@ int boot_load(struct guest_memory *memory, int kernel, int initrd,
 				    .rsdp = rsdp };
 	size_t length = strlen(command_line);
 	uint8_t *low = guest_memory_at(memory, 0, LAYOUT_KERNEL);
+	const char *what = "kernel";
+	char *why = NULL;
 	int err;
 
 	if (!low)
 		return set_error(errp, -EINVAL,
-				 "the guest needs at least 1 MiB"
-				 " of memory");
-	err = load_kernel(&image, entry, errp);
+				 "the guest has less than 1 MiB of memory");
+	err = load_kernel(&image, entry, &why);
+	if (!err && length > MIN(image.command_line_max, 0xffff))
+		err = set_error(&why, -E2BIG,
+				"its command line may have %" PRIu64
+				" bytes, not %zu",
+				MIN(image.command_line_max, 0xffff), length);
+	if (!err && initrd >= 0) {
+		what = "initrd";
+		err = load_initrd(&image, initrd, &why);
+	}
 	if (err)
-		return err;
-	if (length > MIN(image.command_line_max, 0xffff))
-		return set_error(errp, -E2BIG,
-				 "the kernel's command line of "
-				 "%zu bytes is longer than the %" PRIu64
-				 " that it takes",
-				 length, MIN(image.command_line_max, 0xffff));
-	if (initrd >= 0)
-		err = load_initrd(&image, initrd, errp);
+		set_error(errp, err, "the %s cannot be loaded: %s", what, why);
+	free(why);
 	if (err)
 		return err;
 	make_map(&image);

@@ -5,7 +5,6 @@
 #include "vmm/x86/boot_image.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "vmm/x86/layout.h"
@@ -46,28 +45,15 @@ int boot_bzimage_load(struct boot_image *image, struct boot_entry *entry,
 	uint64_t size, need;
 	void *to;
 
-	if (header.version < 0x020c || !(header.xloadflags & XLF_KERNEL_64))
+	if (header.version < 0x020c || !(header.xloadflags & XLF_KERNEL_64) ||
+	    image->size < start + ENTRY_64 + 1)
 		return set_error(errp, -ENOEXEC,
-				 "it is a bzImage, but not one "
-				 "with a 64-bit entry (Linux 3.8 and later)");
-	if (image->size < start + ENTRY_64 + 1)
-		return set_error(errp, -ENOEXEC,
-				 "it ends before its 64-bit "
-				 "entry");
+				 "it has no 64-bit entry: Linux 3.8 has");
 	size = image->size - start;
 	need = MAX(size, header.init_size);
-	if (header.pref_address < LAYOUT_KERNEL)
-		return set_error(errp, -ENOEXEC,
-				 "it asks for the address "
-				 "0x%llx, below 1 MiB",
-				 header.pref_address);
-	to = guest_memory_at(image->memory, header.pref_address, need);
-	if (!to || header.pref_address >= LAYOUT_LOW_END)
-		return set_error(errp, -E2BIG,
-				 "it needs %" PRIu64 " MiB of "
-				 "memory from 0x%llx on: give the guest more "
-				 "memory",
-				 (need >> 20) + 1, header.pref_address);
+	to = boot_place(image, header.pref_address, need, errp);
+	if (!to)
+		return -E2BIG;
 	image->end = header.pref_address + need;
 	image->initrd_max = header.initrd_addr_max;
 	image->command_line_max = header.cmdline_size;

@@ -34,6 +34,11 @@ struct boot_image {
 int boot_read(int file, uint64_t offset, void *to, uint64_t length,
 	      char **errp);
 
+/* Where `size` bytes of the kernel go; NULL with a message when it may not lie
+ * there. */
+void *boot_place(const struct boot_image *image, uint64_t addr, uint64_t size,
+		 char **errp);
+
 /* Whether it is of this kind; its load() and then tell() may be called. */
 bool boot_is_bzimage(const struct boot_image *image);
 int boot_bzimage_load(struct boot_image *image, struct boot_entry *entry,

@@ -6,7 +6,6 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,30 +40,17 @@ bool boot_is_elf(const struct boot_image *image)
 static int load_segment(struct boot_image *image, const Elf64_Phdr *header,
 			char **errp)
 {
-	uint8_t *to = guest_memory_at(image->memory, header->p_paddr,
-				      header->p_memsz);
+	uint64_t in_file = MIN(header->p_filesz, header->p_memsz);
+	uint8_t *to;
 
 	if (!header->p_memsz)
 		return 0;
-	if (header->p_filesz > header->p_memsz)
-		return set_error(errp, -ENOEXEC,
-				 "a segment is larger in the "
-				 "file than in memory");
-	if (header->p_paddr < LAYOUT_KERNEL)
-		return set_error(errp, -ENOEXEC,
-				 "it asks for the address "
-				 "0x%" PRIx64 ", below 1 MiB",
-				 header->p_paddr);
-	if (!to || header->p_paddr >= LAYOUT_LOW_END)
-		return set_error(errp, -E2BIG,
-				 "it needs %" PRIu64 " KiB of "
-				 "memory at 0x%" PRIx64 ": give the guest more "
-				 "memory",
-				 (header->p_memsz >> 10) + 1, header->p_paddr);
+	to = boot_place(image, header->p_paddr, header->p_memsz, errp);
+	if (!to)
+		return -E2BIG;
 	image->end = MAX(image->end, header->p_paddr + header->p_memsz);
-	memset(to + header->p_filesz, 0, header->p_memsz - header->p_filesz);
-	return boot_read(image->file, header->p_offset, to, header->p_filesz,
-			 errp);
+	memset(to + in_file, 0, header->p_memsz - in_file);
+	return boot_read(image->file, header->p_offset, to, in_file, errp);
 }
 
 /* The next note of these, or false; alignment is a power of two. */
@@ -125,31 +111,23 @@ int boot_pvh_load(struct boot_image *image, struct boot_entry *entry,
 	memcpy(&elf, image->head, sizeof(elf));
 	if (elf.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    elf.e_ident[EI_DATA] != ELFDATA2LSB || elf.e_machine != EM_X86_64)
-		return set_error(errp, -ENOEXEC,
-				 "it is an ELF file, but not a "
-				 "64-bit one for x86");
+		return set_error(errp, -ENOEXEC, "it is no 64-bit ELF for x86");
 	if (elf.e_phentsize != sizeof(headers[0]) || elf.e_phnum > HEADERS_MAX)
-		return set_error(errp, -ENOEXEC,
-				 "its program headers are not "
-				 "as they should be");
+		return set_error(errp, -ENOEXEC, "its headers are damaged");
 	err = boot_read(image->file, elf.e_phoff, headers,
 			elf.e_phnum * sizeof(headers[0]), errp);
 	for (unsigned int i = 0; !err && i < elf.e_phnum; i++)
 		if (headers[i].p_type == PT_NOTE)
 			err = find_entry(image, &headers[i], &rip, errp);
 	if (!err && !rip)
-		err = set_error(errp, -ENOEXEC,
-				"it is an ELF file without a "
-				"PVH entry (CONFIG_PVH)");
+		err = set_error(errp, -ENOEXEC, "it has no PVH entry");
 	for (unsigned int i = 0; !err && i < elf.e_phnum; i++)
 		if (headers[i].p_type == PT_LOAD)
 			err = load_segment(image, &headers[i], errp);
 	if (err)
 		return err;
 	if (rip < LAYOUT_KERNEL || rip >= image->end)
-		return set_error(
-			errp, -ENOEXEC,
-			"its PVH entry 0x%" PRIx64 " lies outside of it", rip);
+		return set_error(errp, -ENOEXEC, "its PVH entry is outside");
 	image->initrd_max = UINT32_MAX;
 	image->command_line_max = UINT16_MAX;
 	entry->mode = BOOT_PVH;

@@ -18,56 +18,39 @@ struct chips {
 	struct kvm_clock_data clock;
 };
 
+static bool all_chips(int vm, struct chips *chips, bool save)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(chips->irqchips); i++) {
+		chips->irqchips[i].chip_id = i;
+		if (ioctl(vm, save ? KVM_GET_IRQCHIP : KVM_SET_IRQCHIP,
+			  &chips->irqchips[i]))
+			return false;
+	}
+	return !ioctl(vm, save ? KVM_GET_PIT2 : KVM_SET_PIT2, &chips->pit) &&
+	       !ioctl(vm, save ? KVM_GET_CLOCK : KVM_SET_CLOCK, &chips->clock);
+}
+
 json_t *x86_vm_save(int vm, char **errp)
 {
 	struct chips chips = { 0 };
-	bool ok = true;
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(chips.irqchips); i++) {
-		chips.irqchips[i].chip_id = i;
-		ok = ok && !ioctl(vm, KVM_GET_IRQCHIP, &chips.irqchips[i]);
-	}
-	ok = ok && !ioctl(vm, KVM_GET_PIT2, &chips.pit) &&
-	     !ioctl(vm, KVM_GET_CLOCK, &chips.clock);
-	if (!ok) {
-		set_error(errp, -errno,
-			  "KVM does not tell the state of the "
-			  "interrupt chips and timers: %s",
-			  strerror(errno));
-		return NULL;
-	}
-	return json_pack("{so so sI}", "irqchips",
-			 snapshot_bytes(chips.irqchips, sizeof(chips.irqchips)),
-			 "pit", snapshot_bytes(&chips.pit, sizeof(chips.pit)),
-			 "clock", (json_int_t)chips.clock.clock);
+	if (all_chips(vm, &chips, true))
+		return snapshot_bytes(&chips, sizeof(chips));
+	set_error(errp, -errno, "KVM does not tell its chips' state: %s",
+		  strerror(errno));
+	return NULL;
 }
 
 int x86_vm_restore(int vm, const json_t *state, char **errp)
 {
-	struct chips chips = { 0 };
-	const json_t *irqchips, *pit;
-	json_int_t clock;
-	bool ok = true;
+	struct chips chips;
 
-	if (json_unpack((json_t *)state, "{so so sI}", "irqchips", &irqchips,
-			"pit", &pit, "clock", &clock) ||
-	    snapshot_from_bytes(irqchips, chips.irqchips,
-				sizeof(chips.irqchips)) ||
-	    snapshot_from_bytes(pit, &chips.pit, sizeof(chips.pit)))
+	if (snapshot_from_bytes(state, &chips, sizeof(chips)))
 		return set_error(errp, -EINVAL,
-				 "the saved state of the "
-				 "interrupt chips and timers is damaged");
-	chips.clock.clock = clock;
-	for (unsigned int i = 0; i < ARRAY_SIZE(chips.irqchips); i++) {
-		chips.irqchips[i].chip_id = i;
-		ok = ok && !ioctl(vm, KVM_SET_IRQCHIP, &chips.irqchips[i]);
-	}
-	ok = ok && !ioctl(vm, KVM_SET_PIT2, &chips.pit) &&
-	     !ioctl(vm, KVM_SET_CLOCK, &chips.clock);
-	if (!ok)
-		return set_error(errp, -errno,
-				 "KVM does not take the state of "
-				 "the interrupt chips and timers: %s",
-				 strerror(errno));
-	return 0;
+				 "the saved state of KVM's chips is damaged");
+	chips.clock = (struct kvm_clock_data){ .clock = chips.clock.clock };
+	if (all_chips(vm, &chips, false))
+		return 0;
+	return set_error(errp, -errno, "KVM does not take its chips' state: %s",
+			 strerror(errno));
 }

@@ -34,25 +34,13 @@ int x86_vm_init(int vm, char **errp)
 {
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 	uint64_t identity_map = LAYOUT_IDENTITY_MAP;
-	const char *what = "the task segment";
-	int err;
 
-	err = ioctl(vm, KVM_SET_TSS_ADDR, LAYOUT_TSS);
-	if (!err) {
-		what = "the identity map";
-		err = ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map);
-	}
-	if (!err) {
-		what = "the interrupt chips";
-		err = ioctl(vm, KVM_CREATE_IRQCHIP);
-	}
-	if (!err) {
-		what = "the timer";
-		err = ioctl(vm, KVM_CREATE_PIT2, &pit);
-	}
-	if (err)
-		return set_error(errp, -errno, "KVM does not set up %s: %s",
-				 what, strerror(errno));
+	if (ioctl(vm, KVM_SET_TSS_ADDR, LAYOUT_TSS) ||
+	    ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) ||
+	    ioctl(vm, KVM_CREATE_IRQCHIP) || ioctl(vm, KVM_CREATE_PIT2, &pit))
+		return set_error(errp, -errno,
+				 "KVM does not make interrupt chips: %s",
+				 strerror(errno));
 	return 0;
 }
 
@@ -73,7 +61,7 @@ static int set_msrs(int vcpu, char **errp)
 	};
 
 	if (ioctl(vcpu, KVM_SET_MSRS, &msrs) < 0)
-		return set_error(errp, -errno, "KVM does not set registers: %s",
+		return set_error(errp, -errno, "KVM does not set MSRs: %s",
 				 strerror(errno));
 	return 0;
 }
@@ -148,8 +136,6 @@ int x86_cpu_set_entry(int vcpu, const struct boot_entry *entry, char **errp)
 		goto failed;
 	return 0;
 failed:
-	return set_error(errp, -errno,
-			 "KVM does not set the registers that "
-			 "the guest starts with: %s",
+	return set_error(errp, -errno, "KVM does not set registers: %s",
 			 strerror(errno));
 }

@@ -173,58 +173,10 @@ int x86_cpu_state_set(int vcpu, const struct x86_cpu_state *state, char **errp)
 json_t *x86_cpu_save(int vcpu, char **errp)
 {
 	struct x86_cpu_state *state = x86_cpu_state_get(vcpu, errp);
-	json_t *json, *msrs;
+	json_t *json = state ? snapshot_bytes(state, sizeof(*state)) : NULL;
 
-	if (!state)
-		return NULL;
-	msrs = json_array();
-	for (unsigned int i = 0; i < state->n_msrs; i++)
-		json_array_append_new(
-			msrs,
-			json_pack("[II]", (json_int_t)state->msrs[i].index,
-				  (json_int_t)state->msrs[i].data));
-	json = json_pack("{sI so}", "tsc_khz", (json_int_t)state->tsc_khz,
-			 "msrs", msrs);
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-		json_object_set_new(
-			json, parts[i].name,
-			snapshot_bytes((char *)state + parts[i].offset,
-				       parts[i].size));
 	free(state);
 	return json;
-}
-
-static bool decode_msrs(struct x86_cpu_state *state, const json_t *msrs)
-{
-	json_int_t index, data;
-	const json_t *pair;
-	size_t i;
-
-	if (!json_is_array(msrs) || json_array_size(msrs) > MSRS_MAX)
-		return false;
-	json_array_foreach(msrs, i, pair) {
-		if (json_unpack((json_t *)pair, "[II!]", &index, &data) ||
-		    index < 0 || index > UINT32_MAX)
-			return false;
-		state->msrs[i].index = index;
-		state->msrs[i].data = data;
-	}
-	state->n_msrs = json_array_size(msrs);
-	return true;
-}
-
-static bool decode(struct x86_cpu_state *state, const json_t *json)
-{
-	const json_t *tsc_khz = json_object_get(json, "tsc_khz");
-
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-		if (snapshot_from_bytes(json_object_get(json, parts[i].name),
-					(char *)state + parts[i].offset,
-					parts[i].size))
-			return false;
-	state->tsc_khz = json_integer_value(tsc_khz);
-	return json_is_integer(tsc_khz) &&
-	       decode_msrs(state, json_object_get(json, "msrs"));
 }
 
 int x86_cpu_restore(int vcpu, const json_t *json, char **errp)
@@ -232,12 +184,12 @@ int x86_cpu_restore(int vcpu, const json_t *json, char **errp)
 	struct x86_cpu_state *state = xcalloc(1, sizeof(*state));
 	int err;
 
-	if (decode(state, json))
-		err = x86_cpu_state_set(vcpu, state, errp);
-	else
+	if (snapshot_from_bytes(json, state, sizeof(*state)) ||
+	    state->n_msrs > MSRS_MAX)
 		err = set_error(errp, -EINVAL,
-				"the saved state of a vCPU is "
-				"damaged");
+				"the saved state of a vCPU is damaged");
+	else
+		err = x86_cpu_state_set(vcpu, state, errp);
 	free(state);
 	return err;
 }

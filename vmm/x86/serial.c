@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "vmm/machine/snapshot.h"
 #include "vmm/x86/layout.h"
 
 enum { FIFO_SIZE = 16, BACKLOG_MAX = 64 << 10, SEND_MAX = 4096 };
@@ -49,7 +50,14 @@ enum {
 	LSR_DATA = 0x01,
 	LSR_EMPTY = 0x60, /* holding register and transmitter */
 	MSR_CONNECTED = 0xb0,
-	DIVISOR_9600 = 12,
+};
+
+/* What is saved. */
+struct registers {
+	uint8_t ier, fcr, lcr, mcr, scr;
+	uint8_t divisor[2];
+	uint8_t empty_pending; /* that the transmitter is empty */
+	uint8_t n_fifo, fifo[FIFO_SIZE];
 };
 
 struct serial {
@@ -61,30 +69,31 @@ struct serial {
 	bool input_ended;
 	struct evbuffer *backlog;
 	uint64_t n_dropped;
-
-	uint8_t ier, fcr, lcr, mcr, scr;
-	uint16_t divisor;
-	bool empty_pending; /* that the transmitter is empty */
-	uint8_t fifo[FIFO_SIZE];
-	unsigned int n_fifo;
 	bool irq;
+	struct registers registers;
 };
+
+/* 9,600 baud */
+static const struct registers power_on = { .divisor = { 12, 0 } };
 
 static unsigned int fifo_size(const struct serial *serial)
 {
-	return serial->fcr & FCR_ENABLE ? FIFO_SIZE : 1;
+	return serial->registers.fcr & FCR_ENABLE ? FIFO_SIZE : 1;
 }
 
 /* What the interrupt identification register says. */
 static uint8_t cause(const struct serial *serial)
 {
 	static const uint8_t triggers[4] = { 1, 4, 8, 14 };
-	unsigned int trigger =
-		serial->fcr & FCR_ENABLE ? triggers[serial->fcr >> 6] : 1;
+	unsigned int trigger = serial->registers.fcr & FCR_ENABLE
+				       ? triggers[serial->registers.fcr >> 6]
+				       : 1;
 
-	if (serial->ier & IER_RECEIVED && serial->n_fifo)
-		return serial->n_fifo >= trigger ? IIR_RECEIVED : IIR_TIMEOUT;
-	if (serial->ier & IER_EMPTY && serial->empty_pending)
+	if (serial->registers.ier & IER_RECEIVED && serial->registers.n_fifo)
+		return serial->registers.n_fifo >= trigger ? IIR_RECEIVED
+							   : IIR_TIMEOUT;
+	if (serial->registers.ier & IER_EMPTY &&
+	    serial->registers.empty_pending)
 		return IIR_EMPTY;
 	return IIR_NONE;
 }
@@ -107,10 +116,10 @@ static void wake(struct serial *serial)
 
 static void transmit(struct serial *serial, uint8_t c)
 {
-	serial->empty_pending = true;
-	if (serial->mcr & MCR_LOOP) {
-		if (serial->n_fifo < fifo_size(serial))
-			serial->fifo[serial->n_fifo++] = c;
+	serial->registers.empty_pending = true;
+	if (serial->registers.mcr & MCR_LOOP) {
+		if (serial->registers.n_fifo < fifo_size(serial))
+			serial->registers.fifo[serial->registers.n_fifo++] = c;
 		return;
 	}
 	if (serial->fd < 0)
@@ -124,53 +133,55 @@ static void transmit(struct serial *serial, uint8_t c)
 
 static uint8_t receive(struct serial *serial)
 {
-	uint8_t c = serial->fifo[0];
+	uint8_t c = serial->registers.fifo[0];
 
-	if (!serial->n_fifo)
+	if (!serial->registers.n_fifo)
 		return 0;
-	if (serial->n_fifo == fifo_size(serial))
+	if (serial->registers.n_fifo == fifo_size(serial))
 		wake(serial);
-	memmove(serial->fifo, serial->fifo + 1, --serial->n_fifo);
+	memmove(serial->registers.fifo, serial->registers.fifo + 1,
+		--serial->registers.n_fifo);
 	return c;
 }
 
 static void write_reg(struct serial *serial, enum reg reg, uint8_t value)
 {
-	bool divisor = serial->lcr & LCR_DLAB;
+	struct registers *r = &serial->registers;
+	bool divisor = r->lcr & LCR_DLAB;
 
 	switch (reg) {
 	case REG_DATA:
 		if (divisor)
-			serial->divisor = (serial->divisor & 0xff00) | value;
+			r->divisor[0] = value;
 		else
 			transmit(serial, value);
 		break;
 	case REG_IER:
 		if (divisor) {
-			serial->divisor = (serial->divisor & 0xff) | value << 8;
+			r->divisor[1] = value;
 			break;
 		}
-		if (value & ~serial->ier & IER_EMPTY)
-			serial->empty_pending = true;
-		serial->ier = value & 0xf;
+		if (value & ~r->ier & IER_EMPTY)
+			r->empty_pending = true;
+		r->ier = value & 0xf;
 		break;
 	case REG_IIR_FCR:
 		if (value & FCR_CLEAR_RECEIVER ||
-		    (value ^ serial->fcr) & FCR_ENABLE) {
-			serial->n_fifo = 0;
+		    (value ^ r->fcr) & FCR_ENABLE) {
+			r->n_fifo = 0;
 			wake(serial);
 		}
-		serial->fcr = value & FCR_ENABLE ? value & FCR_KEPT : 0;
+		r->fcr = value & FCR_ENABLE ? value & FCR_KEPT : 0;
 		break;
 	case REG_LCR:
-		serial->lcr = value;
+		r->lcr = value;
 		break;
 	case REG_MCR:
-		serial->mcr = value & 0x1f;
+		r->mcr = value & 0x1f;
 		wake(serial); /* loopback keeps input out */
 		break;
 	case REG_SCR:
-		serial->scr = value;
+		r->scr = value;
 		break;
 	default:
 		break; /* LSR, MSR: not to be written */
@@ -181,7 +192,7 @@ static void write_reg(struct serial *serial, enum reg reg, uint8_t value)
  * DCD. */
 static uint8_t modem_status(const struct serial *serial)
 {
-	uint8_t mcr = serial->mcr;
+	uint8_t mcr = serial->registers.mcr;
 
 	if (!(mcr & MCR_LOOP))
 		return MSR_CONNECTED;
@@ -190,29 +201,30 @@ static uint8_t modem_status(const struct serial *serial)
 
 static uint8_t read_reg(struct serial *serial, enum reg reg)
 {
-	bool divisor = serial->lcr & LCR_DLAB;
+	struct registers *r = &serial->registers;
+	bool divisor = r->lcr & LCR_DLAB;
 	uint8_t value;
 
 	switch (reg) {
 	case REG_DATA:
-		return divisor ? serial->divisor & 0xff : receive(serial);
+		return divisor ? r->divisor[0] : receive(serial);
 	case REG_IER:
-		return divisor ? serial->divisor >> 8 : serial->ier;
+		return divisor ? r->divisor[1] : r->ier;
 	case REG_IIR_FCR:
 		value = cause(serial);
 		if (value == IIR_EMPTY)
-			serial->empty_pending = false;
-		return value | (serial->fcr & FCR_ENABLE ? IIR_FIFO : 0);
+			r->empty_pending = false;
+		return value | (r->fcr & FCR_ENABLE ? IIR_FIFO : 0);
 	case REG_LCR:
-		return serial->lcr;
+		return r->lcr;
 	case REG_MCR:
-		return serial->mcr;
+		return r->mcr;
 	case REG_LSR:
-		return LSR_EMPTY | (serial->n_fifo ? LSR_DATA : 0);
+		return LSR_EMPTY | (r->n_fifo ? LSR_DATA : 0);
 	case REG_MSR:
 		return modem_status(serial);
 	default:
-		return serial->scr;
+		return r->scr;
 	}
 }
 
@@ -266,17 +278,18 @@ static void send_backlog(struct serial *serial)
 
 static void receive_input(struct serial *serial)
 {
-	unsigned int room =
-		fifo_size(serial) - MIN(serial->n_fifo, fifo_size(serial));
+	unsigned int room = fifo_size(serial) -
+			    MIN(serial->registers.n_fifo, fifo_size(serial));
 	ssize_t got;
 
 	if (serial->input_ended)
 		return;
-	if (!room || serial->mcr & MCR_LOOP) {
+	if (!room || serial->registers.mcr & MCR_LOOP) {
 		event_del(serial->readable);
 		return;
 	}
-	got = recv(serial->fd, serial->fifo + serial->n_fifo, room,
+	got = recv(serial->fd,
+		   serial->registers.fifo + serial->registers.n_fifo, room,
 		   MSG_DONTWAIT);
 	serial->input_ended =
 		!got || (got < 0 && errno != EAGAIN && errno != EINTR);
@@ -285,7 +298,7 @@ static void receive_input(struct serial *serial)
 		return;
 	}
 	if (got > 0)
-		serial->n_fifo += got;
+		serial->registers.n_fifo += got;
 	event_add(serial->readable, NULL);
 	update_irq(serial);
 }
@@ -303,14 +316,14 @@ static void on_event(evutil_socket_t fd, short events, void *aux)
 	pthread_mutex_unlock(&serial->lock);
 }
 
-static void clear_registers(struct serial *serial)
+static void set_registers(struct serial *serial,
+			  const struct registers *registers)
 {
-	serial->ier = serial->fcr = serial->lcr = serial->mcr = 0;
-	serial->scr = 0;
-	serial->divisor = DIVISOR_9600;
-	serial->empty_pending = false;
-	serial->n_fifo = 0;
+	pthread_mutex_lock(&serial->lock);
+	serial->registers = *registers;
 	update_irq(serial);
+	wake(serial);
+	pthread_mutex_unlock(&serial->lock);
 }
 
 struct serial *serial_create(struct bus *pio, struct hypervisor *hypervisor,
@@ -324,7 +337,7 @@ struct serial *serial_create(struct bus *pio, struct hypervisor *hypervisor,
 	serial->hypervisor = hypervisor;
 	serial->fd = fd;
 	serial->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	clear_registers(serial);
+	serial->registers = power_on;
 	if (fd >= 0) {
 		serial->backlog = evbuffer_new();
 		serial->readable = event_new(loop, fd, EV_READ | EV_PERSIST,
@@ -361,10 +374,7 @@ void serial_destroy(struct serial *serial)
 
 void serial_reset(struct serial *serial)
 {
-	pthread_mutex_lock(&serial->lock);
-	clear_registers(serial);
-	wake(serial);
-	pthread_mutex_unlock(&serial->lock);
+	set_registers(serial, &power_on);
 }
 
 json_t *serial_save(struct serial *serial)
@@ -372,47 +382,24 @@ json_t *serial_save(struct serial *serial)
 	json_t *state;
 
 	pthread_mutex_lock(&serial->lock);
-	state = json_pack("{si si si si si si sb so sI}", "ier", serial->ier,
-			  "fcr", serial->fcr, "lcr", serial->lcr, "mcr",
-			  serial->mcr, "scr", serial->scr, "divisor",
-			  serial->divisor, "empty_pending",
-			  serial->empty_pending, "received", json_array(),
-			  "dropped", (json_int_t)serial->n_dropped);
-	for (unsigned int i = 0; i < serial->n_fifo; i++)
-		json_array_append_new(json_object_get(state, "received"),
-				      json_integer(serial->fifo[i]));
+	state = json_pack(
+		"{so sI}", "registers",
+		snapshot_bytes(&serial->registers, sizeof(serial->registers)),
+		"dropped", (json_int_t)serial->n_dropped);
 	pthread_mutex_unlock(&serial->lock);
 	return state;
 }
 
 int serial_restore(struct serial *serial, const json_t *state, char **errp)
 {
-	int ier, fcr, lcr, mcr, scr, divisor, pending;
-	const json_t *received, *byte;
-	size_t i;
+	struct registers registers;
 
-	if (json_unpack((json_t *)state, "{si si si si si si sb so}", "ier",
-			&ier, "fcr", &fcr, "lcr", &lcr, "mcr", &mcr, "scr",
-			&scr, "divisor", &divisor, "empty_pending", &pending,
-			"received", &received) ||
-	    !json_is_array(received) || json_array_size(received) > FIFO_SIZE)
+	if (snapshot_from_bytes(json_object_get(state, "registers"), &registers,
+				sizeof(registers)) ||
+	    registers.n_fifo > FIFO_SIZE)
 		return set_error(errp, -EINVAL,
-				 "the saved state of the serial "
-				 "port is damaged");
-	pthread_mutex_lock(&serial->lock);
-	clear_registers(serial);
-	serial->ier = ier & 0xf;
-	serial->fcr = fcr & FCR_KEPT;
-	serial->lcr = lcr;
-	serial->mcr = mcr & 0x1f;
-	serial->scr = scr;
-	serial->divisor = divisor;
-	serial->empty_pending = pending;
-	json_array_foreach(received, i, byte)
-		serial->fifo[i] = json_integer_value(byte);
-	serial->n_fifo = MIN(json_array_size(received), fifo_size(serial));
-	update_irq(serial);
-	wake(serial);
-	pthread_mutex_unlock(&serial->lock);
+				 "the saved state of the serial port is "
+				 "damaged");
+	set_registers(serial, &registers);
 	return 0;
 }

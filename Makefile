@@ -13,6 +13,7 @@
 #   tests/support/*.c                  what all three may use
 #   tests/support/dpdk/*.c             a program of DPDK each, if that is here
 #   tests/net/programs/*.c             a program of the net tests each
+#   tests/vm/guests/*.[cS]             a kernel that tests its monitor
 
 VERSION  := 0.1.0
 PREFIX   ?= /usr/local
@@ -25,11 +26,11 @@ CC_fuzz  := clang
 CC_tsan  := clang
 CC       := $(or $(CC_$(SAN)),gcc)
 
-PKGS     := jansson libevent libevent_openssl libmnl libpcap \
+PKGS     := jansson libevent libevent_openssl libevent_pthreads libmnl libpcap \
             libseccomp libcap-ng libxdp openssl $(if $(DPDK),libdpdk)
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wpointer-arith -Wvla -Wwrite-strings \
-            -Wno-unused-parameter -Werror
+            -Wno-unused-parameter -Wno-gnu-variable-sized-type-not-at-end -Werror
 CFLAGS_  := $(or $(CFLAGS_$(SAN)),-O2 -g -fno-plt -D_FORTIFY_SOURCE=2)
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
             -fno-omit-frame-pointer
@@ -96,6 +97,16 @@ DPDK_OBJ := $(GEN_OBJ) $(call obj,$(wildcard tests/support/dpdk/*.c))
 
 NET_TOOLS := $(patsubst tests/net/programs/%.c,$(DIR)/net-tools/%,$(wildcard tests/net/programs/*.c))
 
+# Freestanding; the same program as an ELF with a PVH note and as a bzImage.
+GUEST_DIR := $(DIR)/vm-guests
+GUEST_SRC := $(filter-out %/bzimage.S,$(wildcard tests/vm/guests/*.[cS]))
+GUEST_OBJ := $(patsubst tests/vm/guests/%,$(GUEST_DIR)/%.o,$(GUEST_SRC))
+GUESTS    := $(GUEST_DIR)/guest.elf $(GUEST_DIR)/guest.bzimage
+GUEST_CFLAGS := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-pic -fno-pie \
+            -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+            -fcf-protection=none -fno-asynchronous-unwind-tables \
+            -fno-tree-loop-distribute-patterns
+
 .PHONY: all
 all: $(PROGRAMS)
 
@@ -135,7 +146,7 @@ $(DIR)/vsw-ctl: $(call obj,ctl/main.c) $(LIB_ctl) $(LIB_ovsdb) $(LIB_base)
 	$(call link,-Wl$(comma)-rpath$(comma)'$$ORIGIN:$$ORIGIN/../lib/vsw' \
 		$(TLS_NEEDS:%=-Wl$(comma)--export-dynamic-symbol=%))
 # As lean: its memory is counted by the guest.
-$(DIR)/vsw-vmm: LDLIBS = $(shell pkg-config --libs jansson libevent_core libseccomp libcap-ng) -lpthread
+$(DIR)/vsw-vmm: LDLIBS = $(shell pkg-config --libs jansson libevent_core libevent_pthreads libseccomp libcap-ng) -lpthread
 $(DIR)/vsw-vmm: $(call obj,vmm/main.c) $(LIB_vmm) $(LIB_ovsdb) $(LIB_base)
 	$(call say,LD,$@)
 	$(call link)
@@ -162,6 +173,17 @@ $(DIR)/unit/%: $(DIR)/obj/tests/unit/%.o $(LIB_unit) $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(call link,,-lcmocka)
+# vmm/ shares no code with the datapath, and some of its names: a ring has two
+# sides.
+LIBS_VMM := $(LIB_support) $(LIB_vmm) $(LIB_ovsdb) $(LIB_base)
+$(DIR)/unit/test_vmm_%: $(DIR)/obj/tests/unit/test_vmm_%.o $(LIB_unit) $(LIBS_VMM)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(call link,,-lcmocka)
+$(DIR)/fuzzers/fuzz_vmm_%: $(DIR)/obj/tests/fuzz/fuzz_vmm_%.o $(LIBS_VMM)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(call link,-fsanitize=fuzzer)
 $(DIR)/fuzzers/%: $(DIR)/obj/tests/fuzz/%.o $(LIB_support) $(LIBS_ALL)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
@@ -185,16 +207,30 @@ $(DIR)/dpdk-tools/%: $(DIR)/obj/tests/support/dpdk/%.o
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libdpdk)
+$(GUEST_DIR)/%.o: tests/vm/guests/% Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)gcc $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+$(GUEST_DIR)/guest.elf: $(GUEST_OBJ) tests/vm/guests/guest.ld
+	$(call say,LD,$@)
+	$(Q)ld -z noexecstack --no-warn-rwx-segments -T tests/vm/guests/guest.ld -o $@ $(GUEST_OBJ)
+$(GUEST_DIR)/guest.bzimage: $(GUEST_DIR)/guest.elf tests/vm/guests/bzimage.S
+	$(call say,LD,$@)
+	$(Q)objcopy -O binary $< $(@:%.bzimage=%.bin)
+	$(Q)gcc -DGUEST_BIN='"$(@:%.bzimage=%.bin)"' \
+		-DGUEST_PARAGRAPHS=$$((($$(stat -c %s $(@:%.bzimage=%.bin)) + 15) / 16)) -c -o $@.o tests/vm/guests/bzimage.S
+	$(Q)objcopy -O binary -j .text $@.o $@
 
-.PHONY: unit-programs fuzz-programs bench-programs dpdk-tools net-tools
+.PHONY: unit-programs fuzz-programs bench-programs dpdk-tools net-tools vm-guests
 unit-programs: $(UNIT)
 fuzz-programs: $(FUZZ)
 bench-programs: $(BENCH)
 dpdk-tools: $(DPDK_TOOLS)
 net-tools: $(NET_TOOLS)
+vm-guests: $(GUESTS)
 .SECONDARY:
 
--include $(shell find $(DIR)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(DIR)/obj $(GUEST_DIR) -name '*.d' 2>/dev/null)
 
 # --- what a person or CI runs; each target installs what it needs -----------
 
@@ -214,7 +250,7 @@ unit: $(UNIT)
 net: all dpdk-tools net-tools
 	tests/net/run $(T)
 ## make vm       tests with guests in QEMU; root
-vm: all
+vm: all vm-guests
 	tests/vm/run $(T)
 ## make fuzz     each fuzz target for FUZZ_TIME seconds (default 60)
 fuzz:

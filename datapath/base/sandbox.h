@@ -9,6 +9,18 @@
 
 #include "base/util.h"
 
+/* Whether this is built with a sanitizer. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
 /*
  * The calling thread, and all that it starts later, keep of the capabilities
  * they have only those to work with network devices (CAP_NET_ADMIN,

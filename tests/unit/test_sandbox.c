@@ -15,14 +15,6 @@
 
 #include "base/sandbox.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 /* The wait status of a child that has entered the sandbox and runs fn. */
 static int run_in(void (*enter)(void), int (*fn)(void))
 {

@@ -7,7 +7,8 @@ from lib.testing import equal, test
 from lib.upstream import (active, add_bond, bond_show, is_negotiated,
                           wait_active, wait_enabled, wait_lacp)
 from vmlib.bonding import Bonding
-from vmlib.guest import Guest, Nic, received_bits
+from vmlib.guest import Guest, Nic
+from vmlib.shell import received_bits
 from vmlib.stream import Echoes
 
 GUEST, HOST = "10.0.0.1", "10.0.0.9"

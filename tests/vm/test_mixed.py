@@ -8,7 +8,8 @@ from lib.lab import Host
 from lib.netns import ip_batch, wait_until
 from lib.testing import equal, test
 from lib.traffic import serve_iperf
-from vmlib.guest import Guest, Nic, received_bits, start_all, tap
+from vmlib.guest import Guest, Nic, start_all, tap
+from vmlib.shell import received_bits
 from vmlib.transfer import PORT, make_data, offer, take
 
 

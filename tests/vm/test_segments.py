@@ -4,7 +4,8 @@ import json
 from lib.netns import ip_batch, wait_until
 from lib.testing import contains, equal, test
 from lib.traffic import serve_iperf
-from vmlib.guest import Guest, Nic, received_bits, start_all, tap
+from vmlib.guest import Guest, Nic, start_all, tap
+from vmlib.shell import received_bits
 from vmlib.transfer import fetch, make_data, offer, take
 
 GATEWAY = "10.20.0.1"

@@ -19,16 +19,26 @@ int snapshot_save_memory(const struct guest_memory *memory, int fd,
 			 char **errp);
 
 struct snapshot_restore;
-/* userfault: of userfaultfd(2), or -1 to read all before returning. */
+/*
+ * Begins to fill the memory, which nobody has used yet, of the calling process.
+ * userfault: /dev/userfaultfd, open (what it makes belongs to the process that
+ * asks it, so it cannot be made by the keeper); -1, or a kernel that refuses:
+ * all is read before returning. Both descriptors stay the caller's, `fd` must
+ * be open until the wait. *restore is NULL when nothing is left to wait for.
+ */
 int snapshot_restore_memory(struct guest_memory *memory, int fd, int userfault,
 			    struct snapshot_restore **restore, char **errp);
-/* `done` is called in the filling thread when all memory is there. */
+/* `done` is called when all memory is there or cannot be had: in the filling
+ * thread, or at once. With a NULL restore, at once. */
 void snapshot_restore_notify(struct snapshot_restore *restore,
 			     void (*done)(void *aux), void *aux);
-/* Waits for that, and frees. NULL is fine. */
+/* Waits for that, and frees. NULL is fine. After an error pages are missing,
+ * whoever touches them waits for ever: the process has to end. */
 int snapshot_restore_wait(struct snapshot_restore *restore, char **errp);
 
-/* Bytes in JSON: base64. NULL when it is no such string of `length` bytes. */
+/* Bytes in JSON: hexadecimal. -EINVAL when it is no such string of `length`
+ * bytes.
+ */
 json_t *snapshot_bytes(const void *data, size_t length);
 int snapshot_from_bytes(const json_t *json, void *data, size_t length);
 

@@ -5,60 +5,85 @@
  * Belongs to the control thread. Requests that need an answer wait for it, two
  * seconds at most; a back end that says nonsense or nothing is disconnected.
  * What a back end sends is checked like a guest's bytes.
+ *
+ * The device's lock is held by callers, but for create, destroy, connect and
+ * listen. The ops are called without it, and all but the first `connected` of
+ * vhost_front_end_connect() from the loop.
  */
 #ifndef VMM_VHOST_FRONT_END_H
 #define VMM_VHOST_FRONT_END_H
 
 #include <event2/event.h>
 
+#include "vmm/vhost/protocol.h"
 #include "vmm/virtio/virtio.h"
 
 struct vhost_front_end;
 
 struct vhost_front_end_ops {
-	/* A back end is there and was asked what it can do (again, after it
-	 * had gone). */
+	/* A back end is there and can do what is needed (again, after it
+	 * had gone); may be NULL. */
 	void (*connected)(void *aux);
 	void (*disconnected)(void *aux, const char *why);
-	/* VHOST_USER_BACKEND_CONFIG_CHANGE_MSG */
+	/* VHOST_USER_BACKEND_CONFIG_CHANGE_MSG; may be NULL. */
 	void (*config_changed)(void *aux);
 };
 
-/* The protocol features wanted, beyond REPLY_ACK, MQ and CONFIG as offered:
- * VHOST_USER_PROTOCOL_F_... bits of the device's kind. */
+/* What is asked of any back end; one that offers less is refused. */
+struct vhost_front_end_needs {
+	/* VHOST_PROTOCOL_ bits that are taken where offered, beyond
+	 * REPLY_ACK and MQ. */
+	uint64_t protocol_features;
+	/* Features of the device that the front end's side carries out. */
+	uint64_t own_features;
+	unsigned int queues; /* at least, as GET_QUEUE_NUM counts them */
+};
+
+/* What a back end offers; zeros before one first connected. */
+struct vhost_offer {
+	uint64_t features;
+	uint64_t protocol;   /* of those wanted */
+	unsigned int queues; /* as GET_QUEUE_NUM counts them */
+};
+
 struct vhost_front_end *vhost_front_end_create(
 	struct event_base *loop, struct virtio_device *device,
-	uint64_t protocol_features, const struct vhost_front_end_ops *ops,
-	void *aux);
+	const struct vhost_front_end_needs *needs,
+	const struct vhost_front_end_ops *ops, void *aux);
 void vhost_front_end_destroy(struct vhost_front_end *front_end);
 /* Over a connected socket, or the next that connects to the listener (which
- * stays). Owned. 0 or -errno with a message. */
+ * stays). Owned, also on errors. 0 or -errno with a message. */
 int vhost_front_end_connect(struct vhost_front_end *front_end, int fd,
 			    char **errp);
 void vhost_front_end_listen(struct vhost_front_end *front_end, int listener);
 bool vhost_front_end_is_connected(const struct vhost_front_end *front_end);
 
-/* What the back end offers; 0 before it first connected. */
-uint64_t vhost_front_end_features(const struct vhost_front_end *front_end);
-uint64_t vhost_front_end_protocol(const struct vhost_front_end *front_end);
-unsigned int vhost_front_end_max_queues(const struct vhost_front_end *);
+const struct vhost_offer *vhost_front_end_offer(
+	const struct vhost_front_end *front_end);
 
-/* Memory table, in-flight region, rings: by the device's queues and negotiated
- * features. Repeated by itself after a reconnection. stop() fetches the bases
- * (after a back end's death from the in-flight region or the used ring). */
-int vhost_front_end_start(struct vhost_front_end *front_end, char **errp);
+/*
+ * Memory table, in-flight region and the rings of the first n_queues, by the
+ * device's queues (which are valid: virtio_queue_area()) and negotiated
+ * features. Repeated by itself after a reconnection; without a back end it
+ * happens when one comes, and one that fails is disconnected. stop() fetches
+ * the bases (after a back end's death from the in-flight region or the used
+ * ring).
+ */
+void vhost_front_end_start(struct vhost_front_end *front_end,
+			   unsigned int n_queues);
 void vhost_front_end_stop(struct vhost_front_end *front_end);
+/* The first n queues are used (VHOST_USER_SET_VRING_ENABLE), the others not;
+ * at the beginning all are. */
+void vhost_front_end_enable(struct vhost_front_end *front_end, unsigned int n);
+/* Any thread (a vCPU's): the back end is told from the loop. */
 void vhost_front_end_call_changed(struct vhost_front_end *front_end,
-				  struct virtio_queue *queue);
+				  const struct virtio_queue *queue);
+/* Exactly `length` bytes from the configuration's beginning. */
 int vhost_front_end_get_config(struct vhost_front_end *front_end, void *data,
 			       uint32_t length, char **errp);
-int vhost_front_end_set_config(struct vhost_front_end *front_end,
-			       uint32_t offset, const void *data,
-			       uint32_t length, char **errp);
-int vhost_front_end_set_mtu(struct vhost_front_end *front_end, uint16_t mtu,
-			    char **errp);
-/* RARP for this address, VHOST_USER_SEND_RARP. */
-int vhost_front_end_announce(struct vhost_front_end *front_end,
-			     const uint8_t mac[6], char **errp);
+/* A request that carries a number: VHOST_SEND_RARP, VHOST_NET_SET_MTU. */
+int vhost_front_end_tell(struct vhost_front_end *front_end,
+			 enum vhost_request request, uint64_t value,
+			 char **errp);
 
 #endif

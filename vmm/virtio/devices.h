@@ -20,19 +20,22 @@ struct virtio_net_config {
 };
 
 /*
- * A network card whose work a vhost-user back end does. One of the two sockets
- * is given, the other is -1: `connected` to the back end, or `listener`, on
- * which the back end connects, again and again. When the back end has gone,
- * the guest's link goes down; with `connected`, `lost` (may be NULL) is called
- * once, in the control thread, so that somebody brings another socket by
- * virtio_net_connected(). No work is lost: in-flight buffers are tracked by
- * the protocol's INFLIGHT_SHMFD.
+ * A network card whose work a vhost-user back end does. At most one of the two
+ * sockets is given, the other is -1; without either, one follows by
+ * virtio_net_connected() or virtio_net_listen(): `connected` to the back end,
+ * or `listener`, on which the back end connects, again and again. When the back
+ * end has gone, the guest's link goes down; with `connected`, `lost` (may be
+ * NULL) is called once, in the control thread, so that somebody brings another
+ * socket by virtio_net_connected(). No work is lost: in-flight buffers are
+ * tracked by the protocol's INFLIGHT_SHMFD.
  */
 struct virtio_device *virtio_net_vhost_create(
 	struct event_base *loop, const struct guest_memory *memory,
 	const struct virtio_net_config *config, int connected, int listener,
 	void (*lost)(void *aux), void *aux, char **errp);
 int virtio_net_connected(struct virtio_device *net, int fd, char **errp);
+/* Once. Owned. */
+void virtio_net_listen(struct virtio_device *net, int listener);
 /* A card on a tap device (IFF_VNET_HDR, a descriptor for each pair). */
 struct virtio_device *virtio_net_tap_create(
 	struct event_base *loop, const struct guest_memory *memory,
@@ -62,6 +65,9 @@ struct virtio_device *virtio_balloon_create(struct event_base *loop,
 /* How much the guest is to give back, and has; MiB. Control thread. */
 void virtio_balloon_set_target(struct virtio_device *balloon, uint64_t mib);
 uint64_t virtio_balloon_actual(struct virtio_device *balloon);
+/* The guest's statistics (bytes, faults; names of VIRTIO_BALLOON_S_NAMES) as
+ * last told, and asks for new ones. Owned by the caller. Control thread. */
+json_t *virtio_balloon_statistics(struct virtio_device *balloon);
 /* A console on a stream socket or pipe pair. */
 struct virtio_device *virtio_console_create(struct event_base *loop,
 					    const struct guest_memory *memory,
@@ -70,7 +76,7 @@ struct virtio_device *virtio_console_create(struct event_base *loop,
  * Sockets between host and guest. Who connects to `listener` and says
  * "CONNECT PORT\n" reaches that port of the guest; a guest's connection to a
  * port of the host (CID 2) reaches the Unix socket "vsock_PORT" in the
- * directory `directory_fd`.
+ * directory `directory_fd`. Before vm_sandbox_confine().
  */
 struct virtio_device *virtio_vsock_create(struct event_base *loop,
 					  const struct guest_memory *memory,

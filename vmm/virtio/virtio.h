@@ -41,9 +41,11 @@ struct virtio_queue {
 	/* Where a back end is (virtqueue.h, or GET_VRING_BASE): split: next
 	 * available index; packed: also wrap counters, as vhost-user's. */
 	uint32_t base;
-	/* Private to virtqueue.c. */
+	bool broken; /* by the guest: virtqueue_break() */
+	/* Private to virtqueue*.c. */
+	void *ring_desc, *ring_avail, *ring_used;
 	uint16_t used_idx, signalled_used;
-	bool used_wrap, avail_wrap, signalled_valid, broken;
+	bool signalled_valid;
 };
 
 struct virtio_ops {
@@ -115,6 +117,25 @@ static inline bool virtio_has(const struct virtio_device *device, int feature)
 {
 	return device->negotiated >> feature & 1;
 }
+
+/*
+ * For the transport; lock held. The guest writes its features and FEATURES_OK:
+ * whether it may have these. And any other status: 0 resets, now or, when a
+ * back end has to let go first, in virtio_device_settle().
+ */
+bool virtio_device_negotiate(struct virtio_device *device, uint64_t features);
+void virtio_device_want(struct virtio_device *device, uint8_t status);
+/* Deactivates it, if it is active: before it is saved or unplugged. Control
+ * thread, lock held. */
+void virtio_device_stop(struct virtio_device *device);
+/* Sets DEVICE_NEEDS_RESET and tells the guest. Lock held. */
+void virtio_device_broken(struct virtio_device *device);
+
+enum virtio_area { VIRTIO_AREA_DESC, VIRTIO_AREA_AVAIL, VIRTIO_AREA_USED };
+/* Bytes of a part of a queue's ring. All parts of enabled queues are memory,
+ * aligned, when the device is activated. */
+uint64_t virtio_queue_area(const struct virtio_queue *queue,
+			   enum virtio_area area);
 /* New configuration: bumps the generation and interrupts. Lock held. */
 void virtio_config_changed(struct virtio_device *device);
 

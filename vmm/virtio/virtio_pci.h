@@ -24,9 +24,11 @@ struct virtio_pci *virtio_pci_create(struct pci_bus *bus, int slot, bool hot,
 void virtio_pci_destroy(struct virtio_pci *transport);
 struct pci_function *virtio_pci_function(struct virtio_pci *transport);
 
-/* Deactivated device in; its registers, queues and back end's state out. */
+/* Of a device that virtio_device_stop() was called for: its registers, queues,
+ * back end's state and PCI function. */
 json_t *virtio_pci_save(struct virtio_pci *transport);
-/* Leaves the device settled: activated again if it was active. */
+/* Of a device just created. Leaves it settled: activated again if it was
+ * active. -EINVAL with a message, and the device is to be destroyed. */
 int virtio_pci_restore(struct virtio_pci *transport, const json_t *state,
 		       char **errp);
 /* The guest was reset: as if it had written status 0. Control thread. */

@@ -24,7 +24,8 @@ struct virtqueue_chain {
 	size_t out_length, in_length;
 };
 
-/* From queue->base on; after the transport enabled the queue. */
+/* From queue->base on, in activate() and for enabled queues. Kicks are wanted
+ * then, and buffers may be there already. */
 void virtqueue_start(struct virtio_queue *queue);
 /* Takes the next buffer. False when there is none, or the queue is broken. */
 bool virtqueue_pop(struct virtio_queue *queue, struct virtqueue_chain *chain);

@@ -12,7 +12,7 @@
 
 /* irqchip, PIT, TSS and identity map; before the first vCPU. */
 int x86_vm_init(int vm, char **errp);
-/* CPUID and MSRs, for CPU `index` of `cpus`. */
+/* CPUID and MSRs, for CPU `index` of `cpus`. One thread at a time. */
 int x86_cpu_init(int kvm, int vcpu, unsigned int index, unsigned int cpus,
 		 char **errp);
 /* Registers of the boot CPU for this entry; the others wait for INIT. */
@@ -22,7 +22,8 @@ int x86_cpu_reset(int vcpu, unsigned int index, char **errp);
 
 json_t *x86_cpu_save(int vcpu, char **errp);
 int x86_cpu_restore(int vcpu, const json_t *state, char **errp);
-/* The interrupt chips, PIT and clock. */
+/* The interrupt chips, PIT and clock. For the reset of a guest, what was saved
+ * before it first ran is restored. */
 json_t *x86_vm_save(int vm, char **errp);
 int x86_vm_restore(int vm, const json_t *state, char **errp);
 

@@ -23,15 +23,17 @@
 #define LAYOUT_HIGH_START     0x100000000u
 
 /* Ports. */
-#define LAYOUT_PORT_RTC	    0x70
-#define LAYOUT_PORT_PVPANIC 0x505
-#define LAYOUT_PORT_SERIAL  0x3f8
-#define LAYOUT_PORT_PM	    0x600 /* PM1a event 4, control 2 at +4, timer at +8 */
-#define LAYOUT_PORT_GPE	    0x610 /* GPE0: 2 bytes status, 2 bytes enable */
-#define LAYOUT_PORT_HOTPLUG 0x620 /* PCI slots: up, down, eject, 4 bytes each  \
-				   */
-#define LAYOUT_PORT_PCI	  0xcf8	  /* configuration mechanism #1 */
-#define LAYOUT_PORT_RESET 0xcf9	  /* lies within it: value 6 resets */
+#define LAYOUT_PORT_RTC	       0x70
+#define LAYOUT_PORT_PVPANIC    0x505
+#define LAYOUT_PORT_BOOT_TIMER 0x508 /* --boot-timer: init writes here */
+#define LAYOUT_PORT_SERIAL     0x3f8
+#define LAYOUT_PORT_PM	       0x600 /* PM1a event 4, control 2 at +4, timer at +8 */
+#define LAYOUT_PORT_GPE	       0x610 /* GPE0: 2 bytes status, 2 bytes enable */
+#define LAYOUT_PORT_HOTPLUG                                                    \
+	0x620			/* PCI slots: up, down, eject, 4 bytes each    \
+				 */
+#define LAYOUT_PORT_PCI	  0xcf8 /* configuration mechanism #1 */
+#define LAYOUT_PORT_RESET 0xcf9 /* lies within it: value 6 resets */
 
 /* Pins of the I/O APIC. */
 #define LAYOUT_IRQ_SERIAL 4

@@ -6,8 +6,6 @@ that the first is eth0 in the guest, the next eth1.
 """
 import json
 import os
-import re
-import select
 import socket
 import time
 
@@ -16,6 +14,7 @@ from lib.netns import wait_until
 from lib.switch import column_arguments
 
 from . import image
+from .shell import GuestFailed, Shell
 
 FIRST_SLOT = 0x10
 BOOT_TIMEOUT = 60
@@ -63,25 +62,18 @@ class Nic:
             f",{key}={value}" for key, value in features.items())]
 
 
-class GuestFailed(AssertionError):
-    pass
-
-
-class Guest:
+class Guest(Shell):
     """Of a lab; ended with the test at the latest."""
 
     def __init__(self, lab, name, *nics, memory=256, cpus=1, incoming=False):
+        super().__init__(name)
         self.lab = lab
-        self.name = name
         self.nics = nics
         self.memory = memory
         self.cpus = cpus
         self.incoming = incoming
-        self.number = 0
         self.process = None
-        self.channel = None
         self.monitor = None
-        self.buffer = b""
         self.console = lab.switch.log_file(f"{name}.console")
 
     def path(self, name):
@@ -142,69 +134,6 @@ class Guest:
             self.run(f"ip link set eth{i} up")
         return self
 
-    def read_until(self, pattern, timeout, what):
-        deadline = time.monotonic() + timeout
-        while True:
-            match = re.search(pattern, self.buffer, re.S)
-            if match:
-                self.buffer = self.buffer[match.end():]
-                return match
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise GuestFailed(f"{self.name}: not within {timeout} s: "
-                                  f"{what}\n{self.buffer[-2000:].decode()}")
-            if select.select([self.channel], [], [], min(left, 1))[0]:
-                data = self.channel.recv(65536)
-                if not data:
-                    raise GuestFailed(f"{self.name}: QEMU ended with status "
-                                      f"{self.process.wait(10)}: {what}")
-                self.buffer += data
-
-    def run(self, command, check=True, timeout=60):
-        """A command of the guest's shell: (status, output)."""
-        self.number += 1
-        self.channel.sendall(f"{self.number} {command}\n".encode())
-        match = self.read_until(
-            rb"\nBEGIN %d\n(.*)\nEND %d (\d+)\n" % (self.number, self.number),
-            timeout, command)
-        output, status = match.group(1).decode(errors="replace"), \
-            int(match.group(2))
-        if check and status:
-            raise GuestFailed(f"{self.name}: {command}: status {status}\n"
-                              f"{output}")
-        return (status, output) if not check else output
-
-    # The network, from inside.
-
-    def address(self, device, *addresses):
-        for one in addresses:
-            self.run(f"ip addr add {one} dev {device}")
-
-    def ping(self, address, count=3, size=56):
-        # busybox's waits a second between two, and so has its own deadline
-        status, _ = self.run(f"ping -q -c {count} -i 0.05 -W 2 -s {size} "
-                             f"{address}", check=False)
-        return status == 0
-
-    def must_ping(self, address, timeout=15, **kwargs):
-        wait_until(lambda: self.ping(address, **kwargs),
-                   f"{self.name} reaches {address}", timeout)
-
-    def serve_iperf(self):
-        self.run("iperf3 -s -D >/dev/null 2>&1")
-        wait_until(lambda: self.run("netstat -ltn | grep -q :5201",
-                                    check=False)[0] == 0, "iperf3 listens")
-
-    def iperf(self, address, seconds=1, options=""):
-        """The receiver's figure in bits a second."""
-        def report():
-            out = json.loads(self.run(
-                f"iperf3 -c {address} -t {seconds} -J {options}",
-                timeout=30 + 3 * seconds, check=False)[1])
-            return None if is_busy(out) else out
-        return received_bits(wait_until(report, f"{address} is not busy", 30),
-                             self.name)
-
     # What the card and the switch agreed on.
 
     def negotiated(self, i):
@@ -241,20 +170,11 @@ class Guest:
                 file.close()
         self.channel = self.monitor = None
 
+    def why_ended(self):
+        return f", QEMU with status {self.process.wait(10)}"
+
     def is_running(self):
         return self.process.poll() is None
-
-
-def is_busy(report):
-    """A server of iperf3 may not be done yet with the client before."""
-    return "busy" in report.get("error", "")
-
-
-def received_bits(report, what):
-    assert "error" not in report, f"{what}: iperf3: {report['error']}"
-    bits = report["end"]["sum_received"]["bits_per_second"]
-    assert bits > 0, f"{what}: iperf3 had nothing through: {report['end']}"
-    return bits
 
 
 def start_all(*guests):
@@ -263,7 +183,6 @@ def start_all(*guests):
         guest.start()
     for guest in guests:
         guest.wait()
-
 
 
 def tap(lab, name, bridge="br0", **columns):

@@ -64,8 +64,8 @@ def fetch_kernel():
         shutil.move(os.path.join(tree, "boot", image), KERNEL)
 
 
-def module_files():
-    """Relative to lib/modules/VERSION, those of MODULES and what they need."""
+def module_files(names):
+    """Relative to lib/modules/VERSION, the named ones and what they need."""
     base = os.path.join(FOLDER, "lib", "modules")
     version = os.listdir(base)[0]
     netns.run(["depmod", "-b", FOLDER, version])
@@ -77,7 +77,7 @@ def module_files():
             name = os.path.basename(path).removesuffix(".ko")
             needs[name.replace("-", "_")] = [path] + others.split()
     wanted = set()
-    for name in MODULES:
+    for name in names:
         wanted.update(needs[name])
     return os.path.join(base, version), version, sorted(wanted)
 
@@ -97,23 +97,30 @@ def add_program(name, tree):
 
 def make_initramfs():
     with tempfile.TemporaryDirectory(dir=FOLDER) as tree:
-        os.chmod(tree, 0o755)
-        for folder in ("bin", "proc", "sys", "dev", "tmp", "run"):
-            os.makedirs(os.path.join(tree, folder))
-        copy(shutil.which("busybox"), tree, "/bin/busybox")
-        copy(INIT, tree, "/init")
-        os.chmod(tree + "/init", 0o755)
-        base, version, modules = module_files()
-        for path in modules + ["modules.dep"]:
-            copy(os.path.join(base, path), tree,
-                 f"/lib/modules/{version}/{path}")
-        for name in PROGRAMS:
-            add_program(name, tree)
-        names = subprocess.check_output(["find", ".", "-print0"], cwd=tree)
-        archive = subprocess.run(
-            ["cpio", "--null", "--quiet", "-o", "-H", "newc", "-R", "0:0"],
-            input=names, cwd=tree, check=True, stdout=subprocess.PIPE).stdout
+        fill(tree, MODULES, PROGRAMS)
+        pack(tree, INITRAMFS)
+
+
+def fill(tree, modules, programs):
+    """busybox, init, these modules and programs of this machine."""
+    os.chmod(tree, 0o755)
+    for folder in ("bin", "proc", "sys", "dev", "tmp", "run"):
+        os.makedirs(os.path.join(tree, folder))
+    copy(shutil.which("busybox"), tree, "/bin/busybox")
+    copy(INIT, tree, "/init")
+    os.chmod(tree + "/init", 0o755)
+    base, version, files = module_files(modules)
+    for path in files + ["modules.dep"]:
+        copy(os.path.join(base, path), tree, f"/lib/modules/{version}/{path}")
+    for name in programs:
+        add_program(name, tree)
+
+
+def pack(tree, target):
+    names = subprocess.check_output(["find", ".", "-print0"], cwd=tree)
     # Not compressed: a guest without hardware's help unpacks slowly.
-    with open(INITRAMFS + ".new", "wb") as file:
-        file.write(archive)
-    os.rename(INITRAMFS + ".new", INITRAMFS)
+    with open(target + ".new", "wb") as file:
+        subprocess.run(
+            ["cpio", "--null", "--quiet", "-o", "-H", "newc", "-R", "0:0"],
+            input=names, cwd=tree, check=True, stdout=file)
+    os.rename(target + ".new", target)

@@ -5,11 +5,29 @@
 # Its output follows the line "BEGIN number", its status is in the line
 # "END number status". A command that goes on behind ("... &") gives its output
 # elsewhere.
+#
+# Words of the kernel's command line: vsw.root=DEVICE goes on in a file system
+# that holds this init, too; vsw.shell=DEVICE takes commands there.
 /bin/busybox --install -s /bin
 export PATH=/usr/bin:/bin HOME=/
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
+word() {
+	tr ' ' '\n' </proc/cmdline | sed -n "s/^vsw.$1=//p"
+}
+root=$(word root)
+if [ -n "$root" ] && [ ! -e /is-root ]; then
+	modprobe virtio_pci
+	modprobe virtio_blk
+	while [ ! -b "$root" ]; do
+		sleep 0.05
+	done
+	mkdir /root
+	mount -t ext4 "$root" /root || echo "no file system on $root"
+	umount /dev /sys /proc
+	exec switch_root /root /init
+fi
 echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 modprobe virtio_pci
 modprobe virtio_net
@@ -18,11 +36,15 @@ modprobe virtio_console
 ip link set lo up
 
 # Its number is that of the device among all of virtio.
-port=
+port=$(word shell)
 while [ ! -c "$port" ]; do
 	port=$(echo /dev/vport*p1)
 	sleep 0.05
 done
+case $port in
+/dev/vport*) ;;
+*) stty -F "$port" raw -echo ;;
+esac
 exec 3<>"$port"
 echo READY >&3
 while :; do

@@ -1,0 +1,8 @@
+/* What C and assembler share. */
+#ifndef GUEST_DEFS_H
+#define GUEST_DEFS_H
+
+#define BOOTED_BY_PVH		1
+#define BOOTED_BY_BOOT_PROTOCOL 2
+
+#endif

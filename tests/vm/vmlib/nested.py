@@ -1,0 +1,159 @@
+"""A machine with hardware virtualisation: QEMU's software CPU has AMD-V, and
+Debian's kernel on it /dev/kvm. In it run vswd, vsw-vmm and its guests.
+
+The machine is a guest as the others are, told what to do by its init.sh; each
+guest inside has a channel of its own to us, too: a serial port of the machine,
+and there a relay between that and the guest's console socket.
+"""
+import json
+import os
+import socket
+
+from lib.netns import wait_until
+
+from . import image, nested_image
+from .shell import GuestFailed, Shell
+
+BOOT_TIMEOUT = 90
+INNER_BOOT_TIMEOUT = 150
+CHANNELS = 5  # the machine's own, and guests'
+HOME = "/var/lib/vsw/vms"
+COMMAND_LINE = image.COMMAND_LINE + " vsw.shell=/dev/ttyS0"
+
+
+class Machine(Shell):
+    """Of a lab; ended with the test at the latest."""
+
+    def __init__(self, lab, name="machine", memory=2048, cpus=2):
+        super().__init__(name)
+        self.lab = lab
+        self.memory = memory
+        self.cpus = cpus
+        self.process = None
+        self.used = 1
+        self.console = lab.switch.log_file(f"{name}.console")
+
+    def path(self, name):
+        return os.path.join(self.lab.directory, f"{self.name}.{name}")
+
+    def argv(self):
+        argv = ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu",
+                "max", "-smp", self.cpus, "-m", self.memory, "-nodefaults",
+                "-display", "none", "-no-reboot", "-kernel", image.KERNEL,
+                "-initrd", nested_image.BOOT, "-append",
+                image.COMMAND_LINE + " vsw.root=/dev/vda",
+                "-drive", f"if=virtio,format=raw,file={nested_image.DISK},"
+                "snapshot=on,cache=unsafe",
+                "-serial", f"file:{self.console}",
+                "-device", "virtio-serial-pci,id=serial"]
+        for i in range(CHANNELS):
+            argv += ["-chardev", f"socket,id=c{i},path={self.path(i)},"
+                     "server=on,wait=off", "-device",
+                     f"virtserialport,bus=serial.0,nr={i + 1},chardev=c{i}"]
+        return argv
+
+    def start(self):
+        nested_image.prepare()
+        with open(self.lab.switch.log_file(f"{self.name}.qemu"), "ab") as log:
+            self.process = self.lab.spawn(self.lab.sw_ns, *self.argv(),
+                                          stdout=log, stderr=log)
+        self.channel = self.connect(0)
+        return self
+
+    def connect(self, number):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+        def connected():
+            if self.process.poll() is not None:
+                raise GuestFailed(f"{self.name}: QEMU ended with status "
+                                  f"{self.process.returncode}")
+            try:
+                sock.connect(self.path(number))
+            except OSError:
+                return False
+            return True
+        wait_until(connected, f"{self.name}: QEMU listens")
+        return sock
+
+    def wait(self):
+        """It is up and has /dev/kvm."""
+        self.read_until(rb"READY\r?\n", BOOT_TIMEOUT, "boots")
+        self.run("mount -t tmpfs run /run; mkdir -p /run/vsw; "
+                 "modprobe kvm_amd && modprobe tun && modprobe veth && "
+                 "mkdir -p /dev/net /dev/pts /dev/shm; "
+                 "mount -t devpts devpts /dev/pts; chmod 666 /dev/kvm")
+        return self
+
+    def why_ended(self):
+        return f", QEMU with status {self.process.wait(10)}"
+
+    def spawn(self, name, command):
+        """Goes on behind; its output is in /tmp/NAME."""
+        self.run(f"({command}) >/tmp/{name} 2>&1 </dev/null &")
+
+    def output(self, name):
+        return self.run(f"cat /tmp/{name}")
+
+    def until(self, command, what, timeout=20):
+        """Returns the command's output once it succeeds."""
+        def succeeds():
+            status, out = self.run(command, check=False)
+            return (out or True) if status == 0 else None
+        return wait_until(succeeds, what, timeout, interval=0.1)
+
+    def channel_number(self):
+        self.used += 1
+        assert self.used <= CHANNELS, "CHANNELS is too small"
+        return self.used
+
+
+class Linux(Shell):
+    """A Debian kernel under vsw-vmm in the machine, with busybox: told what
+    to do on its serial port."""
+
+    def __init__(self, machine, name, *options, memory="192M", cpus=1):
+        super().__init__(name)
+        self.machine = machine
+        self.directory = f"{HOME}/{name}"
+        self.options = ["--kernel /vm/vmlinuz --initrd /vm/initrd",
+                        f"--append '{COMMAND_LINE}'", f"--memory {memory}",
+                        f"--cpus {cpus}", "--serial=log", *options]
+        number = machine.channel_number()
+        self.channel = machine.connect(number - 1)
+        machine.run(f"relay /dev/vport*p{number} {self.directory}/console.sock"
+                    " >/dev/null 2>&1 &")
+
+    def start(self):
+        self.machine.spawn(self.name, f"vsw-vmm run --name {self.name} " +
+                           " ".join(self.options))
+        return self
+
+    def restore(self):
+        """As saved; the shell goes on where it was."""
+        self.machine.spawn(self.name, f"vsw-vmm restore {self.name}")
+        return self
+
+    def wait(self, timeout=INNER_BOOT_TIMEOUT):
+        self.read_until(rb"READY\r?\n", timeout, "boots")
+        return self
+
+    def ctl(self, command, *words):
+        return self.machine.run(f"vsw-vmm {command} {self.name} " +
+                                " ".join(words))
+
+    def state(self):
+        return json.loads(self.ctl("info"))["state"]
+
+    def wait_gone(self, timeout=40):
+        """Its vsw-vmm has ended."""
+        self.machine.until(f"! test -e {self.directory}/api.sock",
+                           lambda: f"{self.name} ends: {self.explain()}",
+                           timeout)
+
+    def explain(self):
+        return self.machine.run(
+            f"cat /tmp/{self.name} {self.directory}/machine.log; "
+            f"tail -n 30 {self.directory}/serial.log", check=False)[1]
+
+    def tail(self):
+        return self.explain() + super().tail()

@@ -1,0 +1,102 @@
+"""The shell of a guest's init.sh, and what is said to it."""
+import json
+import re
+import select
+import time
+
+from lib.netns import wait_until
+
+
+class GuestFailed(AssertionError):
+    pass
+
+
+class Shell:
+    """channel: a socket that the guest's init reads commands from."""
+
+    def __init__(self, name):
+        self.name = name
+        self.number = 0
+        self.channel = None
+        self.buffer = b""
+
+    def tail(self):
+        return self.buffer[-2000:].decode(errors="replace")
+
+    def why_ended(self):
+        return ""
+
+    def read_until(self, pattern, timeout, what):
+        deadline = time.monotonic() + timeout
+        while True:
+            match = re.search(pattern, self.buffer, re.S)
+            if match:
+                self.buffer = self.buffer[match.end():]
+                return match
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise GuestFailed(f"{self.name}: not within {timeout} s: "
+                                  f"{what}\n{self.tail()}")
+            if select.select([self.channel], [], [], min(left, 1))[0]:
+                data = self.channel.recv(65536)
+                if not data:
+                    raise GuestFailed(f"{self.name} ended{self.why_ended()}: "
+                                      f"{what}\n{self.tail()}")
+                self.buffer += data
+
+    def run(self, command, check=True, timeout=60):
+        """A command of the guest's shell: (status, output)."""
+        self.number += 1
+        self.channel.sendall(f"{self.number} {command}\n".encode())
+        match = self.read_until(
+            rb"\nBEGIN %d\n(.*)\nEND %d (\d+)\n" % (self.number, self.number),
+            timeout, command)
+        output, status = match.group(1).decode(errors="replace"), \
+            int(match.group(2))
+        if check and status:
+            raise GuestFailed(f"{self.name}: {command}: status {status}\n"
+                              f"{output}")
+        return (status, output) if not check else output
+
+    # The network, from inside.
+
+    def address(self, device, *addresses):
+        for one in addresses:
+            self.run(f"ip addr add {one} dev {device}")
+
+    def ping(self, address, count=3, size=56):
+        # busybox's waits a second between two, and so has its own deadline
+        status, _ = self.run(f"ping -q -c {count} -i 0.05 -W 2 -s {size} "
+                             f"{address}", check=False)
+        return status == 0
+
+    def must_ping(self, address, timeout=15, **kwargs):
+        wait_until(lambda: self.ping(address, **kwargs),
+                   f"{self.name} reaches {address}", timeout)
+
+    def serve_iperf(self):
+        self.run("iperf3 -s -D >/dev/null 2>&1")
+        wait_until(lambda: self.run("netstat -ltn | grep -q :5201",
+                                    check=False)[0] == 0, "iperf3 listens")
+
+    def iperf(self, address, seconds=1, options=""):
+        """The receiver's figure in bits a second."""
+        def report():
+            out = json.loads(self.run(
+                f"iperf3 -c {address} -t {seconds} -J {options}",
+                timeout=30 + 3 * seconds, check=False)[1])
+            return None if is_busy(out) else out
+        return received_bits(wait_until(report, f"{address} is not busy", 30),
+                             self.name)
+
+
+def is_busy(report):
+    """A server of iperf3 may not be done yet with the client before."""
+    return "busy" in report.get("error", "")
+
+
+def received_bits(report, what):
+    assert "error" not in report, f"{what}: iperf3: {report['error']}"
+    bits = report["end"]["sum_received"]["bits_per_second"]
+    assert bits > 0, f"{what}: iperf3 had nothing through: {report['end']}"
+    return bits

@@ -1,0 +1,25 @@
+/* The other end of the API socket, for the commands of vsw-vmm. Blocking. */
+#ifndef VMM_HOST_CLIENT_H
+#define VMM_HOST_CLIENT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "vmm/host/directory.h"
+
+/*
+ * Sends a request (the reference is taken over) to a VM and waits for its
+ * reply, up to timeout_s (0: for ever). The result, or NULL with a message.
+ * `stream` (may be NULL) gets the connection, for the events that follow.
+ */
+json_t *client_call(const char *vm, json_t *request, unsigned int timeout_s,
+		    FILE **stream, char **errp);
+/* Connects to a socket in the VM's directory, or -errno with a message. */
+int client_connect(const char *vm, const char *socket, char **errp);
+
+/* vsw-vmm list: 0 or -errno with a message. */
+int client_list(bool as_json, char **errp);
+/* vsw-vmm events: a line each until the VM ends. */
+int client_events(const char *vm, char **errp);
+
+#endif

@@ -1,0 +1,414 @@
+/*
+ * What the API socket asks for. Most of it is the machine's to do; cards come
+ * and go with a port on vswd, and a change of a card is kept in vm.json.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/host/keeper_private.h"
+#include "vmm/host/options.h"
+
+/* A request that waits for the machine. */
+struct asked {
+	struct keeper *k;
+	struct api_request *request;
+	json_t *message;
+	int fds[2]; /* of files being saved; -1: none */
+};
+
+static struct asked *ask(struct keeper *k, struct api_request *request,
+			 const json_t *message)
+{
+	struct asked *asked = xmalloc(sizeof(*asked));
+
+	*asked = (struct asked){
+		k, request, json_incref((json_t *)message), { -1, -1 }
+	};
+	return asked;
+}
+
+static void answer(struct asked *asked, json_t *result, const char *error)
+{
+	api_reply(asked->request, result, error);
+	json_decref(asked->message);
+	for (int i = 0; i < 2; i++)
+		if (asked->fds[i] >= 0)
+			close(asked->fds[i]);
+	free(asked);
+}
+
+static struct vm_net *find_net(struct keeper *k, const char *id)
+{
+	for (unsigned int i = 0; id && i < k->config->n_nets; i++)
+		if (!strcmp(k->config->nets[i].id, id))
+			return &k->config->nets[i];
+	return NULL;
+}
+
+/* vm.json as it now is; that it could not be written is no reason to stop. */
+static void store(struct keeper *k)
+{
+	char *error = NULL;
+
+	if (vm_directory_store(k->dir, k->config, &error))
+		fprintf(stderr, "vsw-vmm: %s\r\n", error);
+	free(error);
+}
+
+/* --- pause, resume, shutdown, reset, balloon ------------------------------ */
+
+static void passed_on(void *aux, const json_t *result, const char *error)
+{
+	answer(aux, json_incref((json_t *)result), error);
+}
+
+static void pass_on(struct keeper *k, struct api_request *request,
+		    const json_t *message)
+{
+	link_call(k->link, json_copy((json_t *)message), NULL, 0, passed_on,
+		  ask(k, request, message));
+}
+
+static void kill_vm(struct keeper *k, struct api_request *request,
+		    const json_t *message)
+{
+	api_reply(request, NULL, NULL);
+	keeper_kill(k);
+}
+
+/* --- info ----------------------------------------------------------------- */
+
+static void info_done(void *aux, const json_t *result, const char *error)
+{
+	struct asked *asked = aux;
+	struct keeper *k = asked->k;
+	json_t *ports = json_object(), *port, *info;
+
+	for (unsigned int i = 0; i < k->config->n_nets; i++) {
+		const struct vm_net *net = &k->config->nets[i];
+
+		port = k->wiring && net->port
+			       ? wiring_port_info(k->wiring, net->port)
+			       : NULL;
+		json_object_set_new(ports, net->id, port ? port : json_null());
+	}
+	info = json_pack("{s:s, s:s, s:i, s:o, s:o, s:O?}", "name",
+			 k->config->name, "state", k->state, "pid",
+			 (int)getpid(), "config", vm_config_to_json(k->config),
+			 "ports", ports, "machine", result);
+	if (error)
+		json_object_set_new(info, "machine_error", json_string(error));
+	answer(asked, info, NULL);
+}
+
+static void info(struct keeper *k, struct api_request *request,
+		 const json_t *message)
+{
+	link_call(k->link, json_pack("{s:s}", "cmd", "info"), NULL, 0,
+		  info_done, ask(k, request, message));
+}
+
+/* --- cards ---------------------------------------------------------------- */
+
+static void link_set(void *aux, const json_t *result, const char *error)
+{
+	struct asked *asked = aux;
+	struct vm_net *net = find_net(
+		asked->k,
+		json_string_value(json_object_get(asked->message, "net")));
+
+	if (net && !error) {
+		net->link_down =
+			!json_is_true(json_object_get(asked->message, "up"));
+		store(asked->k);
+	}
+	answer(asked, NULL, error);
+}
+
+static void set_link(struct keeper *k, struct api_request *request,
+		     const json_t *message)
+{
+	link_call(k->link, json_copy((json_t *)message), NULL, 0, link_set,
+		  ask(k, request, message));
+}
+
+/* A card that is being added: its port first, then the machine. */
+struct net_change {
+	struct asked *asked;
+	struct vm_net net;
+	struct machine_net_files files;
+};
+
+static void change_end(struct net_change *change, const char *error)
+{
+	struct keeper *k = change->asked->k;
+	int *fds = (int *)&change->files;
+
+	k->adding = NULL;
+	for (size_t i = 0; i < sizeof(change->files) / sizeof(int); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	if (error) {
+		char *path = keeper_net_socket(k, &change->net);
+
+		if (k->wiring && change->net.port)
+			wiring_remove(k->wiring, change->net.port, NULL, NULL);
+		unlink(path);
+		free(path);
+		answer(change->asked, NULL, error);
+		vm_net_uninit(&change->net);
+	} else {
+		k->wired = true;
+		k->config->nets[k->config->n_nets++] = change->net;
+		store(k);
+		answer(change->asked, vm_net_to_json(&change->net), NULL);
+	}
+	free(change);
+}
+
+static void net_added(void *aux, const json_t *result, const char *error)
+{
+	change_end(aux, error);
+}
+
+static void port_added(void *aux, const char *error)
+{
+	struct net_change *change = aux;
+	struct keeper *k = change->asked->k;
+	int *fds = (int *)&change->files, open[18];
+	unsigned int n = 0;
+	char *why = NULL;
+
+	if (!error && change->net.client &&
+	    keeper_open_net(k, &change->net, &change->files, &why))
+		error = why;
+	for (size_t i = 0; i < ARRAY_SIZE(open); i++)
+		if (fds[i] >= 0)
+			open[n++] = fds[i];
+	if (error)
+		change_end(change, error);
+	else
+		link_call(k->link,
+			  json_pack("{s:s, s:o}", "cmd", "add-net", "net",
+				    vm_net_to_json(&change->net)),
+			  open, n, net_added, change);
+	free(why);
+}
+
+/* Parses what the request says into the change. */
+static int read_net(struct keeper *k, struct net_change *change,
+		    const json_t *message, char **errp)
+{
+	const json_t *net = json_object_get(message, "net");
+	struct vm_config *config = k->config;
+	int error;
+
+	if (config->n_nets == VM_MAX_NETS)
+		return set_error(errp, -EINVAL, "it has %d cards already",
+				 VM_MAX_NETS);
+	error = json_is_string(net) ? vm_net_parse(&change->net,
+						   json_string_value(net), errp)
+				    : vm_net_from_json(&change->net, net, errp);
+	if (error)
+		return error;
+	/* its name is found, or checked, as one of the list */
+	config->nets[config->n_nets++] = change->net;
+	error = vm_config_name_devices(config, errp);
+	change->net = config->nets[--config->n_nets];
+	return error;
+}
+
+static void add_net(struct keeper *k, struct api_request *request,
+		    const json_t *message)
+{
+	struct net_change *change = xcalloc(1, sizeof(*change));
+	char *error = NULL, *path;
+
+	change->asked = ask(k, request, message);
+	memset(&change->files, 0xff, sizeof(change->files));
+	if (k->adding) {
+		answer(change->asked, NULL, "another card is being added");
+		free(change);
+		return;
+	}
+	k->adding = change;
+	if (read_net(k, change, message, &error)) {
+		change_end(change, error);
+		free(error);
+		return;
+	}
+	keeper_wiring(k);
+	if (!change->net.client &&
+	    keeper_open_net(k, &change->net, &change->files, &error)) {
+		change_end(change, error);
+		free(error);
+		return;
+	}
+	path = keeper_net_socket(k, &change->net);
+	wiring_add(k->wiring, &change->net, path, change->files.taps,
+		   port_added, change);
+	free(path);
+}
+
+void keeper_net_removed(struct keeper *k, const char *id)
+{
+	struct vm_net *net = find_net(k, id);
+	char *path;
+
+	if (!net)
+		return;
+	path = keeper_net_socket(k, net);
+	unlink(path);
+	free(path);
+	if (k->wiring && net->port)
+		wiring_remove(k->wiring, net->port, NULL, NULL);
+	vm_net_uninit(net);
+	k->config->n_nets--;
+	memmove(net, net + 1,
+		(size_t)((char *)&k->config->nets[k->config->n_nets] -
+			 (char *)net));
+	store(k);
+}
+
+/* vswd made the socket, and is gone: a card is connected again when it is
+ * back. */
+struct lost_net {
+	struct keeper *k;
+	char id[sizeof(((struct vm_net *)NULL)->id)];
+};
+
+static void connect_again(evutil_socket_t fd, short what, void *aux);
+
+static void connect_later(struct lost_net *lost)
+{
+	const struct timeval wait = { .tv_usec = 500000 };
+
+	event_base_once(lost->k->base, -1, EV_TIMEOUT, connect_again, lost,
+			&wait);
+}
+
+/* A vswd that is ending still takes connections, and closes them. */
+static void connected(void *aux, const json_t *result, const char *error)
+{
+	struct lost_net *lost = aux;
+
+	if (error && find_net(lost->k, lost->id))
+		connect_later(lost);
+	else
+		free(lost);
+}
+
+static void connect_again(evutil_socket_t fd, short what, void *aux)
+{
+	struct lost_net *lost = aux;
+	struct keeper *k = lost->k;
+	struct vm_net *net = find_net(k, lost->id);
+	struct machine_net_files files;
+
+	if (!net) {
+		free(lost);
+		return;
+	}
+	if (keeper_open_net(k, net, &files, NULL)) {
+		connect_later(lost);
+		return;
+	}
+	link_call(k->link,
+		  json_pack("{s:s, s:s}", "cmd", "connect-net", "net", net->id),
+		  &files.connected, 1, connected, lost);
+	close(files.connected);
+}
+
+void keeper_net_lost(struct keeper *k, const char *id)
+{
+	struct vm_net *net = find_net(k, id);
+	struct lost_net *lost;
+
+	if (!net || !net->client)
+		return;
+	lost = xcalloc(1, sizeof(*lost));
+	lost->k = k;
+	strcpy(lost->id, net->id);
+	connect_again(-1, 0, lost);
+}
+
+/* --- save ----------------------------------------------------------------- */
+
+static const char *const saved_files[] = { "state.json", "memory" };
+
+static void save_done(void *aux, const json_t *result, const char *error)
+{
+	struct asked *asked = aux;
+	struct keeper *k = asked->k;
+	char temporary[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(saved_files); i++) {
+		snprintf(temporary, sizeof(temporary), "%s.new",
+			 saved_files[i]);
+		if (error)
+			unlinkat(k->dir->fd, temporary, 0);
+		else if (fsync(asked->fds[i]) ||
+			 renameat(k->dir->fd, temporary, k->dir->fd,
+				  saved_files[i]))
+			error = strerror(errno);
+	}
+	answer(asked, NULL, error);
+	if (!error)
+		keeper_kill(k);
+}
+
+static void save(struct keeper *k, struct api_request *request,
+		 const json_t *message)
+{
+	struct asked *asked = ask(k, request, message);
+	char temporary[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(saved_files); i++) {
+		snprintf(temporary, sizeof(temporary), "%s.new",
+			 saved_files[i]);
+		asked->fds[i] =
+			openat(k->dir->fd, temporary,
+			       O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		if (asked->fds[i] < 0) {
+			answer(asked, NULL, strerror(errno));
+			return;
+		}
+	}
+	link_call(k->link, json_pack("{s:s}", "cmd", "save"), asked->fds, 2,
+		  save_done, asked);
+}
+
+/* -------------------------------------------------------------------------- */
+
+void keeper_command(struct api_request *request, const char *command,
+		    const json_t *message, void *keeper)
+{
+	static const struct {
+		const char *name;
+		void (*run)(struct keeper *k, struct api_request *request,
+			    const json_t *message);
+	} commands[] = {
+		{ "pause", pass_on },	  { "resume", pass_on },
+		{ "shutdown", pass_on },  { "reset", pass_on },
+		{ "balloon", pass_on },	  { "del-net", pass_on },
+		{ "kill", kill_vm },	  { "info", info },
+		{ "set-link", set_link }, { "add-net", add_net },
+		{ "save", save },
+	};
+	struct keeper *k = keeper;
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (strcmp(commands[i].name, command))
+			continue;
+		if (!k->link || !k->machine)
+			api_reply(request, NULL, "it does not run");
+		else
+			commands[i].run(k, request, message);
+		return;
+	}
+	api_reply(request, NULL, "there is no such command");
+}

@@ -1,0 +1,236 @@
+/* The directory that a VM is: see directory.h. */
+#include "vmm/host/directory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/host/options.h"
+
+/* Who was killed has its lock until the kernel has taken it apart. */
+#define LOCK_TRIES   40
+#define LOCK_WAIT_NS 50000000
+
+/* Files of ours, and those of them that nobody needs once the VM has ended. */
+static const char *const ours[] = { "vm.json", "lock",	    "vm.json.new",
+				    "*.log",   "*.log.old", "state.json",
+				    "memory",  "*.new",	    "vsock" };
+static const char *const passing[] = { "*.sock", "*.pid", "*.new" };
+
+char *vm_home(void)
+{
+	const char *home = getenv("VSW_VMM_HOME");
+
+	if (home)
+		return xstrdup(home);
+	if (!geteuid())
+		return xstrdup("/var/lib/vsw/vms");
+	home = getenv("XDG_STATE_HOME");
+	if (home)
+		return xasprintf("%s/vsw/vms", home);
+	home = getenv("HOME");
+	return xasprintf("%s/.local/state/vsw/vms", home ? home : "");
+}
+
+/* Makes a directory with all that are above it. */
+static int make_directories(char *path, char **errp)
+{
+	mode_t mode = 0755;
+
+	for (char *p = path; p;) {
+		p = strchr(p + 1, '/');
+		if (p)
+			*p = '\0';
+		else
+			mode = geteuid() ? 0700 : 0750;
+		if (mkdir(path, mode) && errno != EEXIST)
+			return set_error(errp, -errno,
+					 "making the directory %s: %s", path,
+					 strerror(errno));
+		if (p)
+			*p = '/';
+	}
+	return 0;
+}
+
+static int take_lock(struct vm_directory *dir, const char *name, char **errp)
+{
+	const struct timespec wait = { .tv_nsec = LOCK_WAIT_NS };
+	int fd = openat(dir->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return set_error(errp, -errno, "%s/lock: %s", dir->path,
+				 strerror(errno));
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
+		if (i == LOCK_TRIES) {
+			close(fd);
+			return set_error(errp, -EBUSY,
+					 "%s runs already; \"vsw-vmm kill "
+					 "%s\" would end it",
+					 name, name);
+		}
+		nanosleep(&wait, NULL);
+	}
+	dir->lock = fd;
+	return 0;
+}
+
+int vm_directory_open(struct vm_directory *dir, const char *name, bool make,
+		      bool lock, char **errp)
+{
+	char *home = vm_home();
+	int error = 0;
+
+	*dir = (struct vm_directory){ .fd = -1, .lock = -1 };
+	dir->path = xasprintf("%s/%s", home, name);
+	if (!vm_name_valid(name))
+		error = set_error(errp, -EINVAL, "\"%s\" is no name for a VM",
+				  name);
+	if (!error && make) {
+		dir->made = access(dir->path, F_OK) != 0;
+		error = make_directories(dir->path, errp);
+	}
+	if (!error) {
+		dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dir->fd < 0 && errno == ENOENT)
+			error = set_error(errp, -ENOENT,
+					  "there is no VM %s in %s", name,
+					  home);
+		else if (dir->fd < 0)
+			error = set_error(errp, -errno, "%s: %s", dir->path,
+					  strerror(errno));
+	}
+	free(home);
+	if (!error && lock)
+		error = take_lock(dir, name, errp);
+	if (error)
+		vm_directory_close(dir, true);
+	return error;
+}
+
+void vm_directory_close(struct vm_directory *dir, bool undo)
+{
+	if (undo && dir->made && (dir->lock >= 0 || dir->fd < 0))
+		vm_directory_remove(dir, false, NULL);
+	if (dir->fd >= 0)
+		close(dir->fd);
+	if (dir->lock >= 0)
+		close(dir->lock);
+	free(dir->path);
+	*dir = (struct vm_directory){ .fd = -1, .lock = -1 };
+}
+
+bool vm_directory_busy(const struct vm_directory *dir)
+{
+	int fd = openat(dir->fd, "lock", O_RDWR | O_CLOEXEC);
+	bool busy = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB);
+
+	if (fd >= 0)
+		close(fd);
+	return busy;
+}
+
+char *vm_directory_file(const struct vm_directory *dir, const char *name)
+{
+	return xasprintf("%s/%s", dir->path, name);
+}
+
+int vm_directory_load(const struct vm_directory *dir, struct vm_config *config,
+		      char **errp)
+{
+	char *path = vm_directory_file(dir, "vm.json"), *why = NULL;
+	json_error_t problem;
+	json_t *json;
+	int error = 0;
+
+	json = json_load_file(path, JSON_REJECT_DUPLICATES, &problem);
+	if (!json)
+		error = set_error(errp, -EINVAL, "%s line %d: %s", path,
+				  problem.line, problem.text);
+	else if (vm_config_from_json(config, json, &why))
+		error = set_error(errp, -EINVAL, "%s: %s", path, why);
+	json_decref(json);
+	free(why);
+	free(path);
+	return error;
+}
+
+int vm_directory_store(const struct vm_directory *dir,
+		       const struct vm_config *config, char **errp)
+{
+	json_t *json = vm_config_to_json(config);
+	int fd = openat(dir->fd, "vm.json.new",
+			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int error = 0;
+
+	if (fd < 0 || json_dumpfd(json, fd, JSON_INDENT(2)) ||
+	    write(fd, "\n", 1) != 1 || fdatasync(fd) ||
+	    renameat(dir->fd, "vm.json.new", dir->fd, "vm.json"))
+		error = set_error(errp, -errno, "writing %s/vm.json: %s",
+				  dir->path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	json_decref(json);
+	return error;
+}
+
+static bool matches(const char *name, const char *const *patterns, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!fnmatch(patterns[i], name, 0))
+			return true;
+	return false;
+}
+
+/* Removes what `all` or the lists say; the name of a file that stays. */
+static char *remove_files(const struct vm_directory *dir, bool own, bool all)
+{
+	DIR *stream = opendir(dir->path);
+	struct dirent *entry;
+	char *stays = NULL;
+
+	while (stream && (entry = readdir(stream))) {
+		const char *name = entry->d_name;
+
+		if (!strcmp(name, ".") || !strcmp(name, ".."))
+			continue;
+		if (!all && !matches(name, passing, ARRAY_SIZE(passing)) &&
+		    !(own && matches(name, ours, ARRAY_SIZE(ours)))) {
+			free(stays);
+			stays = xstrdup(name);
+		} else if (unlinkat(dirfd(stream), name, 0)) {
+			unlinkat(dirfd(stream), name, AT_REMOVEDIR);
+		}
+	}
+	if (stream)
+		closedir(stream);
+	return stays;
+}
+
+void vm_directory_clean(const struct vm_directory *dir)
+{
+	free(remove_files(dir, false, false));
+}
+
+int vm_directory_remove(const struct vm_directory *dir, bool all, char **errp)
+{
+	char *stays = remove_files(dir, true, all);
+	int error = 0;
+
+	if (rmdir(dir->path))
+		error = set_error(errp, -errno,
+				  "%s: %s%s%s; \"vsw-vmm rm --all\" removes "
+				  "all that is in it",
+				  dir->path, strerror(errno), stays ? ": " : "",
+				  stays ? stays : "");
+	free(stays);
+	return error;
+}

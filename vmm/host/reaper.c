@@ -1,0 +1,102 @@
+/* What tidies up after a keeper that was killed: see reaper.h. */
+#include "vmm/host/reaper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "vmm/host/directory.h"
+#include "vmm/host/wiring.h"
+
+#define TRIES	60
+#define TRY_MS	5000
+#define PAUSE_S 1
+
+char *vm_database(const struct vm_config *config)
+{
+	const char *run_dir = getenv("VSW_RUNDIR");
+
+	if (config->db)
+		return xstrdup(config->db);
+	return xasprintf("unix:%s/db.sock", run_dir ? run_dir : "/run/vsw");
+}
+
+int reaper_remove_ports(const struct vm_config *config, unsigned int timeout_ms,
+			char **errp)
+{
+	struct event_base *base = event_base_new();
+	char *db = vm_database(config);
+	struct wiring *wiring =
+		wiring_create(base, db, config->name, config->uuid);
+	int error;
+
+	wiring_remove(wiring, NULL, NULL, NULL);
+	error = wiring_run(wiring, timeout_ms, errp);
+	wiring_destroy(wiring);
+	event_base_free(base);
+	free(db);
+	return error;
+}
+
+/* True: done, or another one takes care. */
+static bool tidy(const struct vm_config *config)
+{
+	struct vm_directory dir;
+	bool done;
+	int error;
+
+	error = vm_directory_open(&dir, config->name, false, true, NULL);
+	if (error)
+		return true;
+	done = !reaper_remove_ports(config, TRY_MS, NULL);
+	if (done) {
+		vm_directory_clean(&dir);
+		/* it was killed before the VM ever started */
+		dir.made = faccessat(dir.fd, "vm.json", F_OK, 0) != 0;
+	}
+	vm_directory_close(&dir, done);
+	return done;
+}
+
+int reaper_start(const struct vm_config *config, char **errp)
+{
+	int fds[2], null;
+	pid_t pid;
+	char told;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return set_error(errp, -errno, "pipe: %s", strerror(errno));
+	pid = fork();
+	if (pid < 0) {
+		close(fds[0]);
+		close(fds[1]);
+		return set_error(errp, -errno, "fork: %s", strerror(errno));
+	}
+	if (pid) {
+		close(fds[0]);
+		return fds[1];
+	}
+	/* Not in the terminal's group, and holding nothing of the keeper's. */
+	setsid();
+	prctl(PR_SET_NAME, "vsw-vmm-reaper");
+	null = open("/dev/null", O_RDWR);
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	dup2(fds[0], 3);
+	close_range(4, ~0U, 0);
+	if (read(3, &told, 1) != 1)
+		for (int i = 0; i < TRIES && !tidy(config); i++)
+			sleep(PAUSE_S);
+	_exit(EXIT_SUCCESS);
+}
+
+void reaper_dismiss(int fd)
+{
+	ssize_t ignored = write(fd, "", 1);
+
+	(void)ignored;
+	close(fd);
+}

@@ -1,0 +1,181 @@
+/*
+ * A sorted table of ranges. A dispatching thread takes the lock to find its
+ * range and to count itself as a user of it, and lets go before it calls the
+ * handler; who removes a range waits until its users are gone.
+ */
+#include "vmm/machine/bus.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct range {
+	uint64_t start, last;
+	struct bus_device device;
+	unsigned int users;
+	bool gone; /* in its own handler: freed when that returns */
+};
+
+struct bus {
+	pthread_mutex_t lock;
+	pthread_cond_t left; /* a range's last user */
+	struct range **ranges;
+	size_t n_ranges;
+};
+
+/* What the calling thread is in the handler of: that it may remove, too. */
+static _Thread_local const struct range *inside;
+
+struct bus *bus_create(void)
+{
+	struct bus *bus = xcalloc(1, sizeof(*bus));
+
+	pthread_mutex_init(&bus->lock, NULL);
+	pthread_cond_init(&bus->left, NULL);
+	return bus;
+}
+
+void bus_destroy(struct bus *bus)
+{
+	if (!bus)
+		return;
+	for (size_t i = 0; i < bus->n_ranges; i++)
+		free(bus->ranges[i]);
+	free(bus->ranges);
+	pthread_cond_destroy(&bus->left);
+	pthread_mutex_destroy(&bus->lock);
+	free(bus);
+}
+
+/* The index of the first range that ends at or after `addr`. */
+static size_t find(const struct bus *bus, uint64_t addr)
+{
+	size_t low = 0, high = bus->n_ranges;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (bus->ranges[middle]->last < addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int bus_add(struct bus *bus, uint64_t start, uint64_t size,
+	    const struct bus_device *device)
+{
+	uint64_t last = start + size - 1;
+	struct range *range;
+	size_t at;
+
+	if (!size || last < start)
+		return -EINVAL;
+	range = xcalloc(1, sizeof(*range));
+	*range = (struct range){ start, last, *device, 0, false };
+	pthread_mutex_lock(&bus->lock);
+	at = find(bus, start);
+	if (at < bus->n_ranges && bus->ranges[at]->start <= last) {
+		pthread_mutex_unlock(&bus->lock);
+		free(range);
+		return -EEXIST;
+	}
+	bus->ranges = xrealloc(bus->ranges,
+			       (bus->n_ranges + 1) * sizeof(struct range *));
+	memmove(&bus->ranges[at + 1], &bus->ranges[at],
+		(bus->n_ranges - at) * sizeof(struct range *));
+	bus->ranges[at] = range;
+	bus->n_ranges++;
+	pthread_mutex_unlock(&bus->lock);
+	return 0;
+}
+
+void bus_remove(struct bus *bus, uint64_t start)
+{
+	struct range *range;
+	size_t at;
+
+	pthread_mutex_lock(&bus->lock);
+	at = find(bus, start);
+	if (at == bus->n_ranges || bus->ranges[at]->start != start) {
+		pthread_mutex_unlock(&bus->lock);
+		return;
+	}
+	range = bus->ranges[at];
+	bus->n_ranges--;
+	memmove(&bus->ranges[at], &bus->ranges[at + 1],
+		(bus->n_ranges - at) * sizeof(struct range *));
+	while (range->users > (inside == range))
+		pthread_cond_wait(&bus->left, &bus->lock);
+	range->gone = true;
+	if (!range->users)
+		free(range);
+	pthread_mutex_unlock(&bus->lock);
+}
+
+/* The range that has all of the access, with the caller as its user. */
+static struct range *enter(struct bus *bus, uint64_t addr, unsigned int length)
+{
+	struct range *range = NULL;
+	size_t at;
+
+	if (!length || length > 8 || length & (length - 1))
+		return NULL;
+	pthread_mutex_lock(&bus->lock);
+	at = find(bus, addr);
+	if (at < bus->n_ranges && bus->ranges[at]->start <= addr &&
+	    bus->ranges[at]->last - addr >= length - 1) {
+		range = bus->ranges[at];
+		range->users++;
+	}
+	pthread_mutex_unlock(&bus->lock);
+	return range;
+}
+
+static void leave(struct bus *bus, struct range *range)
+{
+	pthread_mutex_lock(&bus->lock);
+	if (!--range->users && range->gone)
+		free(range);
+	else
+		pthread_cond_broadcast(&bus->left);
+	pthread_mutex_unlock(&bus->lock);
+}
+
+bool bus_read(struct bus *bus, uint64_t addr, void *data, unsigned int length)
+{
+	struct range *range = enter(bus, addr, length);
+	const struct range *outer = inside;
+	uint64_t value;
+
+	memset(data, 0xff, length);
+	if (!range)
+		return false;
+	inside = range;
+	value = range->device.read(range->device.aux, addr - range->start,
+				   length);
+	inside = outer;
+	memcpy(data, &value, length);
+	leave(bus, range);
+	return true;
+}
+
+bool bus_write(struct bus *bus, uint64_t addr, const void *data,
+	       unsigned int length)
+{
+	struct range *range = enter(bus, addr, length);
+	const struct range *outer = inside;
+	uint64_t value = 0;
+
+	if (!range)
+		return false;
+	memcpy(&value, data, length);
+	inside = range;
+	range->device.write(range->device.aux, addr - range->start, length,
+			    value);
+	inside = outer;
+	leave(bus, range);
+	return true;
+}

@@ -271,27 +271,46 @@ struct lost_net {
 	char id[sizeof(((struct vm_net *)NULL)->id)];
 };
 
-static void connect_again(evutil_socket_t fd, short what, void *aux)
+static void connect_again(evutil_socket_t fd, short what, void *aux);
+
+static void connect_later(struct lost_net *lost)
 {
 	const struct timeval wait = { .tv_usec = 500000 };
+
+	event_base_once(lost->k->base, -1, EV_TIMEOUT, connect_again, lost,
+			&wait);
+}
+
+/* A vswd that is ending still takes connections, and closes them. */
+static void connected(void *aux, const json_t *result, const char *error)
+{
+	struct lost_net *lost = aux;
+
+	if (error && find_net(lost->k, lost->id))
+		connect_later(lost);
+	else
+		free(lost);
+}
+
+static void connect_again(evutil_socket_t fd, short what, void *aux)
+{
 	struct lost_net *lost = aux;
 	struct keeper *k = lost->k;
 	struct vm_net *net = find_net(k, lost->id);
 	struct machine_net_files files;
 
-	if (net && keeper_open_net(k, net, &files, NULL)) {
-		event_base_once(k->base, -1, EV_TIMEOUT, connect_again, lost,
-				&wait);
+	if (!net) {
+		free(lost);
 		return;
 	}
-	if (net) {
-		link_call(k->link,
-			  json_pack("{s:s, s:s}", "cmd", "connect-net", "net",
-				    net->id),
-			  &files.connected, 1, NULL, NULL);
-		close(files.connected);
+	if (keeper_open_net(k, net, &files, NULL)) {
+		connect_later(lost);
+		return;
 	}
-	free(lost);
+	link_call(k->link,
+		  json_pack("{s:s, s:s}", "cmd", "connect-net", "net", net->id),
+		  &files.connected, 1, connected, lost);
+	close(files.connected);
 }
 
 void keeper_net_lost(struct keeper *k, const char *id)

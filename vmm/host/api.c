@@ -162,10 +162,11 @@ static int take_request(struct client *client, struct evbuffer *in)
 static void on_input(struct bufferevent *bev, void *aux)
 {
 	struct client *client = aux;
-	int taken = 1;
+	int taken;
 
-	while (taken > 0 && client->n_requests < MAX_REQUESTS)
+	do
 		taken = take_request(client, bufferevent_get_input(bev));
+	while (taken > 0 && client->n_requests <= MAX_REQUESTS);
 	if (taken)
 		client_destroy(client);
 }

@@ -263,7 +263,8 @@ void console_destroy(struct console *console)
 		show(console, buf, (size_t)n);
 	for (struct viewer *v = console->viewers, *next; v; v = next) {
 		next = v->next;
-		viewer_destroy(v);
+		last_words(v->bev);
+		free(v);
 	}
 	last_words(console->terminal_out);
 	if (console->terminal_in)

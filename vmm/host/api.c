@@ -89,8 +89,9 @@ void api_reply(struct api_request *request, json_t *result, const char *error)
 		if (error)
 			json_object_set_new(reply, "error", json_string(error));
 		else
-			json_object_set(reply, "result",
-					result ? result : json_object());
+			json_object_set_new(reply, "result",
+					    result ? json_incref(result)
+						   : json_object());
 		send_json(client, reply);
 		json_decref(reply);
 	}

@@ -222,67 +222,57 @@ static const int of_all[] = {
 	N(getpid), N(gettid), N(set_robust_list), N(rseq), N(sched_getaffinity),
 	N(exit), N(exit_group)
 };
-static const int of_loops[] = { /* I/O and control */
-				N(epoll_wait), N(epoll_pwait), N(readv),
-				N(writev),     N(pread64),     N(pwrite64),
-				N(fdatasync),  N(fallocate),   N(fstat),
-				N(fcntl),      N(recvfrom),    N(recvmsg),
-				N(sendto),     N(sendmsg),     N(accept4),
-				N(shutdown),   N(getsockopt)
+static const int of_loops[] = {
+	/* I/O, disks' threads, which are the control thread's, and that */
+	N(epoll_wait), N(epoll_pwait), N(readv),    N(writev),	  N(pread64),
+	N(pwrite64),   N(preadv),      N(pwritev),  N(fdatasync), N(fallocate),
+	N(fstat),      N(fcntl),       N(recvfrom), N(recvmsg),	  N(sendto),
+	N(sendmsg),    N(accept4),     N(shutdown), N(getsockopt)
 };
-static const int of_io[] = { /* disks; vsock's connections in its directory */
-			     N(preadv), N(pwritev), N(connect), N(fchdir)
+static const int of_io[] = {
+	/* vsock's connections in its directory */
+	N(connect), N(fchdir)
 };
-static const int of_control[] = { /* save and restore */
-				  N(lseek), N(ftruncate), N(seccomp)
+static const int of_control[] = {
+	/* save and restore; a filter for a thread that it starts */
+	N(lseek), N(ftruncate), N(seccomp)
 };
 
-/* Of ioctl(); a vCPU's state for resets, save and restore. */
-static const unsigned int ioctls_of_vcpu[] = { KVM_RUN,
-					       KVM_GET_REGS,
-					       KVM_SET_REGS,
-					       KVM_GET_SREGS,
-					       KVM_SET_SREGS,
-					       KVM_GET_SREGS2,
-					       KVM_SET_SREGS2,
-					       KVM_GET_MSRS,
-					       KVM_SET_MSRS,
-					       KVM_GET_FPU,
-					       KVM_SET_FPU,
-					       KVM_GET_XSAVE,
-					       KVM_GET_XSAVE2,
-					       KVM_SET_XSAVE,
-					       KVM_GET_XCRS,
-					       KVM_SET_XCRS,
-					       KVM_GET_LAPIC,
-					       KVM_SET_LAPIC,
-					       KVM_GET_MP_STATE,
-					       KVM_SET_MP_STATE,
-					       KVM_GET_VCPU_EVENTS,
-					       KVM_SET_VCPU_EVENTS,
-					       KVM_GET_DEBUGREGS,
-					       KVM_SET_DEBUGREGS,
-					       KVM_GET_TSC_KHZ,
-					       KVM_SET_TSC_KHZ,
-					       KVM_KVMCLOCK_CTRL };
+/* Of ioctl(). */
+static const unsigned int ioctls_of_vcpu[] = {
+	/* running, and its state for resets, save and restore: registers */
+	KVM_RUN, KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS,
+	KVM_GET_SREGS2, KVM_SET_SREGS2, KVM_GET_MSRS, KVM_SET_MSRS,
+	/* more of them */
+	KVM_GET_FPU, KVM_SET_FPU, KVM_GET_XSAVE, KVM_GET_XSAVE2, KVM_SET_XSAVE,
+	KVM_GET_XCRS, KVM_SET_XCRS, KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS,
+	/* interrupts and time */
+	KVM_GET_LAPIC, KVM_SET_LAPIC, KVM_GET_MP_STATE, KVM_SET_MP_STATE,
+	KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, KVM_GET_TSC_KHZ,
+	KVM_SET_TSC_KHZ, KVM_KVMCLOCK_CTRL
+};
 static const unsigned int ioctls_of_all[] = {
 	/* interrupts and notifications: MSI-X and BARs that a guest writes */
 	KVM_IRQ_LINE, KVM_SIGNAL_MSI, KVM_SET_GSI_ROUTING,
 	KVM_IRQFD,    KVM_IOEVENTFD,  TUNSETOFFLOAD
 };
-static const unsigned int ioctls_of_loops[] = { FIONBIO, FIONREAD };
-static const unsigned int ioctls_of_io[] = { BLKDISCARD, BLKZEROOUT };
+static const unsigned int ioctls_of_loops[] = {
+	/* sockets and disks */
+	FIONBIO, FIONREAD, BLKDISCARD, BLKZEROOUT
+};
 static const unsigned int ioctls_of_control[] = {
-	KVM_GET_IRQCHIP, KVM_SET_IRQCHIP, KVM_GET_PIT2,
-	KVM_SET_PIT2,	 KVM_GET_CLOCK,	  KVM_SET_CLOCK,
+	/* the machine's state, taps, a restored VM's memory */
+	KVM_GET_IRQCHIP, KVM_SET_IRQCHIP, KVM_GET_PIT2,	    KVM_SET_PIT2,
+	KVM_GET_CLOCK,	 KVM_SET_CLOCK,	  TUNSETQUEUE,	    TUNSETVNETHDRSZ,
 	UFFDIO_COPY,	 UFFDIO_WAKE,	  UFFDIO_UNREGISTER
 };
 
 #undef N
 
-#define LIST(threads, calls, ioctls)                                           \
+#define LIST(threads, list)                                                    \
 	{                                                                      \
-		threads, ARRAY_SIZE(calls), calls, ARRAY_SIZE(ioctls), ioctls  \
+		threads, ARRAY_SIZE(of_##list), of_##list,                     \
+			ARRAY_SIZE(ioctls_of_##list), ioctls_of_##list         \
 	}
 enum {
 	VCPU = 1 << VM_THREAD_VCPU,
@@ -297,10 +287,10 @@ static const struct {
 	size_t n_ioctls;
 	const unsigned int *ioctls;
 } lists[] = {
-	LIST(VCPU | IO | CONTROL, of_all, ioctls_of_all),
-	LIST(IO | CONTROL, of_loops, ioctls_of_loops),
-	LIST(IO, of_io, ioctls_of_io),
-	LIST(CONTROL, of_control, ioctls_of_control),
+	LIST(VCPU | IO | CONTROL, all),
+	LIST(IO | CONTROL, loops),
+	LIST(CONTROL, control),
+	{ IO, ARRAY_SIZE(of_io), of_io, 0, NULL },
 	{ VCPU | CONTROL, 0, NULL, ARRAY_SIZE(ioctls_of_vcpu), ioctls_of_vcpu },
 };
 
@@ -335,7 +325,7 @@ static int add_checked(scmp_filter_ctx filter, enum vm_thread kind)
 	if (!error && kind == VM_THREAD_IO)
 		error = allow_if(filter, SCMP_SYS(socket), 0, UINT32_MAX,
 				 AF_UNIX);
-	if (!error && kind == VM_THREAD_CONTROL) /* a disk's thread's filter */
+	if (!error && kind == VM_THREAD_CONTROL)
 		error = allow_if(filter, SCMP_SYS(prctl), 0, UINT32_MAX,
 				 PR_SET_NO_NEW_PRIVS);
 	if (!error && kind == VM_THREAD_CONTROL) /* a thread, no process */

@@ -222,7 +222,8 @@ def _(lab):
         vm.end()
         equal(ports(lab), {}, "ports that are left")
     vm.start("restore", vm.name)
-    wait_until(lambda: not host.ping("10.0.0.1", count=10), "it had 40")
+    while "> " not in vm.serial():
+        host.ping("10.0.0.1", count=5)
     vm.expect("> ")
     vm.do("rng")
     vm.tell("")

@@ -40,26 +40,24 @@ char *vm_home(void)
 	return xasprintf("%s/.local/state/vsw/vms", home ? home : "");
 }
 
-/* With all that are above it. */
-static int make_directories(const char *path, char **errp)
+/* Makes a directory with all that are above it. */
+static int make_directories(char *path, char **errp)
 {
-	char *copy = xstrdup(path);
-	int error = 0;
+	mode_t mode = 0755;
 
-	for (char *p = copy + 1; !error && p; *p++ = '/') {
-		p = strchrnul(p, '/');
-		if (!*p)
-			break;
-		*p = '\0';
-		if (mkdir(copy, 0755) && errno != EEXIST)
-			error = errno;
+	for (char *p = path; p;) {
+		p = strchr(p + 1, '/');
+		if (p)
+			*p = '\0';
+		else
+			mode = geteuid() ? 0700 : 0750;
+		if (mkdir(path, mode) && errno != EEXIST)
+			return set_error(errp, -errno,
+					 "making the directory %s: %s", path,
+					 strerror(errno));
+		if (p)
+			*p = '/';
 	}
-	if (!error && mkdir(copy, geteuid() ? 0700 : 0750) && errno != EEXIST)
-		error = errno;
-	free(copy);
-	if (error)
-		return set_error(errp, -error, "making the directory %s: %s",
-				 path, strerror(error));
 	return 0;
 }
 

@@ -224,14 +224,15 @@ static const int of_all[] = {
 };
 static const int of_loops[] = { /* I/O and control */
 				N(epoll_wait), N(epoll_pwait), N(readv),
-				N(writev),     N(pread64),     N(pwrite64),
-				N(fdatasync),  N(fallocate),   N(fstat),
-				N(fcntl),      N(recvfrom),    N(recvmsg),
-				N(sendto),     N(sendmsg),     N(accept4),
-				N(shutdown),   N(getsockopt)
+				N(writev), N(pread64), N(pwrite64),
+				N(fdatasync), N(fallocate), N(fstat), N(fcntl),
+				N(recvfrom), N(recvmsg), N(sendto), N(sendmsg),
+				N(accept4), N(shutdown), N(getsockopt),
+				/* a disk's thread, which control begins */
+				N(preadv), N(pwritev)
 };
-static const int of_io[] = { /* disks; vsock's connections in its directory */
-			     N(preadv), N(pwritev), N(connect), N(fchdir)
+static const int of_io[] = { /* vsock's connections in its directory */
+			     N(connect), N(fchdir)
 };
 static const int of_control[] = { /* save and restore */
 				  N(lseek), N(ftruncate), N(seccomp)
@@ -270,12 +271,15 @@ static const unsigned int ioctls_of_all[] = {
 	KVM_IRQ_LINE, KVM_SIGNAL_MSI, KVM_SET_GSI_ROUTING,
 	KVM_IRQFD,    KVM_IOEVENTFD,  TUNSETOFFLOAD
 };
-static const unsigned int ioctls_of_loops[] = { FIONBIO, FIONREAD };
-static const unsigned int ioctls_of_io[] = { BLKDISCARD, BLKZEROOUT };
+static const unsigned int ioctls_of_loops[] = {
+	/* sockets, disks, taps */
+	FIONBIO, FIONREAD, BLKDISCARD, BLKZEROOUT, TUNSETQUEUE
+};
 static const unsigned int ioctls_of_control[] = {
-	KVM_GET_IRQCHIP, KVM_SET_IRQCHIP, KVM_GET_PIT2,
-	KVM_SET_PIT2,	 KVM_GET_CLOCK,	  KVM_SET_CLOCK,
-	UFFDIO_COPY,	 UFFDIO_WAKE,	  UFFDIO_UNREGISTER
+	/* the machine's state, taps, a restored VM's memory */
+	KVM_GET_IRQCHIP, KVM_SET_IRQCHIP,  KVM_GET_PIT2,    KVM_SET_PIT2,
+	KVM_GET_CLOCK,	 KVM_SET_CLOCK,	   TUNSETVNETHDRSZ, UFFDIO_COPY,
+	UFFDIO_WAKE,	 UFFDIO_UNREGISTER
 };
 
 #undef N
@@ -299,7 +303,7 @@ static const struct {
 } lists[] = {
 	LIST(VCPU | IO | CONTROL, of_all, ioctls_of_all),
 	LIST(IO | CONTROL, of_loops, ioctls_of_loops),
-	LIST(IO, of_io, ioctls_of_io),
+	{ IO, ARRAY_SIZE(of_io), of_io, 0, NULL },
 	LIST(CONTROL, of_control, ioctls_of_control),
 	{ VCPU | CONTROL, 0, NULL, ARRAY_SIZE(ioctls_of_vcpu), ioctls_of_vcpu },
 };

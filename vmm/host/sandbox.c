@@ -159,6 +159,22 @@ static int drop_capabilities(void)
 	return syscall(SYS_capset, &header, none);
 }
 
+int vm_sandbox_directory(int fd)
+{
+	char link[32], path[4096] = { 0 };
+	int tree = -1;
+
+	/* By its name: the descriptor's mount is another namespace's. */
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (fd >= 0 && readlink(link, path, sizeof(path) - 1) > 0)
+		tree = syscall(SYS_open_tree, AT_FDCWD, path,
+			       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0)
+		return fd;
+	close(fd);
+	return tree;
+}
+
 static int become(uid_t uid, gid_t gid, char **errp)
 {
 	/* Up to the first that the kernel does not know. */

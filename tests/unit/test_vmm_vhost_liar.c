@@ -433,7 +433,7 @@ static void requests_of_its_own(void **state)
 {
 	struct vhost_message m = { .header = { VHOST_BACKEND_CONFIG_CHANGE,
 					       VHOST_VERSION, 0 } };
-	struct back_end b = { .features = FEATURES | NET_BIT(VIRTIO_BLK_F_MQ) };
+	struct back_end b = { .features = FEATURES };
 	struct virtio_device *disk;
 	unsigned int changed = 0;
 	int fd;

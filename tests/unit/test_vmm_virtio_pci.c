@@ -452,6 +452,9 @@ static void test_saved(void **state)
 		assert_int_equal(virtio_pci_restore(transport, saved, NULL), 0);
 		assert_int_equal(n_active, 1);
 		assert_int_equal(virtio_guest_status(&card), 15);
+		/* a kick may have been lost, as far as the device knows */
+		for (unsigned int q = 0; q < N_QUEUES; q++)
+			assert_true(vmm_ring_kicked(&driver.rings[q]));
 		for (unsigned int turn = 0; turn < 29; turn++)
 			echo(turn % 3, DATA + 1 + turn % 3);
 		json_decref(saved);

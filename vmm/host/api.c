@@ -217,8 +217,10 @@ void api_destroy(struct api *api)
 {
 	if (!api)
 		return;
-	while (api->clients)
-		client_destroy(api->clients);
+	for (struct client *c = api->clients, *next; c; c = next) {
+		next = c->next;
+		client_destroy(c);
+	}
 	stream_listener_destroy(api->listener);
 	free(api);
 }

@@ -261,8 +261,10 @@ void console_destroy(struct console *console)
 	while ((n = read(bufferevent_getfd(console->machine), buf,
 			 sizeof(buf))) > 0)
 		show(console, buf, (size_t)n);
-	while (console->viewers)
-		viewer_destroy(console->viewers);
+	for (struct viewer *v = console->viewers, *next; v; v = next) {
+		next = v->next;
+		viewer_destroy(v);
+	}
 	last_words(console->terminal_out);
 	if (console->terminal_in)
 		bufferevent_free(console->terminal_in);

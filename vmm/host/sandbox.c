@@ -159,6 +159,22 @@ static int drop_capabilities(void)
 	return syscall(SYS_capset, &header, none);
 }
 
+int vm_sandbox_directory(int fd)
+{
+	char link[32], path[4096] = { 0 };
+	int tree = -1;
+
+	/* By its name: the descriptor's mount is another namespace's. */
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (fd >= 0 && readlink(link, path, sizeof(path) - 1) > 0)
+		tree = syscall(SYS_open_tree, AT_FDCWD, path,
+			       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0)
+		return fd;
+	close(fd);
+	return tree;
+}
+
 static int become(uid_t uid, gid_t gid, char **errp)
 {
 	/* Up to the first that the kernel does not know. */
@@ -223,7 +239,7 @@ static const int of_all[] = {
 	N(exit), N(exit_group)
 };
 static const int of_loops[] = {
-	/* I/O, disks' threads, which are the control thread's, and that */
+	/* I/O and control; disks' threads, which are begun by control */
 	N(epoll_wait), N(epoll_pwait), N(readv),    N(writev),	  N(pread64),
 	N(pwrite64),   N(preadv),      N(pwritev),  N(fdatasync), N(fallocate),
 	N(fstat),      N(fcntl),       N(recvfrom), N(recvmsg),	  N(sendto),
@@ -238,9 +254,9 @@ static const int of_control[] = {
 	N(lseek), N(ftruncate), N(seccomp)
 };
 
-/* Of ioctl(). */
+/* Of ioctl(); a vCPU's state for resets, save and restore. */
 static const unsigned int ioctls_of_vcpu[] = {
-	/* running, and its state for resets, save and restore: registers */
+	/* running; registers */
 	KVM_RUN, KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS,
 	KVM_GET_SREGS2, KVM_SET_SREGS2, KVM_GET_MSRS, KVM_SET_MSRS,
 	/* more of them */
@@ -257,22 +273,21 @@ static const unsigned int ioctls_of_all[] = {
 	KVM_IRQFD,    KVM_IOEVENTFD,  TUNSETOFFLOAD
 };
 static const unsigned int ioctls_of_loops[] = {
-	/* sockets and disks */
-	FIONBIO, FIONREAD, BLKDISCARD, BLKZEROOUT
+	/* sockets, disks, taps */
+	FIONBIO, FIONREAD, BLKDISCARD, BLKZEROOUT, TUNSETQUEUE
 };
 static const unsigned int ioctls_of_control[] = {
 	/* the machine's state, taps, a restored VM's memory */
-	KVM_GET_IRQCHIP, KVM_SET_IRQCHIP, KVM_GET_PIT2,	    KVM_SET_PIT2,
-	KVM_GET_CLOCK,	 KVM_SET_CLOCK,	  TUNSETQUEUE,	    TUNSETVNETHDRSZ,
-	UFFDIO_COPY,	 UFFDIO_WAKE,	  UFFDIO_UNREGISTER
+	KVM_GET_IRQCHIP, KVM_SET_IRQCHIP,  KVM_GET_PIT2,    KVM_SET_PIT2,
+	KVM_GET_CLOCK,	 KVM_SET_CLOCK,	   TUNSETVNETHDRSZ, UFFDIO_COPY,
+	UFFDIO_WAKE,	 UFFDIO_UNREGISTER
 };
 
 #undef N
 
-#define LIST(threads, list)                                                    \
+#define LIST(threads, calls, ioctls)                                           \
 	{                                                                      \
-		threads, ARRAY_SIZE(of_##list), of_##list,                     \
-			ARRAY_SIZE(ioctls_of_##list), ioctls_of_##list         \
+		threads, ARRAY_SIZE(calls), calls, ARRAY_SIZE(ioctls), ioctls  \
 	}
 enum {
 	VCPU = 1 << VM_THREAD_VCPU,
@@ -287,10 +302,10 @@ static const struct {
 	size_t n_ioctls;
 	const unsigned int *ioctls;
 } lists[] = {
-	LIST(VCPU | IO | CONTROL, all),
-	LIST(IO | CONTROL, loops),
-	LIST(CONTROL, control),
+	LIST(VCPU | IO | CONTROL, of_all, ioctls_of_all),
+	LIST(IO | CONTROL, of_loops, ioctls_of_loops),
 	{ IO, ARRAY_SIZE(of_io), of_io, 0, NULL },
+	LIST(CONTROL, of_control, ioctls_of_control),
 	{ VCPU | CONTROL, 0, NULL, ARRAY_SIZE(ioctls_of_vcpu), ioctls_of_vcpu },
 };
 
@@ -325,7 +340,7 @@ static int add_checked(scmp_filter_ctx filter, enum vm_thread kind)
 	if (!error && kind == VM_THREAD_IO)
 		error = allow_if(filter, SCMP_SYS(socket), 0, UINT32_MAX,
 				 AF_UNIX);
-	if (!error && kind == VM_THREAD_CONTROL)
+	if (!error && kind == VM_THREAD_CONTROL) /* a disk's thread's filter */
 		error = allow_if(filter, SCMP_SYS(prctl), 0, UINT32_MAX,
 				 PR_SET_NO_NEW_PRIVS);
 	if (!error && kind == VM_THREAD_CONTROL) /* a thread, no process */

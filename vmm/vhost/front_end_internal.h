@@ -25,8 +25,7 @@ struct vhost_front_end {
 	struct event *lost_event; /* `disconnected` is to be called */
 	char *why;
 
-	uint64_t features, protocol;
-	unsigned int max_queues;
+	struct vhost_offer offer;
 
 	bool wanted;  /* rings are to run when there is a back end */
 	bool running; /* they do */
@@ -49,7 +48,7 @@ void vhost_front_end_fail(struct vhost_front_end *f, const char *why);
 static inline bool vhost_front_end_has(const struct vhost_front_end *f,
 				       enum vhost_protocol_feature feature)
 {
-	return f->protocol >> feature & 1;
+	return f->offer.protocol >> feature & 1;
 }
 
 static inline struct vhost_message vhost_message_of(enum vhost_request request,

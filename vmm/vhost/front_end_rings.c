@@ -47,7 +47,8 @@ static int send_fd(struct vhost_front_end *f, enum vhost_request request,
 static int send_features(struct vhost_front_end *f, char **errp)
 {
 	uint64_t negotiated = f->device->negotiated;
-	uint64_t missing = negotiated & ~f->features & ~f->needs.own_features;
+	uint64_t missing =
+		negotiated & ~f->offer.features & ~f->needs.own_features;
 
 	if (missing)
 		return set_error(errp, -ENOTSUP,
@@ -56,7 +57,8 @@ static int send_features(struct vhost_front_end *f, char **errp)
 				 (uintmax_t)missing);
 	return vhost_front_end_tell(
 		f, VHOST_SET_FEATURES,
-		(negotiated | 1ull << VHOST_F_PROTOCOL_FEATURES) & f->features,
+		(negotiated | 1ull << VHOST_F_PROTOCOL_FEATURES) &
+			f->offer.features,
 		errp);
 }
 
@@ -102,7 +104,7 @@ static int send_addresses(struct vhost_front_end *f,
 static int send_enable(struct vhost_front_end *f, unsigned int index,
 		       char **errp)
 {
-	if (!(f->features >> VHOST_F_PROTOCOL_FEATURES & 1))
+	if (!(f->offer.features >> VHOST_F_PROTOCOL_FEATURES & 1))
 		return 0;
 	return send_state(f, VHOST_SET_VRING_ENABLE, index,
 			  index < f->n_enabled, errp);

@@ -313,6 +313,14 @@ static int restore_registers(struct virtio_pci *t, const json_t *state,
 	return 0;
 }
 
+/* A kick that nobody had taken was not saved. */
+static void kick_all(struct virtio_device *device)
+{
+	for (unsigned int i = 0; i < device->n_queues; i++)
+		if (device->queues[i].enabled)
+			virtio_pci_kick(device, i);
+}
+
 int virtio_pci_restore(struct virtio_pci *t, const json_t *state, char **errp)
 {
 	const json_t *own = json_object_get(state, "device");
@@ -330,7 +338,9 @@ int virtio_pci_restore(struct virtio_pci *t, const json_t *state, char **errp)
 	device->unsettled =
 		!error && !(device->status & VIRTIO_CONFIG_S_NEEDS_RESET);
 	pthread_mutex_unlock(&device->lock);
-	if (!error)
-		virtio_device_settle(device);
-	return error;
+	if (error)
+		return error;
+	virtio_device_settle(device);
+	kick_all(device);
+	return 0;
 }

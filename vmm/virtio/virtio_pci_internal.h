@@ -43,6 +43,8 @@ void virtio_pci_cap_access(void *aux, uint8_t *body, unsigned int offset,
 			   unsigned int length, bool write);
 /* Carries out a driver's write of the status. With the device's lock. */
 void virtio_pci_write_status(struct virtio_pci *transport, uint8_t status);
+/* Signals a queue's kick_fd. */
+void virtio_pci_kick(struct virtio_device *device, unsigned int index);
 void virtio_pci_reset_registers(struct virtio_pci *transport);
 /* A vector that the function has, or none. */
 uint16_t virtio_pci_vector(struct virtio_pci *transport, uint16_t vector);

@@ -234,18 +234,14 @@ static unsigned int common_size(uint64_t offset)
 	}
 }
 
-/* One that KVM did not take: the BAR's address is in doubt, or the access came
- * by the configuration space. */
-static void kick(struct virtio_device *device, uint64_t offset)
+void virtio_pci_kick(struct virtio_device *device, unsigned int index)
 {
-	uint64_t index = offset / NOTIFY_STEP, one = 1;
+	uint64_t one = 1;
 
-	if (index >= device->n_queues)
-		return;
 	device->n_kicks++;
 	if (write(device->queues[index].kick_fd, &one, sizeof(one)) < 0)
 		log_warn_limited("%s: queue %u: kick: %s", device->ops->name,
-				 (unsigned int)index, strerror(errno));
+				 index, strerror(errno));
 }
 
 void virtio_pci_write(void *aux, uint64_t offset, unsigned int length,
@@ -255,7 +251,11 @@ void virtio_pci_write(void *aux, uint64_t offset, unsigned int length,
 	struct virtio_device *device = t->device;
 
 	if (offset >= BAR_NOTIFY) {
-		kick(device, offset - BAR_NOTIFY);
+		/* KVM did not take it: the BAR's address is in doubt, or the
+		 * access came by the configuration space. */
+		offset = (offset - BAR_NOTIFY) / NOTIFY_STEP;
+		if (offset < device->n_queues)
+			virtio_pci_kick(device, offset);
 		return;
 	}
 	pthread_mutex_lock(&device->lock);

@@ -70,6 +70,36 @@ def hear(sock, length):
     return data
 
 
+@test("sockets between host and guest", only="vsw")
+def _(lab):
+    vm = Vm(lab, "sockets", "shell", "--vsock=7").start()
+    vm.expect("> ")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(vm.path("vsock/vsock_80"))
+        os.chmod(vm.path("vsock/vsock_80"), 0o666)
+        server.listen(1)
+        server.settimeout(10)
+        for rings in RINGS:
+            vm.tell(f"vsock,cid=7{rings}")
+            with server.accept()[0] as one:
+                one.settimeout(10)
+                equal(one.recv(100), b"hello from the guest\n", "the guest")
+                one.sendall(b"hello from the host")
+                equal(one.recv(100), b"", "its end")
+            vm.expect("waiting for a call")
+            with socket.socket(socket.AF_UNIX) as one:
+                one.settimeout(10)
+                one.connect(vm.path("vsock.sock"))
+                one.sendall(b"CONNECT 1000\n")
+                contains(one.recv(100).decode(), "OK ", "the answer")
+                one.sendall(b"one, two")
+                equal(one.recv(100), b"one, two", "the echo")
+                one.shutdown(socket.SHUT_WR)
+                equal(one.recv(100), b"", "its end")
+            vm.expect("ok vsock")
+    vm.end()
+
+
 def try_disk(lab, options, rings):
     path = image(lab, "disk")
     vm = Vm(lab, "disk", " ".join(
@@ -222,7 +252,8 @@ def _(lab):
         vm.end()
         equal(ports(lab), {}, "ports that are left")
     vm.start("restore", vm.name)
-    wait_until(lambda: not host.ping("10.0.0.1", count=10), "it had 40")
+    while "> " not in vm.serial():
+        host.ping("10.0.0.1", count=5)
     vm.expect("> ")
     vm.do("rng")
     vm.tell("")

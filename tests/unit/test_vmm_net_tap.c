@@ -224,7 +224,8 @@ static void two_pairs(void **state)
 
 static void commands(void **state)
 {
-	const uint8_t mac[] = { 2, 9, 9, 9, 9, 9 }, group[] = { 1, 0, 0, 0, 0 };
+	const uint8_t mac[] = { 2, 9, 9, 9, 9, 9 },
+		      group[] = { 1, 0, 0, 0, 0, 0 };
 	const uint8_t table[] = { 1, 0, 0, 0, 2, 1, 1, 1, 1, 1, 0, 0, 0, 0 };
 	const uint8_t on = 1;
 	const uint16_t vid = 10, bad_vid = 4095;

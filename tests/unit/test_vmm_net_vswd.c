@@ -306,6 +306,59 @@ static void announcement(void **state)
 	assert_true(card_wait(loop, is_announced, NULL));
 }
 
+/* A new device goes on with the old one's rings, as after a restore. */
+static void replace_one(void)
+{
+	struct virtio_device *old = one.device, *device;
+	json_t *state;
+
+	pthread_mutex_lock(&old->lock);
+	virtio_device_stop(old);
+	pthread_mutex_unlock(&old->lock);
+	state = old->ops->save(old);
+	device = virtio_net_vhost_create(loop, &one.memory, &config, -1, -1,
+					 lost, NULL, NULL);
+	assert_non_null(device);
+	assert_true(virtio_device_negotiate(device, old->negotiated));
+	for (unsigned int i = 0; i < device->n_queues; i++) {
+		device->queues[i] = old->queues[i];
+		device->queues[i].device = device;
+		one.driver.rings[i].queue = &device->queues[i];
+	}
+	device->status = old->status;
+	device->transport = old->transport;
+	device->config_changed = old->config_changed;
+	old->ops->destroy(old);
+	one.device = one.driver.device = device;
+	assert_int_equal(device->ops->restore(device, state, NULL), 0);
+	json_decref(state);
+	assert_int_equal(device->ops->activate(device), 0);
+	device->active = true;
+}
+
+static void saved_and_restored(uint64_t features)
+{
+	bring_up(features);
+	exchange(60);
+	replace_one();
+	virtio_net_announce(one.device);
+	assert_false(virtio_net_link(one.device));
+	assert_int_equal(virtio_net_connected(one.device, connect_one(), NULL),
+			 0);
+	assert_true(card_wait(loop, is_announced, NULL));
+	exchange(60);
+}
+
+static void restore_split(void **state)
+{
+	saved_and_restored(CONTROL);
+}
+
+static void restore_packed(void **state)
+{
+	saved_and_restored(CONTROL | PACKED);
+}
+
 static void link_of_the_user(void **state)
 {
 	bring_up(CONTROL);
@@ -329,6 +382,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(guest_resets, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_pairs, setup, teardown),
 		cmocka_unit_test_setup_teardown(announcement, setup, teardown),
+		cmocka_unit_test_setup_teardown(restore_split, setup, teardown),
+		cmocka_unit_test_setup_teardown(restore_packed, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(link_of_the_user, setup,
 						teardown),
 	};

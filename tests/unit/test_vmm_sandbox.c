@@ -111,6 +111,31 @@ static int look_around(void)
 	return 0;
 }
 
+/* A directory that it keeps is not a way out. */
+static int look_up(void)
+{
+	int dir = vm_sandbox_directory(
+		open("/usr/bin", O_PATH | O_DIRECTORY | O_CLOEXEC));
+
+	confine();
+	if (fchdir(dir))
+		return 1;
+	if (access("env", F_OK))
+		return 2;
+	if (!access("../bin", F_OK) || !access("../../etc/passwd", F_OK))
+		return 3;
+	return 0;
+}
+
+static void test_directory_has_no_parent(void **state)
+{
+	pid_t pid = fork_vm();
+
+	if (!pid)
+		_exit(look_up());
+	assert_exits(status_of(pid), 0);
+}
+
 static void test_process_is_confined(void **state)
 {
 	pid_t pid = fork_vm();
@@ -467,6 +492,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_process_is_confined),
+		cmocka_unit_test(test_directory_has_no_parent),
 		cmocka_unit_test(test_process_has_no_network),
 		cmocka_unit_test(test_process_dies_with_parent),
 		cmocka_unit_test(test_confined_process_dies_with_parent),

@@ -343,19 +343,17 @@ static void test_file_is_cut_off(void **state)
 
 static void test_bytes(void **state)
 {
-	static const char *const texts[] = {
-		"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"
-	};
-	char data[6];
+	json_t *json = snapshot_bytes("\x00\x9a\xff", 3);
+	char data[3];
 
-	for (size_t n = 0; n <= 6; n++) {
-		json_t *json = snapshot_bytes("foobar", n);
-
-		assert_string_equal(json_string_value(json), texts[n]);
-		assert_int_equal(snapshot_from_bytes(json, data, n), 0);
-		assert_memory_equal(data, "foobar", n);
-		json_decref(json);
-	}
+	assert_string_equal(json_string_value(json), "009aff");
+	assert_int_equal(snapshot_from_bytes(json, data, 3), 0);
+	assert_memory_equal(data, "\x00\x9a\xff", 3);
+	assert_int_equal(snapshot_from_bytes(json, data, 2), -EINVAL);
+	json_decref(json);
+	json = snapshot_bytes(NULL, 0);
+	assert_int_equal(snapshot_from_bytes(json, NULL, 0), 0);
+	json_decref(json);
 }
 
 static void test_all_bytes(void **state)
@@ -373,17 +371,15 @@ static void test_all_bytes(void **state)
 
 static void test_bad_bytes(void **state)
 {
-	static const char *const texts[] = { "Zm9",  "Zm8=X",	"Zm9v",
-					     "Z===", "Zm=8",	"Zm9=",
-					     "-m8=", "====",	"Zm8\n",
-					     "",     "Zm8=Zm8=" };
+	static const char *const texts[] = { "123",  "12345", "123g", "12 4",
+					     "-123", "",      "12F4" };
 	json_t *json = json_integer(1);
 	char data[2];
 
 	assert_int_equal(snapshot_from_bytes(NULL, data, 2), -EINVAL);
 	assert_int_equal(snapshot_from_bytes(json, data, 2), -EINVAL);
 	json_decref(json);
-	json = json_stringn("Zm\0=", 4);
+	json = json_stringn("12\0004", 4);
 	assert_int_equal(snapshot_from_bytes(json, data, 2), -EINVAL);
 	json_decref(json);
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {

@@ -3,6 +3,7 @@ themselves, keep to the rules or break them all."""
 import hashlib
 import os
 import signal
+import socket
 
 from lib.netns import run, wait_until
 from lib.testing import contains, equal, test
@@ -50,11 +51,53 @@ def _(lab):
     vm.ctl("balloon", "32")
     vm.expect("inflated by 8192 pages")
     vm.expect("ok touch")
-    hello = run(["timeout", "10", "sh", "-c",
-                 "(sleep 1; echo one; sleep 1; echo) | "
-                 f"nc -U {vm.path('hvc0.sock')} | head -n 2"], check=False)
-    contains(hello.stdout, "hello from the guest\none", "the console")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as console:
+        console.settimeout(20)
+        console.connect(vm.path("hvc0.sock"))
+        equal(hear(console, 21), b"hello from the guest\n", "the console")
+        console.sendall(b"one")
+        equal(hear(console, 3), b"one", "what the console says back")
+        console.sendall(b"\n")
     vm.finish()
+
+
+def hear(sock, length):
+    data = b""
+    while len(data) < length:
+        part = sock.recv(length - len(data))
+        assert part, f"the console ended after {data}"
+        data += part
+    return data
+
+
+@test("sockets between host and guest", only="vsw")
+def _(lab):
+    vm = Vm(lab, "sockets", "shell", "--vsock=7").start()
+    vm.expect("> ")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(vm.path("vsock/vsock_80"))
+        os.chmod(vm.path("vsock/vsock_80"), 0o666)
+        server.listen(1)
+        server.settimeout(10)
+        for rings in RINGS:
+            vm.tell(f"vsock,cid=7{rings}")
+            with server.accept()[0] as one:
+                one.settimeout(10)
+                equal(one.recv(100), b"hello from the guest\n", "the guest")
+                one.sendall(b"hello from the host")
+                equal(one.recv(100), b"", "its end")
+            vm.expect("waiting for a call")
+            with socket.socket(socket.AF_UNIX) as one:
+                one.settimeout(10)
+                one.connect(vm.path("vsock.sock"))
+                one.sendall(b"CONNECT 1000\n")
+                contains(one.recv(100).decode(), "OK ", "the answer")
+                one.sendall(b"one, two")
+                equal(one.recv(100), b"one, two", "the echo")
+                one.shutdown(socket.SHUT_WR)
+                equal(one.recv(100), b"", "its end")
+            vm.expect("ok vsock")
+    vm.end()
 
 
 def try_disk(lab, options, rings):
@@ -111,9 +154,9 @@ def _(lab):
     host.must_ping("10.0.0.1", count=5)
     host.must_ping("10.0.0.2", count=5, size=1400)
     asks = Vm(lab, "asks", "ping,ip=10.0.0.4,to=10.0.0.1 "
-              "ping,ip=10.0.0.4,to=10.0.0.2,size=1400,packed,event "
+              "ping,ip=10.0.0.4,to=10.0.0.2,size=1400,packed "
               "ping,ip=10.0.0.4,to=10.0.0.3,silent",
-              "--net", "br0,tag=10").start()
+              "--net", "br0,tag=10,packed").start()
     asks.finish()
     equal(len(ports(lab)), 3, "ports of VMs")
     one = next(p for p in ports(lab) if "one" in p)
@@ -209,7 +252,8 @@ def _(lab):
         vm.end()
         equal(ports(lab), {}, "ports that are left")
     vm.start("restore", vm.name)
-    host.must_ping("10.0.0.1", count=40)
+    while "> " not in vm.serial():
+        host.ping("10.0.0.1", count=5)
     vm.expect("> ")
     vm.do("rng")
     vm.tell("")
@@ -239,10 +283,12 @@ def _(lab):
 
 
 HOSTILE = ("hostile-config hostile-bars hostile-ports hostile-rings,seed={seed}"
-           " hostile-rings,seed={seed},packed rng blk{own} "
+           " hostile-rings,seed={seed},packed,event,indirect,if-offered rng blk "
            "ping,ip=10.0.0.7,to=10.0.0.9 wait")
 
 
+# The disk that qemu-storage-daemon serves is not tried: that gives a connection
+# up whose guest broke the ring.
 @test("a guest that breaks every rule harms nobody but itself", only="vsw",
       timeout=180)
 def _(lab):
@@ -252,7 +298,7 @@ def _(lab):
     host.must_ping("10.0.0.1")
     for seed in (1, 2):
         own, served = image(lab, "own"), image(lab, "served")
-        vm = Vm(lab, "bad", HOSTILE.format(seed=seed, own=""),
+        vm = Vm(lab, "bad", HOSTILE.format(seed=seed),
                 "--net", "br0", "--net", "br0,packed", "--rng", "--balloon",
                 "--console", "--vsock=7", "--disk",
                 f"{own},format=raw,back_end=own", "--disk",

@@ -59,11 +59,29 @@ static void store(struct keeper *k)
 	free(error);
 }
 
-/* --- pause, resume, shutdown, reset, balloon ------------------------------ */
+/* --- what the machine does: pause, set-link and others
+ * ------------------------------ */
+
+/* A cable stays as it was put, also when the VM is started again. */
+static void keep_link(struct keeper *k, const json_t *message)
+{
+	const char *id = json_string_value(json_object_get(message, "net"));
+	const json_t *up = json_object_get(message, "up");
+	struct vm_net *net = up ? find_net(k, id) : NULL;
+
+	if (net) {
+		net->link_down = !json_is_true(up);
+		store(k);
+	}
+}
 
 static void passed_on(void *aux, const json_t *result, const char *error)
 {
-	answer(aux, json_incref((json_t *)result), error);
+	struct asked *asked = aux;
+
+	if (!error)
+		keep_link(asked->k, asked->message);
+	answer(asked, json_incref((json_t *)result), error);
 }
 
 static void pass_on(struct keeper *k, struct api_request *request,
@@ -113,28 +131,6 @@ static void info(struct keeper *k, struct api_request *request,
 }
 
 /* --- cards ---------------------------------------------------------------- */
-
-static void link_set(void *aux, const json_t *result, const char *error)
-{
-	struct asked *asked = aux;
-	struct vm_net *net = find_net(
-		asked->k,
-		json_string_value(json_object_get(asked->message, "net")));
-
-	if (net && !error) {
-		net->link_down =
-			!json_is_true(json_object_get(asked->message, "up"));
-		store(asked->k);
-	}
-	answer(asked, NULL, error);
-}
-
-static void set_link(struct keeper *k, struct api_request *request,
-		     const json_t *message)
-{
-	link_call(k->link, json_copy((json_t *)message), NULL, 0, link_set,
-		  ask(k, request, message));
-}
 
 /* A card that is being added: its port first, then the machine. */
 struct net_change {
@@ -225,31 +221,25 @@ static int read_net(struct keeper *k, struct net_change *change,
 static void add_net(struct keeper *k, struct api_request *request,
 		    const json_t *message)
 {
-	struct net_change *change = xcalloc(1, sizeof(*change));
+	struct net_change *change;
 	char *error = NULL, *path;
 
+	if (k->adding) {
+		api_reply(request, NULL, "another card is being added");
+		return;
+	}
+	k->adding = change = xcalloc(1, sizeof(*change));
 	change->asked = ask(k, request, message);
 	memset(&change->files, 0xff, sizeof(change->files));
-	if (k->adding) {
-		answer(change->asked, NULL, "another card is being added");
-		free(change);
-		return;
-	}
-	k->adding = change;
-	if (read_net(k, change, message, &error)) {
-		change_end(change, error);
-		free(error);
-		return;
-	}
-	keeper_wiring(k);
-	if (!change->net.client &&
-	    keeper_open_net(k, &change->net, &change->files, &error)) {
+	if (read_net(k, change, message, &error) ||
+	    (!change->net.client &&
+	     keeper_open_net(k, &change->net, &change->files, &error))) {
 		change_end(change, error);
 		free(error);
 		return;
 	}
 	path = keeper_net_socket(k, &change->net);
-	wiring_add(k->wiring, &change->net, path, change->files.taps,
+	wiring_add(keeper_wiring(k), &change->net, path, change->files.taps,
 		   port_added, change);
 	free(path);
 }
@@ -281,27 +271,46 @@ struct lost_net {
 	char id[sizeof(((struct vm_net *)NULL)->id)];
 };
 
-static void connect_again(evutil_socket_t fd, short what, void *aux)
+static void connect_again(evutil_socket_t fd, short what, void *aux);
+
+static void connect_later(struct lost_net *lost)
 {
 	const struct timeval wait = { .tv_usec = 500000 };
+
+	event_base_once(lost->k->base, -1, EV_TIMEOUT, connect_again, lost,
+			&wait);
+}
+
+/* A vswd that is ending still takes connections, and closes them. */
+static void connected(void *aux, const json_t *result, const char *error)
+{
+	struct lost_net *lost = aux;
+
+	if (error && find_net(lost->k, lost->id))
+		connect_later(lost);
+	else
+		free(lost);
+}
+
+static void connect_again(evutil_socket_t fd, short what, void *aux)
+{
 	struct lost_net *lost = aux;
 	struct keeper *k = lost->k;
 	struct vm_net *net = find_net(k, lost->id);
 	struct machine_net_files files;
 
-	if (net && keeper_open_net(k, net, &files, NULL)) {
-		event_base_once(k->base, -1, EV_TIMEOUT, connect_again, lost,
-				&wait);
+	if (!net) {
+		free(lost);
 		return;
 	}
-	if (net) {
-		link_call(k->link,
-			  json_pack("{s:s, s:s}", "cmd", "connect-net", "net",
-				    net->id),
-			  &files.connected, 1, NULL, NULL);
-		close(files.connected);
+	if (keeper_open_net(k, net, &files, NULL)) {
+		connect_later(lost);
+		return;
 	}
-	free(lost);
+	link_call(k->link,
+		  json_pack("{s:s, s:s}", "cmd", "connect-net", "net", net->id),
+		  &files.connected, 1, connected, lost);
+	close(files.connected);
 }
 
 void keeper_net_lost(struct keeper *k, const char *id)
@@ -373,11 +382,11 @@ void keeper_command(struct api_request *request, const char *command,
 		void (*run)(struct keeper *k, struct api_request *request,
 			    const json_t *message);
 	} commands[] = {
-		{ "pause", pass_on },	  { "resume", pass_on },
-		{ "shutdown", pass_on },  { "reset", pass_on },
-		{ "balloon", pass_on },	  { "del-net", pass_on },
-		{ "kill", kill_vm },	  { "info", info },
-		{ "set-link", set_link }, { "add-net", add_net },
+		{ "pause", pass_on },	 { "resume", pass_on },
+		{ "shutdown", pass_on }, { "reset", pass_on },
+		{ "balloon", pass_on },	 { "del-net", pass_on },
+		{ "kill", kill_vm },	 { "info", info },
+		{ "set-link", pass_on }, { "add-net", add_net },
 		{ "save", save },
 	};
 	struct keeper *k = keeper;

@@ -6,8 +6,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ovsdb-lite/stream.h"
@@ -203,8 +205,8 @@ static int open_consoles(struct keeper *k, char **errp)
 
 /*
  * Host programs that the guest may connect to listen in a directory of their
- * own; the machine's process can come to no other through it, for it is given
- * as a mount of its own where we may make one.
+ * own. It is given as a mount of its own, out of which ".." does not lead; an
+ * ordinary user, who may make none, gives a plain descriptor.
  */
 static int open_vsock(struct keeper *k, char **errp)
 {
@@ -221,7 +223,11 @@ static int open_vsock(struct keeper *k, char **errp)
 		return set_error(errp, -errno, "making %s/vsock: %s",
 				 k->dir->path, strerror(errno));
 	path = vm_directory_file(k->dir, "vsock");
-	k->files.vsock_directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	k->files.vsock_directory = (int)syscall(SYS_open_tree, AT_FDCWD, path,
+						OPEN_TREE_CLONE | O_CLOEXEC);
+	if (k->files.vsock_directory < 0)
+		k->files.vsock_directory =
+			open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	free(path);
 	return 0;
 }

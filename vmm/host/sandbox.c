@@ -159,6 +159,22 @@ static int drop_capabilities(void)
 	return syscall(SYS_capset, &header, none);
 }
 
+int vm_sandbox_directory(int fd)
+{
+	char link[32], path[4096] = { 0 };
+	int tree = -1;
+
+	/* By its name: the descriptor's mount is another namespace's. */
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (fd >= 0 && readlink(link, path, sizeof(path) - 1) > 0)
+		tree = syscall(SYS_open_tree, AT_FDCWD, path,
+			       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0)
+		return fd;
+	close(fd);
+	return tree;
+}
+
 static int become(uid_t uid, gid_t gid, char **errp)
 {
 	/* Up to the first that the kernel does not know. */
@@ -222,60 +238,49 @@ static const int of_all[] = {
 	N(getpid), N(gettid), N(set_robust_list), N(rseq), N(sched_getaffinity),
 	N(exit), N(exit_group)
 };
-static const int of_loops[] = { /* I/O and control */
-				N(epoll_wait), N(epoll_pwait), N(readv),
-				N(writev),     N(pread64),     N(pwrite64),
-				N(fdatasync),  N(fallocate),   N(fstat),
-				N(fcntl),      N(recvfrom),    N(recvmsg),
-				N(sendto),     N(sendmsg),     N(accept4),
-				N(shutdown),   N(getsockopt)
+static const int of_loops[] = {
+	/* I/O and control; disks' threads, which are begun by control */
+	N(epoll_wait), N(epoll_pwait), N(readv),    N(writev),	  N(pread64),
+	N(pwrite64),   N(preadv),      N(pwritev),  N(fdatasync), N(fallocate),
+	N(fstat),      N(fcntl),       N(recvfrom), N(recvmsg),	  N(sendto),
+	N(sendmsg),    N(accept4),     N(shutdown), N(getsockopt)
 };
-static const int of_io[] = { /* disks; vsock's connections in its directory */
-			     N(preadv), N(pwritev), N(connect), N(fchdir)
+static const int of_io[] = {
+	/* vsock's connections in its directory */
+	N(connect), N(fchdir)
 };
-static const int of_control[] = { /* save and restore */
-				  N(lseek), N(ftruncate), N(seccomp)
+static const int of_control[] = {
+	/* save and restore; a filter for a thread that it starts */
+	N(lseek), N(ftruncate), N(seccomp)
 };
 
 /* Of ioctl(); a vCPU's state for resets, save and restore. */
-static const unsigned int ioctls_of_vcpu[] = { KVM_RUN,
-					       KVM_GET_REGS,
-					       KVM_SET_REGS,
-					       KVM_GET_SREGS,
-					       KVM_SET_SREGS,
-					       KVM_GET_SREGS2,
-					       KVM_SET_SREGS2,
-					       KVM_GET_MSRS,
-					       KVM_SET_MSRS,
-					       KVM_GET_FPU,
-					       KVM_SET_FPU,
-					       KVM_GET_XSAVE,
-					       KVM_GET_XSAVE2,
-					       KVM_SET_XSAVE,
-					       KVM_GET_XCRS,
-					       KVM_SET_XCRS,
-					       KVM_GET_LAPIC,
-					       KVM_SET_LAPIC,
-					       KVM_GET_MP_STATE,
-					       KVM_SET_MP_STATE,
-					       KVM_GET_VCPU_EVENTS,
-					       KVM_SET_VCPU_EVENTS,
-					       KVM_GET_DEBUGREGS,
-					       KVM_SET_DEBUGREGS,
-					       KVM_GET_TSC_KHZ,
-					       KVM_SET_TSC_KHZ,
-					       KVM_KVMCLOCK_CTRL };
+static const unsigned int ioctls_of_vcpu[] = {
+	/* running; registers */
+	KVM_RUN, KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS,
+	KVM_GET_SREGS2, KVM_SET_SREGS2, KVM_GET_MSRS, KVM_SET_MSRS,
+	/* more of them */
+	KVM_GET_FPU, KVM_SET_FPU, KVM_GET_XSAVE, KVM_GET_XSAVE2, KVM_SET_XSAVE,
+	KVM_GET_XCRS, KVM_SET_XCRS, KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS,
+	/* interrupts and time */
+	KVM_GET_LAPIC, KVM_SET_LAPIC, KVM_GET_MP_STATE, KVM_SET_MP_STATE,
+	KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, KVM_GET_TSC_KHZ,
+	KVM_SET_TSC_KHZ, KVM_KVMCLOCK_CTRL
+};
 static const unsigned int ioctls_of_all[] = {
 	/* interrupts and notifications: MSI-X and BARs that a guest writes */
 	KVM_IRQ_LINE, KVM_SIGNAL_MSI, KVM_SET_GSI_ROUTING,
 	KVM_IRQFD,    KVM_IOEVENTFD,  TUNSETOFFLOAD
 };
-static const unsigned int ioctls_of_loops[] = { FIONBIO, FIONREAD };
-static const unsigned int ioctls_of_io[] = { BLKDISCARD, BLKZEROOUT };
+static const unsigned int ioctls_of_loops[] = {
+	/* sockets, disks, taps */
+	FIONBIO, FIONREAD, BLKDISCARD, BLKZEROOUT, TUNSETQUEUE
+};
 static const unsigned int ioctls_of_control[] = {
-	KVM_GET_IRQCHIP, KVM_SET_IRQCHIP, KVM_GET_PIT2,
-	KVM_SET_PIT2,	 KVM_GET_CLOCK,	  KVM_SET_CLOCK,
-	UFFDIO_COPY,	 UFFDIO_WAKE,	  UFFDIO_UNREGISTER
+	/* the machine's state, taps, a restored VM's memory */
+	KVM_GET_IRQCHIP, KVM_SET_IRQCHIP,  KVM_GET_PIT2,    KVM_SET_PIT2,
+	KVM_GET_CLOCK,	 KVM_SET_CLOCK,	   TUNSETVNETHDRSZ, UFFDIO_COPY,
+	UFFDIO_WAKE,	 UFFDIO_UNREGISTER
 };
 
 #undef N
@@ -299,7 +304,7 @@ static const struct {
 } lists[] = {
 	LIST(VCPU | IO | CONTROL, of_all, ioctls_of_all),
 	LIST(IO | CONTROL, of_loops, ioctls_of_loops),
-	LIST(IO, of_io, ioctls_of_io),
+	{ IO, ARRAY_SIZE(of_io), of_io, 0, NULL },
 	LIST(CONTROL, of_control, ioctls_of_control),
 	{ VCPU | CONTROL, 0, NULL, ARRAY_SIZE(ioctls_of_vcpu), ioctls_of_vcpu },
 };

@@ -24,6 +24,12 @@ pid_t vm_sandbox_fork(char **errp);
 /* In the new process: closes all descriptors from 3 on but those (n; -1: none)
  * and what vm_sandbox_confine() needs. */
 void vm_sandbox_close_others(const int *fds, size_t n);
+/*
+ * The directory again as a mount of its own, seen by nobody else: no name that
+ * is looked up from there leads out of it. `fd` itself, where that cannot be
+ * had. Before vm_sandbox_confine(); takes fd over.
+ */
+int vm_sandbox_directory(int fd);
 /* `user`: by name; NULL: nobody. All threads to come inherit it. */
 int vm_sandbox_confine(const char *user, char **errp);
 /* The calling thread may do what its kind needs; anything else ends the

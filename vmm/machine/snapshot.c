@@ -28,57 +28,16 @@
 
 enum { PAGE = 4096, HUGE = 2 << 20, BLOCK = 256 << 10 };
 
-/* All `length` bytes at `offset`: 0 or -errno. */
-static int read_all(int fd, uint8_t *data, size_t length, uint64_t offset)
+/* What pread() or pwrite() of a file says: less than all is its end, or a full
+ * disk. */
+static int all_of(ssize_t n, size_t length, int error)
 {
-	while (length) {
-		ssize_t n = pread(fd, data, length, offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -ENODATA;
-		data += n;
-		offset += n;
-		length -= n;
-	}
-	return 0;
-}
-
-static int write_all(int fd, const uint8_t *data, size_t length,
-		     uint64_t offset)
-{
-	while (length) {
-		ssize_t n = pwrite(fd, data, length, offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		offset += n;
-		length -= n;
-	}
-	return 0;
+	return n == (ssize_t)length ? 0 : n < 0 ? -errno : error;
 }
 
 static bool is_zero(const uint8_t *page, size_t length)
 {
 	return !page[0] && !memcmp(page, page + 1, length - 1);
-}
-
-/*
- * The next run of pages in data[*start..length) that are not zeroes: true, and
- * *start and *end say where.
- */
-static bool next_run(const uint8_t *data, size_t length, size_t page,
-		     size_t *start, size_t *end)
-{
-	while (*start < length && is_zero(data + *start, page))
-		*start += page;
-	for (*end = *start; *end < length && !is_zero(data + *end, page);)
-		*end += page;
-	return *end > *start;
 }
 
 /* Where after `offset` a file has data, or its `size`. */
@@ -98,12 +57,17 @@ typedef int put_pages(void *aux, uint64_t offset, const uint8_t *data,
 static int copy_block(int fd, uint64_t offset, size_t length, size_t page,
 		      uint8_t *buffer, put_pages *put, void *aux)
 {
-	size_t start = 0, end;
-	int error = read_all(fd, buffer, length, offset);
+	int error = all_of(pread(fd, buffer, length, offset), length, -ENODATA);
 
-	while (!error && next_run(buffer, length, page, &start, &end)) {
-		error = put(aux, offset + start, buffer + start, end - start);
-		start = end;
+	for (size_t start = 0, end; start < length && !error; start = end) {
+		bool zero = is_zero(buffer + start, page);
+
+		for (end = start + page;
+		     end < length && is_zero(buffer + end, page) == zero;)
+			end += page;
+		if (!zero)
+			error = put(aux, offset + start, buffer + start,
+				    end - start);
 	}
 	return error;
 }
@@ -132,7 +96,8 @@ static int copy_file(int fd, uint64_t size, put_pages *put, void *aux)
 static int put_in_file(void *aux, uint64_t offset, const uint8_t *data,
 		       size_t length)
 {
-	return write_all(*(int *)aux, data, length, offset);
+	return all_of(pwrite(*(int *)aux, data, length, offset), length,
+		      -ENOSPC);
 }
 
 int snapshot_save_memory(const struct guest_memory *memory, int fd, char **errp)
@@ -160,7 +125,6 @@ struct snapshot_restore {
 	size_t page, block;
 	uint8_t *buffer; /* of a block */
 	bool *filled;	 /* by block */
-	uint64_t n_blocks;
 	pthread_t thread;
 
 	pthread_mutex_t lock; /* of what follows */
@@ -351,8 +315,7 @@ static int start_filling(struct guest_memory *memory, int fd, int faults,
 	r->page = page_size(memory);
 	r->block = MAX((size_t)BLOCK, r->page);
 	r->buffer = xmalloc(r->block);
-	r->n_blocks = DIV_ROUND_UP(memory->size, r->block);
-	r->filled = xcalloc(r->n_blocks, sizeof(*r->filled));
+	r->filled = xcalloc(DIV_ROUND_UP(memory->size, r->block), 1);
 	pthread_mutex_init(&r->lock, NULL);
 	error = -pthread_create(&r->thread, NULL, fill_thread, r);
 	if (error) {

@@ -36,7 +36,8 @@ void snapshot_restore_notify(struct snapshot_restore *restore,
  * whoever touches them waits for ever: the process has to end. */
 int snapshot_restore_wait(struct snapshot_restore *restore, char **errp);
 
-/* Bytes in JSON: base64. -EINVAL when it is no such string of `length` bytes.
+/* Bytes in JSON: hexadecimal. -EINVAL when it is no such string of `length`
+ * bytes.
  */
 json_t *snapshot_bytes(const void *data, size_t length);
 int snapshot_from_bytes(const json_t *json, void *data, size_t length);

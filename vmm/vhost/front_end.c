@@ -50,55 +50,40 @@ void vhost_front_end_fail(struct vhost_front_end *f, const char *why)
 
 /* --- requests --- */
 
+/* What comes next is the answer to `request`. */
+static int receive_answer(struct vhost_front_end *f, uint32_t request,
+			  struct vhost_message *m, uint32_t size_min, int *fd,
+			  char **errp)
+{
+	const struct vhost_header *header = &m->header;
+	int got, error = vhost_message_receive(f->socket, m, &got, errp);
+
+	if (!error && (header->request != request ||
+		       (header->flags & VHOST_VERSION_MASK) != VHOST_VERSION ||
+		       !(header->flags & VHOST_REPLY) ||
+		       header->size < size_min || (got >= 0 && !fd)))
+		error = set_error(errp, -EPROTO,
+				  "its answer to request %u is none: request "
+				  "%u, flags %#x, %u bytes",
+				  request, header->request, header->flags,
+				  header->size);
+	if (fd && !error)
+		*fd = got;
+	else
+		close_fd(&got);
+	return error;
+}
+
 int vhost_front_end_ask(struct vhost_front_end *f,
 			struct vhost_message *message, uint32_t reply_min,
 			int *fd, char **errp)
 {
 	uint32_t request = message->header.request;
-	const struct vhost_header *header = &message->header;
-	int got = -1, error;
+	int error = vhost_message_send(f->socket, message, NULL, 0, errp);
 
-	error = vhost_message_send(f->socket, message, NULL, 0, errp);
-	error = error ?: vhost_message_receive(f->socket, message, &got, errp);
-	if (error)
-		return error;
-	if (header->request != request ||
-	    (header->flags & VHOST_VERSION_MASK) != VHOST_VERSION ||
-	    !(header->flags & VHOST_REPLY) || header->size < reply_min ||
-	    (got >= 0 && !fd)) {
-		close_fd(&got);
-		return set_error(errp, -EPROTO,
-				 "its answer to request %u is none: request "
-				 "%u, flags %#x, %u bytes",
-				 request, header->request, header->flags,
-				 header->size);
-	}
-	if (fd)
-		*fd = got;
-	return 0;
-}
-
-/* The answer to a request sent with VHOST_NEED_REPLY. */
-static int receive_ack(struct vhost_front_end *f, uint32_t request, char **errp)
-{
-	struct vhost_message m;
-	int got, error = vhost_message_receive(f->socket, &m, &got, errp);
-
-	if (error)
-		return error;
-	if (got >= 0 || m.header.request != request ||
-	    !(m.header.flags & VHOST_REPLY) ||
-	    m.header.size != sizeof(m.payload.u64)) {
-		close_fd(&got);
-		return set_error(errp, -EPROTO,
-				 "it did not acknowledge request %u but sent "
-				 "%u, %u bytes",
-				 request, m.header.request, m.header.size);
-	}
-	if (m.payload.u64)
-		return set_error(errp, -EREMOTEIO, "it refused request %u",
-				 request);
-	return 0;
+	return error
+		       ?: receive_answer(f, request, message, reply_min, fd,
+					 errp);
 }
 
 int vhost_front_end_request(struct vhost_front_end *f,
@@ -106,14 +91,19 @@ int vhost_front_end_request(struct vhost_front_end *f,
 			    unsigned int n_fds, char **errp)
 {
 	bool ack = vhost_front_end_has(f, VHOST_PROTOCOL_REPLY_ACK);
+	struct vhost_message answer;
 	int error;
 
 	if (ack)
 		message->header.flags |= VHOST_NEED_REPLY;
 	error = vhost_message_send(f->socket, message, fds, n_fds, errp);
-	if (error || !ack)
-		return error;
-	return receive_ack(f, message->header.request, errp);
+	if (!error && ack)
+		error = receive_answer(f, message->header.request, &answer,
+				       sizeof(answer.payload.u64), NULL, errp);
+	if (!error && ack && answer.payload.u64)
+		error = set_error(errp, -EREMOTEIO, "it refused request %u",
+				  message->header.request);
+	return error;
 }
 
 int vhost_front_end_tell(struct vhost_front_end *f, enum vhost_request request,
@@ -227,21 +217,21 @@ static int negotiate(struct vhost_front_end *f, char **errp)
 	uint64_t n = 1, offered;
 	int error;
 
-	f->protocol = 0;
-	error = ask_u64(f, VHOST_GET_FEATURES, &f->features, errp);
-	if (!error && f->features >> VHOST_F_PROTOCOL_FEATURES & 1) {
+	f->offer.protocol = 0;
+	error = ask_u64(f, VHOST_GET_FEATURES, &f->offer.features, errp);
+	if (!error && f->offer.features >> VHOST_F_PROTOCOL_FEATURES & 1) {
 		error = ask_u64(f, VHOST_GET_PROTOCOL_FEATURES, &offered, errp);
 		error = error
 				?: vhost_front_end_tell(
 					   f, VHOST_SET_PROTOCOL_FEATURES,
 					   offered & wanted, errp);
 		if (!error)
-			f->protocol = offered & wanted;
+			f->offer.protocol = offered & wanted;
 	}
 	error = error ?: vhost_front_end_request(f, &owner, NULL, 0, errp);
 	if (!error && vhost_front_end_has(f, VHOST_PROTOCOL_MQ))
 		error = ask_u64(f, VHOST_GET_QUEUE_NUM, &n, errp);
-	f->max_queues = MIN(n, 256);
+	f->offer.queues = MIN(n, 256);
 	return error ?: open_backend_channel(f, errp);
 }
 
@@ -250,18 +240,18 @@ static int check_offer(const struct vhost_front_end *f, char **errp)
 	uint64_t offered =
 		f->wanted ? f->device->negotiated : f->device->offered;
 	uint64_t missing = (offered | 1ull << VIRTIO_F_VERSION_1) &
-			   ~f->features & ~f->needs.own_features;
+			   ~f->offer.features & ~f->needs.own_features;
 
 	if (missing)
 		return set_error(errp, -ENOTSUP,
 				 "it lacks the features %#jx that the guest "
 				 "was offered",
 				 (uintmax_t)missing);
-	if (f->max_queues < f->needs.queues)
+	if (f->offer.queues < f->needs.queues)
 		return set_error(errp, -ENOTSUP,
 				 "it has %u queues (queue pairs) and %u are "
 				 "needed: raise its number, or lower ours",
-				 f->max_queues, f->needs.queues);
+				 f->offer.queues, f->needs.queues);
 	return 0;
 }
 
@@ -302,7 +292,7 @@ int vhost_front_end_connect(struct vhost_front_end *f, int fd, char **errp)
 	if (error)
 		set_error(errp, error, "%s: vhost-user back end refused: %s",
 			  f->device->ops->name, why ?: "there is one already");
-	else
+	else if (f->ops->connected)
 		f->ops->connected(f->aux);
 	free(why);
 	return error;
@@ -362,6 +352,22 @@ static void on_lost(int fd, short events, void *aux)
 	f->ops->disconnected(f->aux, f->why);
 }
 
+static void on_call_changed(int fd, short events, void *aux)
+{
+	struct vhost_front_end *f = aux;
+
+	pthread_mutex_lock(&f->device->lock);
+	vhost_rings_send_calls(f);
+	pthread_mutex_unlock(&f->device->lock);
+}
+
+void vhost_front_end_call_changed(struct vhost_front_end *f,
+				  const struct virtio_queue *queue)
+{
+	f->calls_changed |= 1ull << queue->index;
+	event_active(f->call_event, EV_TIMEOUT, 1);
+}
+
 /* --- life --- */
 
 struct vhost_front_end *vhost_front_end_create(
@@ -379,6 +385,7 @@ struct vhost_front_end *vhost_front_end_create(
 	f->socket = f->listener = f->backend_socket = f->inflight.fd = -1;
 	f->n_enabled = VIRTIO_MAX_QUEUES;
 	f->lost_event = event_new(loop, -1, EV_TIMEOUT, on_lost, f);
+	f->call_event = event_new(loop, -1, EV_TIMEOUT, on_call_changed, f);
 	return f;
 }
 
@@ -388,6 +395,7 @@ void vhost_front_end_destroy(struct vhost_front_end *f)
 		return;
 	disconnect(f);
 	free_event(&f->lost_event);
+	free_event(&f->call_event);
 	free_event(&f->listen_event);
 	close_fd(&f->listener);
 	vhost_inflight_drop(f);
@@ -400,17 +408,7 @@ bool vhost_front_end_is_connected(const struct vhost_front_end *f)
 	return f->socket >= 0;
 }
 
-uint64_t vhost_front_end_features(const struct vhost_front_end *f)
+const struct vhost_offer *vhost_front_end_offer(const struct vhost_front_end *f)
 {
-	return f->features;
-}
-
-uint64_t vhost_front_end_protocol(const struct vhost_front_end *f)
-{
-	return f->protocol;
-}
-
-unsigned int vhost_front_end_max_queues(const struct vhost_front_end *f)
-{
-	return f->max_queues;
+	return &f->offer;
 }

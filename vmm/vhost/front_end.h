@@ -22,7 +22,7 @@ struct vhost_front_end;
 
 struct vhost_front_end_ops {
 	/* A back end is there and can do what is needed (again, after it
-	 * had gone). */
+	 * had gone); may be NULL. */
 	void (*connected)(void *aux);
 	void (*disconnected)(void *aux, const char *why);
 	/* VHOST_USER_BACKEND_CONFIG_CHANGE_MSG; may be NULL. */
@@ -39,6 +39,13 @@ struct vhost_front_end_needs {
 	unsigned int queues; /* at least, as GET_QUEUE_NUM counts them */
 };
 
+/* What a back end offers; zeros before one first connected. */
+struct vhost_offer {
+	uint64_t features;
+	uint64_t protocol;   /* of those wanted */
+	unsigned int queues; /* as GET_QUEUE_NUM counts them */
+};
+
 struct vhost_front_end *vhost_front_end_create(
 	struct event_base *loop, struct virtio_device *device,
 	const struct vhost_front_end_needs *needs,
@@ -51,10 +58,8 @@ int vhost_front_end_connect(struct vhost_front_end *front_end, int fd,
 void vhost_front_end_listen(struct vhost_front_end *front_end, int listener);
 bool vhost_front_end_is_connected(const struct vhost_front_end *front_end);
 
-/* What the back end offers; 0 before it first connected. */
-uint64_t vhost_front_end_features(const struct vhost_front_end *front_end);
-uint64_t vhost_front_end_protocol(const struct vhost_front_end *front_end);
-unsigned int vhost_front_end_max_queues(const struct vhost_front_end *);
+const struct vhost_offer *vhost_front_end_offer(
+	const struct vhost_front_end *front_end);
 
 /*
  * Memory table, in-flight region and the rings of the first n_queues, by the
@@ -70,8 +75,9 @@ void vhost_front_end_stop(struct vhost_front_end *front_end);
 /* The first n queues are used (VHOST_USER_SET_VRING_ENABLE), the others not;
  * at the beginning all are. */
 void vhost_front_end_enable(struct vhost_front_end *front_end, unsigned int n);
+/* Any thread (a vCPU's): the back end is told from the loop. */
 void vhost_front_end_call_changed(struct vhost_front_end *front_end,
-				  struct virtio_queue *queue);
+				  const struct virtio_queue *queue);
 /* Exactly `length` bytes from the configuration's beginning. */
 int vhost_front_end_get_config(struct vhost_front_end *front_end, void *data,
 			       uint32_t length, char **errp);

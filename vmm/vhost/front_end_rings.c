@@ -47,7 +47,8 @@ static int send_fd(struct vhost_front_end *f, enum vhost_request request,
 static int send_features(struct vhost_front_end *f, char **errp)
 {
 	uint64_t negotiated = f->device->negotiated;
-	uint64_t missing = negotiated & ~f->features & ~f->needs.own_features;
+	uint64_t missing =
+		negotiated & ~f->offer.features & ~f->needs.own_features;
 
 	if (missing)
 		return set_error(errp, -ENOTSUP,
@@ -56,7 +57,8 @@ static int send_features(struct vhost_front_end *f, char **errp)
 				 (uintmax_t)missing);
 	return vhost_front_end_tell(
 		f, VHOST_SET_FEATURES,
-		(negotiated | 1ull << VHOST_F_PROTOCOL_FEATURES) & f->features,
+		(negotiated | 1ull << VHOST_F_PROTOCOL_FEATURES) &
+			f->offer.features,
 		errp);
 }
 
@@ -102,7 +104,7 @@ static int send_addresses(struct vhost_front_end *f,
 static int send_enable(struct vhost_front_end *f, unsigned int index,
 		       char **errp)
 {
-	if (!(f->features >> VHOST_F_PROTOCOL_FEATURES & 1))
+	if (!(f->offer.features >> VHOST_F_PROTOCOL_FEATURES & 1))
 		return 0;
 	return send_state(f, VHOST_SET_VRING_ENABLE, index,
 			  index < f->n_enabled, errp);
@@ -247,17 +249,20 @@ void vhost_front_end_enable(struct vhost_front_end *f, unsigned int n)
 	free(why);
 }
 
-void vhost_front_end_call_changed(struct vhost_front_end *f,
-				  struct virtio_queue *queue)
+void vhost_rings_send_calls(struct vhost_front_end *f)
 {
 	char *why = NULL;
 
-	if (!f->running || queue->index >= f->n_queues || !queue->enabled)
-		return;
-	if (send_fd(f, VHOST_SET_VRING_CALL, queue->index, queue->call_fd,
-		    &why))
-		vhost_front_end_fail(f, why);
-	else if (queue->call_fd >= 0) /* what went to the one before */
-		eventfd_write(queue->call_fd, 1);
+	for (unsigned int i = 0; i < f->n_queues && f->running; i++) {
+		const struct virtio_queue *queue = &f->device->queues[i];
+
+		if (!queue->enabled || !(f->calls_changed >> i & 1))
+			continue;
+		if (send_fd(f, VHOST_SET_VRING_CALL, i, queue->call_fd, &why))
+			vhost_front_end_fail(f, why);
+		else if (queue->call_fd >= 0) /* what went to the one before */
+			eventfd_write(queue->call_fd, 1);
+	}
+	f->calls_changed = 0;
 	free(why);
 }

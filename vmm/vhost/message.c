@@ -25,31 +25,39 @@ static int64_t now_ms(void)
 	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
 }
 
-/* Until the socket may be read or written again. */
-static int wait_for(int socket, short events, int64_t deadline, char **errp)
+/*
+ * What follows a recvmsg() or sendmsg() that returned `n`: 0, and more is to be
+ * done, when it moved bytes, or the socket may be tried again.
+ */
+static int go_on(int socket, ssize_t n, short events, int64_t deadline,
+		 char **errp)
 {
 	struct pollfd poll_fd = { .fd = socket, .events = events };
 	int64_t left = deadline - now_ms();
-	int n = left > 0 ? poll(&poll_fd, 1, (int)left) : 0;
 
-	if (n < 0 && errno != EINTR)
-		return set_error(errp, -errno, "cannot wait: %s",
-				 strerror(errno));
+	if (n > 0 || (n < 0 && errno == EINTR))
+		return 0;
 	if (!n)
-		return set_error(errp, -ETIMEDOUT, "no answer within %d ms",
-				 VHOST_WAIT_MS);
-	return 0;
+		return set_error(errp, -ECONNRESET, "it closed the connection");
+	if (errno != EAGAIN)
+		return set_error(errp, -errno, "its socket fails: %s",
+				 strerror(errno));
+	if (left > 0 && poll(&poll_fd, 1, (int)left))
+		return 0;
+	return set_error(errp, -ETIMEDOUT, "it did nothing for %d ms",
+			 VHOST_WAIT_MS);
 }
 
 int vhost_message_send(int socket, const struct vhost_message *message,
 		       const int *fds, unsigned int n_fds, char **errp)
 {
-	size_t sent = 0, size = sizeof(message->header) + message->header.size;
+	size_t size = sizeof(message->header) + message->header.size;
 	int64_t deadline = now_ms() + VHOST_WAIT_MS;
 	union control control = { 0 };
 	uint8_t bytes[sizeof(*message)];
 	struct iovec iov;
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int error = 0;
 
 	memcpy(bytes, &message->header, sizeof(message->header));
 	memcpy(bytes + sizeof(message->header), &message->payload,
@@ -62,26 +70,19 @@ int vhost_message_send(int socket, const struct vhost_message *message,
 		control.aligned.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
 		memcpy(CMSG_DATA(&control.aligned), fds, n_fds * sizeof(int));
 	}
-	while (sent < size) {
+	for (size_t sent = 0; sent < size && !error;) {
 		ssize_t n;
-		int error;
 
 		iov = (struct iovec){ bytes + sent, size - sent };
 		n = sendmsg(socket, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n > 0) {
-			sent += n;
-			msg.msg_control = NULL;
-			msg.msg_controllen = 0;
+		error = go_on(socket, n, POLLOUT, deadline, errp);
+		if (n <= 0)
 			continue;
-		}
-		if (errno != EAGAIN && errno != EINTR)
-			return set_error(errp, -errno, "cannot send: %s",
-					 strerror(errno));
-		error = wait_for(socket, POLLOUT, deadline, errp);
-		if (error)
-			return error;
+		sent += n;
+		msg.msg_control = NULL;
+		msg.msg_controllen = 0;
 	}
-	return 0;
+	return error;
 }
 
 /* Takes descriptors over: the first is kept. False: there were others. */
@@ -115,7 +116,9 @@ static bool take_fds(struct msghdr *msg, int *fd)
 static int receive(int socket, void *to, size_t n, int *fd, int64_t deadline,
 		   char **errp)
 {
-	for (size_t got = 0; got < n;) {
+	int error = 0;
+
+	for (size_t got = 0; got < n && !error;) {
 		union control control;
 		struct iovec iov = { (uint8_t *)to + got, n - got };
 		struct msghdr msg = {
@@ -126,27 +129,15 @@ static int receive(int socket, void *to, size_t n, int *fd, int64_t deadline,
 		};
 		ssize_t r =
 			recvmsg(socket, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-		int error = errno;
 
 		if (r >= 0 && !take_fds(&msg, fd))
 			return set_error(errp, -EPROTO,
 					 "more descriptors came than a message "
 					 "has");
-		if (!r)
-			return set_error(errp, -ECONNRESET,
-					 "it closed the connection");
-		if (r > 0) {
-			got += r;
-			continue;
-		}
-		if (error != EAGAIN && error != EINTR)
-			return set_error(errp, -error, "cannot receive: %s",
-					 strerror(error));
-		error = wait_for(socket, POLLIN, deadline, errp);
-		if (error)
-			return error;
+		error = go_on(socket, r, POLLIN, deadline, errp);
+		got += MAX(r, 0);
 	}
-	return 0;
+	return error;
 }
 
 int vhost_message_receive(int socket, struct vhost_message *message, int *fd,

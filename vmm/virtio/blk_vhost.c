@@ -45,10 +45,6 @@ static struct blk *blk_of(struct virtio_device *device)
 	return (struct blk *)device;
 }
 
-static void connected(void *aux)
-{
-}
-
 static void disconnected(void *aux, const char *why)
 {
 	struct blk *blk = aux;
@@ -87,7 +83,6 @@ static void config_changed(void *aux)
 }
 
 static const struct vhost_front_end_ops back_end_ops = {
-	.connected = connected,
 	.disconnected = disconnected,
 	.config_changed = config_changed,
 };
@@ -143,10 +138,11 @@ static int set_up(struct blk *blk, int socket, char **errp)
 	error = error ?: get_config(blk, errp);
 	if (error)
 		return error;
-	device->offered = FEATURES & vhost_front_end_features(blk->back_end);
+	device->offered =
+		FEATURES & vhost_front_end_offer(blk->back_end)->features;
 	if (device->offered & BIT(VIRTIO_BLK_F_MQ))
 		n = MIN(blk->config.num_queues,
-			vhost_front_end_max_queues(blk->back_end));
+			vhost_front_end_offer(blk->back_end)->queues);
 	n = MAX(1, MIN(n, MAX_QUEUES));
 	for (unsigned int i = 0; i < n; i++)
 		sizes[i] = QUEUE_SIZE;

@@ -76,8 +76,7 @@ struct virtio_device *virtio_console_create(struct event_base *loop,
  * Sockets between host and guest. Who connects to `listener` and says
  * "CONNECT PORT\n" reaches that port of the guest; a guest's connection to a
  * port of the host (CID 2) reaches the Unix socket "vsock_PORT" in the
- * directory `directory_fd`; from one of a detached mount (open_tree(2) with
- * OPEN_TREE_CLONE) no name leads out of it.
+ * directory `directory_fd`. Before vm_sandbox_confine().
  */
 struct virtio_device *virtio_vsock_create(struct event_base *loop,
 					  const struct guest_memory *memory,

@@ -12,7 +12,7 @@
 #include <netinet/ether.h>
 #include <string.h>
 
-enum { CONTROL_SIZE = 64, VLANS = 4095, MAX_TABLE = 65536 };
+enum { CONTROL_SIZE = 64, VLANS = 4095 };
 
 void net_init(struct net *net, const struct net_kind *kind,
 	      const struct virtio_ops *ops, struct event_base *loop,
@@ -144,82 +144,71 @@ void net_deactivated(struct net *net)
 
 /* --- control queue (virtio 1.2, 5.1.6.5) --- */
 
-/* The rest of a command. */
-struct reader {
-	const struct virtqueue_chain *chain;
-	size_t at;
+#define COMMAND(class, command)                                                \
+	(VIRTIO_NET_CTRL_##class << 8 | VIRTIO_NET_CTRL_##command)
+
+enum {
+	SET_MAC_TABLE = COMMAND(MAC, MAC_TABLE_SET),
+	SET_MAC = COMMAND(MAC, MAC_ADDR_SET),
+	END_ANNOUNCEMENT = COMMAND(ANNOUNCE, ANNOUNCE_ACK),
+	SET_PAIRS = COMMAND(MQ, MQ_VQ_PAIRS_SET),
+	ADD_VLAN = COMMAND(VLAN, VLAN_ADD),
+	DEL_VLAN = COMMAND(VLAN, VLAN_DEL),
 };
 
-static bool take(struct reader *r, void *data, size_t length)
-{
-	size_t got = virtqueue_read(r->chain, r->at, data, length);
+/* Commands, the feature that each needs, and the least length of its data. */
+static const struct {
+	uint16_t first, last;
+	uint8_t feature, length;
+} commands[] = {
+	{ COMMAND(RX, RX_PROMISC), COMMAND(RX, RX_ALLMULTI),
+	  VIRTIO_NET_F_CTRL_RX, 1 },
+	{ COMMAND(RX, RX_ALLUNI), COMMAND(RX, RX_NOBCAST),
+	  VIRTIO_NET_F_CTRL_RX_EXTRA, 1 },
+	{ SET_MAC_TABLE, SET_MAC_TABLE, VIRTIO_NET_F_CTRL_RX, 8 },
+	{ SET_MAC, SET_MAC, VIRTIO_NET_F_CTRL_MAC_ADDR, 6 },
+	{ ADD_VLAN, DEL_VLAN, VIRTIO_NET_F_CTRL_VLAN, 2 },
+	{ END_ANNOUNCEMENT, END_ANNOUNCEMENT, VIRTIO_NET_F_GUEST_ANNOUNCE, 0 },
+	{ SET_PAIRS, SET_PAIRS, VIRTIO_NET_F_MQ, 2 },
+};
 
-	r->at += got;
-	return got == length;
+static bool is_allowed(const struct virtio_device *device, uint16_t command,
+		       size_t length)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (command >= commands[i].first && command <= commands[i].last)
+			return virtio_has(device, commands[i].feature) &&
+			       length >= commands[i].length;
+	return false;
 }
 
-static bool set_rx_mode(struct net *net, uint8_t command, struct reader *r)
+/* Two tables, each a number of addresses and these. */
+static bool is_mac_table(const struct virtqueue_chain *chain)
 {
-	bool extra = command > VIRTIO_NET_CTRL_RX_ALLMULTI;
-	uint8_t on;
+	uint64_t at = 2;
+	uint32_t n;
 
-	return command <= VIRTIO_NET_CTRL_RX_NOBCAST && take(r, &on, 1) &&
-	       virtio_has(&net->own.device, extra ? VIRTIO_NET_F_CTRL_RX_EXTRA
-						  : VIRTIO_NET_F_CTRL_RX);
-}
-
-/* Two tables: unicast and multicast. */
-static bool set_mac_table(struct net *net, struct reader *r)
-{
 	for (unsigned int i = 0; i < 2; i++) {
-		uint32_t n;
-
-		if (!take(r, &n, sizeof(n)) || n > MAX_TABLE ||
-		    n * 6ull > r->chain->out_length - r->at)
+		if (virtqueue_read(chain, at, &n, sizeof(n)) != sizeof(n))
 			return false;
-		r->at += n * 6ull;
+		at += sizeof(n) + n * 6ull;
 	}
-	return virtio_has(&net->own.device, VIRTIO_NET_F_CTRL_RX);
+	return at <= chain->out_length;
 }
 
-static bool set_mac(struct net *net, struct reader *r)
+static bool set_mac(struct net *net, const uint8_t mac[6])
 {
 	static const uint8_t none[6];
-	uint8_t mac[6];
 
-	if (!virtio_has(&net->own.device, VIRTIO_NET_F_CTRL_MAC_ADDR) ||
-	    !take(r, mac, sizeof(mac)) || mac[0] & 1 ||
-	    !memcmp(mac, none, sizeof(mac)))
+	if (mac[0] & 1 || !memcmp(mac, none, sizeof(none)))
 		return false;
-	memcpy(net->config.mac, mac, sizeof(mac));
+	memcpy(net->config.mac, mac, sizeof(net->config.mac));
 	return true;
 }
 
-static bool set_vlan(struct net *net, uint8_t command, struct reader *r)
+static bool set_pairs(struct net *net, unsigned int n)
 {
-	uint16_t vid;
-
-	return virtio_has(&net->own.device, VIRTIO_NET_F_CTRL_VLAN) &&
-	       command <= VIRTIO_NET_CTRL_VLAN_DEL &&
-	       take(r, &vid, sizeof(vid)) && vid < VLANS;
-}
-
-static bool end_announcement(struct net *net, uint8_t command)
-{
-	if (!virtio_has(&net->own.device, VIRTIO_NET_F_GUEST_ANNOUNCE) ||
-	    command != VIRTIO_NET_CTRL_ANNOUNCE_ACK)
-		return false;
-	net->config.status &= ~VIRTIO_NET_S_ANNOUNCE;
-	return true;
-}
-
-static bool set_pairs(struct net *net, uint8_t command, struct reader *r)
-{
-	uint16_t n;
-
-	if (!virtio_has(&net->own.device, VIRTIO_NET_F_MQ) ||
-	    command != VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET ||
-	    !take(r, &n, sizeof(n)) || n < 1 || n > net->pairs)
+	if (n < 1 || n > net->pairs)
 		return false;
 	net->pairs_used = n;
 	net->kind->changed(net);
@@ -228,27 +217,29 @@ static bool set_pairs(struct net *net, uint8_t command, struct reader *r)
 
 static bool carry_out(struct net *net, const struct virtqueue_chain *chain)
 {
-	struct virtio_net_ctrl_hdr header;
-	struct reader r = { .chain = chain };
+	uint8_t bytes[8] = { 0 }, *data = bytes + 2;
+	size_t n = virtqueue_read(chain, 0, bytes, sizeof(bytes));
+	uint16_t command = bytes[0] << 8 | bytes[1], number;
 
-	if (!take(&r, &header, sizeof(header)))
+	if (n < 2 ||
+	    !is_allowed(&net->own.device, command, chain->out_length - 2))
 		return false;
-	switch (header.class) {
-	case VIRTIO_NET_CTRL_RX:
-		return set_rx_mode(net, header.cmd, &r);
-	case VIRTIO_NET_CTRL_MAC:
-		if (header.cmd == VIRTIO_NET_CTRL_MAC_TABLE_SET)
-			return set_mac_table(net, &r);
-		return header.cmd == VIRTIO_NET_CTRL_MAC_ADDR_SET &&
-		       set_mac(net, &r);
-	case VIRTIO_NET_CTRL_VLAN:
-		return set_vlan(net, header.cmd, &r);
-	case VIRTIO_NET_CTRL_ANNOUNCE:
-		return end_announcement(net, header.cmd);
-	case VIRTIO_NET_CTRL_MQ:
-		return set_pairs(net, header.cmd, &r);
-	default:
-		return false;
+	memcpy(&number, data, sizeof(number));
+	switch (command) {
+	case SET_MAC_TABLE:
+		return is_mac_table(chain);
+	case SET_MAC:
+		return set_mac(net, data);
+	case ADD_VLAN:
+	case DEL_VLAN:
+		return number < VLANS;
+	case END_ANNOUNCEMENT:
+		net->config.status &= ~VIRTIO_NET_S_ANNOUNCE;
+		return true;
+	case SET_PAIRS:
+		return set_pairs(net, number);
+	default: /* filters */
+		return true;
 	}
 }
 

@@ -190,6 +190,7 @@ static ssize_t send_frame(struct virtio_queue *queue,
 	unsigned int pair = queue->index / 2;
 
 	if (net_is_open(&t->net, pair) && chain->out_length > HEADER_SIZE &&
+	    chain->out_length <= FRAME_MAX &&
 	    writev(t->taps[pair], chain->out, chain->n_out) < 0)
 		log_dbg("a frame was not sent: %s", strerror(errno));
 	return 0;
@@ -198,7 +199,6 @@ static ssize_t send_frame(struct virtio_queue *queue,
 static void kicked(struct virtio_queue *queue)
 {
 	struct net_tap *t = tap_of(queue->device);
-
 	unsigned int n = net_data_queues(&t->net);
 
 	if (queue->index >= n) {

@@ -41,7 +41,7 @@ static void tell(struct net_vhost *v, enum vhost_protocol_feature feature,
 	char *why = NULL;
 
 	if (!vhost_front_end_is_connected(v->back_end) ||
-	    !(vhost_front_end_protocol(v->back_end) >> feature & 1))
+	    !(vhost_front_end_offer(v->back_end)->protocol >> feature & 1))
 		return;
 	if (vhost_front_end_tell(v->back_end, request, value, &why))
 		log_warn("net: %s", why);
@@ -162,8 +162,9 @@ static int connect_first(struct net_vhost *v, int fd, char **errp)
 
 	device->offered = 0;
 	error = virtio_net_connected(device, fd, errp);
-	device->offered = wanted & (vhost_front_end_features(v->back_end) |
-				    NET_OWN_FEATURES);
+	device->offered =
+		wanted & (vhost_front_end_offer(v->back_end)->features |
+			  NET_OWN_FEATURES);
 	return error;
 }
 

@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "vmm/host/sandbox.h"
 #include "vmm/virtio/vsock_stream.h"
 
 enum { QUEUE_RX, QUEUE_TX, QUEUE_EVENT, N_QUEUES };
@@ -260,7 +261,7 @@ struct virtio_device *virtio_vsock_create(struct event_base *loop,
 	vsock->own.kicked = vsock_kicked;
 	vsock->cid = cid;
 	vsock->listener = listener;
-	vsock->directory = directory_fd;
+	vsock->directory = vm_sandbox_directory(directory_fd);
 	TAILQ_INIT(&vsock->ready);
 	if (listener >= 0)
 		vsock->accept = event_new(loop, listener, EV_READ,

@@ -1,4 +1,4 @@
-/* Orders for the small devices: entropy, console, balloon; and the bus. */
+/* Orders for the small devices: entropy, console, balloon, sockets; the bus. */
 #include "virtio.h"
 
 /* rng[,nth=N] */
@@ -104,6 +104,90 @@ static void run_balloon(void)
 	print("inflated by %u pages\n", n);
 }
 
+struct vsock_packet {
+	uint64_t from, to;
+	uint32_t from_port, to_port, length;
+	uint16_t type, op;
+	uint32_t flags, room, read;
+	char data[64];
+} __attribute__((packed));
+
+enum { VSOCK_HEADER = 44, REQUEST = 1, RESPONSE, RST, SHUTDOWN, RW };
+
+static struct vsock_packet *vsock_in, *vsock_out;
+static struct ring *vsock_rx, *vsock_tx;
+
+static void vsock_say(uint16_t op, uint32_t length, uint32_t flags)
+{
+	uint32_t written;
+	uint16_t id;
+
+	vsock_out->op = op;
+	vsock_out->length = length;
+	vsock_out->flags = flags;
+	ring_add(vsock_tx, 0,
+		 &(struct buffer){ vsock_out, VSOCK_HEADER + length, false },
+		 1);
+	ring_kick(vsock_tx);
+	ring_wait(vsock_tx, &id, &written);
+}
+
+static void vsock_hear(uint16_t op)
+{
+	uint32_t written;
+	uint16_t id;
+
+	ring_add(vsock_rx, 0,
+		 &(struct buffer){ vsock_in, sizeof(*vsock_in), true }, 1);
+	ring_kick(vsock_rx);
+	ring_wait(vsock_rx, &id, &written);
+	CHECK(written == VSOCK_HEADER + vsock_in->length && vsock_in->op == op,
+	      "packet %u of %u bytes instead of %u", vsock_in->op, written, op);
+}
+
+/* vsock,cid=N[,nth=N]: says hello to port 80 of the host and hears the answer;
+ * then is called itself, and says back what it hears. */
+static void run_vsock(void)
+{
+	static struct virtio vsock;
+	static const char hello[] = "hello from the guest\n";
+
+	vsock_in = allocate(sizeof(*vsock_in), 64);
+	vsock_out = allocate(sizeof(*vsock_out), 64);
+	virtio_of_order(&vsock, VIRTIO_VSOCK);
+	virtio_negotiate(&vsock, 0);
+	vsock_rx = virtio_ring(&vsock, 0, 0, 1);
+	vsock_tx = virtio_ring(&vsock, 1, 0, 1);
+	virtio_ring(&vsock, 2, 0, 1);
+	virtio_ready(&vsock);
+	*vsock_out = (struct vsock_packet){ .from = number_argument("cid", 3),
+					    .to = 2,
+					    .from_port = 1000,
+					    .to_port = 80,
+					    .type = 1,
+					    .room = 64 };
+	vsock_say(REQUEST, 0, 0);
+	vsock_hear(RESPONSE);
+	memcpy(vsock_out->data, hello, sizeof(hello));
+	vsock_say(RW, sizeof(hello) - 1, 0);
+	vsock_hear(RW);
+	CHECK(!memcmp(vsock_in->data, "hello from the host", 19), "not hello");
+	vsock_say(SHUTDOWN, 0, 3);
+	vsock_hear(RST);
+	print("waiting for a call\n");
+	vsock_hear(REQUEST);
+	CHECK(vsock_in->to_port == 1000, "port %u", vsock_in->to_port);
+	vsock_out->to_port = vsock_in->from_port;
+	vsock_say(RESPONSE, 0, 0);
+	vsock_hear(RW);
+	memcpy(vsock_out->data, vsock_in->data, 64);
+	vsock_say(RW, vsock_in->length, 0);
+	vsock_hear(SHUTDOWN);
+	vsock_say(SHUTDOWN, 0, 3);
+	vsock_hear(RST);
+	virtio_reset(&vsock);
+}
+
 /* touch,mib=N: writes so much memory from 32 MiB on. */
 static void run_touch(void)
 {
@@ -131,7 +215,11 @@ static void run_pci(void)
 }
 
 const struct order orders_devices[] = {
-	{ "rng", run_rng },	    { "console", run_console },
-	{ "balloon", run_balloon }, { "touch", run_touch },
-	{ "pci", run_pci },	    { NULL, NULL },
+	{ "rng", run_rng },
+	{ "console", run_console },
+	{ "balloon", run_balloon },
+	{ "vsock", run_vsock },
+	{ "touch", run_touch },
+	{ "pci", run_pci },
+	{ NULL, NULL },
 };

@@ -25,6 +25,7 @@ struct command {
 		   char **errp);
 	const char *flag;      /* the one that it may have */
 	int n_words;	       /* without that; -1: any */
+	bool ends;	       /* the VM, and then the connection */
 	const char *params[2]; /* of a request, after the VM's name */
 };
 
@@ -118,6 +119,7 @@ static int request(const struct command *command, char **words, bool flag,
 		   char **errp)
 {
 	json_t *message = json_pack("{s:s}", "cmd", command->name), *result;
+	FILE *stream;
 
 	for (int i = 1; i < command->n_words; i++)
 		if (add_param(message, command->params[i - 1], words[i],
@@ -125,28 +127,14 @@ static int request(const struct command *command, char **words, bool flag,
 			json_decref(message);
 			return -EINVAL;
 		}
-	result = client_call(*words, message, 0, NULL, errp);
+	result = client_call(*words, message, 0, &stream, errp);
 	if (!result)
 		return -EIO;
 	if (json_object_size(result)) {
 		json_dumpf(result, stdout, JSON_INDENT(2));
 		putchar('\n');
 	}
-	json_decref(result);
-	return 0;
-}
-
-/* Those after which the VM is no more: its connection ends with it. */
-static int request_end(const struct command *command, char **words, bool flag,
-		       char **errp)
-{
-	json_t *message = json_pack("{s:s}", "cmd", command->name);
-	FILE *stream = NULL;
-	json_t *result = client_call(*words, message, 0, &stream, errp);
-
-	if (!result)
-		return -EIO;
-	while (getc(stream) != EOF)
+	while (command->ends && getc(stream) != EOF)
 		;
 	fclose(stream);
 	json_decref(result);
@@ -220,7 +208,7 @@ static const struct command commands[] = {
 	{ "resume", "NAME\tlet them run again", request, .n_words = 1 },
 	{ "shutdown", "NAME\tpress its power button", request, .n_words = 1 },
 	{ "reset", "NAME\tstart the guest anew", request, .n_words = 1 },
-	{ "kill", "NAME\tend it at once", request_end, .n_words = 1 },
+	{ "kill", "NAME\tend it at once", request, .n_words = 1, .ends = true },
 	{ "set-link", "NAME NET up|down\ta card's cable", request, .n_words = 3,
 	  .params = { "net", "up" } },
 	{ "add-net",
@@ -230,8 +218,8 @@ static const struct command commands[] = {
 	  request, .n_words = 2, .params = { "net" } },
 	{ "balloon", "NAME MIB\thow much memory the guest is to give back",
 	  request, .n_words = 2, .params = { "mib" } },
-	{ "save", "NAME\twrite all of it to its directory, and end it",
-	  request_end, .n_words = 1 },
+	{ "save", "NAME\twrite all of it to its directory, and end it", request,
+	  .n_words = 1, .ends = true },
 	{ "restore", "[--detach] NAME\tgo on from what was saved", start_vm,
 	  .flag = "--detach", .n_words = 1 },
 	{ "rm",

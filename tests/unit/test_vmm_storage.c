@@ -312,13 +312,39 @@ static void test_in_use(void **state)
 	free_config(config);
 }
 
+/* A raw image, too, which the daemon itself would let others write to. */
+static void test_raw_in_use(void **state)
+{
+	struct vm_config *config = config_of(1, "raw", "raw"),
+			 *other = config_of(1, "raw", "raw");
+	struct storage *storage, *second;
+	int disks[VM_MAX_DISKS], others[VM_MAX_DISKS];
+
+	need_programs();
+	assert_int_equal(run("truncate -s 16M raw"), 0);
+	storage = start(config, disks);
+	fails(config_of(1, "raw", "raw"), -EBUSY, "/raw is in use");
+	other->disks[0].read_only = true;
+	fails(other, -EBUSY, "/raw is in use");
+	stop(storage, disks);
+	other = config_of(1, "raw", "raw");
+	other->disks[0].read_only = config->disks[0].read_only = true;
+	storage = start(config, disks);
+	second = start(other, others);
+	fails(config_of(1, "raw", "raw"), -EBUSY, "/raw is in use");
+	stop(second, others);
+	stop(storage, disks);
+	free_config(config);
+	free_config(other);
+}
+
 static void test_bad_disks(void **state)
 {
 	char *text = xasprintf("disk %s/none.qcow2: ", dir);
 
 	need_programs();
 	assert_int_equal(run("head -c 1M /dev/urandom >noise"), 0);
-	fails(config_of(1, "none.qcow2", "qcow2"), -EINVAL, text);
+	fails(config_of(1, "none.qcow2", "qcow2"), -ENOENT, text);
 	fails(config_of(1, "noise", "qcow2"), -EINVAL,
 	      "/noise: Image is not in qcow2 format");
 	fails(config_of(1, "noise", "elephant"), -EINVAL, "elephant");
@@ -456,7 +482,7 @@ static void test_raw_is_no_file(void **state)
 	char *why = NULL;
 
 	assert_int_equal(run("mkfifo fifo"), 0);
-	assert_int_equal(open_raw("fifo", false, &why), -EINVAL);
+	assert_int_equal(open_raw("fifo", false, &why), -ENOTSUP);
 	assert_non_null(strstr(why, "neither a file nor a block device"));
 	assert_int_equal(open_raw("none", false, &why), -ENOENT);
 	assert_non_null(strstr(why, "/none: No such file"));
@@ -474,6 +500,7 @@ int main(void)
 		TEST(test_backing_format_is_not_probed),
 		TEST(test_backing_is_a_file),
 		TEST(test_in_use),
+		TEST(test_raw_in_use),
 		TEST(test_bad_disks),
 		TEST(test_no_program),
 		TEST(test_daemon_ends),

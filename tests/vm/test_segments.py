@@ -4,6 +4,7 @@ import json
 from lib.netns import ip_batch, wait_until
 from lib.testing import contains, equal, test
 from lib.traffic import serve_iperf
+from vmlib.dhcp import configure
 from vmlib.guest import Guest, Nic, start_all, tap
 from vmlib.shell import received_bits
 from vmlib.transfer import fetch, make_data, offer, take
@@ -12,24 +13,6 @@ GATEWAY = "10.20.0.1"
 BEYOND = "198.51.100.9"
 UPLINK = ("outside=wan", "outside-address=192.0.2.5/24",
           "outside-gateway=192.0.2.1")
-# busybox's own does no more than this
-SCRIPT = """#!/bin/sh
-[ "$1" = bound ] || exit 0
-ip addr flush dev $interface
-ip addr add $ip/$mask dev $interface
-ip route replace default via $router
-echo "nameserver $dns" >/etc/resolv.conf
-echo "search $domain" >>/etc/resolv.conf
-"""
-
-
-def configure(guest):
-    """By DHCP; its address."""
-    lines = " ".join(f"'{line}'" for line in SCRIPT.splitlines())
-    guest.run(f"mkdir -p /etc; printf '%s\\n' {lines} >/dhcp; "
-              "chmod +x /dhcp; mount -t tmpfs none /tmp 2>/dev/null; "
-              f"udhcpc -i eth0 -n -q -x hostname:{guest.name} -s /dhcp")
-    return guest.run("ip -o -4 addr show dev eth0").split()[3].split("/")[0]
 
 
 class Beyond:

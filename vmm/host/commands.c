@@ -59,11 +59,29 @@ static void store(struct keeper *k)
 	free(error);
 }
 
-/* --- pause, resume, shutdown, reset, balloon ------------------------------ */
+/* --- what the machine does: pause, set-link and others
+ * ------------------------------ */
+
+/* A cable stays as it was put, also when the VM is started again. */
+static void keep_link(struct keeper *k, const json_t *message)
+{
+	const char *id = json_string_value(json_object_get(message, "net"));
+	const json_t *up = json_object_get(message, "up");
+	struct vm_net *net = up ? find_net(k, id) : NULL;
+
+	if (net) {
+		net->link_down = !json_is_true(up);
+		store(k);
+	}
+}
 
 static void passed_on(void *aux, const json_t *result, const char *error)
 {
-	answer(aux, json_incref((json_t *)result), error);
+	struct asked *asked = aux;
+
+	if (!error)
+		keep_link(asked->k, asked->message);
+	answer(asked, json_incref((json_t *)result), error);
 }
 
 static void pass_on(struct keeper *k, struct api_request *request,
@@ -113,28 +131,6 @@ static void info(struct keeper *k, struct api_request *request,
 }
 
 /* --- cards ---------------------------------------------------------------- */
-
-static void link_set(void *aux, const json_t *result, const char *error)
-{
-	struct asked *asked = aux;
-	struct vm_net *net = find_net(
-		asked->k,
-		json_string_value(json_object_get(asked->message, "net")));
-
-	if (net && !error) {
-		net->link_down =
-			!json_is_true(json_object_get(asked->message, "up"));
-		store(asked->k);
-	}
-	answer(asked, NULL, error);
-}
-
-static void set_link(struct keeper *k, struct api_request *request,
-		     const json_t *message)
-{
-	link_call(k->link, json_copy((json_t *)message), NULL, 0, link_set,
-		  ask(k, request, message));
-}
 
 /* A card that is being added: its port first, then the machine. */
 struct net_change {
@@ -225,31 +221,25 @@ static int read_net(struct keeper *k, struct net_change *change,
 static void add_net(struct keeper *k, struct api_request *request,
 		    const json_t *message)
 {
-	struct net_change *change = xcalloc(1, sizeof(*change));
+	struct net_change *change;
 	char *error = NULL, *path;
 
+	if (k->adding) {
+		api_reply(request, NULL, "another card is being added");
+		return;
+	}
+	k->adding = change = xcalloc(1, sizeof(*change));
 	change->asked = ask(k, request, message);
 	memset(&change->files, 0xff, sizeof(change->files));
-	if (k->adding) {
-		answer(change->asked, NULL, "another card is being added");
-		free(change);
-		return;
-	}
-	k->adding = change;
-	if (read_net(k, change, message, &error)) {
-		change_end(change, error);
-		free(error);
-		return;
-	}
-	keeper_wiring(k);
-	if (!change->net.client &&
-	    keeper_open_net(k, &change->net, &change->files, &error)) {
+	if (read_net(k, change, message, &error) ||
+	    (!change->net.client &&
+	     keeper_open_net(k, &change->net, &change->files, &error))) {
 		change_end(change, error);
 		free(error);
 		return;
 	}
 	path = keeper_net_socket(k, &change->net);
-	wiring_add(k->wiring, &change->net, path, change->files.taps,
+	wiring_add(keeper_wiring(k), &change->net, path, change->files.taps,
 		   port_added, change);
 	free(path);
 }
@@ -392,11 +382,11 @@ void keeper_command(struct api_request *request, const char *command,
 		void (*run)(struct keeper *k, struct api_request *request,
 			    const json_t *message);
 	} commands[] = {
-		{ "pause", pass_on },	  { "resume", pass_on },
-		{ "shutdown", pass_on },  { "reset", pass_on },
-		{ "balloon", pass_on },	  { "del-net", pass_on },
-		{ "kill", kill_vm },	  { "info", info },
-		{ "set-link", set_link }, { "add-net", add_net },
+		{ "pause", pass_on },	 { "resume", pass_on },
+		{ "shutdown", pass_on }, { "reset", pass_on },
+		{ "balloon", pass_on },	 { "del-net", pass_on },
+		{ "kill", kill_vm },	 { "info", info },
+		{ "set-link", pass_on }, { "add-net", add_net },
 		{ "save", save },
 	};
 	struct keeper *k = keeper;

@@ -83,34 +83,37 @@ static int take_lock(struct vm_directory *dir, const char *name, char **errp)
 	return 0;
 }
 
+static int open_directory(struct vm_directory *dir, const char *name, bool make,
+			  bool lock, char **errp)
+{
+	int error = 0;
+
+	if (!vm_name_valid(name))
+		return set_error(errp, -EINVAL, "\"%s\" is no name for a VM",
+				 name);
+	if (make) {
+		dir->made = access(dir->path, F_OK) != 0;
+		error = make_directories(dir->path, errp);
+	}
+	if (error)
+		return error;
+	dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir->fd < 0)
+		return set_error(errp, -errno, "%s: there is no such VM: %s",
+				 dir->path, strerror(errno));
+	return lock ? take_lock(dir, name, errp) : 0;
+}
+
 int vm_directory_open(struct vm_directory *dir, const char *name, bool make,
 		      bool lock, char **errp)
 {
 	char *home = vm_home();
-	int error = 0;
+	int error;
 
 	*dir = (struct vm_directory){ .fd = -1, .lock = -1 };
 	dir->path = xasprintf("%s/%s", home, name);
-	if (!vm_name_valid(name))
-		error = set_error(errp, -EINVAL, "\"%s\" is no name for a VM",
-				  name);
-	if (!error && make) {
-		dir->made = access(dir->path, F_OK) != 0;
-		error = make_directories(dir->path, errp);
-	}
-	if (!error) {
-		dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (dir->fd < 0 && errno == ENOENT)
-			error = set_error(errp, -ENOENT,
-					  "there is no VM %s in %s", name,
-					  home);
-		else if (dir->fd < 0)
-			error = set_error(errp, -errno, "%s: %s", dir->path,
-					  strerror(errno));
-	}
 	free(home);
-	if (!error && lock)
-		error = take_lock(dir, name, errp);
+	error = open_directory(dir, name, make, lock, errp);
 	if (error)
 		vm_directory_close(dir, true);
 	return error;

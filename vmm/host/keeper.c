@@ -76,6 +76,9 @@ static void on_boot(struct keeper *k, const json_t *event)
 {
 	char text[64];
 
+	if (k->booted) /* the guest may say it as often as it likes */
+		return;
+	k->booted = true;
 	snprintf(text, sizeof(text), "%.3f ms from start to init",
 		 (double)json_integer_value(json_object_get(event, "us")) /
 			 1000);
@@ -95,7 +98,8 @@ static void on_event(void *aux, const json_t *event)
 	struct keeper *k = aux;
 	const char *name = json_string_value(json_object_get(event, "event")),
 		   *id = json_string_value(json_object_get(event, "net")),
-		   *why = json_string_value(json_object_get(event, "why"));
+		   *why = json_string_value(json_object_get(event, "why")),
+		   *before = k->state;
 
 	if (!name) { /* the link has ended, and so will the machine */
 		if (k->machine > 0)
@@ -113,7 +117,7 @@ static void on_event(void *aux, const json_t *event)
 		keeper_net_lost(k, id);
 	else if (!strcmp(name, "net-removed") && id)
 		keeper_net_removed(k, id);
-	else if (!strcmp(name, "panicked"))
+	else if (!strcmp(name, "panicked") && strcmp(before, name))
 		say(k, "the guest's kernel panicked", NULL);
 	else if (!strcmp(name, "crashed") && k->started)
 		say(k, "the guest crashed", why);

@@ -27,7 +27,7 @@ struct keeper {
 	int log_end; /* of the machine's messages */
 	pid_t machine;
 	const char *state;
-	bool started, ending; /* ending: we were asked to end it */
+	bool started, booted, ending; /* ending: we were asked to end it */
 	struct net_change *adding;
 	char *why; /* the machine's own words on its end */
 };

@@ -7,8 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ovsdb-lite/json_scan.h"
-
 enum { MAX_MESSAGE = 128 * 1024, MAX_FDS = 18 };
 
 struct call {
@@ -65,21 +63,6 @@ static void handle(struct link *link, const json_t *message)
 			     : NULL);
 }
 
-/* A message, or NULL when the bytes are none. */
-static json_t *parse(const char *data, size_t n)
-{
-	const struct json_scan_limits limits = { .bytes = MAX_MESSAGE,
-						 .depth = 32,
-						 .values = 8192 };
-	struct json_scan scan = { 0 };
-	size_t start, end;
-
-	if (json_scan(&scan, &limits, data, n, &start, &end) !=
-	    JSON_SCAN_COMPLETE)
-		return NULL;
-	return json_loadb(data + start, end - start, 0, NULL);
-}
-
 static void on_readable(evutil_socket_t fd, short what, void *aux)
 {
 	struct link *link = aux;
@@ -89,12 +72,14 @@ static void on_readable(evutil_socket_t fd, short what, void *aux)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	message = n > 0 ? parse(link->buf, (size_t)n) : NULL;
-	if (message) {
+	/* depth is capped by the library, size by the buffer */
+	message = n > 0 ? json_loadb(link->buf, (size_t)n, 0, NULL) : NULL;
+	if (json_is_object(message)) {
 		handle(link, message);
 		json_decref(message);
 		return;
 	}
+	json_decref(message);
 	event_del(link->readable);
 	fail_all(link);
 	link->event(link->aux, NULL);

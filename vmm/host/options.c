@@ -32,49 +32,38 @@ void help_entry(const char *before, const char *name, const char *sep,
 	putchar('\n');
 }
 
-/* Says of which option the message is. */
-static int in_option(const char *option, char *why, char **errp)
+/* --net and --disk: one more of a list. */
+static int add_device(struct vm_config *config, bool net, const char *text,
+		      char **errp)
 {
-	set_error(errp, -EINVAL, "--%s: %s", option, why);
+	unsigned int *n = net ? &config->n_nets : &config->n_disks,
+		     max = net ? VM_MAX_NETS : VM_MAX_DISKS;
+	char *why = NULL;
+	int error;
+
+	if (*n == max)
+		why = xasprintf("more than %u", max);
+	else if (net)
+		vm_net_parse(&config->nets[*n], text, &why);
+	else
+		vm_disk_parse(&config->disks[*n], text, &why);
+	if (!why) {
+		++*n;
+		return 0;
+	}
+	error = set_error(errp, -EINVAL, "--%s: %s", net ? "net" : "disk", why);
 	free(why);
-	return -EINVAL;
-}
-
-static int add_net(struct vm_config *config, const char *text, char **errp)
-{
-	char *why = NULL;
-
-	if (config->n_nets == VM_MAX_NETS)
-		return set_error(errp, -EINVAL, "--net: more than %d cards",
-				 VM_MAX_NETS);
-	if (vm_net_parse(&config->nets[config->n_nets], text, &why))
-		return in_option("net", why, errp);
-	config->n_nets++;
-	return 0;
-}
-
-static int add_disk(struct vm_config *config, const char *text, char **errp)
-{
-	char *why = NULL;
-
-	if (config->n_disks == VM_MAX_DISKS)
-		return set_error(errp, -EINVAL, "--disk: more than %d disks",
-				 VM_MAX_DISKS);
-	if (vm_disk_parse(&config->disks[config->n_disks], text, &why))
-		return in_option("disk", why, errp);
-	config->n_disks++;
-	return 0;
+	return error;
 }
 
 static int parse_one(struct vm_options *options, const char *name,
 		     const char *value, char **errp)
 {
 	const struct vm_field *field;
+	bool net = !strcmp(name, "net");
 
-	if (!strcmp(name, "net") && value)
-		return add_net(&options->config, value, errp);
-	if (!strcmp(name, "disk") && value)
-		return add_disk(&options->config, value, errp);
+	if (value && (net || !strcmp(name, "disk")))
+		return add_device(&options->config, net, value, errp);
 	field = vm_fields_find(vm_config_fields, name, errp);
 	if (!field)
 		return -EINVAL;

@@ -238,50 +238,35 @@ static const int of_all[] = {
 	N(getpid), N(gettid), N(set_robust_list), N(rseq), N(sched_getaffinity),
 	N(exit), N(exit_group)
 };
-static const int of_loops[] = { /* I/O and control */
-				N(epoll_wait), N(epoll_pwait), N(readv),
-				N(writev), N(pread64), N(pwrite64),
-				N(fdatasync), N(fallocate), N(fstat), N(fcntl),
-				N(recvfrom), N(recvmsg), N(sendto), N(sendmsg),
-				N(accept4), N(shutdown), N(getsockopt),
-				/* a disk's thread, which control begins */
-				N(preadv), N(pwritev)
+static const int of_loops[] = {
+	/* I/O and control; disks' threads, which are begun by control */
+	N(epoll_wait), N(epoll_pwait), N(readv),    N(writev),	  N(pread64),
+	N(pwrite64),   N(preadv),      N(pwritev),  N(fdatasync), N(fallocate),
+	N(fstat),      N(fcntl),       N(recvfrom), N(recvmsg),	  N(sendto),
+	N(sendmsg),    N(accept4),     N(shutdown), N(getsockopt)
 };
-static const int of_io[] = { /* vsock's connections in its directory */
-			     N(connect), N(fchdir)
+static const int of_io[] = {
+	/* vsock's connections in its directory */
+	N(connect), N(fchdir)
 };
-static const int of_control[] = { /* save and restore */
-				  N(lseek), N(ftruncate), N(seccomp)
+static const int of_control[] = {
+	/* save and restore; a filter for a thread that it starts */
+	N(lseek), N(ftruncate), N(seccomp)
 };
 
 /* Of ioctl(); a vCPU's state for resets, save and restore. */
-static const unsigned int ioctls_of_vcpu[] = { KVM_RUN,
-					       KVM_GET_REGS,
-					       KVM_SET_REGS,
-					       KVM_GET_SREGS,
-					       KVM_SET_SREGS,
-					       KVM_GET_SREGS2,
-					       KVM_SET_SREGS2,
-					       KVM_GET_MSRS,
-					       KVM_SET_MSRS,
-					       KVM_GET_FPU,
-					       KVM_SET_FPU,
-					       KVM_GET_XSAVE,
-					       KVM_GET_XSAVE2,
-					       KVM_SET_XSAVE,
-					       KVM_GET_XCRS,
-					       KVM_SET_XCRS,
-					       KVM_GET_LAPIC,
-					       KVM_SET_LAPIC,
-					       KVM_GET_MP_STATE,
-					       KVM_SET_MP_STATE,
-					       KVM_GET_VCPU_EVENTS,
-					       KVM_SET_VCPU_EVENTS,
-					       KVM_GET_DEBUGREGS,
-					       KVM_SET_DEBUGREGS,
-					       KVM_GET_TSC_KHZ,
-					       KVM_SET_TSC_KHZ,
-					       KVM_KVMCLOCK_CTRL };
+static const unsigned int ioctls_of_vcpu[] = {
+	/* running; registers */
+	KVM_RUN, KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS,
+	KVM_GET_SREGS2, KVM_SET_SREGS2, KVM_GET_MSRS, KVM_SET_MSRS,
+	/* more of them */
+	KVM_GET_FPU, KVM_SET_FPU, KVM_GET_XSAVE, KVM_GET_XSAVE2, KVM_SET_XSAVE,
+	KVM_GET_XCRS, KVM_SET_XCRS, KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS,
+	/* interrupts and time */
+	KVM_GET_LAPIC, KVM_SET_LAPIC, KVM_GET_MP_STATE, KVM_SET_MP_STATE,
+	KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, KVM_GET_TSC_KHZ,
+	KVM_SET_TSC_KHZ, KVM_KVMCLOCK_CTRL
+};
 static const unsigned int ioctls_of_all[] = {
 	/* interrupts and notifications: MSI-X and BARs that a guest writes */
 	KVM_IRQ_LINE, KVM_SIGNAL_MSI, KVM_SET_GSI_ROUTING,

@@ -38,7 +38,8 @@ struct storage {
 	pid_t pid; /* 0: has ended */
 	int monitor, errors;
 	int listeners[VM_MAX_DISKS];
-	char *args[ARGS_MAX]; /* NULL-terminated */
+	int locks[VM_MAX_DISKS]; /* the files, each locked */
+	char *args[ARGS_MAX];	 /* NULL-terminated */
 	unsigned int n_args;
 };
 
@@ -201,17 +202,115 @@ static int wait_ready(struct storage *s, char **errp)
 	return explain(s, errp);
 }
 
+/* --- locks ---------------------------------------------------------------- */
+
+/*
+ * As QEMU's file driver locks (block/file-posix.c): for each permission in use
+ * the byte 100 + its number, for each that others may not have 200 + its
+ * number, all shared; then nobody may have a byte that is at odds with ours.
+ *
+ * The daemon's exports let others write, so for them there is a byte of ours.
+ */
+enum {
+	QEMU_READ = 0,
+	QEMU_WRITE = 1,
+	QEMU_RESIZE = 3,
+	QEMU_USED = 100,
+	QEMU_DENIED = 200,
+	OUR_BYTE = 300,
+};
+
+static int lock_byte(int fd, int command, short type, off_t byte)
+{
+	struct flock lock = { .l_type = type,
+			      .l_whence = SEEK_SET,
+			      .l_start = byte,
+			      .l_len = 1 };
+
+	if (fcntl(fd, command, &lock))
+		return -errno;
+	return command == F_OFD_GETLK && lock.l_type != F_UNLCK ? -EBUSY : 0;
+}
+
+static int lock_image(int fd, bool read_only)
+{
+	static const struct {
+		int ours, against;
+		bool writer;
+	} bytes[] = {
+		{ QEMU_USED + QEMU_READ, QEMU_DENIED + QEMU_READ, false },
+		{ QEMU_USED + QEMU_WRITE, QEMU_DENIED + QEMU_WRITE, true },
+		{ QEMU_DENIED + QEMU_WRITE, QEMU_USED + QEMU_WRITE, false },
+		{ QEMU_DENIED + QEMU_RESIZE, QEMU_USED + QEMU_RESIZE, false },
+	};
+	int error = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bytes) && !error; i++)
+		if (!bytes[i].writer || !read_only)
+			error = lock_byte(fd, F_OFD_SETLK, F_RDLCK,
+					  bytes[i].ours);
+	for (size_t i = 0; i < ARRAY_SIZE(bytes) && !error; i++)
+		if (!bytes[i].writer || !read_only)
+			error = lock_byte(fd, F_OFD_GETLK, F_WRLCK,
+					  bytes[i].against);
+	return error;
+}
+
+/* Opens and locks a disk for ourselves or the daemon; 0 or more, or -errno. */
+static int open_locked(const struct vm_disk *disk, bool direct, char **errp)
+{
+	int flags = (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC |
+		    O_NONBLOCK | (direct ? O_DIRECT : 0);
+	int fd = open(disk->path, flags), error = 0;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		error = -errno;
+	else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		error = -ENOTSUP;
+	else if (disk->kind == VM_DISK_RAW)
+		error = lock_image(fd, disk->read_only);
+	else
+		error = lock_byte(fd, F_OFD_SETLK,
+				  disk->read_only ? F_RDLCK : F_WRLCK,
+				  OUR_BYTE);
+	if (!error)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	if (error == -EAGAIN || (error == -EACCES && fd >= 0))
+		error = -EBUSY;
+	return set_error(
+		errp, error, "disk %s%s%s", disk->path,
+		error == -EBUSY	    ? " is in use, by another VM or a "
+				      "program of QEMU's"
+		: error == -ENOTSUP ? " is neither a file nor a block "
+				      "device"
+				    : ": ",
+		error == -EBUSY || error == -ENOTSUP ? "" : strerror(-error));
+}
+
+int storage_open_raw(const struct vm_disk *disk, char **errp)
+{
+	return open_locked(disk, disk->direct, errp);
+}
+
 /* --- the whole ------------------------------------------------------------ */
 
-/* A listener for the daemon and a connection to it, which it accepts later. */
+/* The disk's lock, a listener for the daemon and a connection to it, which it
+ * accepts later. */
 static int open_sockets(struct storage *s, const char *directory,
 			unsigned int i, int *connected, char **errp)
 {
 	char *path = xasprintf("%s/%s.sock", directory, s->config->disks[i].id);
 	int error = 0;
 
-	s->listeners[i] = stream_listen_unix(path, errp);
-	if (s->listeners[i] < 0)
+	s->locks[i] = open_locked(&s->config->disks[i], false, errp);
+	if (s->locks[i] >= 0)
+		s->listeners[i] = stream_listen_unix(path, errp);
+	if (s->locks[i] < 0)
+		error = s->locks[i];
+	else if (s->listeners[i] < 0)
 		error = s->listeners[i];
 	else if ((*connected = stream_connect_unix(path, errp)) < 0)
 		error = *connected;
@@ -230,6 +329,7 @@ int storage_start(const struct vm_config *config, const char *directory,
 	s->config = config;
 	s->monitor = s->errors = -1;
 	memset(s->listeners, -1, sizeof(s->listeners));
+	memset(s->locks, -1, sizeof(s->locks));
 	add_arg(s, PROGRAM);
 	for (unsigned int i = 0; i < config->n_disks && !error; i++)
 		if (is_served(config, i)) {
@@ -297,88 +397,10 @@ void storage_stop(struct storage *s)
 		close(s->monitor);
 	if (s->errors >= 0)
 		close(s->errors);
+	for (unsigned int i = 0; i < s->config->n_disks; i++)
+		if (s->locks[i] >= 0)
+			close(s->locks[i]);
 	for (unsigned int i = 0; i < s->n_args; i++)
 		free(s->args[i]);
 	free(s);
-}
-
-/* --- raw files ------------------------------------------------------------ */
-
-/*
- * As QEMU's file driver locks (block/file-posix.c): for each permission in use
- * the byte 100 + its number, for each that others may not have 200 + its
- * number, all shared; then nobody may have a byte that is at odds with ours.
- */
-enum {
-	QEMU_READ = 0,
-	QEMU_WRITE = 1,
-	QEMU_RESIZE = 3,
-	QEMU_USED = 100,
-	QEMU_DENIED = 200,
-};
-
-static int lock_byte(int fd, int command, short type, off_t byte)
-{
-	struct flock lock = { .l_type = type,
-			      .l_whence = SEEK_SET,
-			      .l_start = byte,
-			      .l_len = 1 };
-
-	if (fcntl(fd, command, &lock))
-		return -errno;
-	return command == F_OFD_GETLK && lock.l_type != F_UNLCK ? -EBUSY : 0;
-}
-
-static int lock_image(int fd, bool read_only)
-{
-	static const struct {
-		int ours, against;
-		bool writer;
-	} bytes[] = {
-		{ QEMU_USED + QEMU_READ, QEMU_DENIED + QEMU_READ, false },
-		{ QEMU_USED + QEMU_WRITE, QEMU_DENIED + QEMU_WRITE, true },
-		{ QEMU_DENIED + QEMU_WRITE, QEMU_USED + QEMU_WRITE, false },
-		{ QEMU_DENIED + QEMU_RESIZE, QEMU_USED + QEMU_RESIZE, false },
-	};
-	int error = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(bytes) && !error; i++)
-		if (!bytes[i].writer || !read_only)
-			error = lock_byte(fd, F_OFD_SETLK, F_RDLCK,
-					  bytes[i].ours);
-	for (size_t i = 0; i < ARRAY_SIZE(bytes) && !error; i++)
-		if (!bytes[i].writer || !read_only)
-			error = lock_byte(fd, F_OFD_GETLK, F_WRLCK,
-					  bytes[i].against);
-	return error == -EAGAIN || error == -EACCES ? -EBUSY : error;
-}
-
-int storage_open_raw(const struct vm_disk *disk, char **errp)
-{
-	int flags = (disk->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC |
-		    O_NONBLOCK | (disk->direct ? O_DIRECT : 0);
-	int fd = open(disk->path, flags), error;
-	struct stat st;
-
-	if (fd < 0)
-		return set_error(errp, -errno, "disk %s: %m", disk->path);
-	if (fstat(fd, &st))
-		error = set_error(errp, -errno, "disk %s: %m", disk->path);
-	else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		error = set_error(errp, -EINVAL,
-				  "disk %s is neither a file nor a block "
-				  "device",
-				  disk->path);
-	else if ((error = lock_image(fd, disk->read_only)) == -EBUSY)
-		set_error(errp, error,
-			  "disk %s is in use, by another VM or a program of "
-			  "QEMU's",
-			  disk->path);
-	else if (error)
-		set_error(errp, error, "disk %s: cannot lock it: %s",
-			  disk->path, strerror(-error));
-	if (!error)
-		return fd;
-	close(fd);
-	return error;
 }

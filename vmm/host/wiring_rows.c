@@ -1,7 +1,7 @@
 /*
- * The rows of a VM's ports. Before a port is added, what was read is held by
- * "wait" operations: the bridge's ports and the number of the configuration. So
- * of two who choose a name or an address at once one has to choose again.
+ * The rows of a VM's ports. A port is added on condition that the configuration
+ * still has the number that it had when it was read ("wait"). So of two who
+ * choose a name or an address at once one has to choose again.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -66,17 +66,6 @@ static const char *external_id(const struct ovsdb_client_row *row,
 	const char *value = d ? ovsdb_datum_get_string(d, key) : NULL;
 
 	return value ? value : "";
-}
-
-/* A column as an operation has it; NULL: not replicated. */
-static json_t *value(const struct ovsdb_client_row *row, const char *column)
-{
-	const struct ovsdb_datum *d = ovsdb_client_column(row, column);
-
-	return d ? ovsdb_datum_to_json(
-			   d,
-			   &ovsdb_table_schema_column(row->table, column)->type)
-		 : NULL;
 }
 
 static bool refers(const struct ovsdb_client_row *row, const char *column,
@@ -242,17 +231,6 @@ static json_t *where(const struct ovsdb_client_row *row)
 			 uuid_format(&row->uuid, uuid));
 }
 
-static void add_wait(json_t *ops, const struct ovsdb_client_row *row,
-		     const char *column)
-{
-	json_array_append_new(
-		ops,
-		json_pack("{s:s, s:i, s:s, s:o, s:[s], s:s, s:[{s:o}]}", "op",
-			  "wait", "timeout", 0, "table", row->table->name,
-			  "where", where(row), "columns", column, "until",
-			  "==", "rows", column, value(row, column)));
-}
-
 /* mutator "insert" or "delete": with a value, which is taken over. */
 static void add_mutation(json_t *ops, const struct ovsdb_client_row *row,
 			 const char *column, const char *mutator, json_t *with)
@@ -266,16 +244,15 @@ static void add_mutation(json_t *ops, const struct ovsdb_client_row *row,
 /* The last of a transaction: there is something for vswd to do. */
 static void add_next_cfg(const struct wiring *w, json_t *ops)
 {
-	const struct ovsdb_client_row *root = next(w, ROOT, NULL);
+	json_t *last = json_pack(
+		"[{s:s, s:s, s:[], s:[[s, s, i]]}, {s:s, s:s, s:[], s:[s]}, "
+		"{s:s, s:s+}]",
+		"op", "mutate", "table", ROOT, "where", "mutations", "next_cfg",
+		"+=", 1, "op", "select", "table", ROOT, "where", "columns",
+		"next_cfg", "op", "comment", "comment", "vsw-vmm ", w->vm_name);
 
-	add_mutation(ops, root, "next_cfg", "+=", json_integer(1));
-	json_array_append_new(ops,
-			      json_pack("{s:s, s:s, s:o, s:[s]}", "op",
-					"select", "table", ROOT, "where",
-					where(root), "columns", "next_cfg"));
-	json_array_append_new(ops,
-			      json_pack("{s:s, s:s+}", "op", "comment",
-					"comment", "vsw-vmm ", w->vm_name));
+	json_array_extend(ops, last);
+	json_decref(last);
 }
 
 static void add_removal(const struct wiring *w, json_t *ops,
@@ -291,81 +268,84 @@ static void add_removal(const struct wiring *w, json_t *ops,
 					       uuid_format(&port->uuid, uuid)));
 }
 
+/* An object, taken over, as a column has it. */
+static json_t *map_of(json_t *object)
+{
+	json_t *pairs = json_array(), *with;
+	const char *key;
+
+	json_object_foreach(object, key, with)
+		json_array_append_new(pairs, json_pack("[s, O]", key, with));
+	json_decref(object);
+	return json_pack("[s, o]", "map", pairs);
+}
+
 static json_t *external_ids(const struct wiring *w, const struct vm_net *net,
 			    const char *mac)
 {
 	char *id = interface_id(w, net);
-	json_t *map = json_pack("[s, [[s, s], [s, s], [s, s], [s, s]]]", "map",
-				"iface-id", id, "attached-mac", mac, "vm-id",
-				w->vm_uuid, "vm-name", w->vm_name);
+	json_t *ids = json_pack("{s:s, s:s, s:s, s:s}", "iface-id", id,
+				"attached-mac", mac, "vm-id", w->vm_uuid,
+				"vm-name", w->vm_name);
 
 	free(id);
-	return map;
+	return map_of(ids);
 }
 
-static void add_pair(json_t *map, const char *key, const char *with)
+static json_t *number_or_none(uint64_t n)
 {
-	json_array_append_new(map, json_pack("[s, s]", key, with));
+	return n ? json_integer((json_int_t)n) : NULL;
 }
 
 static json_t *interface_row(const struct wiring *w, const struct vm_net *net,
 			     const char *socket, const char *mac)
 {
-	json_t *row = json_pack("{s:s, s:o}", "name", net->port, "external_ids",
-				external_ids(w, net, mac));
-	json_t *options = json_array();
+	bool tap = net->kind == VM_NET_TAP, other_user = geteuid() != 0;
+	json_t *options, *row;
 	char queues[16], owner[16];
 
 	snprintf(queues, sizeof(queues), "%u", net->queues);
 	snprintf(owner, sizeof(owner), "%u", geteuid());
-	add_pair(options, net->kind == VM_NET_TAP ? "n_rxq" : "queues", queues);
-	if (net->kind == VM_NET_VHOST) {
-		if (!net->client)
-			add_pair(options, "vhost-server-path", socket);
-		else if (geteuid())
-			add_pair(options, "socket-owner", owner);
-		json_object_set_new(row, "type",
-				    json_string(net->client
-							? "vhostuser"
-							: "vhostuserclient"));
-	}
-	json_object_set_new(row, "options",
-			    json_pack("[s, o]", "map", options));
-	if (net->mtu)
-		json_object_set_new(row, "mtu_request", json_integer(net->mtu));
-	if (net->rate_kbps)
-		json_object_set_new(row, "ingress_policing_rate",
-				    json_integer((json_int_t)net->rate_kbps));
+	if (tap)
+		options = json_pack("{s:s}", "n_rxq", queues);
+	else if (net->client)
+		options = json_pack("{s:s, s:s*}", "queues", queues,
+				    "socket-owner", other_user ? owner : NULL);
+	else
+		options = json_pack("{s:s, s:s}", "queues", queues,
+				    "vhost-server-path", socket);
+	row = json_pack("{s:s, s:s, s:o, s:o, s:o*, s:o*}", "name", net->port,
+			"type",
+			tap	      ? ""
+			: net->client ? "vhostuser"
+				      : "vhostuserclient",
+			"options", map_of(options), "external_ids",
+			external_ids(w, net, mac), "mtu_request",
+			number_or_none(net->mtu), "ingress_policing_rate",
+			number_or_none(net->rate_kbps));
 	return row;
+}
+
+/* "10,20" as a set; NULL: none. */
+static json_t *trunks(const char *p)
+{
+	json_t *vlans = json_array();
+	char *end;
+
+	for (; p && *p >= '0' && *p <= '9'; p = end + strspn(end, ","))
+		json_array_append_new(vlans, json_integer(strtol(p, &end, 10)));
+	return json_pack("[s, o]", "set", vlans);
 }
 
 static json_t *port_row(const struct wiring *w, const struct vm_net *net,
 			const char *mac)
 {
-	json_t *row = json_pack("{s:s, s:[s, s], s:o}", "name", net->port,
-				"interfaces", "named-uuid", "interface",
-				"external_ids", external_ids(w, net, mac));
-	json_t *vlans = json_array();
-	const char *p = net->trunks ? net->trunks : "";
-
-	if (net->tag >= 0)
-		json_object_set_new(row, "tag", json_integer(net->tag));
-	if (net->vlan_mode)
-		json_object_set_new(row, "vlan_mode",
-				    json_string(net->vlan_mode));
-	for (; *p; p += strspn(p, ",")) {
-		char *end;
-
-		json_array_append_new(vlans, json_integer(strtol(p, &end, 10)));
-		if (end == p)
-			break;
-		p = end;
-	}
-	if (json_array_size(vlans))
-		json_object_set_new(row, "trunks",
-				    json_pack("[s, O]", "set", vlans));
-	json_decref(vlans);
-	return row;
+	return json_pack("{s:s, s:[s, s], s:o, s:o, s:o*, s:s*}", "name",
+			 net->port, "interfaces", "named-uuid", "interface",
+			 "external_ids", external_ids(w, net, mac), "trunks",
+			 trunks(net->trunks), "tag",
+			 net->tag < 0 ? NULL : json_integer(net->tag),
+			 "vlan_mode", net->vlan_mode);
 }
 
 json_t *wiring_rows_add(struct wiring *w, struct vm_net *net,
@@ -373,10 +353,11 @@ json_t *wiring_rows_add(struct wiring *w, struct vm_net *net,
 {
 	const struct ovsdb_client_row *bridge = find(w, "Bridge", net->bridge),
 				      *port = NULL;
-	json_t *ops;
+	const struct ovsdb_client_row *root = next(w, ROOT, NULL);
+	json_t *ops, *rows;
 	char *mac = NULL;
 
-	if (!next(w, ROOT, NULL))
+	if (!root)
 		return set_error(errp, -ENOENT,
 				 "the database %s is empty; is "
 				 "it vswd's?",
@@ -387,20 +368,20 @@ json_t *wiring_rows_add(struct wiring *w, struct vm_net *net,
 	if (choose_mac(w, bridge, net, &mac, errp))
 		return NULL;
 	choose_port(w, net);
-	ops = json_array();
-	add_wait(ops, next(w, ROOT, NULL), "next_cfg");
-	add_wait(ops, bridge, "ports");
+	ops = json_pack("[{s:s, s:i, s:s, s:[], s:[s], s:s, s:[{s:I}]}]", "op",
+			"wait", "timeout", 0, "table", ROOT, "where", "columns",
+			"next_cfg", "until", "==", "rows", "next_cfg",
+			(json_int_t)number(root, "next_cfg"));
 	while ((port = next(w, "Port", port)))
 		if (is_stale(w, port, net))
 			add_removal(w, ops, port);
-	json_array_append_new(
-		ops, json_pack("{s:s, s:s, s:s, s:o}", "op", "insert", "table",
-			       "Interface", "uuid-name", "interface", "row",
-			       interface_row(w, net, socket, mac)));
-	json_array_append_new(ops,
-			      json_pack("{s:s, s:s, s:s, s:o}", "op", "insert",
-					"table", "Port", "uuid-name", "port",
-					"row", port_row(w, net, mac)));
+	rows = json_pack("[{s:s, s:s, s:s, s:o}, {s:s, s:s, s:s, s:o}]", "op",
+			 "insert", "table", "Interface", "uuid-name",
+			 "interface", "row", interface_row(w, net, socket, mac),
+			 "op", "insert", "table", "Port", "uuid-name", "port",
+			 "row", port_row(w, net, mac));
+	json_array_extend(ops, rows);
+	json_decref(rows);
 	add_mutation(ops, bridge, "ports", "insert",
 		     json_pack("[s, s]", "named-uuid", "port"));
 	add_next_cfg(w, ops);

@@ -85,10 +85,11 @@ static json_t *save_state(struct machine *machine, char **errp)
 	if (!chips)
 		goto fail;
 	return json_pack(
-		"{si,sI,so,so,so,so,so}", "version", SAVE_VERSION, "memory_mib",
-		(json_int_t)machine->config->memory_mib, "cpus", cpus, "chips",
-		chips, "chipset", chipset_save(machine->chipset), "serial",
-		serial_save(machine->serial), "devices", save_devices(machine));
+		"{si,sI,so,so,so,so,so,so}", "version", SAVE_VERSION,
+		"memory_mib", (json_int_t)machine->config->memory_mib, "cpus",
+		cpus, "chips", chips, "chipset", chipset_save(machine->chipset),
+		"serial", serial_save(machine->serial), "pci",
+		pci_bus_save(machine->pci), "devices", save_devices(machine));
 fail:
 	json_decref(cpus);
 	return NULL;
@@ -114,7 +115,8 @@ int machine_save(struct machine *machine, int state, int memory, char **errp)
 	if (!json)
 		return -EIO;
 	error = snapshot_save_memory(&machine->memory, memory, errp);
-	if (!error && (json_dumpfd(json, state, JSON_COMPACT) || fdatasync(state)))
+	if (!error &&
+	    (json_dumpfd(json, state, JSON_COMPACT) || fdatasync(state)))
 		error = set_error(errp, -EIO,
 				  "the VM's state cannot be written: %s",
 				  strerror(errno));
@@ -236,13 +238,13 @@ static int restore_memory(struct machine *machine, char **errp)
 
 int machine_restore(struct machine *machine, char **errp)
 {
-	json_t *cpus, *chips, *chipset, *serial;
+	json_t *cpus, *chips, *chipset, *serial, *pci;
 	json_error_t problem;
 	int error;
 
-	if (json_unpack_ex(machine->saved, &problem, 0, "{so,so,so,so}", "cpus",
-			   &cpus, "chips", &chips, "chipset", &chipset,
-			   "serial", &serial))
+	if (json_unpack_ex(machine->saved, &problem, 0, "{so,so,so,so,so}",
+			   "cpus", &cpus, "chips", &chips, "chipset", &chipset,
+			   "serial", &serial, "pci", &pci))
 		return set_error(errp, -EINVAL, "the saved state is none: %s",
 				 problem.text);
 	if (json_array_size(cpus) != machine->config->cpus)
@@ -256,12 +258,15 @@ int machine_restore(struct machine *machine, char **errp)
 	if (!error)
 		error = serial_restore(machine->serial, serial, errp);
 	if (!error)
-		error = restore_devices(machine, errp);
+		error = pci_bus_restore(machine->pci, pci, errp);
 	if (!error)
 		error = x86_vm_restore(machine->kvm.vm, chips, errp);
 	for (unsigned int i = 0; i < machine->config->cpus && !error; i++)
 		error = x86_cpu_restore(vcpus_fd(machine->vcpus, i),
 					json_array_get(cpus, i), errp);
+	/* Last: what they interrupt for is not to be overwritten. */
+	if (!error)
+		error = restore_devices(machine, errp);
 	json_decref(machine->saved);
 	machine->saved = NULL;
 	if (!error && !machine->restore)

@@ -23,7 +23,7 @@ if [ -n "$root" ] && [ ! -e /is-root ]; then
 	while [ ! -b "$root" ]; do
 		sleep 0.05
 	done
-	mkdir /root
+	mkdir -p /root
 	mount -t ext4 "$root" /root || echo "no file system on $root"
 	umount /dev /sys /proc
 	exec switch_root /root /init

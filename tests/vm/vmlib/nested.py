@@ -111,12 +111,13 @@ class Linux(Shell):
     """A Debian kernel under vsw-vmm in the machine, with busybox: told what
     to do on its serial port."""
 
-    def __init__(self, machine, name, *options, memory="192M", cpus=1):
+    def __init__(self, machine, name, *options, memory="192M", cpus=1,
+                 panic=-1):
         super().__init__(name)
         self.machine = machine
         self.directory = f"{HOME}/{name}"
         self.options = ["--kernel /vm/vmlinuz --initrd /vm/initrd",
-                        f"--append '{COMMAND_LINE}'", f"--memory {memory}",
+                        f"--append '{COMMAND_LINE} panic={panic}'", f"--memory {memory}",
                         f"--cpus {cpus}", "--serial=log", *options]
         number = machine.channel_number()
         self.channel = machine.connect(number - 1)

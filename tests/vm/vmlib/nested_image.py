@@ -24,7 +24,7 @@ BOOT_MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "virtio_net",
 OUTER_MODULES = BOOT_MODULES + ("kvm_amd", "tun",
                                 "veth", "virtio_rng")
 INNER_MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "virtio_net",
-                 "virtio_rng", "virtio_balloon", "button", "8021q",
+                 "virtio_rng", "virtio_balloon", "pvpanic_mmio", "8021q",
                  "vmw_vsock_virtio_transport")
 OURS = ("vswd", "vsw-ctl", "vsw-vmm", "net-tools/relay",
         "vm-guests/guest.elf", "vm-guests/guest.bzimage")

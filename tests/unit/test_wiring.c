@@ -1,4 +1,4 @@
-/* A VM's ports on a real vswd, which runs in the same event loop. */
+/* A VM's ports (vmm/host/wiring.h) on a real vswd, in the same event loop. */
 #include <errno.h>
 #include <net/if.h>
 #include <setjmp.h>

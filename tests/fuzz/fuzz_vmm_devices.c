@@ -36,7 +36,7 @@ enum kind { RNG, BALLOON, CONSOLE, VSOCK, BLK, N_KINDS };
 static struct guest_memory memory;
 static struct event_base *loop;
 static int home = -1, listener, server, disk;
-static char home_path[] = "/tmp/fuzz_vmm_devices_XXXXXX";
+static char home_path[] = "fuzz_vmm_devices_XXXXXX"; /* where it is run */
 
 /* The input that is left. */
 static const uint8_t *input;
@@ -55,8 +55,9 @@ static int listen_at(const char *name)
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
-	snprintf(to.sun_path, sizeof to.sun_path, "%s/%s", home_path, name);
-	MUST(!bind(fd, (struct sockaddr *)&to, sizeof to) && !listen(fd, 64));
+	snprintf(to.sun_path, sizeof to.sun_path, "%s", name);
+	MUST(!fchdir(home) && !bind(fd, (struct sockaddr *)&to, sizeof to) &&
+	     !listen(fd, 64));
 	return fd;
 }
 
@@ -64,7 +65,8 @@ static void remove_home(void)
 {
 	unlinkat(home, "l", 0);
 	unlinkat(home, "vsock_80", 0);
-	rmdir(home_path);
+	if (!fchdir(home) && !chdir(".."))
+		rmdir(home_path);
 }
 
 static void init(void)
@@ -197,7 +199,8 @@ static void host_acts(enum kind kind, int *host)
 	if (kind != VSOCK && kind != CONSOLE)
 		return;
 	if (*host < 0 && kind == VSOCK) {
-		snprintf(to.sun_path, sizeof to.sun_path, "%s/l", home_path);
+		strcpy(to.sun_path, "l");
+		MUST(!fchdir(home));
 		*host = what & 0x80 ? accept4(server, NULL, NULL, SOCK_NONBLOCK)
 				    : socket(AF_UNIX,
 					     SOCK_STREAM | SOCK_NONBLOCK, 0);

@@ -387,6 +387,8 @@ static void what_it_is_told(void **state)
 	card.device->ops->call_changed(card.device, &card.device->queues[0]);
 	card.device->ops->call_changed(card.device, &card.device->queues[2]);
 	pthread_mutex_unlock(&card.device->lock);
+	assert_int_equal(b.n_seen[VHOST_SET_VRING_CALL], 2);
+	event_base_loop(loop, EVLOOP_NONBLOCK);
 	assert_int_equal(b.n_seen[VHOST_SET_VRING_CALL], 3);
 	virtio_net_announce(card.device);
 	assert_int_equal(b.n_seen[VHOST_SEND_RARP], 1);

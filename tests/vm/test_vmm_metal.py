@@ -283,10 +283,12 @@ def _(lab):
 
 
 HOSTILE = ("hostile-config hostile-bars hostile-ports hostile-rings,seed={seed}"
-           " hostile-rings,seed={seed},packed rng blk{own} "
+           " hostile-rings,seed={seed},packed,event,indirect,if-offered rng blk "
            "ping,ip=10.0.0.7,to=10.0.0.9 wait")
 
 
+# The disk that qemu-storage-daemon serves is not tried: that gives a connection
+# up whose guest broke the ring.
 @test("a guest that breaks every rule harms nobody but itself", only="vsw",
       timeout=180)
 def _(lab):
@@ -296,7 +298,7 @@ def _(lab):
     host.must_ping("10.0.0.1")
     for seed in (1, 2):
         own, served = image(lab, "own"), image(lab, "served")
-        vm = Vm(lab, "bad", HOSTILE.format(seed=seed, own=""),
+        vm = Vm(lab, "bad", HOSTILE.format(seed=seed),
                 "--net", "br0", "--net", "br0,packed", "--rng", "--balloon",
                 "--console", "--vsock=7", "--disk",
                 f"{own},format=raw,back_end=own", "--disk",

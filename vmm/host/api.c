@@ -89,8 +89,9 @@ void api_reply(struct api_request *request, json_t *result, const char *error)
 		if (error)
 			json_object_set_new(reply, "error", json_string(error));
 		else
-			json_object_set(reply, "result",
-					result ? result : json_object());
+			json_object_set_new(reply, "result",
+					    result ? json_incref(result)
+						   : json_object());
 		send_json(client, reply);
 		json_decref(reply);
 	}
@@ -162,10 +163,11 @@ static int take_request(struct client *client, struct evbuffer *in)
 static void on_input(struct bufferevent *bev, void *aux)
 {
 	struct client *client = aux;
-	int taken = 1;
+	int taken;
 
-	while (taken > 0 && client->n_requests < MAX_REQUESTS)
+	do
 		taken = take_request(client, bufferevent_get_input(bev));
+	while (taken > 0 && client->n_requests <= MAX_REQUESTS);
 	if (taken)
 		client_destroy(client);
 }

@@ -42,14 +42,14 @@ struct console {
 	void *aux;
 };
 
-static void viewer_destroy(struct viewer *viewer)
+static void viewer_destroy(struct console *console, struct viewer *viewer)
 {
 	struct viewer **p;
 
-	for (p = &viewer->console->viewers; *p != viewer; p = &(*p)->next)
+	for (p = &console->viewers; *p != viewer; p = &(*p)->next)
 		;
 	*p = viewer->next;
-	viewer->console->n_viewers--;
+	console->n_viewers--;
 	last_words(viewer->bev);
 	free(viewer);
 }
@@ -95,7 +95,7 @@ static void show(struct console *console, const char *data, size_t n)
 		if (has_room(viewer->bev))
 			bufferevent_write(viewer->bev, data, n);
 		else
-			viewer_destroy(viewer);
+			viewer_destroy(console, viewer);
 	}
 	if (console->plain_output && write(STDOUT_FILENO, data, n) < 0)
 		console->plain_output = false;
@@ -138,7 +138,9 @@ static void on_viewer_input(struct bufferevent *bev, void *aux)
 
 static void on_viewer_end(struct bufferevent *bev, short what, void *aux)
 {
-	viewer_destroy(aux);
+	struct viewer *viewer = aux;
+
+	viewer_destroy(viewer->console, viewer);
 }
 
 static void accepted(int fd, void *aux)
@@ -263,7 +265,8 @@ void console_destroy(struct console *console)
 		show(console, buf, (size_t)n);
 	for (struct viewer *v = console->viewers, *next; v; v = next) {
 		next = v->next;
-		viewer_destroy(v);
+		last_words(v->bev);
+		free(v);
 	}
 	last_words(console->terminal_out);
 	if (console->terminal_in)

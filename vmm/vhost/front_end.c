@@ -352,6 +352,22 @@ static void on_lost(int fd, short events, void *aux)
 	f->ops->disconnected(f->aux, f->why);
 }
 
+static void on_call_changed(int fd, short events, void *aux)
+{
+	struct vhost_front_end *f = aux;
+
+	pthread_mutex_lock(&f->device->lock);
+	vhost_rings_send_calls(f);
+	pthread_mutex_unlock(&f->device->lock);
+}
+
+void vhost_front_end_call_changed(struct vhost_front_end *f,
+				  const struct virtio_queue *queue)
+{
+	f->calls_changed |= 1ull << queue->index;
+	event_active(f->call_event, EV_TIMEOUT, 1);
+}
+
 /* --- life --- */
 
 struct vhost_front_end *vhost_front_end_create(
@@ -369,6 +385,7 @@ struct vhost_front_end *vhost_front_end_create(
 	f->socket = f->listener = f->backend_socket = f->inflight.fd = -1;
 	f->n_enabled = VIRTIO_MAX_QUEUES;
 	f->lost_event = event_new(loop, -1, EV_TIMEOUT, on_lost, f);
+	f->call_event = event_new(loop, -1, EV_TIMEOUT, on_call_changed, f);
 	return f;
 }
 
@@ -378,6 +395,7 @@ void vhost_front_end_destroy(struct vhost_front_end *f)
 		return;
 	disconnect(f);
 	free_event(&f->lost_event);
+	free_event(&f->call_event);
 	free_event(&f->listen_event);
 	close_fd(&f->listener);
 	vhost_inflight_drop(f);

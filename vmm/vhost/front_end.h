@@ -75,8 +75,9 @@ void vhost_front_end_stop(struct vhost_front_end *front_end);
 /* The first n queues are used (VHOST_USER_SET_VRING_ENABLE), the others not;
  * at the beginning all are. */
 void vhost_front_end_enable(struct vhost_front_end *front_end, unsigned int n);
+/* Any thread (a vCPU's): the back end is told from the loop. */
 void vhost_front_end_call_changed(struct vhost_front_end *front_end,
-				  struct virtio_queue *queue);
+				  const struct virtio_queue *queue);
 /* Exactly `length` bytes from the configuration's beginning. */
 int vhost_front_end_get_config(struct vhost_front_end *front_end, void *data,
 			       uint32_t length, char **errp);

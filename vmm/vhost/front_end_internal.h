@@ -24,6 +24,8 @@ struct vhost_front_end {
 	struct event *socket_event, *listen_event, *backend_event;
 	struct event *lost_event; /* `disconnected` is to be called */
 	char *why;
+	struct event *call_event;
+	uint64_t calls_changed; /* by queue */
 
 	struct vhost_offer offer;
 
@@ -60,6 +62,8 @@ static inline struct vhost_message vhost_message_of(enum vhost_request request,
 
 /* front_end_rings.c: tells a back end that has just come everything. */
 int vhost_rings_run(struct vhost_front_end *f, bool again, char **errp);
+/* Of f->calls_changed. */
+void vhost_rings_send_calls(struct vhost_front_end *f);
 /* The back end has gone: where each ring is. */
 void vhost_rings_recover(struct vhost_front_end *f);
 

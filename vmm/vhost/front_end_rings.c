@@ -249,17 +249,20 @@ void vhost_front_end_enable(struct vhost_front_end *f, unsigned int n)
 	free(why);
 }
 
-void vhost_front_end_call_changed(struct vhost_front_end *f,
-				  struct virtio_queue *queue)
+void vhost_rings_send_calls(struct vhost_front_end *f)
 {
 	char *why = NULL;
 
-	if (!f->running || queue->index >= f->n_queues || !queue->enabled)
-		return;
-	if (send_fd(f, VHOST_SET_VRING_CALL, queue->index, queue->call_fd,
-		    &why))
-		vhost_front_end_fail(f, why);
-	else if (queue->call_fd >= 0) /* what went to the one before */
-		eventfd_write(queue->call_fd, 1);
+	for (unsigned int i = 0; i < f->n_queues && f->running; i++) {
+		const struct virtio_queue *queue = &f->device->queues[i];
+
+		if (!queue->enabled || !(f->calls_changed >> i & 1))
+			continue;
+		if (send_fd(f, VHOST_SET_VRING_CALL, i, queue->call_fd, &why))
+			vhost_front_end_fail(f, why);
+		else if (queue->call_fd >= 0) /* what went to the one before */
+			eventfd_write(queue->call_fd, 1);
+	}
+	f->calls_changed = 0;
 	free(why);
 }

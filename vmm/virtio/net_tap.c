@@ -199,7 +199,6 @@ static ssize_t send_frame(struct virtio_queue *queue,
 static void kicked(struct virtio_queue *queue)
 {
 	struct net_tap *t = tap_of(queue->device);
-
 	unsigned int n = net_data_queues(&t->net);
 
 	if (queue->index >= n) {

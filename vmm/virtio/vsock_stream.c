@@ -112,7 +112,7 @@ static void flush(struct vsock_stream *stream)
 /* "CONNECT PORT\n", byte by byte: what follows is the guest's. */
 static void read_greeting(struct vsock_stream *stream)
 {
-	char *end_of_port, *line = stream->greeting, *at;
+	char *line = stream->greeting, *end_of_port = line, *at;
 	unsigned long long port;
 	ssize_t n;
 

@@ -66,7 +66,7 @@ struct vsock {
 	int listener, directory;
 	struct event *accept; /* does not persist */
 	struct vsock_stream *streams[2][VSOCK_MAX_STREAMS];
-	TAILQ_HEAD(, vsock_stream) ready;
+	TAILQ_HEAD(vsock_ready, vsock_stream) ready;
 	/* Answers to packets that belong to no connection. */
 	struct virtio_vsock_hdr resets[VSOCK_MAX_RESETS];
 	unsigned int n_resets;

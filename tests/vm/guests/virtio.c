@@ -104,7 +104,8 @@ static void want_flag(struct virtio *device, const char *flag, int feature,
 		      uint64_t *wanted)
 {
 	*wanted &= ~(1ull << feature);
-	if (!argument(flag))
+	if (!argument(flag) ||
+	    (argument("if-offered") && !(device->offered >> feature & 1)))
 		return;
 	CHECK(device->offered >> feature & 1, "%s is not offered: %lx", flag,
 	      device->offered);

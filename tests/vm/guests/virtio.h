@@ -147,7 +147,7 @@ void virtio_reset(struct virtio *device);
 /*
  * Resets and goes as far as FEATURES_OK, with those of `wanted` that the device
  * offers; of the order's flags packed, event and indirect add to them, and must
- * be offered then.
+ * be offered then, without if-offered.
  */
 void virtio_negotiate(struct virtio *device, uint64_t wanted);
 /* Ring `index` of `chain` descriptors a buffer; size 0: the device's. */

@@ -242,7 +242,7 @@ static void state_is_kept(void **state)
 	char *error = NULL;
 	json_t *saved;
 
-	out(board, LAYOUT_PORT_PM + 2, 2, 0x120); /* 0x20: not there */
+	out(board, LAYOUT_PORT_PM + 2, 2, 0x120);
 	out(board, LAYOUT_PORT_GPE + 2, 2, 0x8002);
 	chipset_power_button(board->chipset);
 	saved = chipset_save(board->chipset);
@@ -252,8 +252,8 @@ static void state_is_kept(void **state)
 	assert_int_equal(in(board, LAYOUT_PORT_GPE, 4), 0);
 	assert_int_equal(chipset_restore(board->chipset, saved, &error), 0);
 	assert_true(sci(board));
-	assert_int_equal(in(board, LAYOUT_PORT_PM, 4), 0x01000100);
-	assert_int_equal(in(board, LAYOUT_PORT_GPE + 2, 2), 2);
+	assert_int_equal(in(board, LAYOUT_PORT_PM, 4), 0x01200100);
+	assert_int_equal(in(board, LAYOUT_PORT_GPE + 2, 2), 0x8002);
 	json_object_set_new(saved, "gpe", json_object());
 	assert_true(chipset_restore(board->chipset, saved, &error) < 0);
 	assert_non_null(strstr(error, "damaged"));

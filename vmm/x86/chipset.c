@@ -30,7 +30,6 @@ enum {
 /* Two registers: of what happened, and of what interrupts. */
 struct events {
 	struct chipset *chipset;
-	uint16_t mask; /* what there is */
 	uint16_t registers[2];
 };
 
@@ -82,7 +81,8 @@ static void events_written(void *aux, uint64_t offset, unsigned int length,
 	written[1] = events->registers[1];
 	memcpy((uint8_t *)written + offset, &value, length);
 	events->registers[0] &= ~written[0];
-	events->registers[1] = written[1] & events->mask;
+	/* Linux wants to read back even those that never happen. */
+	events->registers[1] = written[1];
 	update_sci(events->chipset);
 	pthread_mutex_unlock(&events->chipset->lock);
 }
@@ -155,8 +155,8 @@ static void set_registers(struct chipset *chipset, const int pm[2],
 {
 	pthread_mutex_lock(&chipset->lock);
 	for (unsigned int i = 0; i < 2; i++) {
-		chipset->pm.registers[i] = pm[i] & BUTTON_POWER;
-		chipset->gpe.registers[i] = gpe[i] & GPE_HOTPLUG;
+		chipset->pm.registers[i] = pm[i];
+		chipset->gpe.registers[i] = gpe[i];
 	}
 	chipset->control = 0;
 	update_sci(chipset);
@@ -204,8 +204,8 @@ struct chipset *chipset_create(struct bus *pio, struct hypervisor *hypervisor,
 	chipset->hypervisor = hypervisor;
 	chipset->ops = ops;
 	chipset->aux = aux;
-	chipset->pm = (struct events){ chipset, BUTTON_POWER, { 0 } };
-	chipset->gpe = (struct events){ chipset, GPE_HOTPLUG, { 0 } };
+	chipset->pm = (struct events){ chipset, { 0 } };
+	chipset->gpe = (struct events){ chipset, { 0 } };
 	chipset->rtc = rtc_create(pio);
 	chipset->timer_base = -timer_ticks();
 	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {

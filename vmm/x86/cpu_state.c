@@ -190,6 +190,9 @@ int x86_cpu_restore(int vcpu, const json_t *json, char **errp)
 				"the saved state of a vCPU is damaged");
 	else
 		err = x86_cpu_state_set(vcpu, state, errp);
+	/* A guest with kvm-clock is not to think that this CPU hung. */
+	if (!err)
+		ioctl(vcpu, KVM_KVMCLOCK_CTRL);
 	free(state);
 	return err;
 }

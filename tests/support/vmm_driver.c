@@ -139,7 +139,7 @@ bool vmm_driver_start(struct vmm_driver *driver)
 void vmm_driver_reset(struct vmm_driver *driver)
 {
 	struct virtio_device *device = driver->device;
-	int calls[VIRTIO_MAX_QUEUES];
+	int calls[VIRTIO_MAX_QUEUES] = { 0 };
 
 	for (unsigned int i = 0; i < device->n_queues; i++)
 		calls[i] = device->queues[i].call_fd;

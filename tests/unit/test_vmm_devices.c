@@ -317,10 +317,16 @@ static void *io_thread(void *aux)
 	return NULL;
 }
 
+static void leave(evutil_socket_t fd, short what, void *aux)
+{
+	event_base_loopbreak(f.loop);
+}
+
 /* The loop in a thread of its own, as in a VM, while the guest resets. */
 static void console_threads(void **state)
 {
 	struct vmm_part part = { 0x400000, 100 };
+	struct timeval now = { 0 };
 	char bytes[4096] = { 0 };
 	pthread_t thread;
 
@@ -336,7 +342,8 @@ static void console_threads(void **state)
 		vmm_driver_reset(&f.driver);
 		assert_true(vmm_driver_start(&f.driver));
 	}
-	event_base_loopbreak(f.loop);
+	/* In the loop: it may not have begun, and forgets a break then. */
+	event_base_once(f.loop, -1, EV_TIMEOUT, leave, NULL, &now);
 	pthread_join(thread, NULL);
 	close(terminal);
 }

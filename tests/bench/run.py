@@ -2,8 +2,8 @@
 """make bench: measures vswd beside the kernel's bridge and Open vSwitch, guest
 to guest beside Open vSwitch on DPDK, the speed of copies that bounds it, the
 pipeline's instructions, the FDB, the control side, bonds, address translation,
-VXLAN beside the kernel and Open vSwitch, and a large EVPN fabric; prints
-tables and writes build/bench.json. Absolute figures are this machine's; look
+VXLAN beside the kernel and Open vSwitch, a large EVPN fabric, and what vsw-vmm
+costs beside its guest; prints tables and writes build/bench.json. Absolute figures are this machine's; look
 at the ratios."""
 
 import argparse
@@ -17,6 +17,7 @@ import control
 import nat
 import side_by_side
 import vhost
+import vmm
 import vxlan
 from lab import BUILD, ROOT
 
@@ -107,7 +108,7 @@ def main():
     parser.add_argument("--only", choices=["traffic", "vhost", "copy",
                                            "instructions", "fdb", "control",
                                            "bond", "nat", "vxlan",
-                                           "fabric"])
+                                           "fabric", "vmm"])
     args = parser.parse_args()
     parts = [
         ("traffic", lambda: side_by_side.measure(args.rounds),
@@ -121,6 +122,7 @@ def main():
         ("nat", lambda: nat.measure(args.rounds), nat.report),
         ("vxlan", lambda: vxlan.measure(args.rounds), vxlan.report),
         ("fabric", fabric, report_fabric),
+        ("vmm", vmm.measure, vmm.report),
     ]
     result = {}
     for name, measure, report in parts:

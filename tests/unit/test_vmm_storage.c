@@ -301,7 +301,7 @@ static void test_in_use(void **state)
 			     "qemu-img create -f qcow2 b.qcow2 16M"),
 			 0);
 	storage = start(config, disks);
-	text = xasprintf("disk %s/a.qcow2 is in use, by another VM", dir);
+	text = xasprintf("disk %s/a.qcow2: it is in use, by another VM", dir);
 	fails(config_of(2, "b.qcow2", "qcow2", "a.qcow2", "qcow2"), -EBUSY,
 	      text);
 	free(text);
@@ -323,15 +323,15 @@ static void test_raw_in_use(void **state)
 	need_programs();
 	assert_int_equal(run("truncate -s 16M raw"), 0);
 	storage = start(config, disks);
-	fails(config_of(1, "raw", "raw"), -EBUSY, "/raw is in use");
+	fails(config_of(1, "raw", "raw"), -EBUSY, "/raw: it is in use");
 	other->disks[0].read_only = true;
-	fails(other, -EBUSY, "/raw is in use");
+	fails(other, -EBUSY, "/raw: it is in use");
 	stop(storage, disks);
 	other = config_of(1, "raw", "raw");
 	other->disks[0].read_only = config->disks[0].read_only = true;
 	storage = start(config, disks);
 	second = start(other, others);
-	fails(config_of(1, "raw", "raw"), -EBUSY, "/raw is in use");
+	fails(config_of(1, "raw", "raw"), -EBUSY, "/raw: it is in use");
 	stop(second, others);
 	stop(storage, disks);
 	free_config(config);
@@ -434,7 +434,7 @@ static void test_raw_locks(void **state)
 	writer = open_raw("raw", false, &why);
 	assert_true(writer >= 0);
 	assert_int_equal(open_raw("raw", false, &why), -EBUSY);
-	assert_non_null(strstr(why, "/raw is in use, by another VM"));
+	assert_non_null(strstr(why, "/raw: it is in use, by another VM"));
 	free(why);
 	assert_int_equal(open_raw("raw", true, NULL), -EBUSY);
 	close(writer);
@@ -461,7 +461,7 @@ static void test_raw_against_daemon(void **state)
 	stop(storage, disks);
 	fd = open_raw("raw", false, NULL);
 	assert_true(fd >= 0);
-	fails(config, -EBUSY, "/raw is in use");
+	fails(config, -EBUSY, "/raw: it is in use");
 	assert_int_not_equal(run("qemu-img convert -f raw raw copy"), 0);
 	close(fd);
 	assert_int_equal(run("qemu-img convert -f raw raw copy"), 0);

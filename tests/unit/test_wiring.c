@@ -379,6 +379,16 @@ static void restart(void)
 	test_daemon_start(&vswd);
 }
 
+static bool is_forwarding(struct test_daemon *f, void *aux)
+{
+	return db_find_fwd_port(f, "br0", "vm1-net0") != NULL;
+}
+
+static bool is_not_forwarding(struct test_daemon *f, void *aux)
+{
+	return !is_forwarding(f, aux);
+}
+
 /* Ports are rows, so they come back by themselves. */
 static void test_vswd_restarts(void **state)
 {
@@ -388,10 +398,10 @@ static void test_vswd_restarts(void **state)
 	add(w, &net);
 	wiring_destroy(w);
 	restart();
-	assert_non_null(db_find_fwd_port(&vswd, "br0", "vm1-net0"));
+	test_daemon_wait(&vswd, is_forwarding, NULL);
 	w = vm("vm1", UUID_1);
 	remove_port(w, NULL);
-	assert_null(db_find_fwd_port(&vswd, "br0", "vm1-net0"));
+	test_daemon_wait(&vswd, is_not_forwarding, NULL);
 	wiring_destroy(w);
 	free(net.port);
 }

@@ -3,9 +3,10 @@
  * for each kind of thread. What a call of the list may do is bounded by what
  * the process has: descriptors, and nothing that a path could name.
  *
- * The lists were found by running guests under strace -f with all devices,
- * hot-plug, save and restore; a call that is missing ends the process with
- * SIGSYS, and the kernel's log (audit type 1326) says which it was.
+ * The lists are what strace -f shows of guests that use all devices, of
+ * hot-plug, save and restore, and what the C library may do besides. A call
+ * that is missing ends the process with SIGSYS, and the kernel's log (audit
+ * type 1326) says which it was.
  */
 #include "vmm/host/sandbox.h"
 
@@ -13,7 +14,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/userfaultfd.h>
@@ -258,23 +258,21 @@ static const int of_control[] = {
 static const unsigned int ioctls_of_vcpu[] = {
 	/* running; registers */
 	KVM_RUN, KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS,
-	KVM_GET_SREGS2, KVM_SET_SREGS2, KVM_GET_MSRS, KVM_SET_MSRS,
-	/* more of them */
-	KVM_GET_FPU, KVM_SET_FPU, KVM_GET_XSAVE, KVM_GET_XSAVE2, KVM_SET_XSAVE,
-	KVM_GET_XCRS, KVM_SET_XCRS, KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS,
+	KVM_GET_MSRS, KVM_SET_MSRS, KVM_GET_XSAVE, KVM_SET_XSAVE, KVM_GET_XCRS,
+	KVM_SET_XCRS, KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS,
 	/* interrupts and time */
 	KVM_GET_LAPIC, KVM_SET_LAPIC, KVM_GET_MP_STATE, KVM_SET_MP_STATE,
 	KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, KVM_GET_TSC_KHZ,
-	KVM_SET_TSC_KHZ, KVM_KVMCLOCK_CTRL
+	KVM_SET_TSC_KHZ
 };
 static const unsigned int ioctls_of_all[] = {
 	/* interrupts and notifications: MSI-X and BARs that a guest writes */
-	KVM_IRQ_LINE, KVM_SIGNAL_MSI, KVM_SET_GSI_ROUTING,
-	KVM_IRQFD,    KVM_IOEVENTFD,  TUNSETOFFLOAD
+	KVM_IRQ_LINE, KVM_SET_GSI_ROUTING, KVM_IRQFD, KVM_IOEVENTFD,
+	TUNSETOFFLOAD
 };
 static const unsigned int ioctls_of_loops[] = {
-	/* sockets, disks, taps */
-	FIONBIO, FIONREAD, BLKDISCARD, BLKZEROOUT, TUNSETQUEUE
+	/* sockets, taps */
+	FIONBIO, FIONREAD, TUNSETQUEUE
 };
 static const unsigned int ioctls_of_control[] = {
 	/* the machine's state, taps, a restored VM's memory */

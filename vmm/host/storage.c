@@ -32,6 +32,7 @@ LOG_MODULE(storage);
 enum { PATIENCE_S = 10, QUEUES_MAX = 8, ARGS_MAX = 4 * VM_MAX_DISKS + 8 };
 
 #define PROGRAM "qemu-storage-daemon"
+#define IN_USE	"it is in use, by another VM or a program of QEMU's"
 
 struct storage {
 	const struct vm_config *config;
@@ -180,14 +181,12 @@ static int explain(struct storage *s, char **errp)
 			free(node);
 		}
 	}
-	if (disk && strstr(why, "lock"))
-		return set_error(errp, -EBUSY,
-				 "disk %s is in use, by another VM or a "
-				 "program of QEMU's: %s",
-				 disk->path, why);
-	return set_error(errp, -EINVAL, "disk %s: %s",
+	return set_error(errp, strstr(why, "lock") ? -EBUSY : -EINVAL,
+			 "disk %s: %s",
 			 disk ? disk->path : "of the storage daemon",
-			 *why ? why : "it ended or does not answer");
+			 strstr(why, "lock") ? IN_USE
+			 : *why		     ? why
+					     : "it ended or does not answer");
 }
 
 /* Its greeting begins, or it has ended. */
@@ -276,18 +275,15 @@ static int open_locked(const struct vm_disk *disk, bool direct, char **errp)
 				  OUR_BYTE);
 	if (!error)
 		return fd;
+	if (fd >= 0 && (error == -EAGAIN || error == -EACCES))
+		error = -EBUSY;
 	if (fd >= 0)
 		close(fd);
-	if (error == -EAGAIN || (error == -EACCES && fd >= 0))
-		error = -EBUSY;
-	return set_error(
-		errp, error, "disk %s%s%s", disk->path,
-		error == -EBUSY	    ? " is in use, by another VM or a "
-				      "program of QEMU's"
-		: error == -ENOTSUP ? " is neither a file nor a block "
-				      "device"
-				    : ": ",
-		error == -EBUSY || error == -ENOTSUP ? "" : strerror(-error));
+	return set_error(errp, error, "disk %s: %s", disk->path,
+			 error == -EBUSY     ? IN_USE
+			 : error == -ENOTSUP ? "it is neither a file nor a "
+					       "block device"
+					     : strerror(-error));
 }
 
 int storage_open_raw(const struct vm_disk *disk, char **errp)

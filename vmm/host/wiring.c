@@ -150,9 +150,8 @@ static void try_first(struct wiring *w)
 	free(why);
 }
 
-static void check_added(struct wiring *w)
+static void check_added(struct wiring *w, const struct wiring_job *job)
 {
-	const struct wiring_job *job = w->first;
 	const char *why = wiring_rows_error(w, job->net->port);
 
 	if (!wiring_rows_reached(w, job->wait))
@@ -173,8 +172,8 @@ static void work_cb(evutil_socket_t fd, short what, void *aux)
 		return;
 	if (job->net && !event_pending(w->timeout, EV_TIMEOUT, NULL))
 		event_add(w->timeout, &patience);
-	if (w->up && job->wait)
-		check_added(w);
+	if (w->up && job->net && job->wait)
+		check_added(w, job);
 	else if (w->up)
 		try_first(w);
 	else if (w->down && job->net && !job->wait)

@@ -274,8 +274,9 @@ static json_t *map_of(json_t *object)
 	json_t *pairs = json_array(), *with;
 	const char *key;
 
-	json_object_foreach(object, key, with)
+	json_object_foreach(object, key, with) {
 		json_array_append_new(pairs, json_pack("[s, O]", key, with));
+	}
 	json_decref(object);
 	return json_pack("[s, o]", "map", pairs);
 }

@@ -30,7 +30,7 @@ int snapshot_from_bytes(const json_t *json, void *data, size_t length)
 	if (!text || json_string_length(json) != 2 * length)
 		return -EINVAL;
 	for (size_t i = 0; i < 2 * length; i++) {
-		const char *digit = memchr(digits, text[i], 16);
+		const char *digit = text[i] ? strchr(digits, text[i]) : NULL;
 
 		if (!digit)
 			return -EINVAL;

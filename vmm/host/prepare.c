@@ -6,10 +6,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ovsdb-lite/stream.h"
@@ -191,12 +189,13 @@ static int open_consoles(struct keeper *k, char **errp)
 
 /*
  * Host programs that the guest may connect to listen in a directory of their
- * own. It is given as a mount of its own, out of which ".." does not lead; an
- * ordinary user, who may make none, gives a plain descriptor.
+ * own. It is given by its name: the machine's process makes a mount of it, out
+ * of which ".." does not lead (vm_sandbox_directory()).
  */
 static int open_vsock(struct keeper *k, char **errp)
 {
 	char *path;
+	int error = 0;
 
 	if (!k->config->vsock_cid)
 		return 0;
@@ -209,13 +208,12 @@ static int open_vsock(struct keeper *k, char **errp)
 		return set_error(errp, -errno, "making %s/vsock: %s",
 				 k->dir->path, strerror(errno));
 	path = vm_directory_file(k->dir, "vsock");
-	k->files.vsock_directory = (int)syscall(SYS_open_tree, AT_FDCWD, path,
-						OPEN_TREE_CLONE | O_CLOEXEC);
+	k->files.vsock_directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (k->files.vsock_directory < 0)
-		k->files.vsock_directory =
-			open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		error = set_error(errp, -errno, "%s: %s", path,
+				  strerror(errno));
 	free(path);
-	return 0;
+	return error;
 }
 
 static int open_api(struct keeper *k, char **errp)

@@ -119,7 +119,7 @@ static uint64_t capacity(void)
 {
 	uint64_t sectors;
 
-	disk->ops->config_read(disk, 0, &sectors, sizeof(sectors));
+	memcpy(&sectors, disk->config, sizeof(sectors));
 	return sectors;
 }
 

@@ -28,10 +28,12 @@ int client_connect(const char *vm, const char *socket, char **errp)
 	fd = stream_connect_unix(path, NULL);
 	if (fd < 0)
 		set_error(errp, fd, "%s %s", vm,
-			  fd == -EACCES ? "is another user's"
-			  : vm_directory_busy(&dir)
-				  ? "has nothing that listens for this"
-				  : "does not run");
+			  fd == -EACCES		      ? "is another user's"
+			  : vm_directory_ending(&dir) ? VM_ENDING
+			  : !vm_directory_busy(&dir)  ? "does not run"
+			  : !strcmp(socket, "hvc0.sock")
+				  ? "has no virtio console; --console gives it"
+				  : "has nothing that listens for this");
 	else
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	free(path);
@@ -94,30 +96,69 @@ int client_events(const char *vm, char **errp)
 	return 0;
 }
 
-/* What one VM's line says; NULL: its directory says nothing. */
-static json_t *describe(const char *name)
+/* Of a VM that does not answer; NULL with a message. */
+static json_t *describe_stopped(const struct vm_directory *dir,
+				const char *name, char **errp)
+{
+	char *path = vm_directory_file(dir, "ended.json");
+	bool busy = vm_directory_busy(dir);
+	json_t *ended = busy ? NULL : json_load_file(path, 0, NULL),
+	       *info = NULL;
+	struct vm_config config;
+	const char *state;
+
+	if (vm_directory_ending(dir))
+		state = "ending";
+	else if (busy)
+		state = "busy";
+	else if (!faccessat(dir->fd, "state.json", F_OK, 0))
+		state = "saved";
+	else
+		state = json_is_false(json_object_get(ended, "well")) ? "failed"
+								      : "ended";
+	vm_config_init(&config);
+	if (!vm_directory_load(dir, &config, errp))
+		info = json_pack("{s:s, s:s, s:o, s:O*}", "name", name, "state",
+				 state, "config", vm_config_to_json(&config),
+				 "ended", ended);
+	vm_config_uninit(&config);
+	json_decref(ended);
+	free(path);
+	return info;
+}
+
+json_t *client_describe(const char *name, unsigned int timeout_s, char **errp)
 {
 	struct vm_directory dir;
-	struct vm_config config;
 	json_t *info = NULL;
-	bool busy;
 
-	if (vm_directory_open(&dir, name, false, false, NULL))
+	if (vm_directory_open(&dir, name, false, false, errp))
 		return NULL;
-	busy = vm_directory_busy(&dir);
-	if (busy)
+	if (vm_directory_busy(&dir) && !vm_directory_ending(&dir))
 		info = client_call(name, json_pack("{s:s}", "cmd", "info"),
-				   LIST_TIMEOUT_S, NULL, NULL);
-	vm_config_init(&config);
-	if (!info && !vm_directory_load(&dir, &config, NULL))
-		info = json_pack("{s:s, s:s, s:o}", "name", name, "state",
-				 busy ? "busy"
-				 : faccessat(dir.fd, "state.json", F_OK, 0)
-					 ? "ended"
-					 : "saved",
-				 "config", vm_config_to_json(&config));
-	vm_config_uninit(&config);
+				   timeout_s, NULL, NULL);
+	if (!info)
+		info = describe_stopped(&dir, name, errp);
 	vm_directory_close(&dir, false);
+	return info;
+}
+
+/* One of the list, which also has those that cannot be read; NULL: no VM. */
+static json_t *describe_any(const char *home, const char *name)
+{
+	char *path = xasprintf("%s/%s/vm.json", home, name), *why = NULL;
+	json_t *info = NULL;
+
+	if (!access(path, F_OK)) {
+		info = client_describe(name, LIST_TIMEOUT_S, &why);
+		if (!info) {
+			fprintf(stderr, "vsw-vmm: %s\n", why);
+			info = json_pack("{s:s, s:s, s:s}", "name", name,
+					 "state", "unreadable", "why", why);
+		}
+	}
+	free(why);
+	free(path);
 	return info;
 }
 
@@ -133,7 +174,7 @@ static void print_line(const json_t *info)
 	size_t i;
 
 	/* what is as it is by default is not in vm.json */
-	printf("%-16s %-9s %8" JSON_INTEGER_FORMAT " %4" JSON_INTEGER_FORMAT
+	printf("%-16s %-10s %7" JSON_INTEGER_FORMAT " %4" JSON_INTEGER_FORMAT
 	       " %6" JSON_INTEGER_FORMAT "M ",
 	       name, state, json_integer_value(json_object_get(info, "pid")),
 	       cpus ? cpus : 1, memory ? memory : 256);
@@ -159,7 +200,7 @@ int client_list(bool as_json, char **errp)
 	if (n < 0 && errno != ENOENT)
 		set_error(errp, -errno, "%s: %s", home, strerror(errno));
 	for (int j = 0; j < n; j++) {
-		info = describe(names[j]->d_name);
+		info = describe_any(home, names[j]->d_name);
 		if (info)
 			json_array_append_new(list, info);
 		free(names[j]);

@@ -176,7 +176,7 @@ static int from_text(const struct vm_field *field, void *object,
 
 	if (field->type == VM_FIELD_FLAG)
 		return flag_from_text(member, text, errp);
-	if (!text || !*text)
+	if (!text || (!*text && !field->empty))
 		return set_error(errp, -EINVAL, "a value is missing");
 	if (field->type == VM_FIELD_NUMBER)
 		return number_from_text(field, member, text, errp);

@@ -57,9 +57,12 @@ static int parse_one(struct vm_options *options, const char *name,
 		     const char *value, char **errp)
 {
 	const struct vm_field *field;
-	bool net = !strcmp(name, "net");
+	bool net = !strcmp(name, "net"), disk = !strcmp(name, "disk");
 
-	if (value && (net || !strcmp(name, "disk")))
+	if ((net || disk) && (!value || !*value))
+		return set_error(errp, -EINVAL, "--%s: a value is missing",
+				 name);
+	if (net || disk)
 		return add_device(&options->config, net, value, errp);
 	field = vm_fields_find(vm_config_fields, name, errp);
 	if (!field)
@@ -102,6 +105,10 @@ int vm_options_parse(struct vm_options *options, char **words, char **errp)
 		error = parse_one(options, name, value, errp);
 		free(name);
 	}
+	if (!error && !*options->config.name)
+		return set_error(errp, -EINVAL, "--name is missing");
+	if (!error && !options->config.kernel)
+		return set_error(errp, -EINVAL, "--kernel is missing");
 	return error ? error : vm_config_finish(&options->config, errp);
 }
 
@@ -114,13 +121,18 @@ static void print_fields(const char *dashes, const char *sep,
 				   f->help);
 }
 
+void vm_net_options_help(void)
+{
+	print_fields("    ", "=", vm_net_fields);
+}
+
 void vm_options_help(void)
 {
 	print_fields("--", " ", vm_config_fields);
 	help_entry("--", "net", " ",
 		   "BRIDGE[,KEY=VALUE...]\ta network card on vswd's bridge or "
 		   "segment; again for more");
-	print_fields("    ", "=", vm_net_fields);
+	vm_net_options_help();
 	help_entry("--", "disk", " ",
 		   "FILE,format=FORMAT[,KEY=VALUE...]\ta disk; again for more");
 	print_fields("    ", "=", vm_disk_fields);

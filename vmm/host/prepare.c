@@ -13,6 +13,7 @@
 #include "ovsdb-lite/stream.h"
 #include "vmm/host/keeper_private.h"
 #include "vmm/host/reaper.h"
+#include "vmm/host/saved.h"
 
 #define STALE_MS 3000
 
@@ -68,6 +69,8 @@ static int open_files(struct keeper *k, char **errp)
 	if (!error && k->restore)
 		error = open_file(&files->restore_memory, memory,
 				  "saved memory", errp);
+	if (!error && k->restore)
+		error = saved_check(k->dir, k->config, errp);
 	free(state);
 	free(memory);
 	if (error)

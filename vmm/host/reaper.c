@@ -48,6 +48,9 @@ static bool tidy(const struct vm_config *config)
 	error = vm_directory_open(&dir, config->name, false, true, NULL);
 	if (error)
 		return true;
+	vm_directory_set_ending(&dir);
+	if (!faccessat(dir.fd, "vm.json", F_OK, 0))
+		vm_directory_set_ended(&dir, false, "vsw-vmm was killed");
 	done = !vm_remove_ports(config, NULL, TRY_MS, NULL);
 	if (done) {
 		vm_directory_clean(&dir);

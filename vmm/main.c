@@ -172,7 +172,11 @@ static int console(const struct command *command, char **words, bool virtio,
 	int fd = client_connect(*words, virtio ? "hvc0.sock" : "console.sock",
 				errp);
 
-	return fd < 0 ? fd : terminal_attach(fd);
+	if (fd < 0)
+		return fd;
+	if (isatty(STDIN_FILENO))
+		fprintf(stderr, "vsw-vmm: Ctrl-] q leaves the console\n");
+	return terminal_attach(fd);
 }
 
 static int remove_vm(const struct command *command, char **words, bool all,

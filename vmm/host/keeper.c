@@ -61,6 +61,14 @@ static void tell(struct keeper *k, const json_t *event)
 	json_decref(copy);
 }
 
+static void show_console(struct keeper *k)
+{
+	if (isatty(STDIN_FILENO))
+		fprintf(stderr, "vsw-vmm: %s: Ctrl-] q ends it\n",
+			k->config->name);
+	console_show(k->serial, quit, k);
+}
+
 static void started(struct keeper *k)
 {
 	char *error = NULL;
@@ -80,7 +88,7 @@ static void started(struct keeper *k)
 	if (k->detach)
 		daemon_ready();
 	else if (k->serial && k->config->serial == VM_SERIAL_TERMINAL)
-		console_show(k->serial, quit, k);
+		show_console(k);
 }
 
 static void on_boot(struct keeper *k, const json_t *event)

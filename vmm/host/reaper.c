@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "vmm/host/directory.h"
+#include "vmm/host/sandbox.h"
 #include "vmm/host/wiring.h"
 
 #define TRIES	60
@@ -87,6 +88,7 @@ int reaper_start(const struct vm_config *config, char **errp)
 		dup2(null, fd);
 	dup2(fds[0], 3);
 	close_range(4, ~0U, 0);
+	vm_sandbox_keep_files();
 	if (read(3, &told, 1) != 1)
 		for (int i = 0; i < TRIES && !tidy(config); i++)
 			sleep(PAUSE_S);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "vmm/machine/snapshot.h"
 
 LOG_MODULE(virtio);
 
@@ -43,15 +44,13 @@ static void bar_mapped(void *aux, uint64_t addr)
 static void config_changed(struct virtio_device *device)
 {
 	struct virtio_pci *t = device->transport;
-	int fd = pci_vector_fd(t->function, t->config_vector);
-	uint64_t one = 1;
+	int fd = pci_vector_fd(t->function, t->registers.config_vector);
 
 	if (!(device->status & VIRTIO_CONFIG_S_DRIVER_OK))
 		return;
-	t->isr |= ISR_CONFIG;
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		log_warn_limited("%s: interrupt: %s", device->ops->name,
-				 strerror(errno));
+	t->registers.isr |= ISR_CONFIG;
+	if (fd >= 0)
+		eventfd_write(fd, 1);
 }
 
 /* --- plugging in -----------------------------------------------------------
@@ -153,7 +152,7 @@ struct virtio_pci *virtio_pci_create(struct pci_bus *bus, int slot, bool hot,
 
 	t->device = device;
 	t->hypervisor = hypervisor;
-	virtio_pci_reset_registers(t);
+	t->registers = VIRTIO_PCI_NO_REGISTERS;
 	for (unsigned int i = 0; i < device->n_queues; i++) {
 		int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
@@ -209,116 +208,84 @@ void virtio_pci_reset(struct virtio_pci *t)
 /* --- saved -----------------------------------------------------------------
  */
 
-static json_t *save_queue(const struct virtio_queue *queue)
+/* Bytes of it for this device. */
+static size_t saved_size(const struct virtio_device *device)
 {
-	return json_pack("{s:i, s:i, s:b, s:I, s:I, s:I, s:I}", "size",
-			 queue->size, "vector", queue->vector, "enabled",
-			 queue->enabled, "desc", (json_int_t)queue->desc,
-			 "avail", (json_int_t)queue->avail, "used",
-			 (json_int_t)queue->used, "base",
-			 (json_int_t)queue->base);
+	return offsetof(struct virtio_pci_saved, queues) +
+	       device->n_queues * sizeof(struct virtio_pci_saved_queue);
 }
 
 json_t *virtio_pci_save(struct virtio_pci *t)
 {
 	struct virtio_device *device = t->device;
-	json_t *queues = json_array(), *state;
+	struct virtio_pci_saved saved = { 0 };
+	json_t *state, *own = NULL;
 
 	pthread_mutex_lock(&device->lock);
-	for (unsigned int i = 0; i < device->n_queues; i++)
-		json_array_append_new(queues, save_queue(&device->queues[i]));
-	state = json_pack(
-		"{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:I, s:o}",
-		"device_feature_select", (json_int_t)t->device_feature_select,
-		"driver_feature_select", (json_int_t)t->driver_feature_select,
-		"driver_features", (json_int_t)t->driver_features,
-		"config_vector", t->config_vector, "queue_select",
-		t->queue_select, "isr", t->isr, "status", device->status,
-		"generation", device->config_generation, "negotiated",
-		(json_int_t)device->negotiated, "queues", queues);
+	saved.registers = t->registers;
+	saved.negotiated = device->negotiated;
+	saved.status = device->status;
+	saved.generation = device->config_generation;
+	for (unsigned int i = 0; i < device->n_queues; i++) {
+		const struct virtio_queue *queue = &device->queues[i];
+
+		saved.queues[i] = (struct virtio_pci_saved_queue){
+			queue->desc, queue->avail,  queue->used,    queue->base,
+			queue->size, queue->vector, queue->enabled,
+		};
+	}
 	if (device->ops->save)
-		json_object_set_new(state, "device", device->ops->save(device));
+		own = device->ops->save(device);
 	pthread_mutex_unlock(&device->lock);
-	json_object_set_new(state, "pci", pci_function_save(t->function));
+	state = json_pack("{s:o, s:o}", "registers",
+			  snapshot_bytes(&saved, saved_size(device)), "pci",
+			  pci_function_save(t->function));
+	json_object_set_new(state, "device", own);
 	return state;
-}
-
-static int restore_queue(struct virtio_pci *t, struct virtio_queue *queue,
-			 const json_t *state)
-{
-	json_int_t desc, avail, used, base;
-	int size, vector, enabled;
-
-	if (json_unpack((json_t *)state, "{s:i, s:i, s:b, s:I, s:I, s:I, s:I}",
-			"size", &size, "vector", &vector, "enabled", &enabled,
-			"desc", &desc, "avail", &avail, "used", &used, "base",
-			&base) ||
-	    size < 0 || size > queue->max_size)
-		return -EINVAL;
-	queue->size = size;
-	queue->vector = virtio_pci_vector(t, vector);
-	queue->call_fd = pci_vector_fd(t->function, queue->vector);
-	queue->enabled = enabled;
-	queue->desc = desc;
-	queue->avail = avail;
-	queue->used = used;
-	queue->base = base;
-	return 0;
 }
 
 /* With the device's lock. */
 static int restore_registers(struct virtio_pci *t, const json_t *state,
 			     char **errp)
 {
-	int config_vector, queue_select, isr, status, generation;
-	json_int_t device_select, driver_select, features, negotiated;
 	struct virtio_device *device = t->device;
-	json_t *queues;
+	struct virtio_pci_saved saved;
+	bool fits = !snapshot_from_bytes(json_object_get(state, "registers"),
+					 &saved, saved_size(device));
 
-	if (json_unpack((json_t *)state,
-			"{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:I, s:o}",
-			"device_feature_select", &device_select,
-			"driver_feature_select", &driver_select,
-			"driver_features", &features, "config_vector",
-			&config_vector, "queue_select", &queue_select, "isr",
-			&isr, "status", &status, "generation", &generation,
-			"negotiated", &negotiated, "queues", &queues) ||
-	    json_array_size(queues) != device->n_queues)
+	for (unsigned int i = 0; i < device->n_queues && fits; i++)
+		fits = saved.queues[i].size <= device->queues[i].max_size;
+	if (!fits)
 		return set_error(errp, -EINVAL,
 				 "the saved state of virtio-%s is not that of "
 				 "this device",
 				 device->ops->name);
-	if (negotiated && !virtio_device_negotiate(device, negotiated))
+	if (saved.negotiated &&
+	    !virtio_device_negotiate(device, saved.negotiated))
 		return set_error(errp, -EINVAL,
 				 "virtio-%s cannot do all that it could when "
-				 "the VM was saved (features %llx, now %llx)",
-				 device->ops->name,
-				 (unsigned long long)negotiated,
-				 (unsigned long long)device->offered);
-	for (unsigned int i = 0; i < device->n_queues; i++)
-		if (restore_queue(t, &device->queues[i],
-				  json_array_get(queues, i)))
-			return set_error(errp, -EINVAL,
-					 "the saved queue %u of virtio-%s is "
-					 "not one of this device",
-					 i, device->ops->name);
-	t->device_feature_select = device_select;
-	t->driver_feature_select = driver_select;
-	t->driver_features = features;
-	t->config_vector = virtio_pci_vector(t, config_vector);
-	t->queue_select = queue_select;
-	t->isr = isr;
-	device->status = status;
-	device->config_generation = generation;
-	return 0;
-}
+				 "the VM was saved (features %#jx, now %#jx)",
+				 device->ops->name, (uintmax_t)saved.negotiated,
+				 (uintmax_t)device->offered);
+	for (unsigned int i = 0; i < device->n_queues; i++) {
+		const struct virtio_pci_saved_queue *from = &saved.queues[i];
+		struct virtio_queue *queue = &device->queues[i];
 
-/* A kick that nobody had taken was not saved. */
-static void kick_all(struct virtio_device *device)
-{
-	for (unsigned int i = 0; i < device->n_queues; i++)
-		if (device->queues[i].enabled)
-			virtio_pci_kick(device, i);
+		queue->desc = from->desc;
+		queue->avail = from->avail;
+		queue->used = from->used;
+		queue->base = from->base;
+		queue->size = from->size;
+		queue->enabled = from->enabled == 1;
+		queue->vector = virtio_pci_vector(t, from->vector);
+		queue->call_fd = pci_vector_fd(t->function, queue->vector);
+	}
+	t->registers = saved.registers;
+	t->registers.config_vector =
+		virtio_pci_vector(t, saved.registers.config_vector);
+	device->status = saved.status;
+	device->config_generation = saved.generation;
+	return 0;
 }
 
 int virtio_pci_restore(struct virtio_pci *t, const json_t *state, char **errp)
@@ -341,6 +308,9 @@ int virtio_pci_restore(struct virtio_pci *t, const json_t *state, char **errp)
 	if (error)
 		return error;
 	virtio_device_settle(device);
-	kick_all(device);
+	/* A kick that nobody had taken was not saved. */
+	for (unsigned int i = 0; i < device->n_queues; i++)
+		if (device->queues[i].enabled)
+			virtio_pci_kick(device, i);
 	return 0;
 }

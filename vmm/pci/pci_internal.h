@@ -32,7 +32,7 @@ struct msix {
 	struct msix_vector *vectors;
 };
 
-enum { CONFIG_SIZE = PCI_STD_HEADER_SIZEOF + 192, MAX_CAPABILITIES = 8 };
+enum { CONFIG_SIZE = PCI_STD_HEADER_SIZEOF + 192 };
 
 struct pci_function {
 	struct pci_bus *bus;
@@ -42,10 +42,10 @@ struct pci_function {
 	uint32_t bar_size, msix_offset;
 	uint8_t config[CONFIG_SIZE];
 	uint8_t writable[CONFIG_SIZE];
-	uint8_t capabilities[MAX_CAPABILITIES]; /* where they start */
-	unsigned int n_capabilities;
-	uint8_t msix_control; /* where it is; 0: no MSI-X */
-	uint32_t mapped;      /* the BAR's address; 0: not decoded */
+	uint8_t last_capability; /* where it begins; 0: none */
+	uint8_t window;		 /* the one of ops->cap_access(); 0: none */
+	uint8_t msix_control;	 /* where it is; 0: no MSI-X */
+	uint32_t mapped;	 /* the BAR's address; 0: not decoded */
 	bool ejected;
 	void (*gone)(void *aux, struct pci_function *function);
 	void *gone_aux;

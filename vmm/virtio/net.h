@@ -26,10 +26,7 @@ enum {
 #define NET_OWN_FEATURES                                                       \
 	(NET_BIT(VIRTIO_NET_F_MAC) | NET_BIT(VIRTIO_NET_F_MTU) |               \
 	 NET_BIT(VIRTIO_NET_F_STATUS) | NET_BIT(VIRTIO_NET_F_MQ) |             \
-	 NET_BIT(VIRTIO_NET_F_CTRL_VQ) | NET_BIT(VIRTIO_NET_F_CTRL_RX) |       \
-	 NET_BIT(VIRTIO_NET_F_CTRL_RX_EXTRA) |                                 \
-	 NET_BIT(VIRTIO_NET_F_CTRL_VLAN) |                                     \
-	 NET_BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) |                                 \
+	 NET_BIT(VIRTIO_NET_F_CTRL_VQ) | NET_BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) | \
 	 NET_BIT(VIRTIO_NET_F_GUEST_ANNOUNCE))
 /* Offloads of checksums and segmentation, and how buffers are used. */
 #define NET_FRAME_FEATURES                                                     \

@@ -61,10 +61,9 @@ static const struct net_kind kind = { .changed = changed,
 
 /* --- the back end comes and goes --- */
 
-static void connected(void *aux)
+static void connected(struct virtio_device *device)
 {
-	struct net_vhost *v = aux;
-	struct virtio_device *device = &v->net.own.device;
+	struct net_vhost *v = net_vhost_of(net_of(device));
 
 	pthread_mutex_lock(&device->lock);
 	if (v->net.config.mtu)
@@ -74,10 +73,9 @@ static void connected(void *aux)
 	pthread_mutex_unlock(&device->lock);
 }
 
-static void disconnected(void *aux, const char *why)
+static void disconnected(struct virtio_device *device)
 {
-	struct net_vhost *v = aux;
-	struct virtio_device *device = &v->net.own.device;
+	struct net_vhost *v = net_vhost_of(net_of(device));
 
 	pthread_mutex_lock(&device->lock);
 	net_set_carrier(&v->net, false);
@@ -115,8 +113,7 @@ static void deactivate(struct virtio_device *device)
 static void call_changed(struct virtio_device *device,
 			 struct virtio_queue *queue)
 {
-	vhost_front_end_call_changed(net_vhost_of(net_of(device))->back_end,
-				     queue);
+	vhost_front_end_call_changed(net_vhost_of(net_of(device))->back_end);
 }
 
 static void destroy(struct virtio_device *device)
@@ -188,7 +185,7 @@ struct virtio_device *virtio_net_vhost_create(
 		 QUEUE_SIZE);
 	v->net.own.kicked = net_run_control;
 	v->back_end =
-		vhost_front_end_create(loop, device, &needs, &back_end_ops, v);
+		vhost_front_end_create(loop, device, &needs, &back_end_ops);
 	v->lost = lost;
 	v->aux = aux;
 	if (listener >= 0)

@@ -38,25 +38,26 @@ static void drain(const struct msix_vector *v)
 /* Connects or disconnects it, as the table and the function say. */
 static void update(struct msix *msix, struct msix_vector *v)
 {
-	uint64_t addr = (uint64_t)v->entry[WORD_ADDRESS_HIGH] << 32 |
-			v->entry[WORD_ADDRESS];
-	uint32_t data = v->entry[WORD_DATA];
 	struct hypervisor *hv = msix->hypervisor;
 	bool on = msix->on &&
 		  !(v->entry[WORD_CONTROL] & PCI_MSIX_ENTRY_CTRL_MASKBIT);
 	int error = 0;
 
-	if (on && (!v->routed || addr != v->addr || data != v->data)) {
-		error = hv->ops->route_msi(hv, v->gsi, addr, data);
-		v->routed = !error;
-		v->addr = addr;
-		v->data = data;
+	/* Not again the same: that costs KVM a lot. */
+	if (on && memcmp(v->route, v->entry, sizeof(v->route))) {
+		memcpy(v->route, v->entry, sizeof(v->route));
+		error = hv->ops->route_msi(hv, v->gsi,
+					   (uint64_t)v->entry[WORD_ADDRESS_HIGH]
+							   << 32 |
+						   v->entry[WORD_ADDRESS],
+					   v->entry[WORD_DATA]);
 	}
-	on &= v->routed;
-	if (!error && on != v->connected) {
+	if (error)
+		memset(v->route, 0, sizeof(v->route));
+	on &= !error;
+	if (on != v->connected) {
 		error = hv->ops->connect_irqfd(hv, v->gsi, v->fd, on);
-		if (!error)
-			v->connected = on;
+		v->connected ^= !error;
 	}
 	if (error)
 		log_warn_limited("interrupt of GSI %u: %s", v->gsi,

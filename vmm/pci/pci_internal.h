@@ -17,9 +17,9 @@
 struct msix_vector {
 	uint32_t entry[4]; /* of the table: address, its upper half, data,
 			    * control */
-	uint64_t addr;	   /* as routed */
-	uint32_t data;
-	bool routed, connected;
+	uint32_t
+		route[3]; /* the first three as KVM knows them; 0: not at all */
+	bool connected;
 	unsigned int gsi;
 	int fd;
 };

@@ -153,9 +153,11 @@ int vhost_front_end_get_config(struct vhost_front_end *f, void *data,
 
 static int negotiate(struct vhost_front_end *f, char **errp)
 {
-	uint64_t wanted = f->needs.protocol_features |
-			  1ull << VHOST_PROTOCOL_REPLY_ACK |
-			  1ull << VHOST_PROTOCOL_MQ;
+	const uint64_t wanted =
+		1ull << VHOST_PROTOCOL_MQ | 1ull << VHOST_PROTOCOL_RARP |
+		1ull << VHOST_PROTOCOL_REPLY_ACK |
+		1ull << VHOST_PROTOCOL_NET_MTU | 1ull << VHOST_PROTOCOL_CONFIG |
+		1ull << VHOST_PROTOCOL_INFLIGHT;
 	uint64_t n = 1, offered;
 	int error;
 
@@ -184,18 +186,18 @@ static int check_offer(const struct vhost_front_end *f, char **errp)
 	uint64_t offered =
 		f->wanted ? f->device->negotiated : f->device->offered;
 	uint64_t missing = (offered | 1ull << VIRTIO_F_VERSION_1) &
-			   ~f->offer.features & ~f->needs.own_features;
+			   ~f->offer.features & ~f->own_features;
 
 	if (missing)
 		return set_error(errp, -ENOTSUP,
 				 "it lacks the features %#jx that the guest "
 				 "was offered",
 				 (uintmax_t)missing);
-	if (f->offer.queues < f->needs.queues)
+	if (f->offer.queues < f->queues)
 		return set_error(errp, -ENOTSUP,
 				 "it has %u queues (queue pairs) and %u are "
 				 "needed: raise its number, or lower ours",
-				 f->offer.queues, f->needs.queues);
+				 f->offer.queues, f->queues);
 	return 0;
 }
 
@@ -314,14 +316,15 @@ void vhost_front_end_call_changed(struct vhost_front_end *f)
 
 struct vhost_front_end *vhost_front_end_create(
 	struct event_base *loop, struct virtio_device *device,
-	const struct vhost_front_end_needs *needs,
+	uint64_t own_features, unsigned int queues,
 	const struct vhost_front_end_ops *ops)
 {
 	struct vhost_front_end *f = xcalloc(1, sizeof(*f));
 
 	f->loop = loop;
 	f->device = device;
-	f->needs = *needs;
+	f->own_features = own_features;
+	f->queues = queues;
 	f->ops = ops;
 	f->socket = f->listener = f->inflight.fd = -1;
 	f->n_enabled = VIRTIO_MAX_QUEUES;

@@ -27,16 +27,6 @@ struct vhost_front_end_ops {
 	void (*disconnected)(struct virtio_device *device);
 };
 
-/* What is asked of any back end; one that offers less is refused. */
-struct vhost_front_end_needs {
-	/* VHOST_PROTOCOL_ bits that are taken where offered, beyond
-	 * REPLY_ACK and MQ. */
-	uint64_t protocol_features;
-	/* Features of the device that the front end's side carries out. */
-	uint64_t own_features;
-	unsigned int queues; /* at least, as GET_QUEUE_NUM counts them */
-};
-
 /* What a back end offers; zeros before one first connected. */
 struct vhost_offer {
 	uint64_t features;
@@ -44,9 +34,14 @@ struct vhost_offer {
 	unsigned int queues; /* as GET_QUEUE_NUM counts them */
 };
 
+/*
+ * A back end that lacks one of the device's features is refused, but for
+ * `own_features`, which the front end's side carries out, and one that has
+ * fewer queues than `queues`, as GET_QUEUE_NUM counts them.
+ */
 struct vhost_front_end *vhost_front_end_create(
 	struct event_base *loop, struct virtio_device *device,
-	const struct vhost_front_end_needs *needs,
+	uint64_t own_features, unsigned int queues,
 	const struct vhost_front_end_ops *ops);
 void vhost_front_end_destroy(struct vhost_front_end *front_end);
 /* Over a connected socket, or the next that connects to the listener (which

@@ -16,7 +16,8 @@ struct vhost_inflight_region {
 struct vhost_front_end {
 	struct event_base *loop;
 	struct virtio_device *device;
-	struct vhost_front_end_needs needs;
+	uint64_t own_features;
+	unsigned int queues; /* needed */
 	const struct vhost_front_end_ops *ops;
 
 	int socket, listener; /* -1: none */

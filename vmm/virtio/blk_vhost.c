@@ -123,10 +123,6 @@ struct virtio_device *virtio_blk_vhost_create(struct event_base *loop,
 					      const struct guest_memory *memory,
 					      int socket, char **errp)
 {
-	const struct vhost_front_end_needs needs = {
-		.protocol_features = BIT(VHOST_PROTOCOL_CONFIG) |
-				     BIT(VHOST_PROTOCOL_INFLIGHT),
-	};
 	struct blk *blk = xcalloc(1, sizeof(*blk));
 	struct virtio_device *device = &blk->device;
 
@@ -135,7 +131,7 @@ struct virtio_device *virtio_blk_vhost_create(struct event_base *loop,
 	device->config = &blk->config;
 	device->config_size = CONFIG_SIZE;
 	blk->back_end =
-		vhost_front_end_create(loop, device, &needs, &back_end_ops);
+		vhost_front_end_create(loop, device, 0, 0, &back_end_ops);
 	if (set_up(blk, socket, errp)) {
 		destroy(device);
 		return NULL;

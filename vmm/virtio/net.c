@@ -98,8 +98,6 @@ void net_set_carrier(struct net *net, bool carrier)
 {
 	net->carrier = carrier;
 	update_link(net);
-	if (carrier && net->to_announce)
-		announce(net);
 }
 
 void virtio_net_set_link(struct virtio_device *device, bool up)

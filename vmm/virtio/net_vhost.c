@@ -169,13 +169,6 @@ struct virtio_device *virtio_net_vhost_create(
 	const struct virtio_net_config *config, int socket, int listener,
 	void (*lost)(void *aux), void *aux, char **errp)
 {
-	const struct vhost_front_end_needs needs = {
-		.protocol_features = 1ull << VHOST_PROTOCOL_RARP |
-				     1ull << VHOST_PROTOCOL_NET_MTU |
-				     1ull << VHOST_PROTOCOL_INFLIGHT,
-		.own_features = NET_OWN_FEATURES,
-		.queues = config->pairs,
-	};
 	struct net_vhost *v = xcalloc(1, sizeof(*v));
 	struct virtio_device *device = &v->net.own.device;
 
@@ -184,8 +177,8 @@ struct virtio_device *virtio_net_vhost_create(
 			 NET_BIT(VIRTIO_F_IN_ORDER),
 		 QUEUE_SIZE);
 	v->net.own.kicked = net_run_control;
-	v->back_end =
-		vhost_front_end_create(loop, device, &needs, &back_end_ops);
+	v->back_end = vhost_front_end_create(loop, device, NET_OWN_FEATURES,
+					     config->pairs, &back_end_ops);
 	v->lost = lost;
 	v->aux = aux;
 	if (listener >= 0)

@@ -56,12 +56,6 @@ static void config_changed(struct virtio_device *device)
 /* --- plugging in -----------------------------------------------------------
  */
 
-#define CAP(TYPE, OFFSET, LENGTH)                                              \
-	{                                                                      \
-		.cap_len = sizeof(struct virtio_pci_cap), .cfg_type = (TYPE),  \
-		.offset = (OFFSET), .length = (LENGTH)                         \
-	}
-
 static uint32_t class_of(uint16_t type)
 {
 	switch (type) {
@@ -85,20 +79,22 @@ static int plug(struct virtio_pci *t, struct pci_bus *bus, int slot, bool hot,
 		.bar_mapped = bar_mapped,
 		.cap_access = virtio_pci_cap_access,
 	};
-	static const struct virtio_pci_cap common =
-		CAP(VIRTIO_PCI_CAP_COMMON_CFG, BAR_COMMON,
-		    sizeof(struct virtio_pci_common_cfg));
-	static const struct virtio_pci_cap isr =
-		CAP(VIRTIO_PCI_CAP_ISR_CFG, BAR_ISR, 1);
-	const struct virtio_pci_cap device = CAP(
-		VIRTIO_PCI_CAP_DEVICE_CFG, BAR_DEVICE, t->device->config_size);
-	struct virtio_pci_notify_cap notify = {
-		.cap = CAP(VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_NOTIFY,
-			   t->device->n_queues * NOTIFY_STEP),
-		.notify_off_multiplier = NOTIFY_STEP,
-	};
-	struct virtio_pci_cfg_cap access = {
-		.cap = CAP(VIRTIO_PCI_CAP_PCI_CFG, 0, 0),
+	/* All of the longest's length, as a driver has to accept. */
+#define CAP(TYPE, OFFSET, LENGTH)                                              \
+	{                                                                      \
+		{ .cap_len = sizeof(struct virtio_pci_notify_cap),             \
+		  .cfg_type = VIRTIO_PCI_CAP_##TYPE,                           \
+		  .offset = (OFFSET),                                          \
+		  .length = (LENGTH) },                                        \
+			NOTIFY_STEP                                            \
+	}
+	const struct virtio_pci_notify_cap caps[] = {
+		CAP(COMMON_CFG, BAR_COMMON,
+		    sizeof(struct virtio_pci_common_cfg)),
+		CAP(NOTIFY_CFG, BAR_NOTIFY, t->device->n_queues * NOTIFY_STEP),
+		CAP(ISR_CFG, BAR_ISR, 1),
+		CAP(PCI_CFG, 0, 0),
+		CAP(DEVICE_CFG, BAR_DEVICE, t->device->config_size),
 	};
 	static const struct virtio_pci_cfg_cap writable = {
 		.cap = { .bar = 0xff,
@@ -107,11 +103,11 @@ static int plug(struct virtio_pci *t, struct pci_bus *bus, int slot, bool hot,
 		.pci_cfg_data = { 0xff, 0xff, 0xff, 0xff },
 	};
 	const struct pci_capability capabilities[] = {
-		{ &common, NULL, sizeof(common) },
-		{ &notify, NULL, sizeof(notify) },
-		{ &isr, NULL, sizeof(isr) },
-		{ &access, &writable, sizeof(access) },
-		{ &device, NULL, sizeof(device) },
+		{ &caps[0], NULL, sizeof(caps[0]) },
+		{ &caps[1], NULL, sizeof(caps[0]) },
+		{ &caps[2], NULL, sizeof(caps[0]) },
+		{ &caps[3], &writable, sizeof(caps[0]) },
+		{ &caps[4], NULL, sizeof(caps[0]) },
 	};
 	const struct pci_function_config config = {
 		.vendor = VENDOR,
@@ -128,8 +124,6 @@ static int plug(struct virtio_pci *t, struct pci_bus *bus, int slot, bool hot,
 			ARRAY_SIZE(capabilities) - !t->device->config_size,
 	};
 
-	notify.cap.cap_len = sizeof(notify);
-	access.cap.cap_len = sizeof(access);
 	return pci_add(bus, slot, hot, &config, &ops, t, &t->function, errp);
 }
 

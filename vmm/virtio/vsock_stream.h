@@ -19,9 +19,9 @@ enum {
 	VSOCK_BUFFER = 64 << 10,
 	VSOCK_MAX_STREAMS = 64, /* that one side began */
 	VSOCK_MAX_RESETS = 32,
-	VSOCK_GREETING_SIZE = 20, /* "CONNECT 4294967295\n" */
-	VSOCK_TIMEOUT_S = 10,	  /* for a connection to come about */
-	VSOCK_HOST = 2,		  /* the host's address */
+	VSOCK_GREETING_MAX = 19, /* "CONNECT 4294967295\n" */
+	VSOCK_TIMEOUT_S = 10,	 /* for a connection to come about */
+	VSOCK_HOST = 2,		 /* the host's address */
 };
 
 enum vsock_side { VSOCK_BY_GUEST, VSOCK_BY_HOST, VSOCK_SIDES };
@@ -42,7 +42,7 @@ struct vsock_stream {
 	uint32_t host_port, guest_port;
 	int fd;
 	struct event readable, writable, timer; /* none persists */
-	char greeting[VSOCK_GREETING_SIZE];
+	char greeting[VSOCK_GREETING_MAX + 1];
 	unsigned int greeting_length;
 
 	struct evbuffer *kept; /* from the guest; NULL before the first use */

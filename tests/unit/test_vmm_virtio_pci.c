@@ -495,6 +495,10 @@ static void test_saved_hostile(void **state)
 	bad = good;
 	CHANGE(negotiated, UINT64_MAX);
 	check_refused(saved);
+	/* at work, but with features that could be negotiated once more */
+	bad = good;
+	CHANGE(status, 7);
+	check_refused(saved);
 	bad = good;
 	CHANGE(queues[0].size, 9);
 	check_refused(saved);

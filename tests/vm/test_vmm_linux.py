@@ -75,6 +75,23 @@ def digest_of_disk(one):
     return one.run("head -c 4194304 /dev/vda | sha256sum").split()[0]
 
 
+def try_small(one):
+    """Entropy and balloon."""
+    one.run("modprobe virtio_rng; modprobe virtio_balloon")
+    one.run("test $(head -c 16 /dev/hwrng | wc -c) = 16")
+    before = memory_kib(one)
+    one.ctl("balloon", "32")
+    wait_until(lambda: memory_kib(one) <= before - (24 << 10), "it inflates")
+    one.ctl("balloon", "0")
+    wait_until(lambda: memory_kib(one) >= before - (8 << 10),
+               "it deflates")
+
+
+def memory_kib(guest):
+    return int(guest.run("sed -n 's/^MemFree: *\\([0-9]*\\).*/\\1/p' "
+                         "/proc/meminfo"))
+
+
 def try_cards(machine, one):
     one.ctl("add-net", "br0,tag=30")
     wait_until(lambda: one.run("ls -d /sys/class/net/eth2",
@@ -141,6 +158,7 @@ def _(lab):
     try_vlans(machine, one, two)
     try_dhcp(one)
     digest = try_disk(one)
+    try_small(one)
     try_cards(machine, one)
     try_pause(one, two)
     try_traffic(one, two)

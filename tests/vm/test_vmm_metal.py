@@ -108,7 +108,7 @@ def try_disk(lab, options, rings):
         "--disk", f"{path},format=raw{options}").start().finish()
     with open(path, "rb") as file:
         file.seek(1000 * 512)
-        data = file.read(64 * 512)
+        data = file.read(32 * 512)
     again = Vm(lab, "disk", "blk,check,seed=77,at=1000 blk,ro", "--disk",
                f"{path},format=raw,read_only{options}").start()
     again.finish()
@@ -282,8 +282,8 @@ def _(lab):
               f"{which} killed: files that are left")
 
 
-HOSTILE = ("hostile-config hostile-bars hostile-ports hostile-rings,seed={seed}"
-           " hostile-rings,seed={seed},packed,event,indirect,if-offered rng blk "
+HOSTILE = ("hostile-config hostile-bars hostile-ports hostile-rings"
+           " hostile-rings,seed=2,packed,event,indirect,if-offered rng blk "
            "ping,ip=10.0.0.7,to=10.0.0.9 wait")
 
 
@@ -296,14 +296,13 @@ def _(lab):
     host = lab.host("h1", "10.0.0.9/24")
     other = start_answer(lab, "other", "10.0.0.1", "br0")
     host.must_ping("10.0.0.1")
-    for seed in (1, 2):
-        own, served = image(lab, "own"), image(lab, "served")
-        vm = Vm(lab, "bad", HOSTILE.format(seed=seed),
-                "--net", "br0", "--net", "br0,packed", "--rng", "--balloon",
-                "--console", "--vsock=7", "--disk",
-                f"{own},format=raw,back_end=own", "--disk",
-                f"{served},format=raw", memory="64M").start()
-        vm.finish(timeout=80)
+    own, served = image(lab, "own"), image(lab, "served")
+    vm = Vm(lab, "bad", HOSTILE,
+            "--net", "br0", "--net", "br0,packed", "--rng", "--balloon",
+            "--console", "--vsock=7", "--disk",
+            f"{own},format=raw,back_end=own", "--disk",
+            f"{served},format=raw", memory="64M").start()
+    vm.finish(timeout=80)
     host.must_ping("10.0.0.1")
     other.end()
 

@@ -236,7 +236,6 @@ static int make_loops(struct machine *machine, char **errp)
 
 static int make_board(struct machine *machine, char **errp)
 {
-	static const uint16_t port = LAYOUT_PORT_BOOT_TIMER;
 	const struct vm_config *config = machine->config;
 	struct bus_device timer = { boot_timer_read, boot_timer_write,
 				    machine };
@@ -260,7 +259,7 @@ static int make_board(struct machine *machine, char **errp)
 	machine->serial = serial_create(machine->pio, &machine->kvm.hypervisor,
 					machine->io, machine->files->serial);
 	if (config->boot_timer)
-		bus_add(machine->pio, port, 1, &timer);
+		bus_add(machine->mmio, LAYOUT_BOOT_TIMER, 8, &timer);
 	machine->vcpus =
 		vcpus_create(&machine->kvm, config->cpus, machine->mmio,
 			     machine->pio, &vcpu_ops, machine, errp);

@@ -249,6 +249,10 @@ static int restore_registers(struct virtio_pci *t, const json_t *state,
 
 	for (unsigned int i = 0; i < device->n_queues && fits; i++)
 		fits = saved.queues[i].size <= device->queues[i].max_size;
+	/* Otherwise they could be negotiated again, with rings that run. */
+	if (fits)
+		fits = !(saved.status & VIRTIO_CONFIG_S_FEATURES_OK) ==
+		       !saved.negotiated;
 	if (!fits)
 		return set_error(errp, -EINVAL,
 				 "the saved state of virtio-%s is not that of "

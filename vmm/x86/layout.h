@@ -16,19 +16,20 @@
 #define LAYOUT_PCI_WINDOW     0xc0000000u /* BARs */
 #define LAYOUT_PCI_WINDOW_END 0xe0000000u
 #define LAYOUT_ECAM	      0xe0000000u /* bus 0: 1 MiB */
-#define LAYOUT_IOAPIC	      0xfec00000u
-#define LAYOUT_LAPIC	      0xfee00000u
-#define LAYOUT_TSS	      0xfffbd000u
-#define LAYOUT_IDENTITY_MAP   0xfffbc000u
-#define LAYOUT_HIGH_START     0x100000000u
+/* --boot-timer: the guest's init writes here: devmem 0xfeb00000 8 1 */
+#define LAYOUT_BOOT_TIMER   0xfeb00000u
+#define LAYOUT_IOAPIC	    0xfec00000u
+#define LAYOUT_LAPIC	    0xfee00000u
+#define LAYOUT_TSS	    0xfffbd000u
+#define LAYOUT_IDENTITY_MAP 0xfffbc000u
+#define LAYOUT_HIGH_START   0x100000000u
 
 /* Ports. */
-#define LAYOUT_PORT_RTC	       0x70
-#define LAYOUT_PORT_PVPANIC    0x505
-#define LAYOUT_PORT_BOOT_TIMER 0x508 /* --boot-timer: init writes here */
-#define LAYOUT_PORT_SERIAL     0x3f8
-#define LAYOUT_PORT_PM	       0x600 /* PM1a event 4, control 2 at +4, timer at +8 */
-#define LAYOUT_PORT_GPE	       0x610 /* GPE0: 2 bytes status, 2 bytes enable */
+#define LAYOUT_PORT_RTC	    0x70
+#define LAYOUT_PORT_PVPANIC 0x505
+#define LAYOUT_PORT_SERIAL  0x3f8
+#define LAYOUT_PORT_PM	    0x600 /* PM1a event 4, control 2 at +4, timer at +8 */
+#define LAYOUT_PORT_GPE	    0x610 /* GPE0: 2 bytes status, 2 bytes enable */
 #define LAYOUT_PORT_HOTPLUG                                                    \
 	0x620			/* PCI slots: up, down, eject, 4 bytes each    \
 				 */

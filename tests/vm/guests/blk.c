@@ -15,7 +15,7 @@ enum {
 	BLK_OK = 0,
 	BLK_IOERR = 1,
 	SECTOR = 512,
-	PATTERN_SECTORS = 64,
+	PATTERN_SECTORS = 32,
 };
 
 struct blk_header {

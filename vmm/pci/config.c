@@ -272,11 +272,8 @@ static void ecam_write(void *aux, uint64_t offset, unsigned int length,
  * selects nothing here. */
 static bool selected(struct pci_bus *bus, uint64_t port, uint64_t *offset)
 {
-	uint32_t address;
+	uint32_t address = bus->address;
 
-	pthread_mutex_lock(&bus->lock);
-	address = bus->address;
-	pthread_mutex_unlock(&bus->lock);
 	*offset = (address & 0xff00) << 4 | (address & 0xfc) | (port & 3);
 	return port >= 4 && address >> 31 && !(address >> 16 & 0xff);
 }
@@ -284,16 +281,12 @@ static bool selected(struct pci_bus *bus, uint64_t port, uint64_t *offset)
 static uint64_t port_read(void *aux, uint64_t port, unsigned int length)
 {
 	struct pci_bus *bus = aux;
-	uint64_t value = UINT64_MAX, offset;
+	uint64_t offset;
 
-	if (!port && length == 4) {
-		pthread_mutex_lock(&bus->lock);
-		value = bus->address;
-		pthread_mutex_unlock(&bus->lock);
-	} else if (selected(bus, port, &offset)) {
-		value = ecam_read(bus, offset, length);
-	}
-	return value;
+	if (!port && length == 4)
+		return bus->address;
+	return selected(bus, port, &offset) ? ecam_read(bus, offset, length)
+					    : UINT64_MAX;
 }
 
 static void port_write(void *aux, uint64_t port, unsigned int length,
@@ -304,9 +297,7 @@ static void port_write(void *aux, uint64_t port, unsigned int length,
 	uint64_t offset;
 
 	if (!port && length == 4) {
-		pthread_mutex_lock(&bus->lock);
 		bus->address = value;
-		pthread_mutex_unlock(&bus->lock);
 	} else if (port == LAYOUT_PORT_RESET - LAYOUT_PORT_PCI) {
 		if (length == 1 && value & reset_cpu && bus->reset)
 			bus->reset(bus->reset_aux);

@@ -145,13 +145,8 @@ void pci_bus_reset(struct pci_bus *bus)
 
 json_t *pci_bus_save(struct pci_bus *bus)
 {
-	uint32_t saved[3];
+	const uint32_t saved[] = { bus->address, bus->up, bus->down };
 
-	pthread_mutex_lock(&bus->lock);
-	saved[0] = bus->address;
-	saved[1] = bus->up;
-	saved[2] = bus->down;
-	pthread_mutex_unlock(&bus->lock);
 	return snapshot_bytes(saved, sizeof(saved));
 }
 
@@ -162,11 +157,9 @@ int pci_bus_restore(struct pci_bus *bus, const json_t *state, char **errp)
 	if (snapshot_from_bytes(state, saved, sizeof(saved)))
 		return set_error(errp, -EINVAL,
 				 "the saved PCI bus is not complete");
-	pthread_mutex_lock(&bus->lock);
 	bus->address = saved[0];
 	bus->up = saved[1];
 	bus->down = saved[2];
-	pthread_mutex_unlock(&bus->lock);
 	return 0;
 }
 

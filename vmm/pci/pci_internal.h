@@ -1,10 +1,9 @@
 /*
  * What the files of pci/ share.
  *
- * Locks: bus->lock guards the slots, configuration spaces, BARs and hot-plug
- * registers; msix->lock its vectors, and is taken below it. The handlers of a
- * BAR take msix->lock alone: moving a BAR, with bus->lock held, waits until
- * they have returned.
+ * Locks: bus->lock guards the slots, configuration spaces and BARs; msix->lock
+ * its vectors, and is taken below it. The handlers of a BAR take msix->lock
+ * alone: moving a BAR, with bus->lock held, waits until they have returned.
  */
 #ifndef VMM_PCI_PCI_INTERNAL_H
 #define VMM_PCI_PCI_INTERNAL_H
@@ -58,8 +57,9 @@ struct pci_bus {
 	struct hypervisor *hypervisor;
 	struct pci_function *slots[PCI_SLOTS];
 	bool gsis[HYPERVISOR_MAX_GSI]; /* in use */
-	uint32_t address;	       /* written to port 0xcf8 */
-	uint32_t up, down;	       /* slots to tell the guest of */
+	/* Without the lock: */
+	_Atomic uint32_t address;  /* written to port 0xcf8 */
+	_Atomic uint32_t up, down; /* slots to tell the guest of */
 	void (*notify)(void *aux);
 	void *notify_aux;
 	void (*reset)(void *aux);
@@ -80,8 +80,9 @@ void pci_config_remove_ports(struct pci_bus *bus);
 /* hotplug.c */
 int pci_hotplug_add_ports(struct pci_bus *bus);
 void pci_hotplug_remove_ports(struct pci_bus *bus);
-/* Sets a slot's bit of bus->up or down and notifies. Without bus->lock. */
-void pci_hotplug_tell(struct pci_bus *bus, uint32_t *bits, unsigned int slot);
+/* Sets a slot's bit of bus->up or down and notifies. */
+void pci_hotplug_tell(struct pci_bus *bus, _Atomic uint32_t *bits,
+		      unsigned int slot);
 /* Cards that were to go are gone. Without bus->lock. */
 void pci_hotplug_reset(struct pci_bus *bus);
 

@@ -56,20 +56,6 @@ static void config_changed(struct virtio_device *device)
 /* --- plugging in -----------------------------------------------------------
  */
 
-static uint32_t class_of(uint16_t type)
-{
-	switch (type) {
-	case VIRTIO_ID_NET:
-		return 0x020000;
-	case VIRTIO_ID_BLOCK:
-		return 0x010000;
-	case VIRTIO_ID_CONSOLE:
-		return 0x078000;
-	default:
-		return 0xff0000;
-	}
-}
-
 static int plug(struct virtio_pci *t, struct pci_bus *bus, int slot, bool hot,
 		char **errp)
 {
@@ -79,6 +65,14 @@ static int plug(struct virtio_pci *t, struct pci_bus *bus, int slot, bool hot,
 		.bar_mapped = bar_mapped,
 		.cap_access = virtio_pci_cap_access,
 	};
+	/* Class and subclass; of others: none. */
+	static const uint16_t classes[] = {
+		[VIRTIO_ID_NET] = 0x0200,
+		[VIRTIO_ID_BLOCK] = 0x0100,
+		[VIRTIO_ID_CONSOLE] = 0x0780,
+	};
+	uint16_t type = t->device->type;
+	uint32_t class = type < ARRAY_SIZE(classes) ? classes[type] : 0;
 	/* All of the longest's length, as a driver has to accept. */
 #define CAP(TYPE, OFFSET, LENGTH)                                              \
 	{                                                                      \
@@ -114,7 +108,7 @@ static int plug(struct virtio_pci *t, struct pci_bus *bus, int slot, bool hot,
 		.device = FIRST_DEVICE + t->device->type,
 		.subsystem_vendor = VENDOR,
 		.subsystem = FIRST_DEVICE + t->device->type,
-		.class_revision = class_of(t->device->type) << 8 | 1,
+		.class_revision = (class ? class : 0xff00) << 16 | 1,
 		.bar_size = BAR_SIZE,
 		.msix_offset = BAR_MSIX,
 		.n_vectors = t->device->n_queues + 1,

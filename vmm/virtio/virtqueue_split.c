@@ -31,10 +31,7 @@ static bool walk(struct virtio_queue *queue, uint16_t head,
 	bool indirect = false;
 
 	for (;;) {
-		/* A table may be all of memory; a chain is not longer than
-		 * the longest ring. */
-		if (next >= length ||
-		    hops++ >= length) {
+		if (next >= length || hops++ >= length) {
 			virtqueue_break(queue, "a chain out of its table");
 			return false;
 		}

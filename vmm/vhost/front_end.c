@@ -41,8 +41,8 @@ void vhost_front_end_fail(struct vhost_front_end *f, const char *why)
 	if (f->socket < 0)
 		return;
 	disconnect(f);
-	free(f->why);
-	f->why = xstrdup(why);
+	log_warn_limited("%s: the vhost-user back end has gone: %s",
+			 f->device->ops->name, why);
 	event_active(f->lost_event, EV_TIMEOUT, 1);
 }
 
@@ -291,8 +291,6 @@ static void on_lost(int fd, short events, void *aux)
 {
 	struct vhost_front_end *f = aux;
 
-	log_warn_limited("%s: the vhost-user back end has gone: %s",
-			 f->device->ops->name, f->why);
 	if (f->listen_event)
 		event_add(f->listen_event, NULL);
 	f->ops->disconnected(f->device);
@@ -343,7 +341,6 @@ void vhost_front_end_destroy(struct vhost_front_end *f)
 	free_event(&f->listen_event);
 	close_fd(&f->listener);
 	vhost_inflight_drop(f);
-	free(f->why);
 	free(f);
 }
 

@@ -23,7 +23,6 @@ struct vhost_front_end {
 	int socket, listener; /* -1: none */
 	struct event *socket_event, *listen_event;
 	struct event *lost_event; /* `disconnected` is to be called */
-	char *why;
 	struct event *call_event; /* interrupts go another way */
 
 	struct vhost_offer offer;

@@ -89,13 +89,13 @@ static int send_addresses(struct vhost_front_end *f,
 				    sizeof(addr), NULL, 0, errp);
 }
 
-static int send_enable(struct vhost_front_end *f, unsigned int index,
+static int send_enable(struct vhost_front_end *f, struct virtio_queue *queue,
 		       char **errp)
 {
 	if (!(f->offer.features >> VHOST_F_PROTOCOL_FEATURES & 1))
 		return 0;
-	return send_state(f, VHOST_SET_VRING_ENABLE, index,
-			  index < f->n_enabled, errp);
+	return send_state(f, VHOST_SET_VRING_ENABLE, queue->index,
+			  queue->index < f->n_enabled, errp);
 }
 
 static int run_ring(struct vhost_front_end *f, struct virtio_queue *queue,
@@ -111,56 +111,77 @@ static int run_ring(struct vhost_front_end *f, struct virtio_queue *queue,
 				  errp)
 		       ?: send_fd(f, VHOST_SET_VRING_KICK, i, queue->kick_fd,
 				  errp)
-		       ?: send_enable(f, i, errp);
+		       ?: send_enable(f, queue, errp);
+}
+
+/* For each ring that the guest uses; ends with the first error. */
+static int each_ring(struct vhost_front_end *f,
+		     int (*what)(struct vhost_front_end *f,
+				 struct virtio_queue *queue, char **errp),
+		     char **errp)
+{
+	int error = 0;
+
+	for (unsigned int i = 0; i < f->n_queues && !error; i++)
+		if (f->device->queues[i].enabled)
+			error = what(f, &f->device->queues[i], errp);
+	return error;
+}
+
+/* The same of rings at work, with the end of the connection if it fails. */
+static void each_running(struct vhost_front_end *f,
+			 int (*what)(struct vhost_front_end *f,
+				     struct virtio_queue *queue, char **errp))
+{
+	char *why = NULL;
+
+	if (f->running && each_ring(f, what, &why))
+		vhost_front_end_fail(f, why);
+	free(why);
 }
 
 /* Who was killed may not have come to tell of what it had done, or to do what
  * it was kicked for. */
-static void wake_both(const struct virtio_queue *queue)
+static int wake_both(struct vhost_front_end *f, struct virtio_queue *queue,
+		     char **errp)
 {
 	eventfd_write(queue->kick_fd, 1);
 	if (queue->call_fd >= 0)
 		eventfd_write(queue->call_fd, 1);
+	return 0;
 }
 
 int vhost_rings_run(struct vhost_front_end *f, bool again, char **errp)
 {
-	int error = send_features(f, errp);
+	int error = send_features(f, errp)
+			    ?: send_memory(f, errp)
+			    ?: vhost_inflight_share(f, errp)
+			    ?: each_ring(f, run_ring, errp);
 
-	error = error ?: send_memory(f, errp);
-	error = error ?: vhost_inflight_share(f, errp);
-	for (unsigned int i = 0; i < f->n_queues && !error; i++)
-		if (f->device->queues[i].enabled)
-			error = run_ring(f, &f->device->queues[i], errp);
-	if (error)
-		return error;
-	f->running = true;
-	for (unsigned int i = 0; i < f->n_queues && again; i++)
-		if (f->device->queues[i].enabled)
-			wake_both(&f->device->queues[i]);
-	return 0;
+	f->running = !error;
+	if (f->running && again)
+		each_ring(f, wake_both, NULL);
+	return error;
 }
 
 /* --- where a ring is --- */
 
-static void recover(struct vhost_front_end *f, struct virtio_queue *queue)
+static int recover(struct vhost_front_end *f, struct virtio_queue *queue,
+		   char **errp)
 {
-	const struct vring_used *used;
+	const struct vring_used *used =
+		guest_memory_at(f->device->memory, queue->used, sizeof(*used));
 
-	if (is_packed(f)) {
+	if (is_packed(f))
 		vhost_inflight_base(f, queue, &queue->base);
-		return;
-	}
-	used = guest_memory_at(f->device->memory, queue->used, sizeof(*used));
-	if (used)
+	else if (used)
 		queue->base = __atomic_load_n(&used->idx, __ATOMIC_ACQUIRE);
+	return 0;
 }
 
 void vhost_rings_recover(struct vhost_front_end *f)
 {
-	for (unsigned int i = 0; i < f->n_queues && f->running; i++)
-		if (f->device->queues[i].enabled)
-			recover(f, &f->device->queues[i]);
+	each_running(f, recover);
 	f->running = false;
 }
 
@@ -195,16 +216,7 @@ static int stop_ring(struct vhost_front_end *f, struct virtio_queue *queue,
 
 void vhost_front_end_stop(struct vhost_front_end *f)
 {
-	unsigned int i;
-	char *why = NULL;
-
-	for (i = 0; i < f->n_queues && f->running; i++)
-		if (f->device->queues[i].enabled &&
-		    stop_ring(f, &f->device->queues[i], &why))
-			break;
-	if (why)
-		vhost_front_end_fail(f, why);
-	free(why);
+	each_running(f, stop_ring);
 	f->running = f->wanted = false;
 	f->n_queues = 0;
 	f->n_enabled = VIRTIO_MAX_QUEUES;
@@ -225,28 +237,22 @@ void vhost_front_end_start(struct vhost_front_end *f, unsigned int n_queues)
 
 void vhost_front_end_enable(struct vhost_front_end *f, unsigned int n)
 {
-	char *why = NULL;
-
 	f->n_enabled = n;
-	for (unsigned int i = 0; i < f->n_queues && f->running; i++)
-		if (f->device->queues[i].enabled && send_enable(f, i, &why))
-			vhost_front_end_fail(f, why);
-	free(why);
+	each_running(f, send_enable);
+}
+
+static int send_call(struct vhost_front_end *f, struct virtio_queue *queue,
+		     char **errp)
+{
+	int error = send_fd(f, VHOST_SET_VRING_CALL, queue->index,
+			    queue->call_fd, errp);
+
+	if (!error && queue->call_fd >= 0) /* what went to the one before */
+		eventfd_write(queue->call_fd, 1);
+	return error;
 }
 
 void vhost_rings_send_calls(struct vhost_front_end *f)
 {
-	char *why = NULL;
-
-	for (unsigned int i = 0; i < f->n_queues && f->running; i++) {
-		const struct virtio_queue *queue = &f->device->queues[i];
-
-		if (!queue->enabled)
-			continue;
-		if (send_fd(f, VHOST_SET_VRING_CALL, i, queue->call_fd, &why))
-			vhost_front_end_fail(f, why);
-		else if (queue->call_fd >= 0) /* what went to the one before */
-			eventfd_write(queue->call_fd, 1);
-	}
-	free(why);
+	each_running(f, send_call);
 }

@@ -10,8 +10,6 @@
 #include <linux/virtio_ring.h>
 #include <string.h>
 
-#include "vmm/machine/snapshot.h"
-
 enum { CONTROL_SIZE = 64 };
 
 void net_init(struct net *net, const struct net_kind *kind,
@@ -41,8 +39,7 @@ void net_init(struct net *net, const struct net_kind *kind,
 	net->own.loop = loop;
 	device->config = &net->config;
 	net->kind = kind;
-	memcpy(net->mac, config->mac, sizeof(net->mac));
-	memcpy(net->config.mac, config->mac, sizeof(net->mac));
+	memcpy(net->config.mac, config->mac, sizeof(net->config.mac));
 	net->config.mtu = config->mtu;
 	net->config.max_virtqueue_pairs = config->pairs;
 	net->pairs = config->pairs;
@@ -135,7 +132,6 @@ void net_deactivated(struct net *net)
 {
 	if (net->own.device.wanted_status)
 		return;
-	memcpy(net->config.mac, net->mac, sizeof(net->mac));
 	net->config.status &= ~VIRTIO_NET_S_ANNOUNCE;
 	net->pairs_used = 1;
 }
@@ -144,21 +140,10 @@ void net_deactivated(struct net *net)
 
 /* Class and command in one, as they lie in a buffer. */
 enum {
-	SET_MAC = VIRTIO_NET_CTRL_MAC << 8 | VIRTIO_NET_CTRL_MAC_ADDR_SET,
 	END_ANNOUNCEMENT =
 		VIRTIO_NET_CTRL_ANNOUNCE << 8 | VIRTIO_NET_CTRL_ANNOUNCE_ACK,
 	SET_PAIRS = VIRTIO_NET_CTRL_MQ << 8 | VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET,
 };
-
-static bool set_mac(struct net *net, const uint8_t mac[6])
-{
-	static const uint8_t none[6];
-
-	if (mac[0] & 1 || !memcmp(mac, none, sizeof(none)))
-		return false;
-	memcpy(net->config.mac, mac, sizeof(net->config.mac));
-	return true;
-}
 
 static bool set_pairs(struct net *net, unsigned int n)
 {
@@ -176,9 +161,6 @@ static bool carry_out(struct net *net, const struct virtqueue_chain *chain)
 	size_t n = virtqueue_read(chain, 0, bytes, sizeof(bytes));
 
 	switch (bytes[0] << 8 | bytes[1]) {
-	case SET_MAC:
-		return virtio_has(device, VIRTIO_NET_F_CTRL_MAC_ADDR) &&
-		       n == 8 && set_mac(net, data);
 	case END_ANNOUNCEMENT:
 		if (!virtio_has(device, VIRTIO_NET_F_GUEST_ANNOUNCE))
 			return false;
@@ -212,24 +194,21 @@ json_t *net_save(struct virtio_device *device)
 {
 	struct net *net = net_of(device);
 
-	return json_pack("{s:o, s:i, s:b}", "mac",
-			 snapshot_bytes(net->config.mac, 6), "pairs",
-			 (int)net->pairs_used, "link", (int)net->link);
+	return json_pack("{s:i, s:b}", "pairs", (int)net->pairs_used, "link",
+			 (int)net->link);
 }
 
 int net_restore(struct virtio_device *device, const json_t *state, char **errp)
 {
 	struct net *net = net_of(device);
 	int pairs, link;
-	json_t *mac;
 
-	if (json_unpack((json_t *)state, "{s:o, s:i, s:b}", "mac", &mac,
-			"pairs", &pairs, "link", &link) ||
-	    pairs < 1 || pairs > (int)net->pairs ||
-	    snapshot_from_bytes(mac, net->config.mac, 6))
+	if (json_unpack((json_t *)state, "{s:i, s:b}", "pairs", &pairs, "link",
+			&link) ||
+	    pairs < 1 || pairs > (int)net->pairs)
 		return set_error(errp, -EINVAL,
 				 "the saved state of a network card does not "
-				 "fit it: it needs mac, link and 1 to %u pairs",
+				 "fit it: it needs link and 1 to %u pairs",
 				 net->pairs);
 	net->pairs_used = pairs;
 	net->link = link;

@@ -55,7 +55,6 @@ struct net {
 	struct virtio_own own; /* first */
 	const struct net_kind *kind;
 	struct virtio_net_space config; /* as the guest reads it */
-	uint8_t mac[6];			/* until the guest sets another */
 	unsigned int pairs, pairs_used;
 	bool link;	  /* the user's will */
 	bool carrier;	  /* the back end is there */

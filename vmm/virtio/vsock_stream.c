@@ -75,9 +75,7 @@ static void advance_shutdown(struct vsock_stream *stream)
 	    !(peer & VIRTIO_VSOCK_SHUTDOWN_SEND) ||
 	    evbuffer_get_length(stream->kept))
 		return;
-	if (!stream->write_ended)
-		shutdown(stream->fd, SHUT_WR);
-	stream->write_ended = true;
+	shutdown(stream->fd, SHUT_WR);
 	if (stream->end_sent || peer & VIRTIO_VSOCK_SHUTDOWN_RCV)
 		reset(stream);
 }

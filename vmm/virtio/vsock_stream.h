@@ -49,9 +49,8 @@ struct vsock_stream {
 	uint32_t received;     /* bytes in all; modulo 2^32, as the next */
 	uint32_t told;	       /* of those that went on, as the guest knows */
 	uint32_t sent, peer_forwarded, peer_buffer;
-	bool has_input; /* the socket may have bytes for the guest */
-	bool end_sent;	/* of the host's bytes */
-	bool write_ended;
+	bool has_input;		/* the socket may have bytes for the guest */
+	bool end_sent;		/* of the host's bytes */
 	uint32_t peer_shutdown; /* VIRTIO_VSOCK_SHUTDOWN_* */
 	uint32_t pending;	/* what the guest is to be sent: 1 << op */
 };

@@ -103,7 +103,7 @@ void virtio_own_drain(struct virtio_queue *queue,
 	struct virtqueue_chain chain;
 	ssize_t written = 0;
 
-	if (!virtio_own_of(queue->device)->running || !queue->enabled)
+	if (!virtio_own_of(queue->device)->running)
 		return;
 	virtqueue_disable_kicks(queue);
 	do {

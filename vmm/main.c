@@ -141,10 +141,10 @@ static int request(const struct command *command, char **words, bool flag,
 	return 0;
 }
 
-static int list(const struct command *command, char **words, bool as_json,
+static int list(const struct command *command, char **words, bool flag,
 		char **errp)
 {
-	return client_list(as_json, errp);
+	return client_list(errp);
 }
 
 static int events(const struct command *command, char **words, bool flag,
@@ -162,7 +162,7 @@ static int console(const struct command *command, char **words, bool virtio,
 	return fd < 0 ? fd : terminal_attach(fd);
 }
 
-static int remove_vm(const struct command *command, char **words, bool all,
+static int remove_vm(const struct command *command, char **words, bool flag,
 		     char **errp)
 {
 	struct vm_config config;
@@ -178,7 +178,7 @@ static int remove_vm(const struct command *command, char **words, bool all,
 		error = vm_remove_ports(&config, NULL, REMOVE_MS, errp);
 	vm_config_uninit(&config);
 	if (!error)
-		error = vm_directory_remove(&dir, all, errp);
+		error = vm_directory_remove(&dir, errp);
 	vm_directory_close(&dir, false);
 	return error;
 }
@@ -195,8 +195,7 @@ static const struct command commands[] = {
 	  run_vm, .n_words = -1 },
 	{ "start", "[--detach] NAME\trun a VM as it was last run", start_vm,
 	  .flag = "--detach", .n_words = 1 },
-	{ "list", "[--json]\tall VMs and what they do", list, .flag = "--json",
-	  .n_words = 0 },
+	{ "list", "\tall VMs and what they do", list, .n_words = 0 },
 	{ "info", "NAME\ta VM, its devices and ports, as JSON", request,
 	  .n_words = 1 },
 	{ "console",
@@ -222,10 +221,8 @@ static const struct command commands[] = {
 	  .n_words = 1, .ends = true },
 	{ "restore", "[--detach] NAME\tgo on from what was saved", start_vm,
 	  .flag = "--detach", .n_words = 1 },
-	{ "rm",
-	  "[--all] NAME\tremove a VM that does not run; with --all, disks in "
-	  "its directory, too",
-	  remove_vm, .flag = "--all", .n_words = 1 },
+	{ "rm", "NAME\tremove a VM that does not run", remove_vm,
+	  .n_words = 1 },
 	{ "help", "[COMMAND]\tthis, or a command's options", help,
 	  .n_words = -1 },
 };

@@ -73,26 +73,6 @@ json_t *client_call(const char *vm, json_t *request, unsigned int timeout_s,
 	return result;
 }
 
-int client_events(const char *vm, char **errp)
-{
-	FILE *stream = NULL;
-	json_t *result = client_call(vm, json_pack("{s:s}", "cmd", "events"), 0,
-				     &stream, errp);
-	char *line = NULL;
-	size_t size = 0;
-
-	if (!result)
-		return -EINVAL;
-	while (getline(&line, &size, stream) > 0) {
-		fputs(line, stdout);
-		fflush(stdout);
-	}
-	json_decref(result);
-	free(line);
-	fclose(stream);
-	return 0;
-}
-
 /* A line for what is a VM. */
 static void print_vm(const char *name)
 {

@@ -19,7 +19,5 @@ int client_connect(const char *vm, const char *socket, char **errp);
 
 /* vsw-vmm list: 0 or -errno with a message. */
 int client_list(char **errp);
-/* vsw-vmm events: a line each until the VM ends. */
-int client_events(const char *vm, char **errp);
 
 #endif

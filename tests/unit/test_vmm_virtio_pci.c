@@ -487,6 +487,11 @@ static void test_saved_hostile(void **state)
 	json_object_set_new(copy, "negotiated", json_integer(-1));
 	check_refused(copy);
 	json_decref(copy);
+	/* at work, but with features that could be negotiated once more */
+	copy = json_deep_copy(saved);
+	json_object_set_new(copy, "status", json_integer(7));
+	check_refused(copy);
+	json_decref(copy);
 	queue = json_array_get(json_object_get(saved, "queues"), 0);
 	json_object_set_new(queue, "size", json_integer(9));
 	check_refused(saved);

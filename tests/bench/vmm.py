@@ -20,7 +20,7 @@ PROGRAM = BUILD + "/vsw-vmm"
 QEMU = "qemu-system-x86_64"
 GUEST = BUILD + "/vm-guests/guest.elf"
 STARTS = 11
-FRAMES = (12000, 42000)  # of as many digits, which the guest reads and prints
+FRAMES = (12000, 42000)  # as many digits, which the guest reads
 FRAME_SIZE = 1514
 MEMORY_MIB = 64
 

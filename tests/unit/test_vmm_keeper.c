@@ -132,8 +132,7 @@ void wiring_destroy(struct wiring *wiring)
 {
 }
 
-int wiring_wait(struct wiring *wiring, unsigned int timeout_ms, bool retry,
-		char **errp)
+int wiring_wait(struct wiring *wiring, unsigned int timeout_ms, char **errp)
 {
 	return 0;
 }

@@ -48,6 +48,10 @@ static void start_vswd(void)
 	snprintf(option, sizeof(option), "--run-dir=%s", dir);
 	vswd = fork();
 	if (!vswd) {
+		/* Its bridge's device is nobody else's, and it ends with us. */
+		if (unshare(CLONE_NEWNET) &&
+		    unshare(CLONE_NEWUSER | CLONE_NEWNET))
+			_exit(126);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execl(program, "vswd", option, "--overwrite-pidfile",
 		      "--no-sandbox", NULL);
@@ -404,10 +408,5 @@ int main(void)
 		return 0;
 	}
 	programs[strlen(programs) - strlen("/vswd")] = '\0';
-	/* vswd makes a device for its bridge: not among the host's. */
-	if (unshare(CLONE_NEWNET)) {
-		printf("skipped: no network namespace can be made\n");
-		return 0;
-	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* A VM's ports (vmm/host/wiring.h) on a real vswd, in the same event loop. */
 #include <errno.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -304,41 +305,58 @@ static void test_name_is_taken(void **state)
 
 enum { N = 12 };
 
-static struct wiring *w[N];
-static struct vm_net nets[N];
+static _Atomic int n_added;
 
-static void add_one(evutil_socket_t fd, short what, void *aux)
+static void *add_one(void *aux)
 {
-	ptrdiff_t i = (struct vm_net *)aux - nets;
+	struct vm_net *net = aux;
+	char *uuid = xasprintf("33333333-3333-4333-8333-33333333333%x",
+			       net->queues - 1);
+	struct wiring *w = wiring_create(NULL, database, "same", uuid);
 
-	add(w[i], aux);
+	net->queues = 1;
+	if (wiring_add(w, net, socket_path, NULL, NULL))
+		net->queues = 0;
+	wiring_destroy(w);
+	free(uuid);
+	n_added++;
+	return NULL;
 }
 
-/* Many at once on one bridge: each begins before any other has ended. */
+/* Many at once on one bridge: they read before any has written. */
 static void test_all_at_once(void **state)
 {
-	const struct timeval now = { 0 };
-	char uuid[] = "33333333-3333-4333-8333-33333333333a";
+	struct wiring *w = vm("same", UUID_1);
+	pthread_t threads[N];
+	struct vm_net nets[N];
 
 	for (int i = 0; i < N; i++) {
 		nets[i] = card("br0");
-		uuid[35] = "0123456789abcdef"[i];
-		w[i] = vm("same", uuid);
-		if (i)
-			event_base_once(vswd.base, -1, EV_TIMEOUT, add_one,
-					&nets[i], &now);
+		nets[i].queues = i + 1;
+		pthread_create(&threads[i], NULL, add_one, &nets[i]);
 	}
-	add(w[0], &nets[0]);
-	assert_int_equal(count_rows(w[0], "Port"), N);
-	for (int i = 0; i < N; i++)
+	while (n_added < N)
+		event_base_loop(vswd.base, EVLOOP_NONBLOCK);
+	for (int i = 0; i < N; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(nets[i].queues, 1);
 		for (int k = 0; k < i; k++) {
 			assert_string_not_equal(nets[i].port, nets[k].port);
 			assert_memory_not_equal(nets[i].mac, nets[k].mac, 6);
 		}
+	}
+	remove_port(w, NULL);
+	assert_int_equal(count_rows(w, "Port"), N);
+	wiring_destroy(w);
 	for (int i = 0; i < N; i++) {
-		remove_port(w[i], NULL);
-		wiring_destroy(w[i]);
+		char *uuid =
+			xasprintf("33333333-3333-4333-8333-33333333333%x", i);
+
+		w = vm("same", uuid);
+		remove_port(w, NULL);
+		wiring_destroy(w);
 		free(nets[i].port);
+		free(uuid);
 	}
 }
 

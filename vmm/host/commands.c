@@ -112,7 +112,7 @@ static void info_done(void *aux, const json_t *result, const char *error)
 	struct wiring *wiring = k->config->n_nets ? vm_wiring(k->config) : NULL;
 
 	if (wiring)
-		wiring_wait(wiring, INFO_MS, false, NULL);
+		wiring_wait(wiring, INFO_MS, NULL);
 	for (unsigned int i = 0; i < k->config->n_nets; i++) {
 		const struct vm_net *net = &k->config->nets[i];
 		json_t *port = wiring_port_info(wiring, net->port);
@@ -293,7 +293,7 @@ static void connect_again(evutil_socket_t fd, short what, void *aux)
 		return;
 	}
 	wiring = vm_wiring(k->config);
-	error = wiring_wait(wiring, INFO_MS, false, NULL);
+	error = wiring_wait(wiring, INFO_MS, NULL);
 	if (!error)
 		error = keeper_open_net(k, wiring, net, &files, NULL);
 	wiring_destroy(wiring);

@@ -78,16 +78,20 @@ static void set_timer(struct wiring *w, unsigned int ms)
 	evtimer_add(w->timer, &time);
 }
 
-int wiring_wait(struct wiring *w, unsigned int timeout_ms, bool retry,
-		char **errp)
+static int await_connection(struct wiring *w, bool retry, char **errp)
 {
-	set_timer(w, timeout_ms);
 	while (!w->up && !w->over && (retry || !w->down))
 		event_base_loop(w->loop, EVLOOP_ONCE);
 	if (w->up)
 		return 0;
 	return set_error(errp, w->down && !retry ? -ENOTCONN : -ETIMEDOUT,
 			 "vswd is not running? %s", w->down ? w->down : w->db);
+}
+
+int wiring_wait(struct wiring *w, unsigned int timeout_ms, char **errp)
+{
+	set_timer(w, timeout_ms);
+	return await_connection(w, false, errp);
 }
 
 static void answered_cb(struct ovsdb_client *client, json_t *result,
@@ -168,8 +172,9 @@ int wiring_add(struct wiring *w, struct vm_net *net, const char *socket,
 {
 	int error;
 
+	set_timer(w, PATIENCE_MS);
 	do {
-		error = wiring_wait(w, PATIENCE_MS, false, errp);
+		error = await_connection(w, false, errp);
 		if (!error)
 			error = try_add(w, net, socket, taps, errp);
 	} while (error == -EAGAIN);
@@ -189,8 +194,9 @@ int wiring_remove(struct wiring *w, const char *port, unsigned int timeout_ms,
 	json_t *ops;
 	int error;
 
+	set_timer(w, timeout_ms);
 	do {
-		error = wiring_wait(w, timeout_ms, true, errp);
+		error = await_connection(w, true, errp);
 		ops = error ? NULL : wiring_rows_remove(w, port);
 		if (ops)
 			error = transact(w, ops, errp);

@@ -24,10 +24,8 @@ struct wiring;
 struct wiring *wiring_create(struct event_base *loop, const char *db,
 			     const char *vm_name, const char *vm_uuid);
 void wiring_destroy(struct wiring *wiring); /* NULL is fine */
-/* Until there is a connection; with `retry`, tries again till the time is over.
- */
-int wiring_wait(struct wiring *wiring, unsigned int timeout_ms, bool retry,
-		char **errp);
+/* Waits until there is a connection, or there can be none now. */
+int wiring_wait(struct wiring *wiring, unsigned int timeout_ms, char **errp);
 
 /*
  * Gives the card a port on net->bridge, within 10 s. Fills in

@@ -333,7 +333,8 @@ static void unmake(struct machine *machine)
 {
 	vcpus_destroy(machine->vcpus);
 	if (machine->io_runs) {
-		event_base_loopbreak(machine->io);
+		/* A break would be forgotten by a loop not begun yet. */
+		event_base_loopexit(machine->io, NULL);
 		pthread_join(machine->io_thread, NULL);
 	}
 	snapshot_restore_wait(machine->restore, NULL);

@@ -29,6 +29,7 @@ struct keeper {
 	const char *state;
 	bool started, booted, ending; /* ending: we were asked to end it */
 	struct net_change *adding;
+	struct lost_net *lost;
 	char *why; /* the machine's own words on its end */
 };
 

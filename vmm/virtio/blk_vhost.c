@@ -75,7 +75,8 @@ static void config_changed(void *aux)
 
 	pthread_mutex_lock(&blk->device.lock);
 	if (get_config(blk, &why))
-		log_warn("blk: the disk's new size is not known: %s", why);
+		log_warn_limited("blk: the disk's new size is not known: %s",
+				 why);
 	else
 		virtio_config_changed(&blk->device);
 	pthread_mutex_unlock(&blk->device.lock);

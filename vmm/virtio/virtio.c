@@ -75,7 +75,8 @@ static int activate(struct virtio_device *device)
 	for (unsigned int i = 0; i < device->n_queues; i++) {
 		struct virtio_queue *queue = &device->queues[i];
 
-		queue->broken = false;
+		/* One without a ring has nothing to give, and takes nothing. */
+		queue->broken = !queue->enabled;
 		if (queue->enabled && !rings_are_valid(queue)) {
 			log_warn_limited("%s: the guest placed queue %u where "
 					 "no ring can be",

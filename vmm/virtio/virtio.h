@@ -41,7 +41,7 @@ struct virtio_queue {
 	/* Where a back end is (virtqueue.h, or GET_VRING_BASE): split: next
 	 * available index; packed: also wrap counters, as vhost-user's. */
 	uint32_t base;
-	bool broken; /* by the guest: virtqueue_break() */
+	bool broken; /* by the guest: virtqueue_break(); or not enabled */
 	/* Private to virtqueue*.c. */
 	void *ring_desc, *ring_avail, *ring_used;
 	uint16_t used_idx, signalled_used;

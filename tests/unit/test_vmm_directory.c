@@ -52,7 +52,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	vm_config_uninit(&config);
-	vm_directory_remove(&dir, true, NULL);
+	unlinkat(dir.fd, "disk", 0);
+	vm_directory_remove(&dir, NULL);
 	vm_directory_close(&dir, false);
 	return rmdir(scratch);
 }
@@ -72,14 +73,14 @@ static void a_users_file_stays(void **state)
 	char *error = NULL;
 
 	put("root.qcow2", "");
-	assert_int_equal(vm_directory_remove(&dir, false, &error), -ENOTEMPTY);
+	assert_int_equal(vm_directory_remove(&dir, &error), -ENOTEMPTY);
 	assert_non_null(strstr(error, "/vm/root.qcow2 is not ours"));
 	free(error);
 	assert_true(exists("vm.json") && exists("lock"));
 	unlinkat(dir.fd, "root.qcow2", 0);
 	put("disks.json", "");
 	put("ended.json", "");
-	assert_int_equal(vm_directory_remove(&dir, false, NULL), 0);
+	assert_int_equal(vm_directory_remove(&dir, NULL), 0);
 }
 
 static void its_end_is_told(void **state)

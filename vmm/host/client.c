@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -76,26 +75,6 @@ json_t *client_call(const char *vm, json_t *request, unsigned int timeout_s,
 	return result;
 }
 
-int client_events(const char *vm, char **errp)
-{
-	FILE *stream = NULL;
-	json_t *result = client_call(vm, json_pack("{s:s}", "cmd", "events"), 0,
-				     &stream, errp);
-	char *line = NULL;
-	size_t size = 0;
-
-	if (!result)
-		return -EINVAL;
-	while (getline(&line, &size, stream) > 0) {
-		fputs(line, stdout);
-		fflush(stdout);
-	}
-	json_decref(result);
-	free(line);
-	fclose(stream);
-	return 0;
-}
-
 /* Of a VM that does not answer; NULL with a message. */
 static json_t *describe_stopped(const struct vm_directory *dir,
 				const char *name, char **errp)
@@ -143,45 +122,33 @@ json_t *client_describe(const char *name, unsigned int timeout_s, char **errp)
 	return info;
 }
 
-/* One of the list, which also has those that cannot be read; NULL: no VM. */
-static json_t *describe_any(const char *home, const char *name)
+/* A line for what is a VM. */
+static void print_vm(const char *home, const char *name)
 {
 	char *path = xasprintf("%s/%s/vm.json", home, name), *why = NULL;
-	json_t *info = NULL;
-
-	if (!access(path, F_OK)) {
-		info = client_describe(name, LIST_TIMEOUT_S, &why);
-		if (!info) {
-			fprintf(stderr, "vsw-vmm: %s\n", why);
-			info = json_pack("{s:s, s:s, s:s}", "name", name,
-					 "state", "unreadable", "why", why);
-		}
-	}
-	free(why);
-	free(path);
-	return info;
-}
-
-static void print_line(const json_t *info)
-{
-	const json_t *config = json_object_get(info, "config"), *net,
-		     *nets = json_object_get(config, "nets");
-	json_int_t cpus = json_integer_value(json_object_get(config, "cpus")),
-		   memory = json_integer_value(
-			   json_object_get(config, "memory_mib"));
-	const char *name = json_string_value(json_object_get(info, "name")),
-		   *state = json_string_value(json_object_get(info, "state"));
+	int pid = 0, cpus = 1, memory = 256; /* as by default */
+	json_t *info = NULL, *nets = NULL, *net;
+	const char *state = "unreadable", *bridge;
+	bool is_vm = !access(path, F_OK);
 	size_t i;
 
-	/* what is as it is by default is not in vm.json */
-	printf("%-16s %-10s %7" JSON_INTEGER_FORMAT " %4" JSON_INTEGER_FORMAT
-	       " %6" JSON_INTEGER_FORMAT "M ",
-	       name, state, json_integer_value(json_object_get(info, "pid")),
-	       cpus ? cpus : 1, memory ? memory : 256);
+	free(path);
+	if (is_vm)
+		info = client_describe(name, LIST_TIMEOUT_S, &why);
+	if (why)
+		fprintf(stderr, "vsw-vmm: %s\n", why);
+	free(why);
+	if (!is_vm)
+		return;
+	json_unpack(info, "{s:s, s?i, s:{s?i, s?i, s?o}}", "state", &state,
+		    "pid", &pid, "config", "cpus", &cpus, "memory_mib", &memory,
+		    "nets", &nets);
+	printf("%-16s %-10s %7d %4d %6dM ", name, state, pid, cpus, memory);
 	json_array_foreach(nets, i, net)
-		printf(" %s",
-		       json_string_value(json_object_get(net, "bridge")));
+		if (!json_unpack(net, "{s:s}", "bridge", &bridge))
+			printf(" %s", bridge);
 	putchar('\n');
+	json_decref(info);
 }
 
 static int visible(const struct dirent *entry)
@@ -189,32 +156,21 @@ static int visible(const struct dirent *entry)
 	return vm_name_valid(entry->d_name);
 }
 
-int client_list(bool as_json, char **errp)
+int client_list(char **errp)
 {
-	json_t *list = json_array(), *info;
 	struct dirent **names = NULL;
 	char *home = vm_home();
-	int n = scandir(home, &names, visible, alphasort);
-	size_t i;
+	int n = scandir(home, &names, visible, alphasort), error = 0;
 
 	if (n < 0 && errno != ENOENT)
-		set_error(errp, -errno, "%s: %s", home, strerror(errno));
-	for (int j = 0; j < n; j++) {
-		info = describe_any(home, names[j]->d_name);
-		if (info)
-			json_array_append_new(list, info);
-		free(names[j]);
+		error = set_error(errp, -errno, "%s: %s", home,
+				  strerror(errno));
+	puts("NAME             STATE          PID CPUS  MEMORY  NETS");
+	for (int i = 0; i < n; i++) {
+		print_vm(home, names[i]->d_name);
+		free(names[i]);
 	}
 	free(names);
 	free(home);
-	if (as_json) {
-		json_dumpf(list, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
-		puts("NAME             STATE          PID CPUS  MEMORY  NETS");
-		json_array_foreach(list, i, info)
-			print_line(info);
-	}
-	json_decref(list);
-	return 0;
+	return error;
 }

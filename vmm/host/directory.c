@@ -23,10 +23,10 @@ LOG_MODULE(directory);
 #define LOCK_WAIT_NS 50000000
 
 /* Files of ours, and those of them that nobody needs once the VM has ended. */
-static const char *const ours[] = { "vm.json",	  "lock",      "vm.json.new",
-				    "*.log",	  "*.log.old", "state.json",
-				    "memory",	  "*.new",     "vsock",
-				    "disks.json", "ended.json" };
+static const char *const ours[] = { "vm.json",	 "lock",       "vm.json.new",
+				    "*.log",	 "state.json", "memory",
+				    "*.new",	 "vsock",      "disks.json",
+				    "ended.json" };
 static const char *const passing[] = { "*.sock", "*.pid", "*.new" };
 
 char *vm_home(void)
@@ -131,7 +131,7 @@ int vm_directory_open(struct vm_directory *dir, const char *name, bool make,
 void vm_directory_close(struct vm_directory *dir, bool undo)
 {
 	if (undo && dir->made && (dir->lock >= 0 || dir->fd < 0))
-		vm_directory_remove(dir, false, NULL);
+		vm_directory_remove(dir, NULL);
 	if (dir->fd >= 0)
 		close(dir->fd);
 	if (dir->lock >= 0)
@@ -245,55 +245,61 @@ static bool matches(const char *name, const char *const *patterns, size_t n)
 	return false;
 }
 
-/* Removes what `all` or the lists say, or with `dry` nothing; the name of a
- * file that stays. */
-static char *remove_files(const struct vm_directory *dir, bool own, bool all,
-			  bool dry)
+static bool is_passing(const char *name)
+{
+	return matches(name, passing, ARRAY_SIZE(passing));
+}
+
+static bool is_ours(const char *name)
+{
+	return is_passing(name) || matches(name, ours, ARRAY_SIZE(ours));
+}
+
+static void remove_files(const struct vm_directory *dir,
+			 bool (*which)(const char *name))
 {
 	DIR *stream = opendir(dir->path);
 	struct dirent *entry;
-	char *stays = NULL;
 
 	while (stream && (entry = readdir(stream))) {
 		const char *name = entry->d_name;
 
-		if (!strcmp(name, ".") || !strcmp(name, ".."))
-			continue;
-		if (!all && !matches(name, passing, ARRAY_SIZE(passing)) &&
-		    !(own && matches(name, ours, ARRAY_SIZE(ours)))) {
-			free(stays);
-			stays = xstrdup(name);
-		} else if (!dry && unlinkat(dirfd(stream), name, 0)) {
+		if (which(name) && unlinkat(dirfd(stream), name, 0))
 			unlinkat(dirfd(stream), name, AT_REMOVEDIR);
-		}
 	}
 	if (stream)
 		closedir(stream);
-	return stays;
 }
 
 void vm_directory_clean(const struct vm_directory *dir)
 {
-	free(remove_files(dir, false, false, false));
+	remove_files(dir, is_passing);
 }
 
-int vm_directory_remove(const struct vm_directory *dir, bool all, char **errp)
+static int is_foreign(const struct dirent *entry)
 {
-	char *stays = remove_files(dir, true, all, true);
-	int error;
+	return strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
+	       !is_ours(entry->d_name);
+}
 
-	if (stays) {
-		error = set_error(errp, -ENOTEMPTY,
-				  "%s/%s is not ours, so nothing was removed; "
-				  "move it away, or \"vsw-vmm rm --all\" "
-				  "removes all that is there",
-				  dir->path, stays);
-		free(stays);
-		return error;
-	}
-	remove_files(dir, true, all, false);
-	if (rmdir(dir->path))
-		return set_error(errp, -errno, "%s: %s", dir->path,
-				 strerror(errno));
-	return 0;
+int vm_directory_remove(const struct vm_directory *dir, char **errp)
+{
+	struct dirent **names = NULL;
+	int n = scandir(dir->path, &names, is_foreign, alphasort);
+
+	if (n > 0)
+		set_error(errp, -ENOTEMPTY,
+			  "%s/%s is not ours, so nothing was removed; move or "
+			  "remove it first",
+			  dir->path, names[0]->d_name);
+	for (int i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+	if (n > 0)
+		return -ENOTEMPTY;
+	remove_files(dir, is_ours);
+	if (!rmdir(dir->path))
+		return 0;
+	return set_error(errp, -errno, "%s: %s; what is left is not ours",
+			 dir->path, strerror(errno));
 }

@@ -153,7 +153,9 @@ static void change_end(struct net_change *change, const char *error)
 
 		if (k->wiring && change->net.port)
 			wiring_remove(k->wiring, change->net.port, NULL, NULL);
-		unlink(path);
+		/* else it may be that of the card which has this name */
+		if (change->files.listener >= 0)
+			unlink(path);
 		free(path);
 		answer(change->asked, NULL, error);
 		vm_net_uninit(&change->net);
@@ -330,13 +332,20 @@ void keeper_net_lost(struct keeper *k, const char *id)
 
 static const char *const saved_files[] = { "state.json", "memory" };
 
+/*
+ * The state takes its place last, and what was there has gone before: whenever
+ * this ends, a state that is there belongs to the memory beside it.
+ */
 static void save_done(void *aux, const json_t *result, const char *error)
 {
 	struct asked *asked = aux;
 	struct keeper *k = asked->k;
 	char temporary[32];
 
-	for (size_t i = 0; i < ARRAY_SIZE(saved_files); i++) {
+	k->saving = false;
+	if (!error)
+		unlinkat(k->dir->fd, saved_files[0], 0);
+	for (size_t i = ARRAY_SIZE(saved_files); i-- > 0;) {
 		snprintf(temporary, sizeof(temporary), "%s.new",
 			 saved_files[i]);
 		if (error)
@@ -354,9 +363,14 @@ static void save_done(void *aux, const json_t *result, const char *error)
 static void save(struct keeper *k, struct api_request *request,
 		 const json_t *message)
 {
-	struct asked *asked = ask(k, request, message);
+	struct asked *asked;
 	char temporary[32];
 
+	if (k->saving) {
+		api_reply(request, NULL, "it is being saved already");
+		return;
+	}
+	asked = ask(k, request, message);
 	for (size_t i = 0; i < ARRAY_SIZE(saved_files); i++) {
 		snprintf(temporary, sizeof(temporary), "%s.new",
 			 saved_files[i]);
@@ -368,6 +382,7 @@ static void save(struct keeper *k, struct api_request *request,
 			return;
 		}
 	}
+	k->saving = true;
 	link_call(k->link, json_pack("{s:s}", "cmd", "save"), asked->fds, 2,
 		  save_done, asked);
 }

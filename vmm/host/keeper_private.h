@@ -28,6 +28,7 @@ struct keeper {
 	pid_t machine;
 	const char *state;
 	bool started, booted, ending; /* ending: we were asked to end it */
+	bool saving;
 	struct net_change *adding;
 	char *why; /* the machine's own words on its end */
 };

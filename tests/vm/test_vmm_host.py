@@ -1,5 +1,6 @@
 """vsw-vmm's processes, files and ports, whatever happens to them, with small
 guests of our own on this machine."""
+import contextlib
 import os
 import signal
 import time
@@ -25,9 +26,10 @@ def left(lab, vm):
 
 def killed(lab, vm, what, *names):
     """Kills them in this order; nothing is left soon."""
-    for name in names:
-        pid = vm.process.pid if name == "keeper" else vm.child_pid(name)
-        if pid:
+    pids = [vm.process.pid if name == "keeper" else vm.child_pid(name)
+            for name in names]
+    for pid in filter(None, pids):
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not vm.is_running(), lambda: f"{what}: it ends")
     assert vm.process.returncode in (1, -signal.SIGKILL), \
@@ -128,3 +130,66 @@ def _(lab):
     vm.ctl("resume")
     vm.tell("")
     vm.finish()
+
+
+@test("a disk is one VM's, or only read, by whatever serves it", only="vsw")
+def _(lab):
+    path = image(lab, "disk")
+    kinds = [(f"{path},format=raw{end}{mode}", mode)
+             for end in ("", ",back_end=own") for mode in ("", ",read_only")]
+    for mine, my_mode in kinds:
+        one = Vm(lab, "one", "shell", "--disk", mine).start()
+        one.expect("> ")
+        for its, its_mode in kinds:
+            two = Vm(lab, "two", "shell", "--disk", its).start()
+            if my_mode and its_mode:
+                two.expect("> ")
+                two.end()
+            else:
+                two.wait_end(1)
+                contains(two.said(), "in use", f"{its} beside {mine}")
+        one.process.kill()
+        again = Vm(lab, "one", "shell", "--disk", kinds[0][0]).start()
+        again.expect("> ")
+        again.end()
+
+
+@test("a start without a database fails at once, an end waits for it",
+      only="vsw")
+def _(lab):
+    vm = Vm(lab, "away", "shell", "--net", "br0").start()
+    vm.wait_end(1, timeout=4)
+    contains(vm.said(), "vswd is not running?", "the message")
+    assert not os.path.exists(vm.directory)
+    plain = Vm(lab, "plain", "shell").start()
+    plain.expect("> ")
+    plain.process.kill()
+    plain.start().expect("> ")  # though the reaper finds no database
+    plain.end()
+    lab.start()
+    vm.start().expect("> ")
+    lab.switch.kill()
+    assert vm.ctl("add-net", "br0", check=False).returncode
+    vm.ctl("kill")
+    vm.wait_end()
+    contains(vm.said(), "its ports are still on vswd", "the message")
+    lab.switch.start()
+    wait_until(lambda: not left(lab, vm), lambda: f"{left(lab, vm)} are left")
+
+
+@test("a card that could not be added leaves no trace", only="vsw")
+def _(lab):
+    lab.start()
+    vm = Vm(lab, "refused", "shell", "--net", "br0").start()
+    vm.expect("> ")
+    for net in ("br9", "br0,tag=5000", "br0,id=net0", "br0,id=api",
+                f"br0,mac={vm.info()['config']['nets'][0]['mac']}"):
+        done = vm.ctl("add-net", net, check=False)
+        equal(len(done.stderr.splitlines()), 1, f"{net}: lines")
+        assert done.returncode, f"{net} was added"
+        equal(list(ports(lab)), ["refused-net0"], f"ports after {net}")
+        assert os.path.exists(vm.path("net0.sock"))
+    vm.ctl("kill")
+    vm.wait_end()
+    equal(vm.said(), "", "what it says")
+    equal(left(lab, vm), [], "left")

@@ -2,7 +2,7 @@
  * The order of things: one job after the other. Each is tried when there is a
  * connection, and again when somebody else changed the database meanwhile; an
  * added port then waits until vswd has carried it out. What is to be removed
- * waits for a database that is away, what is to be added does not.
+ * waits for a database that went away, what is to be added does not.
  */
 #include "vmm/host/wiring.h"
 
@@ -66,8 +66,10 @@ static void finish(struct wiring *w, int error, const char *why)
 	event_del(w->timeout);
 	event_active(w->work, 0, 0);
 	if (why) {
-		w->error = error;
-		set_error(&w->message, error, "%s", why);
+		if (!job->done) {
+			w->error = error;
+			set_error(&w->message, error, "%s", why);
+		}
 		close_taps(job);
 		if (job->wait)
 			fail_tidily(w, job);
@@ -176,7 +178,7 @@ static void work_cb(evutil_socket_t fd, short what, void *aux)
 		check_added(w, job);
 	else if (w->up)
 		try_first(w);
-	else if (w->down && job->net && !job->wait)
+	else if (w->down && (job->net ? !job->wait : !w->was_up))
 		fail(w, -ENOTCONN, "vswd is not running? ", w->down);
 }
 
@@ -206,6 +208,7 @@ static void connection_cb(struct ovsdb_client *client, bool up, const char *why,
 	struct wiring *w = aux;
 
 	w->up = up;
+	w->was_up |= up;
 	free(w->down);
 	w->down = up ? NULL : xasprintf("no database at %s: %s", w->db, why);
 	event_active(w->work, 0, 0);
@@ -291,6 +294,7 @@ int wiring_run(struct wiring *w, unsigned int timeout_ms, char **errp)
 	int error;
 
 	event_add(timer, &tv);
+	w->error = 0;
 	while (w->first && !over)
 		event_base_loop(w->loop, EVLOOP_ONCE);
 	event_free(timer);
@@ -300,6 +304,5 @@ int wiring_run(struct wiring *w, unsigned int timeout_ms, char **errp)
 	else if (w->first)
 		error = set_error(errp, -ETIMEDOUT, "no answer from vswd: %s",
 				  w->down ? w->down : w->db);
-	w->error = 0;
 	return error;
 }

@@ -51,7 +51,8 @@ void wiring_remove(struct wiring *wiring, const char *port, wiring_done *done,
 
 /*
  * Turns the loop until nothing is outstanding or `timeout_ms` are over
- * (-ETIMEDOUT); 0 or the error of the last call that failed, with its message.
+ * (-ETIMEDOUT); 0 or the error of the last call without `done` that failed, with
+ * its message.
  * For the start, before the loop runs, and for the reaper.
  */
 int wiring_run(struct wiring *wiring, unsigned int timeout_ms, char **errp);

@@ -15,7 +15,7 @@ struct wiring {
 	struct ovsdb_client *client;
 	char *db, *vm_name, *vm_uuid;
 	char *down; /* why there is no connection; NULL: there is, or not yet */
-	bool up;
+	bool up, was_up;
 	struct wiring_job *first; /* done one after the other */
 	struct event *work;	  /* go on with the first */
 	struct event *timeout;	  /* of the first, when it adds */

@@ -1,8 +1,14 @@
 """vsw-vmm's processes, files and ports, whatever happens to them, with small
 guests of our own on this machine."""
 import contextlib
+import json
 import os
+import pty
+import select
 import signal
+import socket
+import subprocess
+import termios
 import time
 
 from lib.netns import run, wait_until
@@ -192,4 +198,113 @@ def _(lab):
     vm.ctl("kill")
     vm.wait_end()
     equal(vm.said(), "", "what it says")
+    equal(left(lab, vm), [], "left")
+
+
+def on_terminal(lab, *argv):
+    """A process, and both ends of the terminal that it has."""
+    user, its = pty.openpty()
+    process = subprocess.Popen(lab.sw_ns.argv(argv), stdin=its, stdout=its,
+                               stderr=its)
+    lab.processes.append(process)
+    return process, user, its
+
+
+def await_prompt(terminal):
+    text = b""
+    while b"> " not in text:
+        assert select.select([terminal], [], [], 10)[0], f"no prompt: {text}"
+        text += os.read(terminal, 4096)
+
+
+def is_raw(terminal):
+    return not termios.tcgetattr(terminal)[3] & termios.ICANON
+
+
+@test("the terminal is as it was, however a VM or its console ends",
+      only="vsw")
+def _(lab):
+    for end in ("escape", "power", signal.SIGTERM, signal.SIGQUIT, "machine"):
+        vm = Vm(lab, "shown", "shell")
+        vm.options.remove("--serial=log")
+        vm.process, user, its = on_terminal(
+            lab, *vm.argv("run", "--name", vm.name, *vm.options))
+        await_prompt(user)
+        assert is_raw(its)
+        if end in ("escape", "power"):
+            os.write(user, b"\x1dq" if end == "escape" else b"\n")
+        elif end == "machine":
+            os.kill(vm.machine_pid(), signal.SIGKILL)
+        else:
+            vm.process.send_signal(end)
+            vm.ctl("kill", check=False)
+        vm.process.wait(10)
+        assert not is_raw(its), f"raw after {end}"
+    vm = Vm(lab, "shown", "shell").start()
+    vm.expect("> ")
+    for end in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, "escape"):
+        console, user, its = on_terminal(lab, *vm.argv("console", vm.name))
+        await_prompt(user)
+        assert is_raw(its)
+        if end == "escape":
+            os.write(user, b"\x1dq")
+        else:
+            console.send_signal(end)
+        console.wait(10)
+        assert not is_raw(its), f"raw after {end}"
+    vm.end()
+
+
+def ask(vm, text):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(10)
+    sock.connect(vm.path("api.sock"))
+    sock.sendall(text)
+    return sock
+
+
+@test("hundreds of requests, and clients that read nothing", only="vsw")
+def _(lab):
+    vm = Vm(lab, "asked", "shell", "--net", "br0")
+    lab.start()
+    vm.start().expect("> ")
+    with ask(vm, b"".join(b'{"id": %d, "cmd": "%s"}\n' %
+                          (i, (b"info", b"pause", b"resume", b"?")[i % 4])
+                          for i in range(300))) as sock:
+        sock.shutdown(socket.SHUT_WR)
+        ids = {json.loads(line)["id"] for line in sock.makefile()}
+    equal(ids, set(range(300)), "answers")
+    deaf = []
+    for _ in range(40):
+        with contextlib.suppress(ConnectionError):
+            deaf.append(ask(vm, b'{"cmd": "info"}\n' * 1000))
+    done = vm.ctl("info", check=False)
+    equal((done.returncode, len(done.stderr.splitlines())), (1, 1),
+          "one more client")
+    for sock in deaf:
+        sock.close()
+    wait_until(lambda: vm.ctl("info", check=False).returncode == 0, "info")
+    vm.end()
+
+
+@test("cards that come and go twenty times leave nothing", only="vsw")
+def _(lab):
+    lab.start()
+    vm = Vm(lab, "plugs", "shell", "--net", "br0").start()
+    vm.expect("> ")
+    files = []
+    for _ in range(20):
+        vm.tell("plug")
+        vm.expect("waiting for a card")
+        vm.ctl("add-net", "br0,id=hot")
+        vm.expect("> ")
+        vm.tell("unplug")
+        vm.expect("waiting for a card to go")
+        vm.ctl("del-net", "hot")
+        vm.expect("> ")
+        wait_until(lambda: len(ports(lab)) == 1, "its port is gone")
+        files.append([len(os.listdir(f"/proc/{pid}/fd")) for pid in
+                      (vm.process.pid, vm.machine_pid())])
+    equal(files[-1], files[0], "open files")
+    vm.end()
     equal(left(lab, vm), [], "left")

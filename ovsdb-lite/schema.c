@@ -417,7 +417,7 @@ json_t *ovsdb_schema_from_json(struct ovsdb_schema **schemap,
 		ovsdb_schema_destroy(schema);
 		return error;
 	}
-	schema->json = json_deep_copy(json);
+	schema->json = json_incref((json_t *)json);
 	*schemap = schema;
 	return NULL;
 }
@@ -425,10 +425,12 @@ json_t *ovsdb_schema_from_json(struct ovsdb_schema **schemap,
 struct ovsdb_schema *ovsdb_schema_clone(const struct ovsdb_schema *schema)
 {
 	struct ovsdb_schema *clone;
-	json_t *error = ovsdb_schema_from_json(&clone, schema->json);
+	json_t *json = json_deep_copy(schema->json);
+	json_t *error = ovsdb_schema_from_json(&clone, json);
 
 	/* It was parsed before, so this cannot fail. */
 	json_decref(error);
+	json_decref(json);
 	return clone;
 }
 

@@ -57,7 +57,8 @@ struct ovsdb_schema {
 /*
  * Parses a <database-schema>, in which every refTable must exist. Sets *schema
  * to a new schema and returns NULL; or sets it to NULL and returns an RFC
- * error object. Unknown members are errors, as in ovsdb-server.
+ * error object. Unknown members are errors, as in ovsdb-server. The schema
+ * keeps a reference to the JSON, which nobody may change any more.
  */
 json_t *ovsdb_schema_from_json(struct ovsdb_schema **schema,
 			       const json_t *json) MUST_CHECK;

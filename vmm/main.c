@@ -176,7 +176,7 @@ static int remove_vm(const struct command *command, char **words, bool all,
 	/* the socket says that nobody tidied up: ports may be left as well */
 	if (!faccessat(dir.fd, "api.sock", F_OK, 0) &&
 	    !vm_directory_load(&dir, &config, NULL))
-		error = reaper_remove_ports(&config, REMOVE_MS, errp);
+		error = vm_remove_ports(&config, NULL, REMOVE_MS, errp);
 	vm_config_uninit(&config);
 	if (!error)
 		error = vm_directory_remove(&dir, all, errp);

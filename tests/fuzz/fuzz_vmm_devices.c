@@ -229,14 +229,12 @@ static void host_acts(enum kind kind, int *host)
 static void control(struct virtio_device *device, enum kind kind)
 {
 	uint32_t value = take(4), offset = take(1);
-	uint8_t config[256];
 	json_t *saved;
 
 	pthread_mutex_lock(&device->lock);
 	if (offset < device->config_size) {
 		size_t length = MIN(device->config_size - offset, 4u);
 
-		device->ops->config_read(device, offset, config, length);
 		if (device->ops->config_write)
 			device->ops->config_write(device, offset, &value,
 						  length);
@@ -244,7 +242,6 @@ static void control(struct virtio_device *device, enum kind kind)
 	pthread_mutex_unlock(&device->lock);
 	if (kind == BALLOON) {
 		virtio_balloon_set_target(device, value);
-		json_decref(virtio_balloon_statistics(device));
 		virtio_balloon_actual(device);
 	}
 	if (value & 1 && device->ops->save) {

@@ -35,13 +35,7 @@ static struct virtio_pci *transport;
 static struct virtio_guest card;
 static struct vmm_driver driver;
 static bool active, destroyed;
-
-static void config_read(struct virtio_device *d, uint32_t offset, void *data,
-			uint32_t length)
-{
-	MUST(length && offset + length <= CONFIG_SIZE);
-	memset(data, 0x55, length);
-}
+static uint8_t config[CONFIG_SIZE];
 
 static void config_write(struct virtio_device *d, uint32_t offset,
 			 const void *data, uint32_t length)
@@ -74,7 +68,6 @@ static void destroy(struct virtio_device *d)
 
 static const struct virtio_ops ops = {
 	.name = "fuzz",
-	.config_read = config_read,
 	.config_write = config_write,
 	.activate = activate,
 	.deactivate = deactivate,
@@ -93,6 +86,7 @@ static void plug(void)
 	memset(&device, 0, sizeof(device));
 	virtio_device_init(&device, &ops, &memory, ARRAY_SIZE(sizes), sizes);
 	device.type = 2;
+	device.config = config;
 	device.config_size = CONFIG_SIZE;
 	device.offered = FEATURES;
 	transport = virtio_pci_create(guest.pci, SLOT, false,

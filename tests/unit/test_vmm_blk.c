@@ -163,7 +163,7 @@ static void reads_and_writes(void **state)
 	uint64_t data;
 
 	start(state);
-	f.device->ops->config_read(f.device, 0, &config, sizeof config);
+	memcpy(&config, f.device->config, sizeof config);
 	assert_int_equal(config.capacity, SIZE / 512);
 	assert_int_equal(config.blk_size, 512);
 	data = device_bytes(&f, NULL, 8192);
@@ -269,14 +269,12 @@ static void read_only(void **state)
 
 static uint8_t clear(uint32_t type, uint64_t sector, uint32_t n, uint32_t flags)
 {
-	struct virtio_blk_discard_write_zeroes ranges[2] = {
-		{ .sector = sector, .num_sectors = n, .flags = flags },
-		{ .sector = 100, .num_sectors = 1, .flags = flags },
-	};
-	bool discard = type == VIRTIO_BLK_T_DISCARD;
+	struct virtio_blk_discard_write_zeroes range = { .sector = sector,
+							 .num_sectors = n,
+							 .flags = flags };
 
-	return request(type, 0, device_bytes(&f, ranges, sizeof ranges),
-		       discard ? 32 : 16, false);
+	return request(type, 0, device_bytes(&f, &range, sizeof range), 16,
+		       false);
 }
 
 static void clears(void **state)
@@ -297,21 +295,12 @@ static void clears(void **state)
 	expect_block(8, 0);
 	expect_block(23, 0);
 	expect_block(24, 24);
-	expect_block(100, 0);
 	expect_block(101, 101);
-	assert_int_equal(clear(zero, 31, 3, 0), VIRTIO_BLK_S_OK);
-	assert_int_equal(clear(zero, 41, 3, 1), VIRTIO_BLK_S_OK);
-	expect_block(30, 30);
-	expect_block(31, 0);
-	expect_block(33, 0);
-	expect_block(34, 34);
-	expect_block(42, 0);
-	expect_block(44, 44);
 	/* Flags and ranges that must not be. */
 	assert_int_equal(clear(discard, 50, 1, 1), VIRTIO_BLK_S_UNSUPP);
-	assert_int_equal(clear(zero, 50, 1, 2), VIRTIO_BLK_S_UNSUPP);
-	assert_int_equal(clear(zero, 2047, 2, 0), VIRTIO_BLK_S_IOERR);
-	assert_int_equal(clear(zero, UINT64_MAX, 2, 0), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(clear(zero, 50, 1, 0), VIRTIO_BLK_S_UNSUPP);
+	assert_int_equal(clear(discard, 2047, 2, 0), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(clear(discard, UINT64_MAX, 2, 0), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(clear(discard, 0, UINT32_MAX, 0), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(request(discard, 0, header_at, 15, false),
 			 VIRTIO_BLK_S_IOERR);
@@ -345,12 +334,7 @@ static void direct(void **state)
 	assert_int_equal(write_at(16, data, 8192), VIRTIO_BLK_S_OK);
 	assert_int_equal(read_at(8, data, 8192), VIRTIO_BLK_S_OK);
 	assert_int_equal(at(data)[512], 0x22);
-	assert_int_equal(clear(VIRTIO_BLK_T_WRITE_ZEROES, 11, 2, 0),
-			 VIRTIO_BLK_S_OK);
-	expect_block(10, 0x22);
-	expect_block(11, 0);
-	expect_block(13, 0x22);
-	f.device->ops->config_read(f.device, 0, &config, sizeof config);
+	memcpy(&config, f.device->config, sizeof config);
 	assert_int_equal(config.blk_size, 512);
 	assert_int_equal(config.physical_block_exp, 3);
 	/* The file's last block is not whole. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -54,6 +55,7 @@ static void start_daemon(void)
 		 "num-queues=2,addr.type=fd,addr.str=3");
 	child = fork();
 	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (listener == 3)
 			fcntl(3, F_SETFD, 0);
 		else
@@ -119,7 +121,7 @@ static uint64_t capacity(void)
 {
 	uint64_t sectors;
 
-	disk->ops->config_read(disk, 0, &sectors, sizeof(sectors));
+	memcpy(&sectors, disk->config, sizeof(sectors));
 	return sectors;
 }
 

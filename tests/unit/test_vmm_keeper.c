@@ -117,12 +117,6 @@ int machine_main(const struct vm_config *config, struct machine_files *files,
 
 /* --- ports: files in the scratch directory -------------------------------- */
 
-struct wiring {
-	struct event_base *loop;
-	wiring_done *done;
-	void *aux;
-};
-
 static char *port_path(const char *port)
 {
 	return xasprintf("%s/port-%s", scratch, port);
@@ -131,28 +125,21 @@ static char *port_path(const char *port)
 struct wiring *wiring_create(struct event_base *loop, const char *db,
 			     const char *vm_name, const char *vm_uuid)
 {
-	struct wiring *wiring = xcalloc(1, sizeof(*wiring));
-
-	wiring->loop = loop;
-	return wiring;
+	return NULL;
 }
 
 void wiring_destroy(struct wiring *wiring)
 {
-	free(wiring);
 }
 
-static void call_done(evutil_socket_t fd, short what, void *aux)
+int wiring_wait(struct wiring *wiring, unsigned int timeout_ms, char **errp)
 {
-	struct wiring *wiring = aux;
-
-	wiring->done(wiring->aux, NULL);
+	return 0;
 }
 
-void wiring_add(struct wiring *wiring, struct vm_net *net, const char *socket,
-		int *taps, wiring_done *done, void *aux)
+int wiring_add(struct wiring *wiring, struct vm_net *net, const char *socket,
+	       int *taps, char **errp)
 {
-	const struct timeval now = { 0 };
 	char *path;
 
 	free(net->port);
@@ -161,15 +148,11 @@ void wiring_add(struct wiring *wiring, struct vm_net *net, const char *socket,
 	close(open(path, O_CREAT | O_WRONLY, 0600));
 	free(path);
 	net->mac[5] = 7;
-	wiring->done = done;
-	wiring->aux = aux;
-	if (done)
-		event_base_once(wiring->loop, -1, EV_TIMEOUT, call_done, wiring,
-				&now);
+	return 0;
 }
 
-void wiring_remove(struct wiring *wiring, const char *port, wiring_done *done,
-		   void *aux)
+int wiring_remove(struct wiring *wiring, const char *port,
+		  unsigned int timeout_ms, char **errp)
 {
 	for (int i = 0; i < 4; i++) {
 		char *name = port ? xstrdup(port) : xasprintf("vm-net%d", i);
@@ -179,10 +162,6 @@ void wiring_remove(struct wiring *wiring, const char *port, wiring_done *done,
 		free(path);
 		free(name);
 	}
-}
-
-int wiring_run(struct wiring *wiring, unsigned int timeout_ms, char **errp)
-{
 	return 0;
 }
 

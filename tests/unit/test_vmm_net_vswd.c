@@ -4,12 +4,14 @@
  * Skipped where build/vswd is not there.
  */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -46,6 +48,11 @@ static void start_vswd(void)
 	snprintf(option, sizeof(option), "--run-dir=%s", dir);
 	vswd = fork();
 	if (!vswd) {
+		/* Its bridge's device is nobody else's, and it ends with us. */
+		if (unshare(CLONE_NEWNET) &&
+		    unshare(CLONE_NEWUSER | CLONE_NEWNET))
+			_exit(126);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execl(program, "vswd", option, "--overwrite-pidfile",
 		      "--no-sandbox", NULL);
 		_exit(127);

@@ -23,12 +23,7 @@ static struct virtio_device device;
 static struct vmm_driver layout; /* where rings are: never changes */
 static _Atomic unsigned int n_gone, n_active, n_activations;
 static _Atomic bool running;
-
-static void config_read(struct virtio_device *d, uint32_t offset, void *data,
-			uint32_t length)
-{
-	memset(data, 1, length);
-}
+static uint8_t config[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
 
 static int activate(struct virtio_device *d)
 {
@@ -51,7 +46,6 @@ static void destroy(struct virtio_device *d)
 
 static const struct virtio_ops ops = {
 	.name = "test",
-	.config_read = config_read,
 	.activate = activate,
 	.deactivate = deactivate,
 	.destroy = destroy,
@@ -178,7 +172,8 @@ static void test_threads(void **state)
 	assert_int_equal(guest_memory_create(&memory, MEMORY, false, NULL), 0);
 	virtio_device_init(&device, &ops, &memory, 2, sizes);
 	device.type = 1;
-	device.config_size = 8;
+	device.config = config;
+	device.config_size = sizeof(config);
 	device.offered = VMM_FEATURE(VIRTIO_F_VERSION_1);
 	layout.device = &device;
 	layout.memory = &memory;

@@ -330,6 +330,17 @@ static void test_split_hostile(void **state)
 	start(0, 8); /* not negotiated */
 	add(4, 4, true);
 	check_broken();
+
+	start(INDIRECT, 8); /* nothing, over and over: all memory is a table */
+	id = add(4, 4, true);
+	desc = vmm_driver_at(&driver, data);
+	for (unsigned int i = 0; i <= VIRTIO_MAX_QUEUE_SIZE; i++)
+		desc[i] = (struct vring_desc){ data, 0, VRING_DESC_F_NEXT,
+					       i + 1 };
+	desc[VIRTIO_MAX_QUEUE_SIZE].flags = 0;
+	split_desc(id)->addr = data;
+	split_desc(id)->len = (VIRTIO_MAX_QUEUE_SIZE + 1) * sizeof(*desc);
+	check_broken();
 }
 
 /* The ring is full, and the guest makes still more available. */

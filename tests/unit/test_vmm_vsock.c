@@ -479,18 +479,15 @@ static void host_queue(void **state)
 static void restored(void **state)
 {
 	uint64_t addr;
-	json_t *saved;
 	uint32_t length;
 	int fd;
 
 	start(state);
 	fd = guest_connects(5);
-	saved = f.device->ops->save(f.device);
 	vmm_driver_reset(&f.driver);
 	expect_end(fd);
 	close(fd);
-	assert_int_equal(f.device->ops->restore(f.device, saved, NULL), 0);
-	json_decref(saved);
+	assert_int_equal(f.device->ops->restore(f.device, NULL, NULL), 0);
 	assert_true(vmm_driver_start(&f.driver));
 	device_run(&f);
 	addr = device_offer(&f, EVENT, 4);

@@ -1,6 +1,7 @@
 /* A VM's ports (vmm/host/wiring.h) on a real vswd, in the same event loop. */
 #include <errno.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -59,8 +60,7 @@ static void add(struct wiring *w, struct vm_net *net)
 {
 	char *why = NULL;
 
-	wiring_add(w, net, socket_path, NULL, NULL, NULL);
-	if (wiring_run(w, PATIENCE_MS, &why))
+	if (wiring_add(w, net, socket_path, NULL, &why))
 		fail_msg("%s", why);
 }
 
@@ -68,8 +68,7 @@ static void add_fails(struct wiring *w, struct vm_net *net, const char *text)
 {
 	char *why = NULL;
 
-	wiring_add(w, net, socket_path, NULL, NULL, NULL);
-	assert_true(wiring_run(w, PATIENCE_MS, &why) < 0);
+	assert_true(wiring_add(w, net, socket_path, NULL, &why) < 0);
 	if (!strstr(why, text) || strchr(why, '\n'))
 		fail_msg("%s", why);
 	free(why);
@@ -77,8 +76,7 @@ static void add_fails(struct wiring *w, struct vm_net *net, const char *text)
 
 static void remove_port(struct wiring *w, const char *port)
 {
-	wiring_remove(w, port, NULL, NULL);
-	assert_int_equal(wiring_run(w, PATIENCE_MS, NULL), 0);
+	assert_int_equal(wiring_remove(w, port, PATIENCE_MS, NULL), 0);
 }
 
 static unsigned int count_rows(struct wiring *w, const char *table)
@@ -230,7 +228,7 @@ static void test_no_such_bridge(void **state)
 	struct wiring *w = vm("vm1", UUID_1);
 	struct vm_net net = card("br7");
 
-	add_fails(w, &net, "there is no bridge or segment br7; vswd has br");
+	add_fails(w, &net, "there is no bridge or segment br7; ");
 	assert_int_equal(count_rows(w, "Port"), 0);
 	wiring_destroy(w);
 	free(net.port);
@@ -305,36 +303,60 @@ static void test_name_is_taken(void **state)
 	free(other.port);
 }
 
-/* Many at once on one bridge: each reads before any has written. */
+enum { N = 12 };
+
+static _Atomic int n_added;
+
+static void *add_one(void *aux)
+{
+	struct vm_net *net = aux;
+	char *uuid = xasprintf("33333333-3333-4333-8333-33333333333%x",
+			       net->queues - 1);
+	struct wiring *w = wiring_create(NULL, database, "same", uuid);
+
+	net->queues = 1;
+	if (wiring_add(w, net, socket_path, NULL, NULL))
+		net->queues = 0;
+	wiring_destroy(w);
+	free(uuid);
+	n_added++;
+	return NULL;
+}
+
+/* Many at once on one bridge: they read before any has written. */
 static void test_all_at_once(void **state)
 {
-	enum { N = 12 };
-	struct wiring *w[N];
+	struct wiring *w = vm("same", UUID_1);
+	pthread_t threads[N];
 	struct vm_net nets[N];
-	char uuid[] = "33333333-3333-4333-8333-33333333333a";
 
 	for (int i = 0; i < N; i++) {
 		nets[i] = card("br0");
-		uuid[35] = "0123456789abcdef"[i];
-		w[i] = vm("same", uuid);
-		wiring_add(w[i], &nets[i], socket_path, NULL, NULL, NULL);
+		nets[i].queues = i + 1;
+		pthread_create(&threads[i], NULL, add_one, &nets[i]);
 	}
+	while (n_added < N)
+		event_base_loop(vswd.base, EVLOOP_NONBLOCK);
 	for (int i = 0; i < N; i++) {
-		char *why = NULL;
-
-		if (wiring_run(w[i], PATIENCE_MS, &why))
-			fail_msg("%s", why);
-	}
-	assert_int_equal(count_rows(w[0], "Port"), N);
-	for (int i = 0; i < N; i++)
+		pthread_join(threads[i], NULL);
+		assert_int_equal(nets[i].queues, 1);
 		for (int k = 0; k < i; k++) {
 			assert_string_not_equal(nets[i].port, nets[k].port);
 			assert_memory_not_equal(nets[i].mac, nets[k].mac, 6);
 		}
+	}
+	remove_port(w, NULL);
+	assert_int_equal(count_rows(w, "Port"), N);
+	wiring_destroy(w);
 	for (int i = 0; i < N; i++) {
-		remove_port(w[i], NULL);
-		wiring_destroy(w[i]);
+		char *uuid =
+			xasprintf("33333333-3333-4333-8333-33333333333%x", i);
+
+		w = vm("same", uuid);
+		remove_port(w, NULL);
+		wiring_destroy(w);
 		free(nets[i].port);
+		free(uuid);
 	}
 }
 
@@ -364,9 +386,8 @@ static void test_no_database(void **state)
 	char *why = NULL;
 
 	add_fails(w, &net, "unix:/nonexistent/db.sock: ");
-	/* there is nothing of ours to wait for */
-	wiring_remove(w, NULL, NULL, NULL);
-	assert_int_equal(wiring_run(w, 5000, &why), -ENOTCONN);
+	/* what is to be removed waits for it */
+	assert_int_equal(wiring_remove(w, NULL, 1, &why), -ETIMEDOUT);
 	assert_non_null(strstr(why, "/nonexistent/db.sock"));
 	free(why);
 	wiring_destroy(w);
@@ -417,8 +438,7 @@ static void test_tap(void **state)
 
 	net.kind = VM_NET_TAP;
 	net.queues = 2;
-	wiring_add(w, &net, NULL, taps, NULL, NULL);
-	if (wiring_run(w, PATIENCE_MS, &why)) {
+	if (wiring_add(w, &net, NULL, taps, &why)) {
 		assert_non_null(strstr(why, "cannot make tap device"));
 		print_message("%s\n", why);
 		free(why);
@@ -454,15 +474,13 @@ static void test_tap_name_is_taken(void **state)
 	}
 	assert_int_equal(tap_create("vmt-net0", 1, taps, NULL), -EBUSY);
 	net.kind = VM_NET_TAP;
-	wiring_add(w, &net, NULL, taps, NULL, NULL);
-	assert_int_equal(wiring_run(w, PATIENCE_MS, NULL), 0);
+	assert_int_equal(wiring_add(w, &net, NULL, taps, NULL), 0);
 	assert_string_equal(net.port, "vmt-net0~2");
 	remove_port(w, NULL);
 	net.bridge = (char *)"br7";
 	close(taps[0]);
 	taps[0] = -1;
-	wiring_add(w, &net, NULL, taps, NULL, NULL);
-	assert_true(wiring_run(w, PATIENCE_MS, NULL) < 0);
+	assert_true(wiring_add(w, &net, NULL, taps, NULL) < 0);
 	assert_int_equal(taps[0], -1);
 	close(other);
 	wiring_destroy(w);

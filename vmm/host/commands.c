@@ -11,6 +11,10 @@
 
 #include "vmm/host/keeper_private.h"
 #include "vmm/host/options.h"
+#include "vmm/host/reaper.h"
+
+#define INFO_MS	  1000
+#define REMOVE_MS 5000
 
 /* A request that waits for the machine. */
 struct asked {
@@ -104,16 +108,18 @@ static void info_done(void *aux, const json_t *result, const char *error)
 {
 	struct asked *asked = aux;
 	struct keeper *k = asked->k;
-	json_t *ports = json_object(), *port, *info;
+	json_t *ports = json_object(), *info;
+	struct wiring *wiring = k->config->n_nets ? vm_wiring(k->config) : NULL;
 
+	if (wiring)
+		wiring_wait(wiring, INFO_MS, NULL);
 	for (unsigned int i = 0; i < k->config->n_nets; i++) {
 		const struct vm_net *net = &k->config->nets[i];
+		json_t *port = wiring_port_info(wiring, net->port);
 
-		port = k->wiring && net->port
-			       ? wiring_port_info(k->wiring, net->port)
-			       : NULL;
 		json_object_set_new(ports, net->id, port ? port : json_null());
 	}
+	wiring_destroy(wiring);
 	info = json_pack("{s:s, s:s, s:i, s:o, s:o, s:O?}", "name",
 			 k->config->name, "state", k->state, "pid",
 			 (int)getpid(), "config", vm_config_to_json(k->config),
@@ -132,69 +138,45 @@ static void info(struct keeper *k, struct api_request *request,
 
 /* --- cards ---------------------------------------------------------------- */
 
-/* A card that is being added: its port first, then the machine. */
+/* A card that is being added. */
 struct net_change {
 	struct asked *asked;
 	struct vm_net net;
 	struct machine_net_files files;
 };
 
-static void change_end(struct net_change *change, const char *error)
+static void unplug(const struct keeper *k, const struct vm_net *net,
+		   bool listens)
 {
-	struct keeper *k = change->asked->k;
-	int *fds = (int *)&change->files;
+	char *path = keeper_net_socket(k, net);
 
-	k->adding = NULL;
-	for (size_t i = 0; i < sizeof(change->files) / sizeof(int); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-	if (error) {
-		char *path = keeper_net_socket(k, &change->net);
-
-		if (k->wiring && change->net.port)
-			wiring_remove(k->wiring, change->net.port, NULL, NULL);
-		/* else it may be that of the card which has this name */
-		if (change->files.listener >= 0)
-			unlink(path);
-		free(path);
-		answer(change->asked, NULL, error);
-		vm_net_uninit(&change->net);
-	} else {
-		k->wired = true;
-		k->config->nets[k->config->n_nets++] = change->net;
-		store(k);
-		answer(change->asked, vm_net_to_json(&change->net), NULL);
-	}
-	free(change);
+	if (listens) /* else it may be another's */
+		unlink(path);
+	free(path);
+	if (net->port)
+		vm_remove_ports(k->config, net->port, REMOVE_MS, NULL);
 }
 
 static void net_added(void *aux, const json_t *result, const char *error)
 {
-	change_end(aux, error);
-}
-
-static void port_added(void *aux, const char *error)
-{
 	struct net_change *change = aux;
 	struct keeper *k = change->asked->k;
-	int *fds = (int *)&change->files, open[18];
-	unsigned int n = 0;
-	char *why = NULL;
+	int *fds = (int *)&change->files;
 
-	if (!error && change->net.client &&
-	    keeper_open_net(k, &change->net, &change->files, &why))
-		error = why;
-	for (size_t i = 0; i < ARRAY_SIZE(open); i++)
+	for (size_t i = 0; i < sizeof(change->files) / sizeof(int); i++)
 		if (fds[i] >= 0)
-			open[n++] = fds[i];
-	if (error)
-		change_end(change, error);
-	else
-		link_call(k->link,
-			  json_pack("{s:s, s:o}", "cmd", "add-net", "net",
-				    vm_net_to_json(&change->net)),
-			  open, n, net_added, change);
-	free(why);
+			close(fds[i]);
+	if (error) {
+		unplug(k, &change->net, change->files.listener >= 0);
+		answer(change->asked, NULL, error);
+		vm_net_uninit(&change->net);
+	} else {
+		k->config->nets[k->config->n_nets++] = change->net;
+		store(k);
+		answer(change->asked, vm_net_to_json(&change->net), NULL);
+	}
+	k->adding = false;
+	free(change);
 }
 
 /* Parses what the request says into the change. */
@@ -211,6 +193,8 @@ static int read_net(struct keeper *k, struct net_change *change,
 	error = json_is_string(net) ? vm_net_parse(&change->net,
 						   json_string_value(net), errp)
 				    : vm_net_from_json(&change->net, net, errp);
+	free(change->net.port); /* is chosen, and may be another's */
+	change->net.port = NULL;
 	if (error)
 		return error;
 	/* its name is found, or checked, as one of the list */
@@ -224,40 +208,44 @@ static void add_net(struct keeper *k, struct api_request *request,
 		    const json_t *message)
 {
 	struct net_change *change;
-	char *error = NULL, *path;
+	struct wiring *wiring;
+	unsigned int n = 0;
+	int *fds, open[18];
+	char *why = NULL;
 
 	if (k->adding) {
 		api_reply(request, NULL, "another card is being added");
 		return;
 	}
-	k->adding = change = xcalloc(1, sizeof(*change));
+	k->adding = true;
+	change = xcalloc(1, sizeof(*change));
 	change->asked = ask(k, request, message);
 	memset(&change->files, 0xff, sizeof(change->files));
-	if (read_net(k, change, message, &error) ||
-	    (!change->net.client &&
-	     keeper_open_net(k, &change->net, &change->files, &error))) {
-		change_end(change, error);
-		free(error);
-		return;
+	wiring = vm_wiring(k->config);
+	if (read_net(k, change, message, &why) ||
+	    keeper_plug_net(k, wiring, &change->net, &change->files, &why)) {
+		net_added(change, NULL, why);
+	} else {
+		fds = (int *)&change->files;
+		for (size_t i = 0; i < ARRAY_SIZE(open); i++)
+			if (fds[i] >= 0)
+				open[n++] = fds[i];
+		link_call(k->link,
+			  json_pack("{s:s, s:o}", "cmd", "add-net", "net",
+				    vm_net_to_json(&change->net)),
+			  open, n, net_added, change);
 	}
-	path = keeper_net_socket(k, &change->net);
-	wiring_add(keeper_wiring(k), &change->net, path, change->files.taps,
-		   port_added, change);
-	free(path);
+	wiring_destroy(wiring);
+	free(why);
 }
 
 void keeper_net_removed(struct keeper *k, const char *id)
 {
 	struct vm_net *net = find_net(k, id);
-	char *path;
 
 	if (!net)
 		return;
-	path = keeper_net_socket(k, net);
-	unlink(path);
-	free(path);
-	if (k->wiring && net->port)
-		wiring_remove(k->wiring, net->port, NULL, NULL);
+	unplug(k, net, net->kind == VM_NET_VHOST && !net->client);
 	vm_net_uninit(net);
 	k->config->n_nets--;
 	memmove(net, net + 1,
@@ -299,13 +287,20 @@ static void connect_again(evutil_socket_t fd, short what, void *aux)
 	struct lost_net *lost = aux;
 	struct keeper *k = lost->k;
 	struct vm_net *net = find_net(k, lost->id);
+	struct wiring *wiring;
 	struct machine_net_files files;
+	int error;
 
 	if (!net) {
 		free(lost);
 		return;
 	}
-	if (keeper_open_net(k, net, &files, NULL)) {
+	wiring = vm_wiring(k->config);
+	error = wiring_wait(wiring, INFO_MS, NULL);
+	if (!error)
+		error = keeper_open_net(k, wiring, net, &files, NULL);
+	wiring_destroy(wiring);
+	if (error) {
 		connect_later(lost);
 		return;
 	}

@@ -51,7 +51,7 @@ const struct vm_field vm_config_fields[] = {
 	  "db.sock in $VSW_RUNDIR)",
 	  MEMBER(TEXT, db) },
 	{ "boot_timer", "\tprint how long the guest took to its init",
-	  MEMBER(FLAG, boot_timer) },
+	  MEMBER(FLAG, boot_timer), .option = "boot-timer" },
 	{ .key = NULL },
 };
 #undef OF

@@ -170,17 +170,18 @@ int vm_directory_store(const struct vm_directory *dir,
 		       const struct vm_config *config, char **errp)
 {
 	json_t *json = vm_config_to_json(config);
+	char *text = json_dumps(json, JSON_INDENT(2));
 	int fd = openat(dir->fd, "vm.json.new",
 			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	int error = 0;
 
-	if (fd < 0 || json_dumpfd(json, fd, JSON_INDENT(2)) ||
-	    write(fd, "\n", 1) != 1 || fdatasync(fd) ||
+	if (fd < 0 || dprintf(fd, "%s\n", text) < 0 || fdatasync(fd) ||
 	    renameat(dir->fd, "vm.json.new", dir->fd, "vm.json"))
 		error = set_error(errp, -errno, "writing %s/vm.json: %s",
 				  dir->path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
+	free(text);
 	json_decref(json);
 	return error;
 }

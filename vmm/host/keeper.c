@@ -270,16 +270,11 @@ static bool remove_ports(struct keeper *k)
 {
 	char *error = NULL;
 
-	if (!k->wiring)
+	if (!k->wired || !vm_remove_ports(k->config, NULL, REMOVE_MS, &error))
 		return true;
-	wiring_remove(k->wiring, NULL, NULL, NULL);
-	if (!wiring_run(k->wiring, REMOVE_MS, &error))
-		return true;
-	/* a port that could not be added is not there to be removed */
-	if (k->wired)
-		say(k, "its ports are still on vswd", error);
+	say(k, "its ports are still on vswd", error);
 	free(error);
-	return !k->wired;
+	return false;
 }
 
 static void tidy_up(struct keeper *k)
@@ -295,7 +290,6 @@ static void tidy_up(struct keeper *k)
 	storage_stop(k->storage);
 	k->storage = NULL;
 	clean = remove_ports(k);
-	wiring_destroy(k->wiring);
 	if (clean || !k->started)
 		vm_directory_clean(k->dir);
 	vm_directory_close(k->dir, !k->started && clean);

@@ -16,8 +16,7 @@ struct keeper {
 	struct vm_config *config;
 	bool detach, restore;
 	struct machine_files files; /* until they are the machine's */
-	struct wiring *wiring;	    /* NULL: no card yet */
-	bool wired;		    /* all ports were added */
+	bool wired;		    /* a port was added */
 	struct storage *storage;
 	struct console *serial, *hvc, *log;
 	struct api *api;
@@ -28,18 +27,23 @@ struct keeper {
 	pid_t machine;
 	const char *state;
 	bool started, booted, ending; /* ending: we were asked to end it */
-	bool saving;
-	struct net_change *adding;
-	char *why; /* the machine's own words on its end */
+	bool adding, saving;	      /* a card, all of it */
+	char *why;		      /* the machine's own words on its end */
 };
 
 /* What the VM needs, in order; each 0 or -errno with a message. */
 int keeper_prepare(struct keeper *k, char **errp);
-/* The VM's part of vswd's database, connected to when first needed. */
-struct wiring *keeper_wiring(struct keeper *k);
-/* A card's sockets: `mine` is where it listens, or is connected to. */
-int keeper_open_net(struct keeper *k, const struct vm_net *net,
+/*
+ * The card's port and sockets. Where we listen the socket is there before the
+ * port, so that vswd finds it at once; where vswd listens it is the other way
+ * round.
+ */
+int keeper_plug_net(struct keeper *k, struct wiring *wiring, struct vm_net *net,
 		    struct machine_net_files *files, char **errp);
+/* Its socket alone: where we listen, or, if vswd does, connected to that. */
+int keeper_open_net(struct keeper *k, struct wiring *wiring,
+		    const struct vm_net *net, struct machine_net_files *files,
+		    char **errp);
 char *keeper_net_socket(const struct keeper *k, const struct vm_net *net);
 
 /* Ends the machine now. */

@@ -14,11 +14,8 @@ void help_entry(const char *before, const char *name, const char *sep,
 {
 	int n_args = (int)strcspn(help, "\t"), n;
 	const char *text = help + n_args + 1;
-	int at = printf("  %s", before);
-
-	for (; *name; name++, at++)
-		putchar(*name == '_' && *before == '-' ? '-' : *name);
-	at += printf("%s%.*s", n_args ? sep : "", n_args, help);
+	int at = printf("  %s%s%s%.*s", before, name, n_args ? sep : "", n_args,
+			help);
 
 	if (at >= HELP_COLUMN)
 		at = printf("\n") - 1;

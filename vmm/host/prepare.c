@@ -14,7 +14,6 @@
 #include "vmm/host/keeper_private.h"
 #include "vmm/host/reaper.h"
 
-#define START_MS 15000
 #define STALE_MS 3000
 
 static int open_file(int *fd, const char *path, const char *what, char **errp)
@@ -37,7 +36,7 @@ static int open_file(int *fd, const char *path, const char *what, char **errp)
 static int tidy_before(struct keeper *k, char **errp)
 {
 	if (!faccessat(k->dir->fd, "api.sock", F_OK, 0))
-		reaper_remove_ports(k->config, STALE_MS, NULL);
+		vm_remove_ports(k->config, NULL, STALE_MS, NULL);
 	vm_directory_clean(k->dir);
 	return 0;
 }
@@ -81,31 +80,21 @@ static int open_files(struct keeper *k, char **errp)
 	return 0;
 }
 
-struct wiring *keeper_wiring(struct keeper *k)
-{
-	char *db = vm_database(k->config);
-
-	if (!k->wiring)
-		k->wiring = wiring_create(k->base, db, k->config->name,
-					  k->config->uuid);
-	free(db);
-	return k->wiring;
-}
-
 char *keeper_net_socket(const struct keeper *k, const struct vm_net *net)
 {
 	return xasprintf("%s/%s.sock", k->dir->path, net->id);
 }
 
-int keeper_open_net(struct keeper *k, const struct vm_net *net,
-		    struct machine_net_files *files, char **errp)
+int keeper_open_net(struct keeper *k, struct wiring *wiring,
+		    const struct vm_net *net, struct machine_net_files *files,
+		    char **errp)
 {
 	char *path;
 	int *fd = net->client ? &files->connected : &files->listener;
 
 	if (net->kind != VM_NET_VHOST)
 		return 0;
-	path = net->client ? wiring_client_socket(k->wiring, net->port)
+	path = net->client ? wiring_client_socket(wiring, net->port)
 			   : keeper_net_socket(k, net);
 	if (!path)
 		return set_error(errp, -ENOENT,
@@ -117,36 +106,33 @@ int keeper_open_net(struct keeper *k, const struct vm_net *net,
 	return *fd < 0 ? *fd : 0;
 }
 
-/*
- * Where we listen the socket is there before the port, so that vswd finds it
- * at once; where vswd listens it is the other way round.
- */
-static int plug_nets(struct keeper *k, char **errp)
+int keeper_plug_net(struct keeper *k, struct wiring *wiring, struct vm_net *net,
+		    struct machine_net_files *files, char **errp)
 {
-	struct vm_config *config = k->config;
+	char *path = keeper_net_socket(k, net);
 	int error = 0;
 
-	if (!config->n_nets)
-		return 0;
-	for (unsigned int i = 0; !error && i < config->n_nets; i++) {
-		struct vm_net *net = &config->nets[i];
-		char *path = keeper_net_socket(k, net);
-
-		if (!net->client)
-			error = keeper_open_net(k, net, &k->files.nets[i],
-						errp);
-		if (!error)
-			wiring_add(keeper_wiring(k), net, path,
-				   k->files.nets[i].taps, NULL, NULL);
-		free(path);
+	if (!net->client)
+		error = keeper_open_net(k, NULL, net, files, errp);
+	if (!error) {
+		error = wiring_add(wiring, net, path, files->taps, errp);
+		k->wired |= !error; /* whatever fails then */
 	}
-	if (!error)
-		error = wiring_run(k->wiring, START_MS, errp);
-	k->wired = !error;
-	for (unsigned int i = 0; !error && i < config->n_nets; i++)
-		if (config->nets[i].client)
-			error = keeper_open_net(k, &config->nets[i],
-						&k->files.nets[i], errp);
+	if (!error && net->client)
+		error = keeper_open_net(k, wiring, net, files, errp);
+	free(path);
+	return error;
+}
+
+static int plug_nets(struct keeper *k, char **errp)
+{
+	struct wiring *wiring = k->config->n_nets ? vm_wiring(k->config) : NULL;
+	int error = 0;
+
+	for (unsigned int i = 0; !error && i < k->config->n_nets; i++)
+		error = keeper_plug_net(k, wiring, &k->config->nets[i],
+					&k->files.nets[i], errp);
+	wiring_destroy(wiring);
 	return error;
 }
 

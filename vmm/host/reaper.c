@@ -11,33 +11,31 @@
 #include "vmm/host/directory.h"
 #include "vmm/host/wiring.h"
 
-#define TRIES	60
-#define TRY_MS	5000
+#define TRIES 30
+/* shorter than one waits for the directory's lock */
+#define TRY_MS	1000
 #define PAUSE_S 1
 
-char *vm_database(const struct vm_config *config)
+struct wiring *vm_wiring(const struct vm_config *config)
 {
 	const char *run_dir = getenv("VSW_RUNDIR");
+	char *db = config->db ? xstrdup(config->db)
+			      : xasprintf("unix:%s/db.sock",
+					  run_dir ? run_dir : "/run/vsw");
+	struct wiring *wiring =
+		wiring_create(NULL, db, config->name, config->uuid);
 
-	if (config->db)
-		return xstrdup(config->db);
-	return xasprintf("unix:%s/db.sock", run_dir ? run_dir : "/run/vsw");
+	free(db);
+	return wiring;
 }
 
-int reaper_remove_ports(const struct vm_config *config, unsigned int timeout_ms,
-			char **errp)
+int vm_remove_ports(const struct vm_config *config, const char *port,
+		    unsigned int timeout_ms, char **errp)
 {
-	struct event_base *base = event_base_new();
-	char *db = vm_database(config);
-	struct wiring *wiring =
-		wiring_create(base, db, config->name, config->uuid);
-	int error;
+	struct wiring *wiring = vm_wiring(config);
+	int error = wiring_remove(wiring, port, timeout_ms, errp);
 
-	wiring_remove(wiring, NULL, NULL, NULL);
-	error = wiring_run(wiring, timeout_ms, errp);
 	wiring_destroy(wiring);
-	event_base_free(base);
-	free(db);
 	return error;
 }
 
@@ -51,7 +49,7 @@ static bool tidy(const struct vm_config *config)
 	error = vm_directory_open(&dir, config->name, false, true, NULL);
 	if (error)
 		return true;
-	done = !reaper_remove_ports(config, TRY_MS, NULL);
+	done = !vm_remove_ports(config, NULL, TRY_MS, NULL);
 	if (done) {
 		vm_directory_clean(&dir);
 		/* it was killed before the VM ever started */

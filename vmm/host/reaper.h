@@ -7,7 +7,7 @@
 #ifndef VMM_HOST_REAPER_H
 #define VMM_HOST_REAPER_H
 
-#include "vmm/host/config.h"
+#include "vmm/host/wiring.h"
 
 /* A descriptor that the keeper keeps open as long as it lives, or -errno with a
  * message. */
@@ -15,11 +15,11 @@ int reaper_start(const struct vm_config *config, char **errp);
 /* There is nothing left to do for it. */
 void reaper_dismiss(int fd);
 
-/* Removes the ports of a VM that does not run; waits for vswd's database for
- * timeout_ms. 0 or -errno with a message. */
-int reaper_remove_ports(const struct vm_config *config, unsigned int timeout_ms,
-			char **errp);
-/* The database of vswd: the VM's own, or the usual one; freed by the caller. */
-char *vm_database(const struct vm_config *config);
+/* The VM's part of vswd's database: the VM's own, or the usual one. */
+struct wiring *vm_wiring(const struct vm_config *config);
+/* Removes a port, or all (NULL); waits for vswd's database for timeout_ms. 0 or
+ * -errno with a message. */
+int vm_remove_ports(const struct vm_config *config, const char *port,
+		    unsigned int timeout_ms, char **errp);
 
 #endif

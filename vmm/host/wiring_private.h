@@ -8,19 +8,17 @@
 #include "ovsdb-lite/client.h"
 #include "vmm/host/wiring.h"
 
-struct wiring_job;
-
 struct wiring {
-	struct event_base *loop;
+	struct event_base *loop, *own_loop;
 	struct ovsdb_client *client;
 	char *db, *vm_name, *vm_uuid;
+	bool up;
 	char *down; /* why there is no connection; NULL: there is, or not yet */
-	bool up, was_up;
-	struct wiring_job *first; /* done one after the other */
-	struct event *work;	  /* go on with the first */
-	struct event *timeout;	  /* of the first, when it adds */
-	int error; /* of the last that failed, for wiring_run() */
-	char *message;
+	struct event *timer;
+	bool over;	/* the time for what is under way */
+	bool answered;	/* the transaction; */
+	char *refused;	/* why not; NULL: done, and */
+	int64_t number; /* the configuration's number that it made */
 };
 
 /*

@@ -203,24 +203,6 @@ static void choose_port(const struct wiring *w, struct vm_net *net)
 	}
 }
 
-static int no_bridge(const struct wiring *w, const char *name, char **errp)
-{
-	const struct ovsdb_client_row *row = NULL;
-	char *list = xstrdup("");
-
-	while ((row = next(w, "Bridge", row)) && strlen(list) < 200) {
-		char *more = xasprintf("%s%s%s", list, *list ? ", " : " ",
-				       text(row, "name"));
-
-		free(list);
-		list = more;
-	}
-	set_error(errp, -ENOENT, "there is no bridge or segment %s; vswd has%s",
-		  name, *list ? list : " none, \"vsw-ctl add-br\" makes one");
-	free(list);
-	return -ENOENT;
-}
-
 /* --- writing -------------------------------------------------------------- */
 
 static json_t *where(const struct ovsdb_client_row *row)
@@ -268,29 +250,16 @@ static void add_removal(const struct wiring *w, json_t *ops,
 					       uuid_format(&port->uuid, uuid)));
 }
 
-/* An object, taken over, as a column has it. */
-static json_t *map_of(json_t *object)
-{
-	json_t *pairs = json_array(), *with;
-	const char *key;
-
-	json_object_foreach(object, key, with) {
-		json_array_append_new(pairs, json_pack("[s, O]", key, with));
-	}
-	json_decref(object);
-	return json_pack("[s, o]", "map", pairs);
-}
-
 static json_t *external_ids(const struct wiring *w, const struct vm_net *net,
 			    const char *mac)
 {
 	char *id = interface_id(w, net);
-	json_t *ids = json_pack("{s:s, s:s, s:s, s:s}", "iface-id", id,
-				"attached-mac", mac, "vm-id", w->vm_uuid,
-				"vm-name", w->vm_name);
+	json_t *ids = json_pack("[s, [[ss], [ss], [ss], [ss]]]", "map",
+				"iface-id", id, "attached-mac", mac, "vm-id",
+				w->vm_uuid, "vm-name", w->vm_name);
 
 	free(id);
-	return map_of(ids);
+	return ids;
 }
 
 static json_t *number_or_none(uint64_t n)
@@ -301,30 +270,27 @@ static json_t *number_or_none(uint64_t n)
 static json_t *interface_row(const struct wiring *w, const struct vm_net *net,
 			     const char *socket, const char *mac)
 {
-	bool tap = net->kind == VM_NET_TAP, other_user = geteuid() != 0;
-	json_t *options, *row;
+	const char *type = net->kind == VM_NET_TAP ? ""
+			   : net->client	   ? "vhostuser"
+						   : "vhostuserclient";
 	char queues[16], owner[16];
+	json_t *options;
 
 	snprintf(queues, sizeof(queues), "%u", net->queues);
 	snprintf(owner, sizeof(owner), "%u", geteuid());
-	if (tap)
-		options = json_pack("{s:s}", "n_rxq", queues);
-	else if (net->client)
-		options = json_pack("{s:s, s:s*}", "queues", queues,
-				    "socket-owner", other_user ? owner : NULL);
-	else
-		options = json_pack("{s:s, s:s}", "queues", queues,
-				    "vhost-server-path", socket);
-	row = json_pack("{s:s, s:s, s:o, s:o, s:o*, s:o*}", "name", net->port,
-			"type",
-			tap	      ? ""
-			: net->client ? "vhostuser"
-				      : "vhostuserclient",
-			"options", map_of(options), "external_ids",
-			external_ids(w, net, mac), "mtu_request",
-			number_or_none(net->mtu), "ingress_policing_rate",
-			number_or_none(net->rate_kbps));
-	return row;
+	options = json_pack("[[ss]]", *type ? "queues" : "n_rxq", queues);
+	if (*type && !net->client)
+		json_array_append_new(
+			options,
+			json_pack("[ss]", "vhost-server-path", socket));
+	else if (*type && geteuid())
+		json_array_append_new(options,
+				      json_pack("[ss]", "socket-owner", owner));
+	return json_pack("{ss ss s[so] so so* so*}", "name", net->port, "type",
+			 type, "options", "map", options, "external_ids",
+			 external_ids(w, net, mac), "mtu_request",
+			 number_or_none(net->mtu), "ingress_policing_rate",
+			 number_or_none(net->rate_kbps));
 }
 
 /* "10,20" as a set; NULL: none. */
@@ -365,7 +331,11 @@ json_t *wiring_rows_add(struct wiring *w, struct vm_net *net,
 				 w->db),
 		       NULL;
 	if (!bridge)
-		return no_bridge(w, net->bridge, errp), NULL;
+		return set_error(errp, -ENOENT,
+				 "there is no bridge or segment %s; \"vsw-ctl "
+				 "list-br\" lists those that there are",
+				 net->bridge),
+		       NULL;
 	if (choose_mac(w, bridge, net, &mac, errp))
 		return NULL;
 	choose_port(w, net);

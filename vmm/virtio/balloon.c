@@ -4,9 +4,9 @@
  * again, as zeroes, when they are next touched. Only whole pages that the guest
  * named are ever taken.
  *
- * The queue for free-page hints is offered (and its buffers given back) but
- * never used, so that the queue of reports has the same number for drivers
- * that count offered queues and for those that go by the specification.
+ * Neither statistics nor hints are offered. Drivers that count the queues that
+ * are offered find the one of reports where those that go by the specification
+ * find the statistics: all queues from there on are of reports.
  */
 #include "vmm/virtio/devices.h"
 
@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vmm/machine/snapshot.h"
 #include "vmm/virtio/own.h"
 
 LOG_MODULE(balloon);
@@ -23,10 +24,8 @@ LOG_MODULE(balloon);
 enum {
 	QUEUE_INFLATE,
 	QUEUE_DEFLATE,
-	QUEUE_STATS,
-	QUEUE_HINT,
 	QUEUE_REPORT,
-	N_QUEUES,
+	N_QUEUES = 5,
 
 	PAGE = 1 << VIRTIO_BALLOON_PFN_SHIFT,
 	PAGES_PER_MIB = (1 << 20) / PAGE,
@@ -37,12 +36,6 @@ enum {
 struct balloon {
 	struct virtio_own own;
 	struct virtio_balloon_config config;
-	uint64_t reported; /* bytes given back by reports */
-	uint64_t stats[VIRTIO_BALLOON_S_NR];
-	unsigned int stats_known; /* a bit a tag */
-	/* The buffer that the guest waits for to fill it again. */
-	struct virtqueue_chain held;
-	bool holding;
 };
 
 /* Makes a hole of these bytes of our mapping; they were checked. */
@@ -87,7 +80,7 @@ static ssize_t balloon_inflate(struct virtio_queue *queue,
 	return 0;
 }
 
-/* What is deflated, or hinted: the pages come back by themselves. */
+/* What is deflated: the pages come back by themselves. */
 static ssize_t balloon_give_back(struct virtio_queue *queue,
 				 const struct virtqueue_chain *chain)
 {
@@ -107,51 +100,18 @@ static ssize_t balloon_report(struct virtio_queue *queue,
 		uint64_t to = (from + chain->in[i].iov_len) & -(uint64_t)PAGE;
 
 		from = (from + PAGE - 1) & -(uint64_t)PAGE;
-		if (from >= to)
-			continue;
-		balloon_punch(balloon, memory->base + from, to - from);
-		balloon->reported += to - from;
+		if (from < to)
+			balloon_punch(balloon, memory->base + from, to - from);
 	}
 	return 0;
 }
 
-/* Takes the statistics in, and keeps the buffer. */
-static void balloon_read_stats(struct balloon *balloon)
-{
-	struct virtio_queue *queue = &balloon->own.device.queues[QUEUE_STATS];
-	struct virtio_balloon_stat stat;
-
-	if (balloon->holding || !virtqueue_pop(queue, &balloon->held))
-		return;
-	balloon->holding = true;
-	/* The next one comes when this one was given back. */
-	virtqueue_enable_kicks(queue);
-	for (size_t i = 0; i < VIRTIO_BALLOON_S_NR; i++) {
-		if (virtqueue_read(&balloon->held, i * sizeof stat, &stat,
-				   sizeof stat) != sizeof stat)
-			break;
-		if (stat.tag >= VIRTIO_BALLOON_S_NR)
-			continue;
-		balloon->stats[stat.tag] = stat.val;
-		balloon->stats_known |= 1u << stat.tag;
-	}
-}
-
 static void balloon_kicked(struct virtio_queue *queue)
 {
-	switch (queue->index) {
-	case QUEUE_INFLATE:
-		virtio_own_drain(queue, balloon_inflate);
-		break;
-	case QUEUE_STATS:
-		balloon_read_stats((struct balloon *)queue->device);
-		break;
-	case QUEUE_REPORT:
-		virtio_own_drain(queue, balloon_report);
-		break;
-	default:
-		virtio_own_drain(queue, balloon_give_back);
-	}
+	virtio_own_drain(queue, queue->index == QUEUE_INFLATE ? balloon_inflate
+				: queue->index == QUEUE_DEFLATE
+					? balloon_give_back
+					: balloon_report);
 }
 
 static void balloon_config_write(struct virtio_device *device, uint32_t offset,
@@ -186,96 +146,45 @@ uint64_t virtio_balloon_actual(struct virtio_device *device)
 	return pages / PAGES_PER_MIB;
 }
 
-json_t *virtio_balloon_statistics(struct virtio_device *device)
-{
-	static const char *const names[VIRTIO_BALLOON_S_NR] =
-		VIRTIO_BALLOON_S_NAMES;
-	struct balloon *balloon = (struct balloon *)device;
-	struct virtio_queue *queue = &device->queues[QUEUE_STATS];
-	json_t *json = json_object();
-
-	pthread_mutex_lock(&device->lock);
-	for (unsigned int i = 0; i < VIRTIO_BALLOON_S_NR; i++)
-		if (balloon->stats_known >> i & 1)
-			json_object_set_new(
-				json, names[i],
-				json_integer((json_int_t)balloon->stats[i]));
-	json_object_set_new(json, "reported-bytes",
-			    json_integer((json_int_t)balloon->reported));
-	if (balloon->holding) {
-		balloon->holding = false;
-		virtqueue_push(queue, &balloon->held, 0);
-		virtqueue_notify(queue);
-		virtio_own_kick(queue);
-	}
-	pthread_mutex_unlock(&device->lock);
-	return json;
-}
-
-/* The buffer of statistics goes back to the ring: it is found there again. */
-static void balloon_deactivate(struct virtio_device *device)
-{
-	struct balloon *balloon = (struct balloon *)device;
-
-	if (balloon->holding && !device->queues[QUEUE_STATS].broken)
-		virtqueue_unpop(&device->queues[QUEUE_STATS], &balloon->held);
-	balloon->holding = false;
-	virtio_own_stop(device);
-}
-
 static json_t *balloon_save(struct virtio_device *device)
 {
-	struct balloon *balloon = (struct balloon *)device;
-
-	return json_pack("{s:I, s:I}", "target",
-			 (json_int_t)balloon->config.num_pages, "actual",
-			 (json_int_t)balloon->config.actual);
+	return snapshot_bytes(device->config, device->config_size);
 }
 
 static int balloon_restore(struct virtio_device *device, const json_t *state,
 			   char **errp)
 {
-	struct balloon *balloon = (struct balloon *)device;
-	json_int_t target, actual;
-
-	if (json_unpack((json_t *)state, "{s:I, s:I}", "target", &target,
-			"actual", &actual) ||
-	    target != (uint32_t)target || actual != (uint32_t)actual)
+	if (snapshot_from_bytes(state, device->config, device->config_size))
 		return set_error(errp, -EINVAL, "the saved balloon is damaged");
-	balloon->config.num_pages = target;
-	balloon->config.actual = actual;
 	return 0;
 }
 
-static const struct virtio_ops balloon_ops = {
-	.name = "balloon",
-	.config_read = virtio_own_config_read,
-	.config_write = balloon_config_write,
-	.activate = virtio_own_start,
-	.deactivate = balloon_deactivate,
-	.destroy = virtio_own_destroy,
-	.save = balloon_save,
-	.restore = balloon_restore,
+static const struct virtio_own_kind balloon_kind = {
+	.ops = {
+		.name = "balloon",
+		.config_write = balloon_config_write,
+		.activate = virtio_own_start,
+		.deactivate = virtio_own_stop,
+		.destroy = virtio_own_destroy,
+		.save = balloon_save,
+		.restore = balloon_restore,
+	},
+	.type = VIRTIO_ID_BALLOON,
+	.features = 1ull << VIRTIO_BALLOON_F_DEFLATE_ON_OOM |
+		    1ull << VIRTIO_BALLOON_F_REPORTING,
+	.config_size = sizeof(struct virtio_balloon_config),
+	.n_queues = N_QUEUES,
+	.queue_sizes = { 64, 64, 64, 64, 64 },
+	.kicked = balloon_kicked,
 };
 
 struct virtio_device *virtio_balloon_create(struct event_base *loop,
 					    const struct guest_memory *memory,
 					    char **errp)
 {
-	static const uint16_t sizes[N_QUEUES] = { 64, 64, 4, 64, 64 };
 	struct balloon *balloon = xcalloc(1, sizeof *balloon);
-	struct virtio_device *device = &balloon->own.device;
 
-	virtio_device_init(device, &balloon_ops, memory, N_QUEUES, sizes);
-	device->type = VIRTIO_ID_BALLOON;
-	device->config_size = sizeof balloon->config;
-	device->offered = VIRTIO_OWN_FEATURES |
-			  1ull << VIRTIO_BALLOON_F_STATS_VQ |
-			  1ull << VIRTIO_BALLOON_F_DEFLATE_ON_OOM |
-			  1ull << VIRTIO_BALLOON_F_FREE_PAGE_HINT |
-			  1ull << VIRTIO_BALLOON_F_REPORTING;
-	balloon->own.config = &balloon->config;
-	balloon->own.loop = loop;
-	balloon->own.kicked = balloon_kicked;
-	return device;
+	virtio_own_init(&balloon->own, &balloon_kind, loop, memory,
+			&balloon->config);
+	return &balloon->own.device;
 }

@@ -33,7 +33,6 @@ enum {
 	BLK_SECTOR = 512,
 	BLK_MAX_REQUEST = 64 << 20,	   /* bytes: how long one may take */
 	BLK_MAX_DISCARD = (1 << 30) / 512, /* sectors of a range */
-	BLK_MAX_RANGES = 16,		   /* to discard; to clear: 1 */
 	BLK_BUFFER = 256 << 10,
 };
 
@@ -53,66 +52,29 @@ struct blk {
 	bool has_worker, busy, quit;
 };
 
-/* A request's data, and where it goes. */
-struct blk_data {
-	struct iovec iov[VIRTQUEUE_MAX_SEGMENTS];
-	unsigned int n;
-	bool write;
-	uint64_t offset;
-	uint64_t length;
-};
-
 /* All of it, straight from and to memory. */
-static int blk_transfer(struct blk *blk, struct blk_data *data)
+static int blk_transfer(struct blk *blk, bool write, struct iovec *iov,
+			unsigned int n_iov, uint64_t offset)
 {
-	while (data->length) {
-		ssize_t n = data->write ? pwritev(blk->fd, data->iov, data->n,
-						  data->offset)
-					: preadv(blk->fd, data->iov, data->n,
-						 data->offset);
+	while (n_iov) {
+		ssize_t n = write ? pwritev(blk->fd, iov, n_iov, offset)
+				  : preadv(blk->fd, iov, n_iov, offset);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n ? -errno : -EIO; /* the file was cut off */
-		data->n = iov_cut(data->iov, data->iov, data->n, n, SIZE_MAX);
-		data->offset += n;
-		data->length -= n;
+		n_iov = iov_cut(iov, iov, n_iov, n, SIZE_MAX);
+		offset += n;
 	}
 	return 0;
 }
 
-static int blk_buffer_io(struct blk *blk, bool write, uint64_t offset,
-			 size_t length)
-{
-	struct blk_data data = { .iov = { { blk->buffer, length } },
-				 .n = 1,
-				 .write = write,
-				 .offset = offset,
-				 .length = length };
-
-	return blk_transfer(blk, &data);
-}
-
-/* Copies to or from the first bytes of iov; without one writes zeroes. */
-static void blk_copy(const struct blk_data *data, uint8_t *bytes, size_t length)
-{
-	if (!data->n)
-		memset(bytes, 0, length);
-	for (unsigned int i = 0; i < data->n && length; i++) {
-		size_t n = MIN(length, data->iov[i].iov_len);
-
-		if (data->write)
-			memcpy(bytes, data->iov[i].iov_base, n);
-		else
-			memcpy(data->iov[i].iov_base, bytes, n);
-		bytes += n;
-		length -= n;
-	}
-}
-
-/* The same by way of the buffer, in whole aligned blocks. */
-static int blk_transfer_buffered(struct blk *blk, struct blk_data *data)
+/* The same by way of the buffer, in whole aligned blocks; `at`: of the data in
+ * the chain. */
+static int blk_transfer_buffered(struct blk *blk, bool write,
+				 const struct virtqueue_chain *chain, size_t at,
+				 uint64_t offset, uint64_t length)
 {
 	const uint64_t mask = blk->align - 1;
 	int error = 0;
@@ -120,22 +82,25 @@ static int blk_transfer_buffered(struct blk *blk, struct blk_data *data)
 	if (!blk->buffer && posix_memalign((void **)&blk->buffer,
 					   MAX(blk->align, 4096u), BLK_BUFFER))
 		return -ENOMEM;
-	while (data->length && !error) {
-		uint64_t start = data->offset & ~mask;
-		size_t skip = data->offset - start;
-		size_t piece = MIN(data->length, BLK_BUFFER - skip);
+	while (length && !error) {
+		uint64_t start = offset & ~mask;
+		size_t skip = offset - start;
+		size_t piece = MIN(length, BLK_BUFFER - skip);
 		size_t whole = (skip + piece + mask) & ~mask;
+		struct iovec all = { blk->buffer, whole };
 
-		if (!data->write || skip + piece != whole || skip)
-			error = blk_buffer_io(blk, false, start, whole);
-		if (!error)
-			blk_copy(data, blk->buffer + skip, piece);
-		if (!error && data->write)
-			error = blk_buffer_io(blk, true, start, whole);
-		data->n =
-			iov_cut(data->iov, data->iov, data->n, piece, SIZE_MAX);
-		data->offset += piece;
-		data->length -= piece;
+		if (!write || piece != whole)
+			error = blk_transfer(blk, false, &all, 1, start);
+		all = (struct iovec){ blk->buffer, whole };
+		if (write && !error) {
+			virtqueue_read(chain, at, blk->buffer + skip, piece);
+			error = blk_transfer(blk, true, &all, 1, start);
+		} else if (!error) {
+			virtqueue_write(chain, at, blk->buffer + skip, piece);
+		}
+		at += piece;
+		offset += piece;
+		length -= piece;
 	}
 	return error;
 }
@@ -151,98 +116,66 @@ static bool blk_in_range(const struct blk *blk, uint64_t sector,
 static int blk_read_write(struct blk *blk, const struct virtqueue_chain *chain,
 			  bool write, uint64_t sector)
 {
-	size_t skip = write ? sizeof(struct virtio_blk_outhdr) : 0;
-	struct blk_data data = {
-		.write = write,
-		.length =
-			write ? chain->out_length - skip : chain->in_length - 1,
-	};
-	bool aligned;
+	size_t at = write ? sizeof(struct virtio_blk_outhdr) : 0;
+	uint64_t length = write ? chain->out_length - at : chain->in_length - 1;
+	uint64_t offset = sector * BLK_SECTOR, places = offset;
+	struct iovec iov[VIRTQUEUE_MAX_SEGMENTS];
+	unsigned int n;
 
-	if ((write && blk->read_only) || data.length > BLK_MAX_REQUEST ||
-	    !blk_in_range(blk, sector, data.length))
+	if ((write && blk->read_only) || length > BLK_MAX_REQUEST ||
+	    !blk_in_range(blk, sector, length))
 		return -EINVAL;
-	data.offset = sector * BLK_SECTOR;
-	data.n = iov_cut(data.iov, write ? chain->out : chain->in,
-			 write ? chain->n_out : chain->n_in, skip, data.length);
-	aligned = !(data.offset & (blk->align - 1));
-	for (unsigned int i = 0; i < data.n; i++)
-		aligned &= !(((uintptr_t)data.iov[i].iov_base |
-			      data.iov[i].iov_len) &
-			     (blk->align - 1));
-	return aligned ? blk_transfer(blk, &data)
-		       : blk_transfer_buffered(blk, &data);
+	n = iov_cut(iov, write ? chain->out : chain->in,
+		    write ? chain->n_out : chain->n_in, at, length);
+	for (unsigned int i = 0; i < n; i++)
+		places |= (uintptr_t)iov[i].iov_base | iov[i].iov_len;
+	return places & (blk->align - 1)
+		       ? blk_transfer_buffered(blk, write, chain, at, offset,
+					       length)
+		       : blk_transfer(blk, write, iov, n, offset);
 }
 
-/* One range of a request to discard or to write zeroes. */
-static int blk_clear(struct blk *blk, bool unmap, uint64_t offset,
-		     uint64_t length)
+static int blk_discard(struct blk *blk, const struct virtqueue_chain *chain)
 {
-	int mode = unmap ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
-	struct blk_data zeroes = { .write = true,
-				   .offset = offset,
-				   .length = length };
+	const size_t header = sizeof(struct virtio_blk_outhdr);
+	struct virtio_blk_discard_write_zeroes range;
+	uint64_t length;
 
-	if (!length ||
-	    !fallocate(blk->fd, mode | FALLOC_FL_KEEP_SIZE, offset, length))
-		return 0;
-	if (errno != EOPNOTSUPP)
+	if (blk->read_only || chain->out_length != header + sizeof range)
+		return -EINVAL;
+	virtqueue_read(chain, header, &range, sizeof range);
+	length = (uint64_t)range.num_sectors * BLK_SECTOR;
+	if (range.flags)
+		return -EOPNOTSUPP;
+	if (range.num_sectors > BLK_MAX_DISCARD ||
+	    !blk_in_range(blk, range.sector, length))
+		return -EINVAL;
+	if (length &&
+	    fallocate(blk->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		      range.sector * BLK_SECTOR, length))
 		return -errno;
-	return blk_transfer_buffered(blk, &zeroes);
-}
-
-static int blk_discard(struct blk *blk, const struct virtqueue_chain *chain,
-		       bool discard)
-{
-	struct virtio_blk_discard_write_zeroes ranges[BLK_MAX_RANGES];
-	size_t length = chain->out_length - sizeof(struct virtio_blk_outhdr);
-	size_t n = length / sizeof ranges[0];
-	int error = 0;
-
-	if (blk->read_only || !n || length % sizeof ranges[0] ||
-	    n > (discard ? BLK_MAX_RANGES : 1))
-		return -EINVAL;
-	virtqueue_read(chain, sizeof(struct virtio_blk_outhdr), ranges, length);
-	for (size_t i = 0; i < n; i++) {
-		uint32_t flags = ranges[i].flags;
-
-		if (flags &
-		    ~(discard ? 0u : VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP))
-			return -EOPNOTSUPP;
-		if (ranges[i].num_sectors > BLK_MAX_DISCARD ||
-		    !blk_in_range(blk, ranges[i].sector,
-				  (uint64_t)ranges[i].num_sectors * BLK_SECTOR))
-			return -EINVAL;
-	}
-	for (size_t i = 0; i < n && !error; i++)
-		error = blk_clear(blk, discard || ranges[i].flags,
-				  ranges[i].sector * BLK_SECTOR,
-				  (uint64_t)ranges[i].num_sectors * BLK_SECTOR);
-	return error;
+	return 0;
 }
 
 /* The worker, without the lock. Returns what the guest is told: 0 or -errno. */
 static int blk_request(struct blk *blk, const struct virtqueue_chain *chain,
 		       const struct virtio_blk_outhdr *header)
 {
-	uint32_t type = header->type;
-	uint64_t sector = header->sector;
 	bool through = !virtio_has(&blk->own.device, VIRTIO_BLK_F_FLUSH);
 	int error;
 
-	switch (type) {
+	switch (header->type) {
 	case VIRTIO_BLK_T_IN:
-		return blk_read_write(blk, chain, false, sector);
+		return blk_read_write(blk, chain, false, header->sector);
 	case VIRTIO_BLK_T_GET_ID:
 		virtqueue_write(chain, 0, blk->serial,
 				MIN(chain->in_length - 1, sizeof blk->serial));
 		return 0;
 	case VIRTIO_BLK_T_OUT:
-		error = blk_read_write(blk, chain, true, sector);
+		error = blk_read_write(blk, chain, true, header->sector);
 		break;
 	case VIRTIO_BLK_T_DISCARD:
-	case VIRTIO_BLK_T_WRITE_ZEROES:
-		error = blk_discard(blk, chain, type == VIRTIO_BLK_T_DISCARD);
+		error = blk_discard(blk, chain);
 		break;
 	case VIRTIO_BLK_T_FLUSH:
 		error = 0;
@@ -372,12 +305,21 @@ static void blk_destroy(struct virtio_device *device)
 	free(blk);
 }
 
-static const struct virtio_ops blk_ops = {
-	.name = "blk",
-	.config_read = virtio_own_config_read,
-	.activate = blk_activate,
-	.deactivate = blk_deactivate,
-	.destroy = blk_destroy,
+static const struct virtio_own_kind blk_kind = {
+	.ops = {
+		.name = "blk",
+		.activate = blk_activate,
+		.deactivate = blk_deactivate,
+		.destroy = blk_destroy,
+	},
+	.type = VIRTIO_ID_BLOCK,
+	.features = 1ull << VIRTIO_BLK_F_SEG_MAX |
+		    1ull << VIRTIO_BLK_F_BLK_SIZE |
+		    1ull << VIRTIO_BLK_F_TOPOLOGY | 1ull << VIRTIO_BLK_F_FLUSH,
+	.config_size = sizeof(struct virtio_blk_config),
+	.n_queues = 1,
+	.queue_sizes = { 256 },
+	.kicked = blk_kicked,
 };
 
 /* Size, block size, and what O_DIRECT asks for. */
@@ -437,24 +379,11 @@ static void blk_configure(struct blk *blk)
 		.physical_block_exp = __builtin_ctz(physical / blk->block),
 		.num_queues = 1,
 		.max_discard_sectors = BLK_MAX_DISCARD,
-		.max_discard_seg = BLK_MAX_RANGES,
+		.max_discard_seg = 1,
 		.discard_sector_alignment = physical / BLK_SECTOR,
-		.max_write_zeroes_sectors = BLK_MAX_DISCARD,
-		.max_write_zeroes_seg = 1,
-		.write_zeroes_may_unmap = 1,
 	};
-	blk->own.config = &blk->config;
-	device->type = VIRTIO_ID_BLOCK;
-	device->config_size = sizeof blk->config;
-	device->offered = VIRTIO_OWN_FEATURES | 1ull << VIRTIO_BLK_F_SEG_MAX |
-			  1ull << VIRTIO_BLK_F_BLK_SIZE |
-			  1ull << VIRTIO_BLK_F_TOPOLOGY |
-			  1ull << VIRTIO_BLK_F_FLUSH;
-	if (blk->read_only)
-		device->offered |= 1ull << VIRTIO_BLK_F_RO;
-	else
-		device->offered |= 1ull << VIRTIO_BLK_F_DISCARD |
-				   1ull << VIRTIO_BLK_F_WRITE_ZEROES;
+	device->offered |= blk->read_only ? 1ull << VIRTIO_BLK_F_RO
+					  : 1ull << VIRTIO_BLK_F_DISCARD;
 }
 
 struct virtio_device *virtio_blk_raw_create(struct event_base *loop,
@@ -462,12 +391,9 @@ struct virtio_device *virtio_blk_raw_create(struct event_base *loop,
 					    int fd, bool read_only,
 					    const char *serial, char **errp)
 {
-	static const uint16_t sizes[] = { 256 };
 	struct blk *blk = xcalloc(1, sizeof *blk);
 
-	virtio_device_init(&blk->own.device, &blk_ops, memory, 1, sizes);
-	blk->own.loop = loop;
-	blk->own.kicked = blk_kicked;
+	virtio_own_init(&blk->own, &blk_kind, loop, memory, &blk->config);
 	blk->fd = fd;
 	blk->read_only = read_only;
 	memcpy(blk->serial, serial, strnlen(serial, sizeof blk->serial));

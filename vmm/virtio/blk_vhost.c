@@ -87,12 +87,6 @@ static const struct vhost_front_end_ops back_end_ops = {
 	.config_changed = config_changed,
 };
 
-static void config_read(struct virtio_device *device, uint32_t offset,
-			void *data, uint32_t length)
-{
-	memcpy(data, (uint8_t *)&blk_of(device)->config + offset, length);
-}
-
 static int activate(struct virtio_device *device)
 {
 	struct vhost_front_end *back_end = blk_of(device)->back_end;
@@ -121,7 +115,6 @@ static void destroy(struct virtio_device *device)
 
 static const struct virtio_ops ops = {
 	.name = "blk",
-	.config_read = config_read,
 	.activate = activate,
 	.deactivate = deactivate,
 	.call_changed = call_changed,
@@ -166,6 +159,7 @@ struct virtio_device *virtio_blk_vhost_create(struct event_base *loop,
 
 	virtio_device_init(device, &ops, memory, 0, NULL);
 	device->type = VIRTIO_ID_BLOCK;
+	device->config = &blk->config;
 	device->config_size = CONFIG_SIZE;
 	blk->back_end = vhost_front_end_create(loop, device, &needs,
 					       &back_end_ops, blk);

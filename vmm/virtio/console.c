@@ -59,41 +59,22 @@ static void console_flush(struct console *console)
 		event_add(console->writable, NULL);
 }
 
-/* Fills buffers for input. Waits for kicks when there is none, else for the
- * socket. */
-static void console_get(struct console *console)
+/* Where there is nothing, waits for the socket. */
+static ssize_t console_get(struct virtio_queue *queue,
+			   const struct virtqueue_chain *chain)
 {
-	struct virtio_queue *queue = &console->own.device.queues[QUEUE_INPUT];
-	struct virtqueue_chain chain;
-	struct msghdr message = { .msg_iov = chain.in };
-	unsigned int budget = queue->size;
-	ssize_t n = 0;
+	struct console *console = (struct console *)queue->device;
+	struct msghdr message = { .msg_iov = (struct iovec *)chain->in,
+				  .msg_iovlen = chain->n_in };
+	ssize_t n;
 
-	virtqueue_disable_kicks(queue);
-	while (budget && n >= 0) {
-		if (!virtqueue_pop(queue, &chain)) {
-			if (virtqueue_enable_kicks(queue))
-				continue;
-			break;
-		}
-		budget--;
-		message.msg_iovlen = chain.n_in;
-		n = chain.in_length
-			    ? recvmsg(console->fd, &message, MSG_DONTWAIT)
-			    : 0;
-		if (n > 0 || !chain.in_length) {
-			virtqueue_push(queue, &chain, n);
-			continue;
-		}
-		virtqueue_unpop(queue, &chain);
-		/* At the socket's end nobody will ever type again. */
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			event_add(console->readable, NULL);
-		break;
-	}
-	virtqueue_notify(queue);
-	if (!budget)
-		virtio_own_kick(queue);
+	if (!chain->in_length)
+		return 0;
+	n = recvmsg(console->fd, &message, MSG_DONTWAIT);
+	/* At the socket's end nobody will ever type again. */
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		event_add(console->readable, NULL);
+	return n > 0 ? n : -EAGAIN;
 }
 
 static void console_on_socket(int fd, short what, void *aux)
@@ -102,7 +83,8 @@ static void console_on_socket(int fd, short what, void *aux)
 
 	pthread_mutex_lock(&console->own.device.lock);
 	if (console->own.running && what & EV_READ)
-		console_get(console);
+		virtio_own_drain(&console->own.device.queues[QUEUE_INPUT],
+				 console_get);
 	if (console->own.running && what & EV_WRITE)
 		console_flush(console);
 	pthread_mutex_unlock(&console->own.device.lock);
@@ -113,7 +95,7 @@ static void console_kicked(struct virtio_queue *queue)
 	struct console *console = (struct console *)queue->device;
 
 	if (queue->index == QUEUE_INPUT) {
-		console_get(console);
+		virtio_own_drain(queue, console_get);
 		return;
 	}
 	virtio_own_drain(queue, console_put);
@@ -141,34 +123,33 @@ static void console_destroy(struct virtio_device *device)
 	free(console);
 }
 
-static const struct virtio_ops console_ops = {
-	.name = "console",
-	.config_read = virtio_own_config_read,
-	.activate = virtio_own_start,
-	.deactivate = console_deactivate,
-	.destroy = console_destroy,
+static const struct virtio_own_kind console_kind = {
+	.ops = {
+		.name = "console",
+		.activate = virtio_own_start,
+		.deactivate = console_deactivate,
+		.destroy = console_destroy,
+	},
+	.type = VIRTIO_ID_CONSOLE,
+	.config_size = sizeof(struct virtio_console_config),
+	.n_queues = N_QUEUES,
+	.queue_sizes = { 64, 64 },
+	.kicked = console_kicked,
 };
 
 struct virtio_device *virtio_console_create(struct event_base *loop,
 					    const struct guest_memory *memory,
 					    int fd, char **errp)
 {
-	static const uint16_t sizes[N_QUEUES] = { 64, 64 };
 	struct console *console = xcalloc(1, sizeof *console);
-	struct virtio_device *device = &console->own.device;
 
-	virtio_device_init(device, &console_ops, memory, N_QUEUES, sizes);
-	device->type = VIRTIO_ID_CONSOLE;
-	device->config_size = sizeof console->config;
-	device->offered = VIRTIO_OWN_FEATURES;
-	console->own.config = &console->config;
-	console->own.loop = loop;
-	console->own.kicked = console_kicked;
+	virtio_own_init(&console->own, &console_kind, loop, memory,
+			&console->config);
 	console->fd = fd;
 	console->kept = evbuffer_new();
 	console->readable =
 		event_new(loop, fd, EV_READ, console_on_socket, console);
 	console->writable =
 		event_new(loop, fd, EV_WRITE, console_on_socket, console);
-	return device;
+	return &console->own.device;
 }

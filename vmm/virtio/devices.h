@@ -65,9 +65,6 @@ struct virtio_device *virtio_balloon_create(struct event_base *loop,
 /* How much the guest is to give back, and has; MiB. Control thread. */
 void virtio_balloon_set_target(struct virtio_device *balloon, uint64_t mib);
 uint64_t virtio_balloon_actual(struct virtio_device *balloon);
-/* The guest's statistics (bytes, faults; names of VIRTIO_BALLOON_S_NAMES) as
- * last told, and asks for new ones. Owned by the caller. Control thread. */
-json_t *virtio_balloon_statistics(struct virtio_device *balloon);
 /* A console on a stream socket or pipe pair. */
 struct virtio_device *virtio_console_create(struct event_base *loop,
 					    const struct guest_memory *memory,

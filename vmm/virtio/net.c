@@ -39,7 +39,7 @@ void net_init(struct net *net, const struct net_kind *kind,
 	device->offered = offered | own;
 	device->config_size = offsetof(struct virtio_net_space, speed);
 	net->own.loop = loop;
-	net->own.config = &net->config;
+	device->config = &net->config;
 	net->kind = kind;
 	memcpy(net->mac, config->mac, sizeof(net->mac));
 	memcpy(net->config.mac, config->mac, sizeof(net->mac));

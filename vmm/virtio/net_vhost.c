@@ -130,7 +130,6 @@ static void destroy(struct virtio_device *device)
 
 static const struct virtio_ops ops = {
 	.name = "net",
-	.config_read = virtio_own_config_read,
 	.activate = activate,
 	.deactivate = deactivate,
 	.call_changed = call_changed,

@@ -8,10 +8,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-void virtio_own_config_read(struct virtio_device *device, uint32_t offset,
-			    void *data, uint32_t length)
+void virtio_own_init(struct virtio_own *own, const struct virtio_own_kind *kind,
+		     struct event_base *loop, const struct guest_memory *memory,
+		     void *config)
 {
-	memcpy(data, (char *)virtio_own_of(device)->config + offset, length);
+	struct virtio_device *device = &own->device;
+
+	virtio_device_init(device, &kind->ops, memory, kind->n_queues,
+			   kind->queue_sizes);
+	device->type = kind->type;
+	device->config = config;
+	device->config_size = kind->config_size;
+	device->offered = VIRTIO_OWN_FEATURES | kind->features;
+	own->loop = loop;
+	own->kicked = kind->kicked;
 }
 
 static void on_kick(int fd, short what, void *aux)

@@ -27,11 +27,21 @@
 struct virtio_own {
 	struct virtio_device device; /* first: virtio_own_of() */
 	struct event_base *loop;
-	void *config; /* config_size bytes, as the guest reads them */
 	bool running; /* between start and stop; under the lock */
 	struct event *kicks[VIRTIO_MAX_QUEUES];
 	/* The guest kicked this queue, or it was started. I/O thread, lock
 	 * held. Kicks are as virtqueue_disable_kicks() and enable left them. */
+	void (*kicked)(struct virtio_queue *queue);
+};
+
+/* What all devices of a kind are. */
+struct virtio_own_kind {
+	struct virtio_ops ops;
+	uint16_t type;
+	uint64_t features; /* beyond VIRTIO_OWN_FEATURES */
+	uint32_t config_size;
+	unsigned int n_queues;
+	uint16_t queue_sizes[5];
 	void (*kicked)(struct virtio_queue *queue);
 };
 
@@ -40,9 +50,9 @@ static inline struct virtio_own *virtio_own_of(struct virtio_device *device)
 	return (struct virtio_own *)device;
 }
 
-/* virtio_ops.config_read: from own->config. */
-void virtio_own_config_read(struct virtio_device *device, uint32_t offset,
-			    void *data, uint32_t length);
+void virtio_own_init(struct virtio_own *own, const struct virtio_own_kind *kind,
+		     struct event_base *loop, const struct guest_memory *memory,
+		     void *config);
 /* virtio_ops.activate: starts the enabled queues, each is kicked once. */
 int virtio_own_start(struct virtio_device *device);
 /* One queue, for devices whose other queues are somebody else's. */

@@ -22,25 +22,25 @@ static void rng_kicked(struct virtio_queue *queue)
 	virtio_own_drain(queue, rng_fill);
 }
 
-static const struct virtio_ops rng_ops = {
-	.name = "rng",
-	.config_read = virtio_own_config_read,
-	.activate = virtio_own_start,
-	.deactivate = virtio_own_stop,
-	.destroy = virtio_own_destroy,
+static const struct virtio_own_kind rng_kind = {
+	.ops = {
+		.name = "rng",
+		.activate = virtio_own_start,
+		.deactivate = virtio_own_stop,
+		.destroy = virtio_own_destroy,
+	},
+	.type = VIRTIO_ID_RNG,
+	.n_queues = 1,
+	.queue_sizes = { 64 },
+	.kicked = rng_kicked,
 };
 
 struct virtio_device *virtio_rng_create(struct event_base *loop,
 					const struct guest_memory *memory,
 					char **errp)
 {
-	static const uint16_t sizes[] = { 64 };
 	struct virtio_own *own = xcalloc(1, sizeof *own);
 
-	virtio_device_init(&own->device, &rng_ops, memory, 1, sizes);
-	own->device.type = VIRTIO_ID_RNG;
-	own->device.offered = VIRTIO_OWN_FEATURES;
-	own->loop = loop;
-	own->kicked = rng_kicked;
+	virtio_own_init(own, &rng_kind, loop, memory, NULL);
 	return &own->device;
 }

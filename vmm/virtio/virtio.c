@@ -107,7 +107,9 @@ bool virtio_device_negotiate(struct virtio_device *device, uint64_t features)
 {
 	uint64_t version_1 = 1ull << VIRTIO_F_VERSION_1;
 
-	if (features & ~device->offered || !(features & version_1))
+	/* What is at work has its rings by the features that they are of. */
+	if (device->active || features & ~device->offered ||
+	    !(features & version_1))
 		return false;
 	device->negotiated = features;
 	/* The wrap counters of a packed ring start at 1. */

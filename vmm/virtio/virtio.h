@@ -50,10 +50,8 @@ struct virtio_queue {
 
 struct virtio_ops {
 	const char *name; /* "net" */
-	/* Device-specific configuration: at most `length` bytes at offset,
-	 * never past config_size. write may be NULL: nothing is writable. */
-	void (*config_read)(struct virtio_device *, uint32_t offset, void *data,
-			    uint32_t length);
+	/* Device-specific configuration: `length` bytes at offset, never past
+	 * config_size. NULL: nothing is writable. */
 	void (*config_write)(struct virtio_device *, uint32_t offset,
 			     const void *data, uint32_t length);
 	/* Control thread, lock held: the driver is ready: features and queues
@@ -75,6 +73,7 @@ struct virtio_ops {
 struct virtio_device {
 	const struct virtio_ops *ops;
 	uint16_t type; /* virtio 1.2, section 5 */
+	void *config;  /* config_size bytes, as the guest reads them */
 	uint32_t config_size;
 	uint64_t offered;    /* features, VIRTIO_F_VERSION_1 included */
 	uint64_t negotiated; /* 0 before FEATURES_OK */

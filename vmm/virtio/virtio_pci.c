@@ -288,6 +288,13 @@ static int restore_registers(struct virtio_pci *t, const json_t *state,
 				 "the saved state of virtio-%s is not that of "
 				 "this device",
 				 device->ops->name);
+	/* Otherwise they could be negotiated again, with rings that run. */
+	if (!(status & VIRTIO_CONFIG_S_FEATURES_OK) != !negotiated)
+		return set_error(errp, -EINVAL,
+				 "the saved status %#x of virtio-%s does not "
+				 "go with its features %#llx",
+				 status, device->ops->name,
+				 (unsigned long long)negotiated);
 	if (negotiated && !virtio_device_negotiate(device, negotiated))
 		return set_error(errp, -EINVAL,
 				 "virtio-%s cannot do all that it could when "

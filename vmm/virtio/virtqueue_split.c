@@ -51,7 +51,10 @@ static bool walk(struct virtio_queue *queue, uint16_t head,
 	bool indirect = false;
 
 	for (;;) {
-		if (next >= length || hops++ >= length) {
+		/* A table may be all of memory; a chain is not longer than
+		 * the longest ring. */
+		if (next >= length ||
+		    hops++ >= MIN(length, VIRTIO_MAX_QUEUE_SIZE)) {
 			virtqueue_break(queue, "a chain out of its table");
 			return false;
 		}

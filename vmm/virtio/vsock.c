@@ -20,43 +20,35 @@
 
 enum { QUEUE_RX, QUEUE_TX, QUEUE_EVENT, N_QUEUES };
 
+/* The next packet for the guest, if there is one. */
+static ssize_t vsock_send(struct virtio_queue *queue,
+			  const struct virtqueue_chain *chain)
+{
+	struct vsock *vsock = (struct vsock *)queue->device;
+	struct virtio_vsock_hdr header;
+
+	if (chain->in_length <= sizeof header) {
+		virtqueue_break(queue, "a buffer without room");
+		return 0;
+	}
+	if (vsock->n_resets)
+		header = vsock->resets[--vsock->n_resets];
+	else if (!vsock_streams_fill(vsock, chain, &header))
+		return -EAGAIN;
+	header.src_cid = VSOCK_HOST;
+	header.dst_cid = vsock->cid;
+	header.type = VIRTIO_VSOCK_TYPE_STREAM;
+	virtqueue_write(chain, 0, &header, sizeof header);
+	return sizeof header + header.len;
+}
+
 void vsock_transmit(struct vsock *vsock)
 {
 	struct virtio_queue *queue = &vsock->own.device.queues[QUEUE_RX];
-	unsigned int budget = queue->size;
-	struct virtio_vsock_hdr header;
-	struct virtqueue_chain chain;
 
 	if (!vsock->own.running || !queue->enabled)
 		return;
-	virtqueue_disable_kicks(queue);
-	while (budget && (vsock->n_resets || !TAILQ_EMPTY(&vsock->ready))) {
-		if (!virtqueue_pop(queue, &chain)) {
-			if (virtqueue_enable_kicks(queue))
-				continue;
-			break;
-		}
-		if (chain.in_length <= sizeof header) {
-			virtqueue_break(queue, "a buffer without room");
-			break;
-		}
-		if (vsock->n_resets)
-			header = vsock->resets[--vsock->n_resets];
-		else if (!vsock_stream_fill(TAILQ_FIRST(&vsock->ready), &chain,
-					    &header)) {
-			virtqueue_unpop(queue, &chain);
-			continue;
-		}
-		header.src_cid = VSOCK_HOST;
-		header.dst_cid = vsock->cid;
-		header.type = VIRTIO_VSOCK_TYPE_STREAM;
-		virtqueue_write(&chain, 0, &header, sizeof header);
-		virtqueue_push(queue, &chain, sizeof header + header.len);
-		budget--;
-	}
-	virtqueue_notify(queue);
-	if (!budget)
-		virtio_own_kick(queue);
+	virtio_own_drain(queue, vsock_send);
 	if (vsock->stalled && vsock->n_resets < VSOCK_MAX_RESETS) {
 		vsock->stalled = false;
 		virtio_own_kick(&vsock->own.device.queues[QUEUE_TX]);
@@ -83,19 +75,12 @@ static int vsock_connect(const struct vsock *vsock, uint32_t port)
 static bool vsock_request(struct vsock *vsock,
 			  const struct virtio_vsock_hdr *header)
 {
-	struct vsock_stream *stream;
-	int fd = -1;
+	struct vsock_stream *stream = vsock_stream_free(vsock, VSOCK_BY_GUEST);
+	int fd = stream ? vsock_connect(vsock, header->dst_port) : -1;
 
-	if (vsock_stream_room(vsock, VSOCK_BY_GUEST))
-		fd = vsock_connect(vsock, header->dst_port);
 	if (fd < 0)
 		return false;
-	stream = vsock_stream_open(vsock, VSOCK_BY_GUEST, fd);
-	stream->host_port = header->dst_port;
-	stream->guest_port = header->src_port;
-	stream->peer_buffer = header->buf_alloc;
-	stream->peer_forwarded = header->fwd_cnt;
-	vsock_stream_accepted(stream);
+	vsock_stream_open(stream, fd, header);
 	return true;
 }
 
@@ -167,15 +152,17 @@ static void vsock_kicked(struct virtio_queue *queue)
 static void vsock_on_accept(int fd, short what, void *aux)
 {
 	struct vsock *vsock = aux;
+	struct vsock_stream *stream;
 	int connected;
 
 	pthread_mutex_lock(&vsock->own.device.lock);
+	stream = vsock_stream_free(vsock, VSOCK_BY_HOST);
 	/* Without room the next one waits for the end of another. */
-	if (vsock->own.running && vsock_stream_room(vsock, VSOCK_BY_HOST)) {
+	if (vsock->own.running && stream) {
 		connected =
 			accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (connected >= 0)
-			vsock_stream_open(vsock, VSOCK_BY_HOST, connected);
+			vsock_stream_open(stream, connected, NULL);
 		if (connected >= 0 || (errno != EMFILE && errno != ENFILE))
 			event_add(vsock->accept, NULL);
 	}
@@ -218,12 +205,6 @@ static void vsock_destroy(struct virtio_device *device)
 	free(vsock);
 }
 
-static json_t *vsock_save(struct virtio_device *device)
-{
-	return json_pack("{s:I}", "cid",
-			 (json_int_t)((struct vsock *)device)->cid);
-}
-
 /* Whatever was connected is so no more. */
 static int vsock_restore(struct virtio_device *device, const json_t *state,
 			 char **errp)
@@ -232,14 +213,19 @@ static int vsock_restore(struct virtio_device *device, const json_t *state,
 	return 0;
 }
 
-static const struct virtio_ops vsock_ops = {
-	.name = "vsock",
-	.config_read = virtio_own_config_read,
-	.activate = vsock_activate,
-	.deactivate = vsock_deactivate,
-	.destroy = vsock_destroy,
-	.save = vsock_save,
-	.restore = vsock_restore,
+static const struct virtio_own_kind vsock_kind = {
+	.ops = {
+		.name = "vsock",
+		.activate = vsock_activate,
+		.deactivate = vsock_deactivate,
+		.destroy = vsock_destroy,
+		.restore = vsock_restore,
+	},
+	.type = VIRTIO_ID_VSOCK,
+	.config_size = sizeof(struct virtio_vsock_config),
+	.n_queues = N_QUEUES,
+	.queue_sizes = { 128, 128, 8 },
+	.kicked = vsock_kicked,
 };
 
 struct virtio_device *virtio_vsock_create(struct event_base *loop,
@@ -247,24 +233,15 @@ struct virtio_device *virtio_vsock_create(struct event_base *loop,
 					  uint32_t cid, int listener,
 					  int directory_fd, char **errp)
 {
-	static const uint16_t sizes[N_QUEUES] = { 128, 128, 8 };
 	struct vsock *vsock = xcalloc(1, sizeof *vsock);
-	struct virtio_device *device = &vsock->own.device;
 
-	virtio_device_init(device, &vsock_ops, memory, N_QUEUES, sizes);
-	device->type = VIRTIO_ID_VSOCK;
-	device->config_size = sizeof vsock->config;
-	device->offered = VIRTIO_OWN_FEATURES;
+	virtio_own_init(&vsock->own, &vsock_kind, loop, memory, &vsock->config);
 	vsock->config.guest_cid = cid;
-	vsock->own.config = &vsock->config;
-	vsock->own.loop = loop;
-	vsock->own.kicked = vsock_kicked;
 	vsock->cid = cid;
 	vsock->listener = listener;
 	vsock->directory = vm_sandbox_directory(directory_fd);
-	TAILQ_INIT(&vsock->ready);
 	if (listener >= 0)
 		vsock->accept = event_new(loop, listener, EV_READ,
 					  vsock_on_accept, vsock);
-	return device;
+	return &vsock->own.device;
 }

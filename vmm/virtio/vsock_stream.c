@@ -23,7 +23,7 @@ static uint32_t credit(const struct vsock_stream *stream)
 					       : 0;
 }
 
-bool vsock_stream_has_output(const struct vsock_stream *stream)
+static bool has_output(const struct vsock_stream *stream)
 {
 	return stream->pending ||
 	       (stream->state == VSOCK_OPEN && stream->has_input &&
@@ -31,21 +31,9 @@ bool vsock_stream_has_output(const struct vsock_stream *stream)
 		credit(stream));
 }
 
-static void update_ready(struct vsock_stream *stream)
-{
-	bool ready = vsock_stream_has_output(stream);
-
-	if (ready && !stream->ready)
-		TAILQ_INSERT_TAIL(&stream->vsock->ready, stream, by_ready);
-	else if (!ready && stream->ready)
-		TAILQ_REMOVE(&stream->vsock->ready, stream, by_ready);
-	stream->ready = ready;
-}
-
 static void send_op(struct vsock_stream *stream, enum virtio_vsock_op op)
 {
 	stream->pending |= 1u << op;
-	update_ready(stream);
 }
 
 static void close_socket(struct vsock_stream *stream)
@@ -66,7 +54,6 @@ static void end(struct vsock_stream *stream)
 
 	close_socket(stream);
 	stream->state = VSOCK_FREE;
-	update_ready(stream);
 	/* There is room for one more. */
 	if (vsock->accept && vsock->own.running)
 		event_add(vsock->accept, NULL);
@@ -112,28 +99,24 @@ static void flush(struct vsock_stream *stream)
 /* "CONNECT PORT\n", byte by byte: what follows is the guest's. */
 static void read_greeting(struct vsock_stream *stream)
 {
-	char *line = stream->greeting, *end_of_port = line, *at;
+	char *line = stream->greeting, *at, *end_of_port;
 	unsigned long long port;
 	ssize_t n;
 
 	do {
-		if (stream->greeting_length == sizeof stream->greeting) {
-			end(stream);
-			return;
-		}
 		at = &line[stream->greeting_length];
 		n = recv(stream->fd, at, 1, MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			event_add(&stream->readable, NULL);
 			return;
 		}
-		stream->greeting_length++;
-	} while (n == 1 && *at != '\n');
-	port = 1ull << 32;
-	if (n == 1 && !strncmp(line, "CONNECT ", 8) && line[8] >= '0' &&
-	    line[8] <= '9')
-		port = strtoull(line + 8, &end_of_port, 10);
-	if (port > UINT32_MAX || *end_of_port != '\n') {
+		if (n <= 0 || ++stream->greeting_length == VSOCK_GREETING_SIZE)
+			break;
+	} while (*at != '\n');
+	/* The last byte of the line is its end, or never was set. */
+	port = strtoull(line + 8, &end_of_port, 10);
+	if (strncmp(line, "CONNECT ", 8) || line[8] < '0' || line[8] > '9' ||
+	    port > UINT32_MAX || *end_of_port != '\n') {
 		end(stream);
 		return;
 	}
@@ -155,7 +138,6 @@ static void on_socket(int fd, short what, void *aux)
 		read_greeting(stream);
 	} else if (stream->state == VSOCK_OPEN && what & EV_READ) {
 		stream->has_input = true;
-		update_ready(stream);
 	} else if (stream->state == VSOCK_OPEN && what & EV_WRITE) {
 		flush(stream);
 	} else if (stream->state == VSOCK_GREETING) {
@@ -170,76 +152,58 @@ static void on_socket(int fd, short what, void *aux)
 	pthread_mutex_unlock(&vsock->own.device.lock);
 }
 
-static bool is_free(const struct vsock_stream *stream)
+struct vsock_stream *vsock_stream_free(struct vsock *vsock,
+				       enum vsock_side side)
 {
-	return !stream || stream->state == VSOCK_FREE;
-}
+	struct vsock_stream *first = &vsock->streams[side * VSOCK_MAX_STREAMS];
 
-bool vsock_stream_room(const struct vsock *vsock, enum vsock_side side)
-{
 	for (unsigned int i = 0; i < VSOCK_MAX_STREAMS; i++)
-		if (is_free(vsock->streams[side][i]))
-			return true;
-	return false;
+		if (first[i].state == VSOCK_FREE) {
+			first[i].vsock = vsock;
+			return &first[i];
+		}
+	return NULL;
 }
 
-static struct vsock_stream *take_free(struct vsock *vsock, enum vsock_side side)
+void vsock_stream_open(struct vsock_stream *stream, int fd,
+		       const struct virtio_vsock_hdr *request)
 {
-	struct vsock_stream **slot = vsock->streams[side];
-
-	while (!is_free(*slot))
-		slot++;
-	if (!*slot) {
-		*slot = xcalloc(1, sizeof **slot);
-		(*slot)->vsock = vsock;
-		(*slot)->kept = evbuffer_new();
-	}
-	return *slot;
-}
-
-struct vsock_stream *vsock_stream_open(struct vsock *vsock,
-				       enum vsock_side side, int fd)
-{
-	struct vsock_stream *stream = take_free(vsock, side);
-	struct event_base *loop = vsock->own.loop;
+	struct event_base *loop = stream->vsock->own.loop;
 	struct timeval timeout = { .tv_sec = VSOCK_TIMEOUT_S };
 
-	stream->fd = fd;
+	*stream = (struct vsock_stream){
+		.vsock = stream->vsock,
+		.state = request ? VSOCK_OPEN : VSOCK_GREETING,
+		.fd = fd,
+		.kept = stream->kept ? stream->kept : evbuffer_new(),
+	};
 	event_assign(&stream->readable, loop, fd, EV_READ, on_socket, stream);
 	event_assign(&stream->writable, loop, fd, EV_WRITE, on_socket, stream);
 	event_assign(&stream->timer, loop, -1, 0, on_socket, stream);
-	stream->greeting_length = 0;
-	stream->received = stream->told = stream->sent = 0;
-	stream->peer_forwarded = stream->peer_buffer = 0;
-	stream->has_input = stream->end_sent = stream->write_ended = false;
-	stream->peer_shutdown = 0;
-	stream->state = VSOCK_GREETING;
-	if (side == VSOCK_BY_HOST) {
-		event_add(&stream->readable, NULL);
+	event_add(&stream->readable, NULL);
+	if (!request) {
 		event_add(&stream->timer, &timeout);
+		return;
 	}
-	return stream;
+	stream->host_port = request->dst_port;
+	stream->guest_port = request->src_port;
+	stream->peer_buffer = request->buf_alloc;
+	stream->peer_forwarded = request->fwd_cnt;
+	send_op(stream, VIRTIO_VSOCK_OP_RESPONSE);
 }
 
 struct vsock_stream *vsock_stream_find(struct vsock *vsock, uint32_t host_port,
 				       uint32_t guest_port)
 {
-	for (unsigned int i = 0; i < 2 * VSOCK_MAX_STREAMS; i++) {
-		struct vsock_stream *stream = vsock->streams[i & 1][i / 2];
+	for (size_t i = 0; i < ARRAY_SIZE(vsock->streams); i++) {
+		struct vsock_stream *stream = &vsock->streams[i];
 
-		if (stream && stream->state >= VSOCK_REQUESTED &&
+		if (stream->state >= VSOCK_REQUESTED &&
 		    stream->host_port == host_port &&
 		    stream->guest_port == guest_port)
 			return stream;
 	}
 	return NULL;
-}
-
-void vsock_stream_accepted(struct vsock_stream *stream)
-{
-	stream->state = VSOCK_OPEN;
-	event_add(&stream->readable, NULL);
-	send_op(stream, VIRTIO_VSOCK_OP_RESPONSE);
 }
 
 /* The guest took a connection of the host. */
@@ -304,7 +268,6 @@ void vsock_stream_packet(struct vsock_stream *stream,
 	} else if (header->op != VIRTIO_VSOCK_OP_CREDIT_UPDATE || !open) {
 		reset(stream);
 	}
-	update_ready(stream);
 }
 
 /* From the socket to the guest: bytes, 0 for something to send instead, or
@@ -338,19 +301,17 @@ static ssize_t fill_payload(struct vsock_stream *stream,
 	return 0;
 }
 
-bool vsock_stream_fill(struct vsock_stream *stream,
-		       const struct virtqueue_chain *chain,
-		       struct virtio_vsock_hdr *header)
+static bool fill(struct vsock_stream *stream,
+		 const struct virtqueue_chain *chain,
+		 struct virtio_vsock_hdr *header)
 {
 	enum virtio_vsock_op op = VIRTIO_VSOCK_OP_RW;
 	ssize_t length = 0;
 
-	while (!length && !stream->pending && vsock_stream_has_output(stream))
+	while (!length && !stream->pending && has_output(stream))
 		length = fill_payload(stream, chain);
-	if (length <= 0 && !stream->pending) {
-		update_ready(stream);
+	if (length <= 0 && !stream->pending)
 		return false;
-	}
 	if (length <= 0) {
 		op = __builtin_ctz(stream->pending);
 		stream->pending &= ~(1u << op);
@@ -374,41 +335,45 @@ bool vsock_stream_fill(struct vsock_stream *stream,
 		stream->end_sent = true;
 		advance_shutdown(stream);
 	}
-	/* The others' turn. */
-	if (stream->ready) {
-		TAILQ_REMOVE(&stream->vsock->ready, stream, by_ready);
-		stream->ready = false;
-	}
-	update_ready(stream);
 	return true;
+}
+
+bool vsock_streams_fill(struct vsock *vsock,
+			const struct virtqueue_chain *chain,
+			struct virtio_vsock_hdr *header)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(vsock->streams); i++) {
+		vsock->turn = (vsock->turn + 1) % ARRAY_SIZE(vsock->streams);
+		if (fill(&vsock->streams[vsock->turn], chain, header))
+			return true;
+	}
+	return false;
 }
 
 bool vsock_streams_close(struct vsock *vsock)
 {
 	bool any = false;
 
-	for (unsigned int i = 0; i < 2 * VSOCK_MAX_STREAMS; i++) {
-		struct vsock_stream *stream = vsock->streams[i & 1][i / 2];
+	for (size_t i = 0; i < ARRAY_SIZE(vsock->streams); i++) {
+		struct vsock_stream *stream = &vsock->streams[i];
 
-		if (is_free(stream))
-			continue;
-		any |= stream->state != VSOCK_GREETING;
-		end(stream);
+		any |= stream->state > VSOCK_GREETING;
+		if (stream->state != VSOCK_FREE)
+			end(stream);
 	}
 	return any;
 }
 
 void vsock_streams_free(struct vsock *vsock)
 {
-	for (unsigned int i = 0; i < 2 * VSOCK_MAX_STREAMS; i++) {
-		struct vsock_stream *stream = vsock->streams[i & 1][i / 2];
+	for (size_t i = 0; i < ARRAY_SIZE(vsock->streams); i++) {
+		struct vsock_stream *stream = &vsock->streams[i];
 
-		if (!stream)
+		if (!stream->kept)
 			continue;
 		event_del(&stream->readable);
 		event_del(&stream->writable);
 		event_del(&stream->timer);
 		evbuffer_free(stream->kept);
-		free(stream);
 	}
 }

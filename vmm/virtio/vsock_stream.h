@@ -12,7 +12,6 @@
 
 #include <event2/event_struct.h>
 #include <linux/virtio_vsock.h>
-#include <sys/queue.h>
 
 #include "vmm/virtio/own.h"
 
@@ -25,7 +24,7 @@ enum {
 	VSOCK_HOST = 2,		  /* the host's address */
 };
 
-enum vsock_side { VSOCK_BY_GUEST, VSOCK_BY_HOST };
+enum vsock_side { VSOCK_BY_GUEST, VSOCK_BY_HOST, VSOCK_SIDES };
 
 enum vsock_state {
 	VSOCK_FREE,
@@ -35,7 +34,8 @@ enum vsock_state {
 	VSOCK_DYING, /* without socket; the guest has yet to be told */
 };
 
-/* Is never freed before the device, as a callback may wait for the lock. */
+/* Its place is never freed before the device, as a callback may wait for the
+ * lock. */
 struct vsock_stream {
 	struct vsock *vsock;
 	enum vsock_state state;
@@ -45,7 +45,7 @@ struct vsock_stream {
 	char greeting[VSOCK_GREETING_SIZE];
 	unsigned int greeting_length;
 
-	struct evbuffer *kept; /* from the guest */
+	struct evbuffer *kept; /* from the guest; NULL before the first use */
 	uint32_t received;     /* bytes in all; modulo 2^32, as the next */
 	uint32_t told;	       /* of those that went on, as the guest knows */
 	uint32_t sent, peer_forwarded, peer_buffer;
@@ -53,10 +53,7 @@ struct vsock_stream {
 	bool end_sent;	/* of the host's bytes */
 	bool write_ended;
 	uint32_t peer_shutdown; /* VIRTIO_VSOCK_SHUTDOWN_* */
-
-	uint32_t pending; /* what the guest is to be sent: 1 << op */
-	bool ready;	  /* in the list of those with something to send */
-	TAILQ_ENTRY(vsock_stream) by_ready;
+	uint32_t pending;	/* what the guest is to be sent: 1 << op */
 };
 
 struct vsock {
@@ -65,8 +62,8 @@ struct vsock {
 	uint32_t cid, next_port;
 	int listener, directory;
 	struct event *accept; /* does not persist */
-	struct vsock_stream *streams[2][VSOCK_MAX_STREAMS];
-	TAILQ_HEAD(vsock_ready, vsock_stream) ready;
+	struct vsock_stream streams[VSOCK_SIDES * VSOCK_MAX_STREAMS];
+	unsigned int turn; /* whose it is to send */
 	/* Answers to packets that belong to no connection. */
 	struct virtio_vsock_hdr resets[VSOCK_MAX_RESETS];
 	unsigned int n_resets;
@@ -74,15 +71,15 @@ struct vsock {
 	bool lost;    /* connections: the guest is to be told */
 };
 
-/* Whether this side may have one more. */
-bool vsock_stream_room(const struct vsock *vsock, enum vsock_side side);
-/* Takes `fd` over. There is room. */
-struct vsock_stream *vsock_stream_open(struct vsock *vsock,
-				       enum vsock_side side, int fd);
+/* A free place for a connection that this side begins, or NULL. */
+struct vsock_stream *vsock_stream_free(struct vsock *vsock,
+				       enum vsock_side side);
+/* Takes `fd` over, for a request of the guest (which is accepted) or, with
+ * NULL, for a program that has yet to say where it wants to. */
+void vsock_stream_open(struct vsock_stream *stream, int fd,
+		       const struct virtio_vsock_hdr *request);
 struct vsock_stream *vsock_stream_find(struct vsock *vsock, uint32_t host_port,
 				       uint32_t guest_port);
-/* A connection that the guest began is there. */
-void vsock_stream_accepted(struct vsock_stream *stream);
 /* A packet of the guest for it, its payload at
  * sizeof(*header) of the chain and all there. */
 void vsock_stream_packet(struct vsock_stream *stream,
@@ -90,12 +87,11 @@ void vsock_stream_packet(struct vsock_stream *stream,
 			 const struct virtqueue_chain *chain);
 /*
  * The next packet for the guest: header, and payload into the chain behind it.
- * False when there is nothing to send after all.
+ * False when there is nothing to send. Connections take turns.
  */
-bool vsock_stream_fill(struct vsock_stream *stream,
-		       const struct virtqueue_chain *chain,
-		       struct virtio_vsock_hdr *header);
-bool vsock_stream_has_output(const struct vsock_stream *stream);
+bool vsock_streams_fill(struct vsock *vsock,
+			const struct virtqueue_chain *chain,
+			struct virtio_vsock_hdr *header);
 /* Ends them all, and says whether there was any that the guest knows. */
 bool vsock_streams_close(struct vsock *vsock);
 void vsock_streams_free(struct vsock *vsock);

@@ -308,3 +308,76 @@ def _(lab):
     equal(files[-1], files[0], "open files")
     vm.end()
     equal(left(lab, vm), [], "left")
+
+
+@test("an ordinary user's VM, with cards and a disk, is saved and restored",
+      only="vsw")
+def _(lab):
+    lab.start()
+    host = lab.host("h1", "10.0.0.9/24")
+    vm = Vm(lab, "users", "answer,ip=10.0.0.1,count=4 shell", "--net", "br0",
+            "--net", "br0,client", "--vsock=9", "--disk",
+            f"{image(lab, 'disk')},format=raw")
+    os.makedirs(vm.home)
+    for path in (lab.directory, vm.home, os.path.join(lab.directory, "disk"),
+                 lab.switch.path("db.sock")):
+        os.chmod(path, 0o777)
+    os.chmod(os.path.dirname(lab.switch.path("db.sock")), 0o755)
+    as_user, argv = ["setpriv", "--reuid=23456", "--regid=23456"], vm.argv
+
+    def start(groups, *words):
+        vm.argv = lambda *w: [*as_user, groups, *argv(*w)]
+        vm.start(*words)
+
+    start("--clear-groups")
+    vm.wait_end(1)
+    contains(vm.said(), "/dev/kvm: Permission denied", "without its group")
+    assert not os.path.exists(vm.directory)
+    start("--groups=kvm")
+    vm.expect("answering")
+    host.must_ping("10.0.0.1", count=2)
+    with open(f"/proc/{vm.machine_pid()}/status", encoding="ascii") as file:
+        status = file.read()
+    for line in ("CapEff:\t0000000000000000", "CapBnd:\t0000000000000000",
+                 "NoNewPrivs:\t1", "Seccomp:\t2", "Uid:\t23456"):
+        contains(status, line, "its process")
+    done = vm.ctl("add-net", "br0,back_end=tap", check=False)
+    contains(done.stderr, "CAP_NET_ADMIN", "a tap")
+    vm.ctl("save")
+    vm.wait_end()
+    equal(left(lab, vm), [], "left")
+    start("--groups=kvm", "restore", vm.name)
+    host.must_ping("10.0.0.1", count=2)
+    vm.expect("> ")
+    vm.end()
+    equal(left(lab, vm), [], "left")
+
+
+@test("a saved VM that is damaged, or of another make, is told of",
+      only="vsw")
+def _(lab):
+    vm = Vm(lab, "whole", "shell").start()
+    vm.expect("> ")
+    vm.ctl("save")
+    vm.wait_end()
+    for name, changes in (
+            ("vm.json", (lambda d: d.replace(b": 64", b": 128"),
+                         lambda d: d.replace(b'"nets"', b'"cpus":2,"nets"'),
+                         lambda d: d.replace(b'"nets"', b'"rng":true,"nets"'),
+                         lambda d: d[:len(d) // 2])),
+            ("state.json", (lambda d: b"", lambda d: d[:len(d) // 2])),
+            ("memory", (lambda d: b"", lambda d: d[:len(d) // 2]))):
+        with open(vm.path(name), "rb") as file:
+            good = file.read()
+        for change in changes:
+            assert change(good) != good, name
+            with open(vm.path(name), "wb") as file:
+                file.write(change(good))
+            done = run(vm.argv("restore", vm.name), check=False)
+            equal((done.returncode, len(done.stderr.splitlines())), (1, 1),
+                  f"{name}: status and lines of {done.stderr}")
+        with open(vm.path(name), "wb") as file:
+            file.write(good)
+    vm.start("restore", vm.name)
+    wait_until(lambda: vm.ctl("info", check=False).returncode == 0, "it runs")
+    vm.end()

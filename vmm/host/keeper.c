@@ -286,9 +286,7 @@ static void tidy_up(struct keeper *k)
 	console_destroy(k->hvc);
 	console_destroy(k->log);
 	link_destroy(k->link);
-	k->link = NULL; /* the loop turns once more, for the ports */
 	storage_stop(k->storage);
-	k->storage = NULL;
 	clean = remove_ports(k);
 	if (clean || !k->started)
 		vm_directory_clean(k->dir);

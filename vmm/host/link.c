@@ -9,8 +9,6 @@
 
 enum { MAX_MESSAGE = 128 * 1024, MAX_FDS = 18 };
 
-static const char has_ended[] = "the VM has ended";
-
 struct call {
 	json_int_t id;
 	link_done *done;
@@ -42,7 +40,7 @@ static void finish(struct call **place, const json_t *result, const char *error)
 static void fail_all(struct link *link)
 {
 	while (link->calls)
-		finish(&link->calls, NULL, has_ended);
+		finish(&link->calls, NULL, "the VM has ended");
 }
 
 static void handle(struct link *link, const json_t *message)
@@ -120,17 +118,10 @@ void link_call(struct link *link, json_t *command, const int *fds,
 	} control = { .header = { .cmsg_level = SOL_SOCKET,
 				  .cmsg_type = SCM_RIGHTS,
 				  .cmsg_len = CMSG_LEN(n_fds * sizeof(int)) } };
-	struct call *call;
+	struct call *call = xcalloc(1, sizeof(*call));
 	struct iovec iov;
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	if (!link) {
-		json_decref(command);
-		if (done)
-			done(aux, NULL, has_ended);
-		return;
-	}
-	call = xcalloc(1, sizeof(*call));
 	*call = (struct call){ ++link->last_id, done, aux, link->calls };
 	link->calls = call;
 	json_object_set_new(command, "id", json_integer(call->id));

@@ -28,7 +28,7 @@ void link_destroy(struct link *link);
 /*
  * Sends a command (the reference is taken over) with descriptors, which stay
  * the caller's. `done` (may be NULL) is called later, or at once when sending
- * failed or there is no link any more (NULL).
+ * failed.
  */
 void link_call(struct link *link, json_t *command, const int *fds,
 	       unsigned int n_fds, link_done *done, void *aux);

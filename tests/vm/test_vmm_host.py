@@ -16,7 +16,8 @@ from lib.testing import contains, equal, test
 from test_vmm_metal import image
 from vmlib.vmm import Vm, ports
 
-KEPT = {"vm.json", "lock", "machine.log", "serial.log", "vsock", "state.json",
+KEPT = {"vm.json", "lock", "machine.log", "serial.log", "vsock",
+        "ended.json", "disks.json", "state.json",
         "memory"}
 
 

@@ -181,16 +181,14 @@ static void net_added(void *aux, const json_t *result, const char *error)
 static int read_net(struct keeper *k, struct net_change *change,
 		    const json_t *message, char **errp)
 {
-	const json_t *net = json_object_get(message, "net");
 	struct vm_config *config = k->config;
 	int error;
 
 	if (config->n_nets == VM_MAX_NETS)
 		return set_error(errp, -EINVAL, "it has %d cards already",
 				 VM_MAX_NETS);
-	error = json_is_string(net) ? vm_net_parse(&change->net,
-						   json_string_value(net), errp)
-				    : vm_net_from_json(&change->net, net, errp);
+	error = vm_net_from_json(&change->net, json_object_get(message, "net"),
+				 errp);
 	if (error)
 		return error;
 	/* its name is found, or checked, as one of the list */

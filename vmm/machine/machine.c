@@ -339,10 +339,8 @@ static void unmake(struct machine *machine)
 	}
 	snapshot_restore_wait(machine->restore, NULL);
 	machine_remove_devices(machine);
-	if (machine->serial)
-		serial_destroy(machine->serial);
-	if (machine->chipset)
-		chipset_destroy(machine->chipset);
+	serial_destroy(machine->serial);
+	chipset_destroy(machine->chipset);
 	if (machine->pci)
 		pci_bus_destroy(machine->pci);
 	bus_destroy(machine->mmio);

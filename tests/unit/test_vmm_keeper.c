@@ -433,12 +433,11 @@ static void test_hostile_machine(void **state)
 
 static void test_hostile_client(void **state)
 {
-	static const char *const requests[] = {
-		"x\n",
+	static const char deep[] =
 		"{\"cmd\":{\"cmd\":{\"cmd\":{\"cmd\":{\"cmd\":{\"cmd\":"
-		"{\"cmd\":{\"cmd\":{\"cmd\":1}}}}}}}}}\n",
-		"{\"a\":\"\xff\"}\n",
-	};
+		"{\"cmd\":{\"cmd\":{\"cmd\":1}}}}}}}}}\n";
+	static const char *const requests[] = { "x\n", deep,
+						"{\"a\":\"\xff\"}\n" };
 	pid_t pid = run("vm", false, NULL);
 	char buf[16];
 

@@ -52,7 +52,8 @@ static struct net_tap *tap_of(struct virtio_device *device)
 /* The device is gone. */
 static void stop_reading(struct net_tap *t, unsigned int pair)
 {
-	log_err("a tap device cannot be read any more: %s", strerror(errno));
+	log_err_limited("a tap device cannot be read any more: %s",
+			strerror(errno));
 	t->attached[pair] = false;
 	net_set_carrier(&t->net, false);
 }
@@ -206,9 +207,10 @@ static void changed(struct net *net)
 		if (attach == t->attached[i])
 			continue;
 		if (ioctl(t->taps[i], TUNSETQUEUE, &request))
-			log_warn("cannot %s queue %u of a tap device: %s",
-				 attach ? "attach" : "detach", i,
-				 strerror(errno));
+			log_warn_limited(
+				"cannot %s queue %u of a tap device: %s",
+				attach ? "attach" : "detach", i,
+				strerror(errno));
 		else
 			t->attached[i] = attach;
 		if (t->attached[i] && net->own.running)
@@ -228,7 +230,8 @@ static void announce(struct net *net, const uint8_t address[6])
 	memcpy(p + 22, address, 6); /* sender, and 4 bytes of no address */
 	memcpy(p + 32, address, 6); /* target */
 	if (write(((struct net_tap *)net)->taps[0], frame, sizeof(frame)) < 0)
-		log_warn("cannot announce a card by RARP: %s", strerror(errno));
+		log_warn_limited("cannot announce a card by RARP: %s",
+				 strerror(errno));
 }
 
 static const struct net_kind kind = { .changed = changed,
@@ -266,7 +269,8 @@ static int activate(struct virtio_device *device)
 
 	if (ioctl(t->taps[0], TUNSETVNETHDRSZ, &size) ||
 	    ioctl(t->taps[0], TUNSETOFFLOAD, offloads_of(device->negotiated))) {
-		log_err("cannot set a tap device up: %s", strerror(errno));
+		log_err_limited("cannot set a tap device up: %s",
+				strerror(errno));
 		return -errno;
 	}
 	changed(&t->net);

@@ -166,6 +166,8 @@ fail:
 void virtio_pci_destroy(struct virtio_pci *t)
 {
 	struct virtio_device *device = t->device;
+	int kicks[VIRTIO_MAX_QUEUES];
+	unsigned int n;
 
 	pthread_mutex_lock(&device->lock);
 	virtio_device_stop(device);
@@ -173,8 +175,13 @@ void virtio_pci_destroy(struct virtio_pci *t)
 	pthread_mutex_unlock(&device->lock);
 	/* From here on no vCPU reaches the device. */
 	pci_remove(t->function);
-	close_kicks(device);
+	for (unsigned int i = 0; i < device->n_queues; i++)
+		kicks[i] = device->queues[i].kick_fd;
+	n = device->n_queues;
 	device->ops->destroy(device);
+	/* Last: until then the I/O thread may be about to read one. */
+	while (n)
+		close(kicks[--n]);
 	free(t);
 }
 

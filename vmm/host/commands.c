@@ -254,7 +254,18 @@ void keeper_net_removed(struct keeper *k, const char *id)
 struct lost_net {
 	struct keeper *k;
 	char id[sizeof(((struct vm_net *)NULL)->id)];
+	struct lost_net *next;
 };
+
+static void forget_lost(struct lost_net *lost)
+{
+	struct lost_net **p = &lost->k->lost;
+
+	while (*p != lost)
+		p = &(*p)->next;
+	*p = lost->next;
+	free(lost);
+}
 
 static void connect_again(evutil_socket_t fd, short what, void *aux);
 
@@ -274,7 +285,7 @@ static void connected(void *aux, const json_t *result, const char *error)
 	if (error && find_net(lost->k, lost->id))
 		connect_later(lost);
 	else
-		free(lost);
+		forget_lost(lost);
 }
 
 static void connect_again(evutil_socket_t fd, short what, void *aux)
@@ -287,7 +298,7 @@ static void connect_again(evutil_socket_t fd, short what, void *aux)
 	int error;
 
 	if (!net) {
-		free(lost);
+		forget_lost(lost);
 		return;
 	}
 	wiring = vm_wiring(k->config);
@@ -312,9 +323,15 @@ void keeper_net_lost(struct keeper *k, const char *id)
 
 	if (!net || !net->client)
 		return;
+	/* However often the machine says so, it is connected once. */
+	for (lost = k->lost; lost; lost = lost->next)
+		if (!strcmp(lost->id, id))
+			return;
 	lost = xcalloc(1, sizeof(*lost));
 	lost->k = k;
 	strcpy(lost->id, net->id);
+	lost->next = k->lost;
+	k->lost = lost;
 	connect_again(-1, 0, lost);
 }
 

@@ -355,6 +355,7 @@ static void save_done(void *aux, const json_t *result, const char *error)
 			error = strerror(errno);
 	}
 	answer(asked, NULL, error);
+	k->saved |= !error;
 	if (!error)
 		keeper_kill(k);
 }

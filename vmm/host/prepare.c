@@ -13,6 +13,8 @@
 #include "ovsdb-lite/stream.h"
 #include "vmm/host/keeper_private.h"
 #include "vmm/host/reaper.h"
+#include "vmm/host/saved.h"
+#include "vmm/x86/cpu.h"
 
 #define STALE_MS 3000
 
@@ -60,6 +62,8 @@ static int open_files(struct keeper *k, char **errp)
 
 	for (size_t i = 0; !error && i < ARRAY_SIZE(all); i++)
 		error = open_file(all[i].fd, all[i].path, all[i].what, errp);
+	if (!error && k->restore)
+		error = saved_check(k->dir, k->config, errp);
 	free(state);
 	free(memory);
 	if (error)
@@ -217,6 +221,14 @@ static int open_api(struct keeper *k, char **errp)
 	return k->api ? 0 : -EIO;
 }
 
+static int note_processor(struct keeper *k, char **errp)
+{
+	if (!x86_has_virtualisation())
+		vm_directory_log(k->dir, "this processor has neither vmx nor "
+					 "svm: a stock kernel will not run");
+	return 0;
+}
+
 static int start_reaper(struct keeper *k, char **errp)
 {
 	k->reaper = reaper_start(k->config, errp);
@@ -226,8 +238,9 @@ static int start_reaper(struct keeper *k, char **errp)
 int keeper_prepare(struct keeper *k, char **errp)
 {
 	static int (*const steps[])(struct keeper * k, char **errp) = {
-		open_files, tidy_before, start_reaper,	plug_nets,
-		open_disks, open_vsock,	 open_consoles, open_api,
+		open_files,	tidy_before,   start_reaper,
+		note_processor, plug_nets,     open_disks,
+		open_vsock,	open_consoles, open_api,
 	};
 	int error = 0;
 

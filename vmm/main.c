@@ -3,6 +3,7 @@
  * running ones what to do.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -320,6 +321,7 @@ int main(int argc, char *argv[])
 	int status = EXIT_FAILURE;
 
 	log_init("vsw-vmm");
+	signal(SIGPIPE, SIG_IGN); /* a VM that hangs up is told of */
 	if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
 		printf("vsw-vmm %s\n", VSW_VERSION);
 		return EXIT_SUCCESS;

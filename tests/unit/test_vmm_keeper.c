@@ -380,6 +380,11 @@ static void test_cards(void **state)
 	assert_string_equal(error, "vm: \"tga\" is not known; did you mean "
 				   "\"tag\"?");
 	free(error);
+	error = NULL;
+	assert_null(call("vm", "add-net", "net", "br1,id=net1", &error));
+	assert_string_equal(error, "vm: id: two devices are called net1");
+	free(error);
+	assert_true(exists("vms/vm/net1.sock"));
 	json_decref(call("vm", "del-net", "net", "net0", NULL));
 	for (int i = 0; i < 2000 && exists("port-vm-net0"); i++)
 		poll(NULL, 0, 5);

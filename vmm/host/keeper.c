@@ -38,11 +38,16 @@ static void say(const struct keeper *k, const char *what, const char *why)
 	free(line);
 }
 
+static void kill_machine(const struct keeper *k)
+{
+	if (k->machine > 0) /* 0 would be our process group */
+		kill(k->machine, SIGKILL);
+}
+
 void keeper_kill(struct keeper *k)
 {
 	k->ending = true;
-	if (k->machine > 0)
-		kill(k->machine, SIGKILL);
+	kill_machine(k);
 }
 
 static void quit(void *aux)
@@ -78,7 +83,7 @@ static void started(struct keeper *k)
 	if (vm_directory_store(k->dir, k->config, &error)) {
 		free(k->why);
 		k->why = error;
-		kill(k->machine, SIGKILL);
+		kill_machine(k);
 		return;
 	}
 	k->started = true;
@@ -121,8 +126,7 @@ static void on_event(void *aux, const json_t *event)
 		   *before = k->state;
 
 	if (!name) { /* the link has ended, and so will the machine */
-		if (k->machine > 0)
-			kill(k->machine, SIGKILL);
+		kill_machine(k);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
@@ -182,7 +186,7 @@ static void on_child(evutil_socket_t fd, short what, void *aux)
 			free(k->why);
 			k->why = xstrdup("qemu-storage-daemon, which serves "
 					 "its disks, ended");
-			kill(k->machine, SIGKILL);
+			kill_machine(k);
 		}
 	}
 }

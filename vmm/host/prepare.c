@@ -110,8 +110,10 @@ int keeper_plug_net(struct keeper *k, struct wiring *wiring, struct vm_net *net,
 
 	if (!net->client)
 		error = keeper_open_net(k, NULL, net, files, errp);
-	if (!error)
+	if (!error) {
 		error = wiring_add(wiring, net, path, files->taps, errp);
+		k->wired |= !error; /* whatever fails then */
+	}
 	if (!error && net->client)
 		error = keeper_open_net(k, wiring, net, files, errp);
 	free(path);
@@ -123,11 +125,9 @@ static int plug_nets(struct keeper *k, char **errp)
 	struct wiring *wiring = k->config->n_nets ? vm_wiring(k->config) : NULL;
 	int error = 0;
 
-	for (unsigned int i = 0; !error && i < k->config->n_nets; i++) {
+	for (unsigned int i = 0; !error && i < k->config->n_nets; i++)
 		error = keeper_plug_net(k, wiring, &k->config->nets[i],
 					&k->files.nets[i], errp);
-		k->wired |= !error;
-	}
 	wiring_destroy(wiring);
 	return error;
 }

@@ -12,8 +12,9 @@
 #include "vmm/host/sandbox.h"
 #include "vmm/host/wiring.h"
 
-#define TRIES	60
-#define TRY_MS	5000
+#define TRIES 30
+/* shorter than one waits for the directory's lock */
+#define TRY_MS	1000
 #define PAUSE_S 1
 
 struct wiring *vm_wiring(const struct vm_config *config)

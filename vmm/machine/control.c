@@ -14,7 +14,7 @@
 
 LOG_MODULE(control);
 
-enum { MESSAGE_SIZE = 64 << 10 };
+enum { MESSAGE_SIZE = 128 << 10 }; /* more than the API takes */
 
 struct request {
 	struct machine *machine;

@@ -1,6 +1,7 @@
 /* The limits of the API socket: what a client may send, and leave unread. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -113,19 +114,43 @@ static void test_too_much(void **state)
 	close(fd);
 }
 
+/* A few at a time, the others wait; also of who has closed its side. */
 static void test_waiting(void **state)
 {
 	int fd = connect_client();
 
-	for (int i = 0; i < 16; i++)
+	for (int i = 0; i < 20; i++)
 		request(fd, "{\"cmd\": \"wait\"}");
-	assert_true(is_open(fd));
-	request(fd, "{\"cmd\": \"wait\"}");
+	assert_int_equal(n_kept, 16);
+	api_reply(kept[--n_kept], NULL, NULL);
+	turn();
+	assert_int_equal(n_kept, 16);
+	shutdown(fd, SHUT_WR);
+	turn();
+	for (int i = 1; i < 20; i++) {
+		assert_true(is_open(fd) && n_kept);
+		api_reply(kept[--n_kept], NULL, NULL);
+		turn();
+	}
+	assert_int_equal(n_kept, 0);
+	assert_int_equal(strlen(reply(fd)), 20 * 24);
 	assert_false(is_open(fd));
 	close(fd);
+}
+
+static void test_gone(void **state)
+{
+	int fd = connect_client();
+
+	signal(SIGPIPE, SIG_IGN); /* as the keeper does */
+	for (int i = 0; i < 20; i++)
+		request(fd, "{\"cmd\": \"wait\"}");
+	close(fd);
 	turn();
-	while (n_kept) /* for nobody */
+	while (n_kept) {
 		api_reply(kept[--n_kept], NULL, NULL);
+		turn();
+	}
 }
 
 static void test_unread(void **state)
@@ -174,10 +199,8 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_replies),
-		TEST(test_too_much),
-		TEST(test_waiting),
-		TEST(test_unread),
+		TEST(test_replies), TEST(test_too_much), TEST(test_waiting),
+		TEST(test_gone),    TEST(test_unread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -301,6 +301,20 @@ static void do_command(const char *vm, const char *command)
 	json_decref(result);
 }
 
+/* What `vsw-vmm info` says of a VM that does not run. */
+static void assert_stopped(const char *vm, const char *state, const char *why)
+{
+	json_t *info = client_describe(vm, 10, NULL);
+	const char *said_state, *said_why;
+
+	assert_int_equal(json_unpack(info, "{s:s, s:{s:s}}", "state",
+				     &said_state, "ended", "why", &said_why),
+			 0);
+	assert_string_equal(said_state, state);
+	assert_string_equal(said_why, why);
+	json_decref(info);
+}
+
 /* --- tests ---------------------------------------------------------------- */
 
 static void test_life(void **state)
@@ -366,6 +380,11 @@ static void test_cards(void **state)
 	assert_string_equal(error, "vm: \"tga\" is not known; did you mean "
 				   "\"tag\"?");
 	free(error);
+	error = NULL;
+	assert_null(call("vm", "add-net", "net", "br1,id=net1", &error));
+	assert_string_equal(error, "vm: id: two devices are called net1");
+	free(error);
+	assert_true(exists("vms/vm/net1.sock"));
 	json_decref(call("vm", "del-net", "net", "net0", NULL));
 	for (int i = 0; i < 2000 && exists("port-vm-net0"); i++)
 		poll(NULL, 0, 5);
@@ -383,10 +402,19 @@ static void test_save(void **state)
 	do_command("vm", "save");
 	assert_int_equal(end_of(pid), 0);
 	assert_true(exists("vms/vm/state.json") && exists("vms/vm/memory"));
+	assert_stopped("vm", "saved", "it was saved");
 	pid = run("vm", true, NULL);
 	await("vm", "running");
 	do_command("vm", "kill");
 	assert_int_equal(end_of(pid), 0);
+	assert_stopped("vm", "saved", "it was told to end");
+	/* started anew, it is another guest */
+	pid = run("vm", false, NULL);
+	await("vm", "running");
+	do_command("vm", "shutdown");
+	assert_int_equal(end_of(pid), 0);
+	assert_false(exists("vms/vm/state.json") || exists("vms/vm/memory"));
+	assert_stopped("vm", "ended", "the guest shut down");
 }
 
 static void test_events(void **state)
@@ -493,6 +521,7 @@ static void test_killed(void **state)
 		poll(NULL, 0, 5);
 	assert_false(exists("port-vm-net0"));
 	assert_false(exists("vms/vm/api.sock"));
+	assert_stopped("vm", "failed", "vsw-vmm was killed");
 }
 
 static int set_up(void **state)

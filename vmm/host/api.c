@@ -12,7 +12,7 @@
 
 enum {
 	MAX_CLIENTS = 32,
-	MAX_REQUESTS = 16, /* of a client, without a reply */
+	MAX_REQUESTS = 16, /* of a client, without a reply: others wait */
 	MAX_BACKLOG = 1024 * 1024,
 };
 
@@ -74,6 +74,20 @@ static void send_json(struct client *client, const json_t *json)
 	free(text);
 }
 
+/* There is room for a request that waits, or nothing left to wait for. */
+static void go_on(struct client *client)
+{
+	bool ended = !(bufferevent_get_enabled(client->bev) & EV_READ);
+
+	if (client->n_requests == MAX_REQUESTS - 1)
+		bufferevent_trigger(client->bev, EV_READ,
+				    BEV_TRIG_IGNORE_WATERMARKS |
+					    BEV_TRIG_DEFER_CALLBACKS);
+	if (ended && !client->n_requests)
+		bufferevent_trigger_event(client->bev, BEV_EVENT_EOF,
+					  BEV_TRIG_DEFER_CALLBACKS);
+}
+
 void api_reply(struct api_request *request, json_t *result, const char *error)
 {
 	struct client *client = request->client;
@@ -94,6 +108,7 @@ void api_reply(struct api_request *request, json_t *result, const char *error)
 						   : json_object());
 		send_json(client, reply);
 		json_decref(reply);
+		go_on(client);
 	}
 	json_decref(result);
 	json_decref(request->id);
@@ -166,15 +181,22 @@ static void on_input(struct bufferevent *bev, void *aux)
 	int taken;
 
 	do
-		taken = take_request(client, bufferevent_get_input(bev));
-	while (taken > 0 && client->n_requests <= MAX_REQUESTS);
+		taken = client->n_requests < MAX_REQUESTS
+				? take_request(client,
+					       bufferevent_get_input(bev))
+				: 0;
+	while (taken > 0);
 	if (taken)
 		client_destroy(client);
 }
 
 static void on_end(struct bufferevent *bev, short what, void *aux)
 {
-	client_destroy(aux);
+	struct client *client = aux;
+
+	/* who asks nothing more still gets its answers */
+	if (!(what & BEV_EVENT_EOF) || !client->n_requests)
+		client_destroy(client);
 }
 
 static void accepted(int fd, void *aux)
@@ -191,6 +213,7 @@ static void accepted(int fd, void *aux)
 	client->bev =
 		bufferevent_socket_new(api->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	bufferevent_setcb(client->bev, on_input, NULL, on_end, client);
+	bufferevent_setwatermark(client->bev, EV_READ, 0, 2 * limits.bytes);
 	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
 	client->next = api->clients;
 	api->clients = client;

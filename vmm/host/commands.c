@@ -63,8 +63,8 @@ static void store(struct keeper *k)
 	free(error);
 }
 
-/* --- what the machine does: pause, set-link and others
- * ------------------------------ */
+/* --- what the machine does -------------------------------------------------
+ */
 
 /* A cable stays as it was put, also when the VM is started again. */
 static void keep_link(struct keeper *k, const json_t *message)
@@ -145,11 +145,13 @@ struct net_change {
 	struct machine_net_files files;
 };
 
-static void remove_socket(const struct keeper *k, const struct vm_net *net)
+static void unplug(const struct keeper *k, const struct vm_net *net,
+		   bool listens)
 {
 	char *path = keeper_net_socket(k, net);
 
-	unlink(path);
+	if (listens) /* else it may be another's */
+		unlink(path);
 	free(path);
 	if (net->port)
 		vm_remove_ports(k->config, net->port, REMOVE_MS, NULL);
@@ -165,7 +167,7 @@ static void net_added(void *aux, const json_t *result, const char *error)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	if (error) {
-		remove_socket(k, &change->net);
+		unplug(k, &change->net, change->files.listener >= 0);
 		answer(change->asked, NULL, error);
 		vm_net_uninit(&change->net);
 	} else {
@@ -189,6 +191,8 @@ static int read_net(struct keeper *k, struct net_change *change,
 				 VM_MAX_NETS);
 	error = vm_net_from_json(&change->net, json_object_get(message, "net"),
 				 errp);
+	free(change->net.port); /* is chosen, and may be another's */
+	change->net.port = NULL;
 	if (error)
 		return error;
 	/* its name is found, or checked, as one of the list */
@@ -220,7 +224,6 @@ static void add_net(struct keeper *k, struct api_request *request,
 	    keeper_plug_net(k, wiring, &change->net, &change->files, &why)) {
 		net_added(change, NULL, why);
 	} else {
-		k->wired = true;
 		fds = (int *)&change->files;
 		for (size_t i = 0; i < ARRAY_SIZE(open); i++)
 			if (fds[i] >= 0)
@@ -240,7 +243,7 @@ void keeper_net_removed(struct keeper *k, const char *id)
 
 	if (!net)
 		return;
-	remove_socket(k, net);
+	unplug(k, net, net->kind == VM_NET_VHOST && !net->client);
 	vm_net_uninit(net);
 	k->config->n_nets--;
 	memmove(net, net + 1,
@@ -337,25 +340,32 @@ void keeper_net_lost(struct keeper *k, const char *id)
 
 /* --- save ----------------------------------------------------------------- */
 
-static const char *const saved_files[] = { "state.json", "memory" };
+static const struct {
+	const char *name, *temporary;
+} saved[] = { { "state.json", "state.json.new" }, { "memory", "memory.new" } };
 
+/*
+ * The state takes its place last, and what was there has gone before: whenever
+ * this ends, a state that is there belongs to the memory beside it.
+ */
 static void save_done(void *aux, const json_t *result, const char *error)
 {
 	struct asked *asked = aux;
 	struct keeper *k = asked->k;
-	char temporary[32];
+	int dir = k->dir->fd;
 
-	for (size_t i = 0; i < ARRAY_SIZE(saved_files); i++) {
-		snprintf(temporary, sizeof(temporary), "%s.new",
-			 saved_files[i]);
+	k->saving = false;
+	if (!error)
+		unlinkat(dir, saved[0].name, 0);
+	for (size_t i = ARRAY_SIZE(saved); i-- > 0;) {
 		if (error)
-			unlinkat(k->dir->fd, temporary, 0);
+			unlinkat(dir, saved[i].temporary, 0);
 		else if (fsync(asked->fds[i]) ||
-			 renameat(k->dir->fd, temporary, k->dir->fd,
-				  saved_files[i]))
+			 renameat(dir, saved[i].temporary, dir, saved[i].name))
 			error = strerror(errno);
 	}
 	answer(asked, NULL, error);
+	k->saved |= !error;
 	if (!error)
 		keeper_kill(k);
 }
@@ -363,20 +373,23 @@ static void save_done(void *aux, const json_t *result, const char *error)
 static void save(struct keeper *k, struct api_request *request,
 		 const json_t *message)
 {
-	struct asked *asked = ask(k, request, message);
-	char temporary[32];
+	struct asked *asked;
 
-	for (size_t i = 0; i < ARRAY_SIZE(saved_files); i++) {
-		snprintf(temporary, sizeof(temporary), "%s.new",
-			 saved_files[i]);
+	if (k->saving) {
+		api_reply(request, NULL, "it is being saved already");
+		return;
+	}
+	asked = ask(k, request, message);
+	for (size_t i = 0; i < ARRAY_SIZE(saved); i++) {
 		asked->fds[i] =
-			openat(k->dir->fd, temporary,
+			openat(k->dir->fd, saved[i].temporary,
 			       O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 		if (asked->fds[i] < 0) {
 			answer(asked, NULL, strerror(errno));
 			return;
 		}
 	}
+	k->saving = true;
 	link_call(k->link, json_pack("{s:s}", "cmd", "save"), asked->fds, 2,
 		  save_done, asked);
 }

@@ -6,7 +6,6 @@
  */
 #include "vmm/host/storage.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -21,13 +20,18 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "ovsdb-lite/stream.h"
+#include "vmm/host/sandbox.h"
 #include "vmm/host/storage_private.h"
 
 LOG_MODULE(storage);
+
+#define LOCK_TRIES   20
+#define LOCK_WAIT_NS 50000000
 
 enum { PATIENCE_S = 10, QUEUES_MAX = 8, ARGS_MAX = 4 * VM_MAX_DISKS + 8 };
 
@@ -97,15 +101,7 @@ static void restrict_child(pid_t parent)
 		_exit(EXIT_FAILURE);
 	if (!geteuid() && unshare(CLONE_NEWNET | CLONE_NEWIPC))
 		_exit(EXIT_FAILURE);
-	capng_clear(CAPNG_SELECT_ALL);
-	if (!geteuid()) {
-		capng_update(CAPNG_ADD,
-			     CAPNG_EFFECTIVE | CAPNG_PERMITTED |
-				     CAPNG_BOUNDING_SET,
-			     CAP_DAC_OVERRIDE);
-		capng_apply(CAPNG_SELECT_ALL);
-	}
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	vm_sandbox_keep_files();
 }
 
 static void run_child(struct storage *s, int monitor, pid_t parent)
@@ -119,8 +115,11 @@ static void run_child(struct storage *s, int monitor, pid_t parent)
 	dup2(monitor, STDOUT_FILENO);
 	dup2(s->errors, STDERR_FILENO);
 	for (unsigned int i = 0; i < s->config->n_disks; i++)
-		if (s->listeners[i] >= 0)
+		if (s->listeners[i] >= 0) {
 			fcntl(s->listeners[i], F_SETFD, 0);
+			/* until it has written out, whatever becomes of us */
+			fcntl(s->locks[i], F_SETFD, 0);
+		}
 	execvp(PROGRAM, s->args);
 	dprintf(STDERR_FILENO, PROGRAM ": %m; its package is "
 				       "qemu-system-common\n");
@@ -208,7 +207,7 @@ static int wait_ready(struct storage *s, char **errp)
  * the byte 100 + its number, for each that others may not have 200 + its
  * number, all shared; then nobody may have a byte that is at odds with ours.
  *
- * The daemon's exports let others write, so for them there is a byte of ours.
+ * The daemon's exports let others write, so there is a byte of ours besides.
  */
 enum {
 	QEMU_READ = 0,
@@ -255,6 +254,25 @@ static int lock_image(int fd, bool read_only)
 	return error;
 }
 
+/* Both kinds of locks. Processes that were killed have theirs for a while. */
+static int lock_disk(int fd, const struct vm_disk *disk)
+{
+	const struct timespec wait = { .tv_nsec = LOCK_WAIT_NS };
+	int error;
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		error = lock_byte(fd, F_OFD_SETLK,
+				  disk->read_only ? F_RDLCK : F_WRLCK,
+				  OUR_BYTE);
+		if (!error && disk->kind == VM_DISK_RAW)
+			error = lock_image(fd, disk->read_only);
+		if (error != -EAGAIN && error != -EACCES && error != -EBUSY)
+			return error;
+		nanosleep(&wait, NULL);
+	}
+	return -EBUSY;
+}
+
 /* Opens and locks a disk for ourselves or the daemon; 0 or more, or -errno. */
 static int open_locked(const struct vm_disk *disk, bool direct, char **errp)
 {
@@ -267,16 +285,10 @@ static int open_locked(const struct vm_disk *disk, bool direct, char **errp)
 		error = -errno;
 	else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		error = -ENOTSUP;
-	else if (disk->kind == VM_DISK_RAW)
-		error = lock_image(fd, disk->read_only);
 	else
-		error = lock_byte(fd, F_OFD_SETLK,
-				  disk->read_only ? F_RDLCK : F_WRLCK,
-				  OUR_BYTE);
+		error = lock_disk(fd, disk);
 	if (!error)
 		return fd;
-	if (fd >= 0 && (error == -EAGAIN || error == -EACCES))
-		error = -EBUSY;
 	if (fd >= 0)
 		close(fd);
 	return set_error(errp, error, "disk %s: %s", disk->path,

@@ -148,7 +148,9 @@ static json_t *image_of(const char *path, const char *format, bool read_only,
 		return NULL;
 	}
 	json = node_of(path, format, read_only, direct);
-	if (backing)
+	if (!json)
+		set_error(errp, -EINVAL, "disk %s: its name is no UTF-8", path);
+	if (backing) /* goes with it */
 		json_object_set_new(json, "backing", backing);
 	return json;
 }

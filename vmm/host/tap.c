@@ -89,6 +89,6 @@ int tap_create(const char *name, unsigned int queues, int *fds, char **errp)
 			 strerror(-error),
 			 error == -EPERM
 				 ? "; that takes CAP_NET_ADMIN, be root "
-				   "or leave kind=tap out"
+				   "or leave back_end=tap out"
 				 : "");
 }

@@ -2,6 +2,7 @@
 #include "vmm/host/terminal.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <termios.h>
@@ -19,8 +20,18 @@ void terminal_restore(void)
 	is_raw = false;
 }
 
+/* Of a signal that nobody else waits for. */
+static void on_signal(int number)
+{
+	terminal_restore();
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
 void terminal_raw(void)
 {
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+	struct sigaction action;
 	struct termios raw;
 
 	if (is_raw || tcgetattr(STDIN_FILENO, &before))
@@ -28,6 +39,10 @@ void terminal_raw(void)
 	raw = before;
 	cfmakeraw(&raw);
 	atexit(terminal_restore);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		if (!sigaction(numbers[i], NULL, &action) &&
+		    action.sa_handler == SIG_DFL)
+			signal(numbers[i], on_signal);
 	is_raw = !tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
 }
 

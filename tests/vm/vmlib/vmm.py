@@ -116,12 +116,18 @@ class Vm:
     def info(self):
         return json.loads(self.ctl("info").stdout)
 
+    def child_pid(self, name):
+        """The keeper's process of that name: vsw-vmm (the machine),
+        vsw-vmm-reaper, qemu-storage-daemon. 0: there is none."""
+        out = netns.run(["ps", "-o", "pid=,comm=", "--ppid",
+                         str(self.process.pid)], check=False)
+        return next((int(pid) for pid, comm in
+                     map(str.split, out.stdout.splitlines())
+                     if comm == name[:15]), 0)
+
     def machine_pid(self):
-        """The process that the guest runs in: the keeper's largest child."""
-        keeper = self.keeper_pid()
-        out = netns.run(["ps", "-o", "rss=,pid=", "--ppid", str(keeper)])
-        return int(max(out.stdout.splitlines(),
-                       key=lambda line: int(line.split()[0])).split()[1])
+        """The process that the guest runs in."""
+        return self.child_pid("vsw-vmm")
 
     def keeper_pid(self):
         return self.info()["pid"]

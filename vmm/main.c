@@ -26,7 +26,7 @@ struct command {
 		   char **errp);
 	const char *flag;      /* the one that it may have */
 	int n_words;	       /* without that; -1: any */
-	bool ends;	       /* the VM, and then the connection */
+	bool stays;	       /* connected until the VM ends */
 	const char *params[2]; /* of a request, after the VM's name */
 };
 
@@ -135,23 +135,18 @@ static int request(const struct command *command, char **words, bool flag,
 		json_dumpf(result, stdout, JSON_INDENT(2));
 		putchar('\n');
 	}
-	while (command->ends && getc(stream) != EOF)
-		;
+	setlinebuf(stdout);
+	for (int c; command->stays && (c = getc(stream)) != EOF;)
+		putchar(c); /* events */
 	fclose(stream);
 	json_decref(result);
 	return 0;
 }
 
-static int list(const struct command *command, char **words, bool as_json,
+static int list(const struct command *command, char **words, bool flag,
 		char **errp)
 {
-	return client_list(as_json, errp);
-}
-
-static int events(const struct command *command, char **words, bool flag,
-		  char **errp)
-{
-	return client_events(*words, errp);
+	return client_list(errp);
 }
 
 static int console(const struct command *command, char **words, bool virtio,
@@ -163,7 +158,7 @@ static int console(const struct command *command, char **words, bool virtio,
 	return fd < 0 ? fd : terminal_attach(fd);
 }
 
-static int remove_vm(const struct command *command, char **words, bool all,
+static int remove_vm(const struct command *command, char **words, bool flag,
 		     char **errp)
 {
 	struct vm_config config;
@@ -179,7 +174,7 @@ static int remove_vm(const struct command *command, char **words, bool all,
 		error = vm_remove_ports(&config, NULL, REMOVE_MS, errp);
 	vm_config_uninit(&config);
 	if (!error)
-		error = vm_directory_remove(&dir, all, errp);
+		error = vm_directory_remove(&dir, errp);
 	vm_directory_close(&dir, false);
 	return error;
 }
@@ -196,20 +191,20 @@ static const struct command commands[] = {
 	  run_vm, .n_words = -1 },
 	{ "start", "[--detach] NAME\trun a VM as it was last run", start_vm,
 	  .flag = "--detach", .n_words = 1 },
-	{ "list", "[--json]\tall VMs and what they do", list, .flag = "--json",
-	  .n_words = 0 },
+	{ "list", "\tall VMs and what they do", list, .n_words = 0 },
 	{ "info", "NAME\ta VM, its devices and ports, as JSON", request,
 	  .n_words = 1 },
 	{ "console",
 	  "[--virtio] NAME\tthe serial port on this terminal; Ctrl-] q leaves",
 	  console, .flag = "--virtio", .n_words = 1 },
-	{ "events", "NAME\twhat happens to it, a JSON object a line", events,
-	  .n_words = 1 },
+	{ "events", "NAME\twhat happens to it, a JSON object a line", request,
+	  .n_words = 1, .stays = true },
 	{ "pause", "NAME\tstop its processors", request, .n_words = 1 },
 	{ "resume", "NAME\tlet them run again", request, .n_words = 1 },
 	{ "shutdown", "NAME\tpress its power button", request, .n_words = 1 },
 	{ "reset", "NAME\tstart the guest anew", request, .n_words = 1 },
-	{ "kill", "NAME\tend it at once", request, .n_words = 1, .ends = true },
+	{ "kill", "NAME\tend it at once", request, .n_words = 1,
+	  .stays = true },
 	{ "set-link", "NAME NET up|down\ta card's cable", request, .n_words = 3,
 	  .params = { "net", "up" } },
 	{ "add-net",
@@ -220,13 +215,11 @@ static const struct command commands[] = {
 	{ "balloon", "NAME MIB\thow much memory the guest is to give back",
 	  request, .n_words = 2, .params = { "mib" } },
 	{ "save", "NAME\twrite all of it to its directory, and end it", request,
-	  .n_words = 1, .ends = true },
+	  .n_words = 1, .stays = true },
 	{ "restore", "[--detach] NAME\tgo on from what was saved", start_vm,
 	  .flag = "--detach", .n_words = 1 },
-	{ "rm",
-	  "[--all] NAME\tremove a VM that does not run; with --all, disks in "
-	  "its directory, too",
-	  remove_vm, .flag = "--all", .n_words = 1 },
+	{ "rm", "NAME\tremove a VM that does not run", remove_vm,
+	  .n_words = 1 },
 	{ "help", "[COMMAND]\tthis, or a command's options", help,
 	  .n_words = -1 },
 };

@@ -3,8 +3,8 @@
 to guest beside Open vSwitch on DPDK, the speed of copies that bounds it, the
 pipeline's instructions, the FDB, the control side, bonds, address translation,
 VXLAN beside the kernel and Open vSwitch, a large EVPN fabric, and what vsw-vmm
-costs beside its guest; prints tables and writes build/bench.json. Absolute figures are this machine's; look
-at the ratios."""
+costs beside its guest; prints tables and writes build/bench.json. Absolute
+figures are this machine's; look at the ratios."""
 
 import argparse
 import json

@@ -342,6 +342,29 @@ static void direct(void **state)
 	assert_null(make_disk(dup(fd), false));
 }
 
+static void do_nothing(struct virtio_device *device)
+{
+}
+
+/* A driver that is ready without a queue: nobody looks at what is not there. */
+static void no_queue(void **state)
+{
+	struct virtio_device *device = make_disk(make_file(0, SIZE), false);
+
+	device->wake = do_nothing;
+	pthread_mutex_lock(&device->lock);
+	assert_true(virtio_device_negotiate(device,
+					    VMM_FEATURE(VIRTIO_F_VERSION_1)));
+	virtio_device_want(device, 15);
+	pthread_mutex_unlock(&device->lock);
+	virtio_device_settle(device);
+	assert_true(device->active);
+	pthread_mutex_lock(&device->lock);
+	virtio_device_stop(device);
+	pthread_mutex_unlock(&device->lock);
+	device->ops->destroy(device);
+}
+
 static void no_disks(void **state)
 {
 	char *error = NULL;
@@ -427,6 +450,7 @@ int main(void)
 			{ "clears", clears, setup, teardown, with },
 			{ "direct", direct, setup, teardown, with },
 			{ "no_disks", no_disks, setup, teardown, with },
+			{ "no_queue", no_queue, setup, teardown, with },
 			{ "slow", slow, setup, teardown, with },
 		};
 

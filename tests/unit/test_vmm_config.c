@@ -87,29 +87,29 @@ static void test_refused(void **state)
 		{ "--serial tty", "serial: \"tty\" is none of terminal, "
 				  "socket, log, none" },
 		{ "--net br0,tag=4095",
-		  "--net: tag: 4095 is not from 0 to 4094" },
-		{ "--net br0,tag=-1", "--net: tag: -1 is not from 0 to 4094" },
-		{ "--net ,tag=1", "--net: no bridge; name one of vswd's "
+		  "nets 0: tag: 4095 is not from 0 to 4094" },
+		{ "--net br0,tag=-1", "nets 0: tag: -1 is not from 0 to 4094" },
+		{ "--net ,tag=1", "nets 0: no bridge; name one of vswd's "
 				  "bridges or segments" },
 		{ "--net br0,mac=01:00:00:00:00:01",
-		  "--net: mac: 01:00:00:00:00:01 is not a card's own "
+		  "nets 0: mac: 01:00:00:00:00:01 is not a card's own "
 		  "address" },
 		{ "--net br0,mac=8:0:27:1:2:3",
-		  "--net: mac: \"8:0:27:1:2:3\" is no address such as "
+		  "nets 0: mac: \"8:0:27:1:2:3\" is no address such as "
 		  "08:00:27:12:34:56" },
 		{ "--net br0,trunks=10,4095",
-		  "--net: trunks: \"10,4095\" is no list of VLANs such as "
+		  "nets 0: trunks: \"10,4095\" is no list of VLANs such as "
 		  "10,20" },
 		{ "--net br0,back_end=tap,client",
-		  "--net: client is for a card of vhost-user only" },
+		  "nets 0: client is for a card of vhost-user only" },
 		{ "--net br0,link_down=maybe",
-		  "--net: link_down: \"maybe\" is neither on nor off" },
-		{ "--net br0,uuid=1", "--net: \"uuid\" is not known" },
+		  "nets 0: link_down: \"maybe\" is neither on nor off" },
+		{ "--net br0,uuid=1", "nets 0: \"uuid\" is not known" },
 		{ "--disk /a",
-		  "--disk: /a: its format is not stated; add format=raw, "
+		  "disks 0: /a: its format is not stated; add format=raw, "
 		  "format=qcow2 or what it is" },
 		{ "--disk /a,format=qcow2,back_end=own",
-		  "--disk: /a: our own back end takes raw images only, not "
+		  "disks 0: /a: our own back end takes raw images only, not "
 		  "qcow2; leave back_end=own out" },
 		{ "--name x --kernel /k --net br0,id=a --net br0,id=a",
 		  "id: two devices are called a" },

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,6 +80,8 @@ static int act(int link, const json_t *request, const int fds[2])
 	if (!strcmp(cmd, "save"))
 		assert_true(write(fds[0], "{}", 2) == 2 &&
 			    write(fds[1], "memory", 6) == 6);
+	for (int i = 0; i < 1000 && !strcmp(cmd, "set-link"); i++)
+		say(link, "{\"event\": \"net-lost\", \"net\": \"net0\"}");
 	answer(link, request, NULL);
 	if (!strcmp(cmd, "del-net"))
 		say(link, "{\"event\": \"net-removed\", \"net\": \"net0\"}");
@@ -167,7 +170,7 @@ int wiring_remove(struct wiring *wiring, const char *port,
 
 char *wiring_client_socket(const struct wiring *wiring, const char *port)
 {
-	return NULL;
+	return xasprintf("%s/vswd.sock", scratch);
 }
 
 json_t *wiring_port_info(const struct wiring *wiring, const char *port)
@@ -216,7 +219,7 @@ static pid_t run(const char *name, bool restore, int *error_pipe)
 {
 	char *kernel = xasprintf("--kernel=%s/kernel", scratch),
 	     *name_option = xasprintf("--name=%s", name), *error = NULL;
-	char serial[] = "--serial=socket", net[] = "--net=br0",
+	char serial[] = "--serial=socket", net[] = "--net=br0,client",
 	     *args[] = { name_option, kernel, serial, net, NULL };
 	struct vm_options options = { 0 };
 	struct vm_directory dir;
@@ -224,6 +227,8 @@ static pid_t run(const char *name, bool restore, int *error_pipe)
 	pid_t pid;
 
 	assert_int_equal(pipe(ends), 0);
+	if (strcmp(name, "client"))
+		strcpy(net, "--net=br0");
 	pid = fork();
 	if (!pid) {
 		dup2(ends[1], STDERR_FILENO);
@@ -434,6 +439,29 @@ static void test_hostile_machine(void **state)
 	assert_false(exists("port-vm-net0"));
 }
 
+/* However often it says that a card has lost vswd: we connect once. */
+static void test_lost(void **state)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), n = 0;
+	pid_t pid;
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/vswd.sock", scratch);
+	assert_int_equal(bind(listener, (struct sockaddr *)&addr, sizeof(addr)),
+			 0);
+	assert_int_equal(listen(listener, 100), 0);
+	pid = run("client", false, NULL);
+	await("client", "running");
+	do_command("client", "set-link");
+	for (int fd; (fd = accept(listener, NULL, NULL)) >= 0; n++)
+		close(fd);
+	assert_int_equal(n, 2); /* the first one, at its start */
+	do_command("client", "kill");
+	assert_int_equal(end_of(pid), 0);
+	close(listener);
+	unlink(addr.sun_path);
+}
+
 static void test_hostile_client(void **state)
 {
 	static const char *const requests[] = {
@@ -505,7 +533,8 @@ int main(void)
 		TEST(test_second),	   TEST(test_cards),
 		TEST(test_save),	   TEST(test_events),
 		TEST(test_console),	   TEST(test_hostile_machine),
-		TEST(test_hostile_client), TEST(test_killed),
+		TEST(test_hostile_client), TEST(test_lost),
+		TEST(test_killed),
 	};
 
 	if (access("/dev/kvm", R_OK | W_OK)) {

@@ -30,6 +30,34 @@ static const uint8_t ending[] = { 0x66, 0xba, 0x04, 0x06, 0x66, 0xb8, 0x00,
 /* There is no table of interrupts: a triple fault. */
 static const uint8_t faulting[] = { 0x0f, 0x0b };
 
+/* Writes to the boot timer and to the panic device for ever. */
+static const uint8_t panicking[] = { 0x66, 0xba, 0x05, 0x05, 0xb0, 0x01, 0xa2,
+				     0x00, 0x00, 0xb0, 0xfe, 0xee, 0xeb, 0xf8 };
+/*
+ * At first, which a word at 0x2000 tells: puts code for other CPUs to 0x1000,
+ * starts them there (INIT, SIPI) and resets the machine. Then only writes to
+ * the boot timer and halts. The other CPUs write to the panic device for ever.
+ */
+static const uint8_t starting[] = {
+	0x80, 0x3d, 0x00, 0x20, 0x00, 0x00, 0x00, /* cmpb $0, 0x2000 */
+	0x75, 0x38,				  /* jne to the timer */
+	0xc6, 0x05, 0x00, 0x20, 0x00, 0x00, 0x01, /* movb $1, 0x2000 */
+	0xc7, 0x05, 0x00, 0x10, 0x00, 0x00, 0xba, 0x05, 0x05, 0xb0,
+	0xc7, 0x05, 0x04, 0x10, 0x00, 0x00, 0x01, 0xee, 0xeb, 0xfd,
+	0xc7, 0x05, 0x00, 0x03, 0xe0, 0xfe, 0x00, 0x45, 0x0c, 0x00,
+	0xc7, 0x05, 0x00, 0x03, 0xe0, 0xfe, 0x01, 0x46, 0x0c, 0x00,
+	0x66, 0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xeb, 0xfd, /* reset */
+	0xa2, 0x00, 0x00, 0xb0, 0xfe, 0xf4, 0xeb, 0xfd,
+};
+/* The same, over and over, by all CPUs at once. */
+static const uint8_t resetting[] = {
+	0xc7, 0x05, 0x00, 0x10, 0x00, 0x00, 0xba, 0xf9, 0x0c, 0xb0,
+	0xc7, 0x05, 0x04, 0x10, 0x00, 0x00, 0x06, 0xee, 0xeb, 0xfd,
+	0xc7, 0x05, 0x00, 0x03, 0xe0, 0xfe, 0x00, 0x45, 0x0c, 0x00,
+	0xc7, 0x05, 0x00, 0x03, 0xe0, 0xfe, 0x01, 0x46, 0x0c, 0x00,
+	0x66, 0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xeb, 0xfd,
+};
+
 struct machine_process {
 	pid_t pid;
 	int link;
@@ -43,7 +71,7 @@ static int kernel_of(const uint8_t *code, size_t length)
 		Elf64_Nhdr note_header;
 		char name[4];
 		uint32_t entry, padding;
-		uint8_t code[64];
+		uint8_t code[96];
 	} file = {
 		.header = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64,
 					 ELFDATA2LSB, EV_CURRENT },
@@ -122,8 +150,8 @@ static struct machine_process start(const uint8_t *code, size_t length,
 	return process;
 }
 
-/* The next message that has this member; its value is `value` if that is not
- * NULL. The caller frees it. */
+/* The next message that has this member, "": any; its value is `value` if that
+ * is not NULL. The caller frees it. */
 static json_t *expect(struct machine_process *process, const char *key,
 		      const char *value)
 {
@@ -138,7 +166,7 @@ static json_t *expect(struct machine_process *process, const char *key,
 		json = json_loadb(text, (size_t)n, 0, NULL);
 		assert_non_null(json);
 		is = json_string_value(json_object_get(json, key));
-		if (json_object_get(json, key) &&
+		if ((!*key || json_object_get(json, key)) &&
 		    (!value || (is && !strcmp(is, value))))
 			return json;
 		json_decref(json);
@@ -238,6 +266,59 @@ static void triple_fault(void **state)
 	assert_int_equal(end_status(&vm), 1);
 }
 
+/* Whether an event of this name has come, or comes before the answer. */
+static bool hears(struct machine_process *process, const char *name)
+{
+	static const char ask[] = "{\"cmd\":\"info\"}";
+	bool heard = false, answered = false;
+
+	assert_int_equal(send(process->link, ask, strlen(ask), 0), strlen(ask));
+	while (!answered) {
+		json_t *json = expect(process, "", NULL);
+		const char *is =
+			json_string_value(json_object_get(json, "event"));
+
+		heard |= is && !strcmp(is, name);
+		answered = json_object_get(json, "result");
+		json_decref(json);
+	}
+	return heard;
+}
+
+/* It is told once, however often the guest says it. */
+static void panicked(void **state)
+{
+	struct machine_process vm = start(panicking, sizeof(panicking), -1, -1);
+
+	for (int i = 0; i < 2; i++) {
+		expect_event(&vm, "panicked");
+		for (int k = 0; k < 20; k++) {
+			assert_false(hears(&vm, "panicked"));
+			assert_false(hears(&vm, "boot"));
+		}
+		must(&vm, "{\"cmd\":\"reset\"}");
+	}
+	assert_int_equal(end_status(&vm), 1);
+}
+
+/* Those that were being started are as at power-on after a reset. */
+static void other_cpus(void **state)
+{
+	struct machine_process vm = start(starting, sizeof(starting), -1, -1);
+
+	expect_event(&vm, "reset");
+	expect_event(&vm, "boot");
+	for (int i = 0; i < 20; i++)
+		assert_false(hears(&vm, "panicked"));
+	assert_int_equal(end_status(&vm), 1);
+
+	vm = start(resetting, sizeof(resetting), -1, -1);
+	for (int i = 0; i < 100; i++)
+		expect_event(&vm, "reset");
+	must(&vm, "{\"cmd\":\"reset\"}");
+	assert_int_equal(end_status(&vm), 1);
+}
+
 static void saved_and_restored(void **state)
 {
 	struct machine_process vm = start(halting, sizeof(halting), -1, -1);
@@ -276,6 +357,8 @@ int main(void)
 		cmocka_unit_test(paused_and_reset),
 		cmocka_unit_test(powered_off),
 		cmocka_unit_test(triple_fault),
+		cmocka_unit_test(panicked),
+		cmocka_unit_test(other_cpus),
 		cmocka_unit_test(saved_and_restored),
 	};
 

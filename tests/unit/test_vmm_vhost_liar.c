@@ -27,7 +27,7 @@
 #define PROTOCOL                                                               \
 	(1u << VHOST_PROTOCOL_MQ | 1u << VHOST_PROTOCOL_RARP |                 \
 	 1u << VHOST_PROTOCOL_REPLY_ACK | 1u << VHOST_PROTOCOL_CONFIG |        \
-	 1u << VHOST_PROTOCOL_INFLIGHT | 1u << VHOST_PROTOCOL_BACKEND_REQ)
+	 1u << VHOST_PROTOCOL_INFLIGHT)
 
 enum lie {
 	TRUTH,
@@ -53,7 +53,6 @@ struct back_end {
 	enum lie lie;
 	uint64_t features;
 	uint64_t n_queues;
-	int backend_fd; /* for requests of its own */
 	_Atomic unsigned int n_seen[64];
 	struct vhost_ring_addr addr;
 };
@@ -192,10 +191,6 @@ static void *run(void *aux)
 			continue;
 		if (error)
 			break;
-		if (m.header.request == VHOST_SET_BACKEND_REQ_FD) {
-			b->backend_fd = fd;
-			fd = -1;
-		}
 		if (m.header.request == VHOST_SET_VRING_ADDR)
 			b->addr = m.payload.addr;
 		if (fd >= 0)
@@ -217,7 +212,6 @@ static int start(struct back_end *b)
 	assert_int_equal(
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	b->fd = fds[1];
-	b->backend_fd = -1;
 	assert_int_equal(pthread_create(&b->thread, NULL, run, b), 0);
 	return fds[0];
 }
@@ -227,8 +221,6 @@ static void end(struct back_end *b)
 	shutdown(b->fd, SHUT_RDWR);
 	pthread_join(b->thread, NULL);
 	close(b->fd);
-	if (b->backend_fd >= 0)
-		close(b->backend_fd);
 }
 
 /* --- tests --- */
@@ -389,7 +381,7 @@ static void what_it_is_told(void **state)
 	pthread_mutex_unlock(&card.device->lock);
 	assert_int_equal(b.n_seen[VHOST_SET_VRING_CALL], 2);
 	event_base_loop(loop, EVLOOP_NONBLOCK);
-	assert_int_equal(b.n_seen[VHOST_SET_VRING_CALL], 3);
+	assert_int_equal(b.n_seen[VHOST_SET_VRING_CALL], 4);
 	virtio_net_announce(card.device);
 	assert_int_equal(b.n_seen[VHOST_SEND_RARP], 1);
 	end(&b);
@@ -420,49 +412,6 @@ static void says_nothing(void **state)
 	is_well();
 }
 
-static void on_changed(struct virtio_device *device)
-{
-	(*(unsigned int *)device->transport)++;
-}
-
-static bool is_changed(void *aux)
-{
-	return *(unsigned int *)aux > 0;
-}
-
-/* A disk's back end says that the configuration has changed, or nonsense. */
-static void requests_of_its_own(void **state)
-{
-	struct vhost_message m = { .header = { VHOST_BACKEND_CONFIG_CHANGE,
-					       VHOST_VERSION, 0 } };
-	struct back_end b = { .features = FEATURES };
-	struct virtio_device *disk;
-	unsigned int changed = 0;
-	int fd;
-
-	disk = virtio_blk_vhost_create(loop, &card.memory, start(&b), NULL);
-	assert_non_null(disk);
-	assert_int_equal(disk->n_queues, 1);
-	disk->transport = &changed;
-	disk->config_changed = on_changed;
-	assert_int_equal(vhost_message_send(b.backend_fd, &m, NULL, 0, NULL),
-			 0);
-	assert_true(card_wait(loop, is_changed, &changed));
-	m.header = (struct vhost_header){ 77, VHOST_VERSION | VHOST_NEED_REPLY,
-					  8 };
-	assert_int_equal(vhost_message_send(b.backend_fd, &m, &b.fd, 1, NULL),
-			 0);
-	event_base_loop(loop, EVLOOP_ONCE);
-	assert_int_equal(vhost_message_receive(b.backend_fd, &m, &fd, NULL), 0);
-	assert_int_equal(m.payload.u64, 1);
-	m.header.size = UINT32_MAX;
-	assert_int_equal(send(b.backend_fd, &m.header, 12, 0), 12);
-	changed = 0; /* it is broken then */
-	assert_true(card_wait(loop, is_changed, &changed));
-	disk->ops->destroy(disk);
-	end(&b);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -481,7 +430,6 @@ int main(void)
 		TEST(what_it_is_told),
 		TEST(speaks_unasked),
 		TEST(says_nothing),
-		TEST(requests_of_its_own),
 	};
 
 	log_set("ANY:off", NULL);

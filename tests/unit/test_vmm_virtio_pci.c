@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 #include "tests/support/vmm_pci_guest.h"
+#include "vmm/machine/snapshot.h"
+#include "vmm/virtio/virtio_pci_internal.h"
 #include "vmm/virtio/virtqueue.h"
 
 #define COMMON(FIELD) offsetof(struct virtio_pci_common_cfg, FIELD)
@@ -469,11 +471,10 @@ static void check_refused(const json_t *saved)
 
 static void test_saved_hostile(void **state)
 {
-	static const char *const keys[] = {
-		"driver_features", "status", "negotiated",
-		"queues",	   "pci",    "device"
-	};
-	json_t *saved, *queue, *copy;
+	static const char *const keys[] = { "registers", "pci", "device" };
+	size_t length = offsetof(struct virtio_pci_saved, queues[N_QUEUES]);
+	struct virtio_pci_saved good, bad;
+	json_t *saved, *copy;
 
 	start_with(0, false);
 	saved = stop_and_save();
@@ -483,24 +484,33 @@ static void test_saved_hostile(void **state)
 		check_refused(copy);
 		json_decref(copy);
 	}
-	copy = json_deep_copy(saved);
-	json_object_set_new(copy, "negotiated", json_integer(-1));
-	check_refused(copy);
-	json_decref(copy);
-	/* at work, but with features that could be negotiated once more */
-	copy = json_deep_copy(saved);
-	json_object_set_new(copy, "status", json_integer(7));
-	check_refused(copy);
-	json_decref(copy);
-	queue = json_array_get(json_object_get(saved, "queues"), 0);
-	json_object_set_new(queue, "size", json_integer(9));
+#define CHANGE(field, value)                                                   \
+	(bad.field = (value),                                                  \
+	 json_object_set_new(saved, "registers",                               \
+			     snapshot_bytes(&bad, length)))
+	assert_int_equal(
+		snapshot_from_bytes(json_object_get(saved, "registers"), &good,
+				    length),
+		0);
+	bad = good;
+	CHANGE(negotiated, UINT64_MAX);
 	check_refused(saved);
-	json_object_set_new(queue, "size", json_integer(-1));
+	/* at work, but with features that could be negotiated once more */
+	bad = good;
+	CHANGE(status, 7);
+	check_refused(saved);
+	bad = good;
+	CHANGE(queues[0].size, 9);
+	check_refused(saved);
+	CHANGE(queues[0].size, 0xffff);
+	check_refused(saved);
+	json_object_set_new(saved, "registers",
+			    snapshot_bytes(&good, length - 1));
 	check_refused(saved);
 	/* What only hurts the guest is its own: it is told. */
-	json_object_set_new(queue, "size", json_integer(8));
-	json_object_set_new(queue, "desc", json_integer(-16));
-	json_object_set_new(queue, "vector", json_integer(12345));
+	bad = good;
+	CHANGE(queues[0].desc, -16);
+	CHANGE(queues[0].vector, 12345);
 	plug();
 	assert_int_equal(virtio_pci_restore(transport, saved, NULL), 0);
 	assert_int_equal(n_active, 0);

@@ -242,6 +242,26 @@ static void test_kicks(void **state)
 
 /* --- what a guest may not do ---------------------------------------------- */
 
+/* The driver left it out: it is empty, also where it once had a ring. */
+static void test_not_enabled(void **state)
+{
+	start(0, 8);
+	add(4, 4, false);
+	vmm_driver_reset(&driver);
+	add(4, 4, false);
+	assert_true(virtio_device_negotiate(&device, device.offered));
+	device.status = 11;
+	virtio_device_want(&device, 15);
+	virtio_device_settle(&device);
+	assert_int_equal(n_active, 1);
+	virtqueue_disable_kicks(queue);
+	assert_false(virtqueue_pop(queue, &chain));
+	assert_false(virtqueue_enable_kicks(queue));
+	virtqueue_notify(queue);
+	assert_int_equal(device.status, 15);
+	stop();
+}
+
 static void check_broken(void)
 {
 	assert_false(virtqueue_pop(queue, &chain));
@@ -528,6 +548,7 @@ int main(void)
 		cmocka_unit_test(test_base),
 		cmocka_unit_test(test_interrupts),
 		cmocka_unit_test(test_kicks),
+		cmocka_unit_test(test_not_enabled),
 		cmocka_unit_test(test_split_hostile),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_packed_hostile),

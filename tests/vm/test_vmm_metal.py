@@ -307,6 +307,32 @@ def _(lab):
     other.end()
 
 
+@test("two CPUs break every rule at once, while the VM is told what to do",
+      only="vsw", timeout=180)
+def _(lab):
+    lab.start()
+    for seed in (1, 2):
+        own, served = image(lab, "own"), image(lab, "served")
+        vm = Vm(lab, "storm", f"hostile-cpus,seed={seed},ms=4000", "--cpus=2",
+                "--net", "br0", "--net", "br0,packed,queues=2,client",
+                "--net", "br0,back_end=tap", "--rng", "--balloon",
+                "--console", "--vsock=7", "--disk",
+                f"{own},format=raw,back_end=own", "--disk",
+                f"{served},format=raw", memory="64M").start()
+        vm.expect("two CPUs run")
+        for i in range(12):
+            for words in (("pause",), ("resume",), ("balloon", str(i)),
+                          ("set-link", "net0", "down"), ("add-net", "br0"),
+                          ("set-link", "net0", "up"),
+                          ("del-net", f"net{i % 4}"),
+                          ("reset",) if i % 4 == 3 else ("info",)):
+                if vm.is_running():
+                    vm.ctl(*words, check=False)
+        vm.expect("ok hostile-cpus", 60)
+        vm.finish()
+    wait_until(lambda: not ports(lab), "the ports are gone")
+
+
 @test("a guest that panics is told of", only="vsw")
 def _(lab):
     vm = Vm(lab, "panics", "shell").start()

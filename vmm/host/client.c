@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -74,73 +73,43 @@ json_t *client_call(const char *vm, json_t *request, unsigned int timeout_s,
 	return result;
 }
 
-int client_events(const char *vm, char **errp)
+/* A line for what is a VM. */
+static void print_vm(const char *name)
 {
-	FILE *stream = NULL;
-	json_t *result = client_call(vm, json_pack("{s:s}", "cmd", "events"), 0,
-				     &stream, errp);
-	char *line = NULL;
-	size_t size = 0;
-
-	if (!result)
-		return -EINVAL;
-	while (getline(&line, &size, stream) > 0) {
-		fputs(line, stdout);
-		fflush(stdout);
-	}
-	json_decref(result);
-	free(line);
-	fclose(stream);
-	return 0;
-}
-
-/* What one VM's line says; NULL: its directory says nothing. */
-static json_t *describe(const char *name)
-{
+	const char *state = "ended", *bridge;
+	json_t *info = NULL, *config, *nets = NULL, *net;
+	int pid = 0, cpus = 1, memory = 256; /* as by default */
 	struct vm_directory dir;
-	struct vm_config config;
-	json_t *info = NULL;
-	bool busy;
-
-	if (vm_directory_open(&dir, name, false, false, NULL))
-		return NULL;
-	busy = vm_directory_busy(&dir);
-	if (busy)
-		info = client_call(name, json_pack("{s:s}", "cmd", "info"),
-				   LIST_TIMEOUT_S, NULL, NULL);
-	vm_config_init(&config);
-	if (!info && !vm_directory_load(&dir, &config, NULL))
-		info = json_pack("{s:s, s:s, s:o}", "name", name, "state",
-				 busy ? "busy"
-				 : faccessat(dir.fd, "state.json", F_OK, 0)
-					 ? "ended"
-					 : "saved",
-				 "config", vm_config_to_json(&config));
-	vm_config_uninit(&config);
-	vm_directory_close(&dir, false);
-	return info;
-}
-
-static void print_line(const json_t *info)
-{
-	const json_t *config = json_object_get(info, "config"), *net,
-		     *nets = json_object_get(config, "nets");
-	json_int_t cpus = json_integer_value(json_object_get(config, "cpus")),
-		   memory = json_integer_value(
-			   json_object_get(config, "memory_mib"));
-	const char *name = json_string_value(json_object_get(info, "name")),
-		   *state = json_string_value(json_object_get(info, "state"));
+	char *path;
 	size_t i;
 
-	/* what is as it is by default is not in vm.json */
-	printf("%-16s %-9s %8" JSON_INTEGER_FORMAT " %4" JSON_INTEGER_FORMAT
-	       " %6" JSON_INTEGER_FORMAT "M ",
-	       name, state, json_integer_value(json_object_get(info, "pid")),
-	       cpus ? cpus : 1, memory ? memory : 256);
+	if (vm_directory_open(&dir, name, false, false, NULL))
+		return;
+	if (vm_directory_busy(&dir)) {
+		state = "busy";
+		info = client_call(name, json_pack("{s:s}", "cmd", "info"),
+				   LIST_TIMEOUT_S, NULL, NULL);
+	} else if (!faccessat(dir.fd, "state.json", F_OK, 0)) {
+		state = "saved";
+	}
+	path = vm_directory_file(&dir, "vm.json");
+	config = info ? json_incref(json_object_get(info, "config"))
+		      : json_load_file(path, 0, NULL);
+	json_unpack(info, "{s:s, s:i}", "state", &state, "pid", &pid);
+	json_unpack(config, "{s?i, s?i, s?o}", "cpus", &cpus, "memory_mib",
+		    &memory, "nets", &nets);
+	if (config)
+		printf("%-16s %-9s %8d %4d %6dM ", name, state, pid, cpus,
+		       memory);
 	json_array_foreach(nets, i, net)
-		printf(" %s",
-		       json_string_value(json_object_get(net, "bridge")));
-	putchar('\n');
+		if (!json_unpack(net, "{s:s}", "bridge", &bridge))
+			printf(" %s", bridge);
+	if (config)
+		putchar('\n');
+	json_decref(config);
+	json_decref(info);
+	free(path);
+	vm_directory_close(&dir, false);
 }
 
 static int visible(const struct dirent *entry)
@@ -148,32 +117,21 @@ static int visible(const struct dirent *entry)
 	return vm_name_valid(entry->d_name);
 }
 
-int client_list(bool as_json, char **errp)
+int client_list(char **errp)
 {
-	json_t *list = json_array(), *info;
 	struct dirent **names = NULL;
 	char *home = vm_home();
-	int n = scandir(home, &names, visible, alphasort);
-	size_t i;
+	int n = scandir(home, &names, visible, alphasort), error = 0;
 
 	if (n < 0 && errno != ENOENT)
-		set_error(errp, -errno, "%s: %s", home, strerror(errno));
-	for (int j = 0; j < n; j++) {
-		info = describe(names[j]->d_name);
-		if (info)
-			json_array_append_new(list, info);
-		free(names[j]);
+		error = set_error(errp, -errno, "%s: %s", home,
+				  strerror(errno));
+	puts("NAME             STATE          PID CPUS  MEMORY  NETS");
+	for (int i = 0; i < n; i++) {
+		print_vm(names[i]->d_name);
+		free(names[i]);
 	}
 	free(names);
 	free(home);
-	if (as_json) {
-		json_dumpf(list, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
-		puts("NAME             STATE          PID CPUS  MEMORY  NETS");
-		json_array_foreach(list, i, info)
-			print_line(info);
-	}
-	json_decref(list);
-	return 0;
+	return error;
 }

@@ -18,8 +18,6 @@ json_t *client_call(const char *vm, json_t *request, unsigned int timeout_s,
 int client_connect(const char *vm, const char *socket, char **errp);
 
 /* vsw-vmm list: 0 or -errno with a message. */
-int client_list(bool as_json, char **errp);
-/* vsw-vmm events: a line each until the VM ends. */
-int client_events(const char *vm, char **errp);
+int client_list(char **errp);
 
 #endif

@@ -183,16 +183,14 @@ static void net_added(void *aux, const json_t *result, const char *error)
 static int read_net(struct keeper *k, struct net_change *change,
 		    const json_t *message, char **errp)
 {
-	const json_t *net = json_object_get(message, "net");
 	struct vm_config *config = k->config;
 	int error;
 
 	if (config->n_nets == VM_MAX_NETS)
 		return set_error(errp, -EINVAL, "it has %d cards already",
 				 VM_MAX_NETS);
-	error = json_is_string(net) ? vm_net_parse(&change->net,
-						   json_string_value(net), errp)
-				    : vm_net_from_json(&change->net, net, errp);
+	error = vm_net_from_json(&change->net, json_object_get(message, "net"),
+				 errp);
 	free(change->net.port); /* is chosen, and may be another's */
 	change->net.port = NULL;
 	if (error)
@@ -259,7 +257,18 @@ void keeper_net_removed(struct keeper *k, const char *id)
 struct lost_net {
 	struct keeper *k;
 	char id[sizeof(((struct vm_net *)NULL)->id)];
+	struct lost_net *next;
 };
+
+static void forget_lost(struct lost_net *lost)
+{
+	struct lost_net **p = &lost->k->lost;
+
+	while (*p != lost)
+		p = &(*p)->next;
+	*p = lost->next;
+	free(lost);
+}
 
 static void connect_again(evutil_socket_t fd, short what, void *aux);
 
@@ -279,7 +288,7 @@ static void connected(void *aux, const json_t *result, const char *error)
 	if (error && find_net(lost->k, lost->id))
 		connect_later(lost);
 	else
-		free(lost);
+		forget_lost(lost);
 }
 
 static void connect_again(evutil_socket_t fd, short what, void *aux)
@@ -292,7 +301,7 @@ static void connect_again(evutil_socket_t fd, short what, void *aux)
 	int error;
 
 	if (!net) {
-		free(lost);
+		forget_lost(lost);
 		return;
 	}
 	wiring = vm_wiring(k->config);
@@ -317,9 +326,15 @@ void keeper_net_lost(struct keeper *k, const char *id)
 
 	if (!net || !net->client)
 		return;
+	/* However often the machine says so, it is connected once. */
+	for (lost = k->lost; lost; lost = lost->next)
+		if (!strcmp(lost->id, id))
+			return;
 	lost = xcalloc(1, sizeof(*lost));
 	lost->k = k;
 	strcpy(lost->id, net->id);
+	lost->next = k->lost;
+	k->lost = lost;
 	connect_again(-1, 0, lost);
 }
 

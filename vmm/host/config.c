@@ -17,6 +17,118 @@
 #define NUMBER(member, low, high)                                              \
 	MEMBER(NUMBER, member), .min = (low), .max = (high)
 
+#define LIST(member, number)                                                   \
+	.type = VM_FIELD_LIST, .offset = offsetof(OF, member),                 \
+	.size = sizeof(((OF *)NULL)->member[0]), .count = offsetof(OF, number)
+
+static const struct vm_net net_defaults = { .queues = 1, .tag = -1 };
+static const struct vm_disk disk_defaults;
+static const struct vm_config config_defaults = { .cpus = 1,
+						  .memory_mib = 256 };
+
+#define OF struct vm_net
+static const struct vm_field net_fields[] = {
+	{ "bridge", NULL, MEMBER(TEXT, bridge) },
+	{ "id", "NAME\tthe card's name in commands (default net0, net1...)",
+	  MEMBER(NAME, id) },
+	{ "port", NULL, MEMBER(TEXT, port) },
+	{ "back_end",
+	  "vhost-user|tap\twho moves the frames (default vhost-user: vswd "
+	  "itself)",
+	  MEMBER(CHOICE, kind), .words = WORDS("vhost-user", "tap") },
+	{ "client", "\tvswd makes the vhost-user socket",
+	  MEMBER(FLAG, client) },
+	{ "mac",
+	  "ADDRESS\tdefault: one of 08:00:27 that the bridge does not have",
+	  MEMBER(MAC, mac) },
+	{ "mac_given", NULL, MEMBER(FLAG, mac_given) },
+	{ "queues", "N\tpairs of queues (default 1)", NUMBER(queues, 1, 16) },
+	{ "mtu", "N\tthe guest is told", NUMBER(mtu, 68, UINT16_MAX) },
+	{ "packed", "\tpacked rings", MEMBER(FLAG, packed) },
+	{ "tag", "VLAN\tthe port's VLAN", NUMBER(tag, 0, 4094) },
+	{ "trunks", "VLAN[,VLAN...]\tVLANs that come tagged",
+	  MEMBER(TEXT, trunks) },
+	{ "vlan_mode", "MODE\tas vlan_mode of vswd's ports",
+	  MEMBER(TEXT, vlan_mode),
+	  .words = WORDS("access", "trunk", "native-tagged", "native-untagged",
+			 "dot1q-tunnel") },
+	{ "rate_kbps", "N[k|M|G]\twhat the guest may send, bit/s",
+	  NUMBER(rate_kbps, 1, INT32_MAX), .option = "rate", .units = "kMG",
+	  .factor = 1000 },
+	{ "link_down", "\tthe cable is not in", MEMBER(FLAG, link_down) },
+	{ .key = NULL },
+};
+#undef OF
+
+#define OF struct vm_disk
+static const struct vm_field disk_fields[] = {
+	{ "path", NULL, MEMBER(PATH, path) },
+	{ "id", "NAME\tdefault disk0, disk1...", MEMBER(NAME, id) },
+	{ "format", "FORMAT\traw, qcow2, vdi, vmdk...; never guessed",
+	  MEMBER(TEXT, format),
+	  .words = WORDS("raw", "qcow2", "qcow", "qed", "vdi", "vmdk", "vhdx",
+			 "vpc") },
+	{ "back_end",
+	  "daemon|own\tqemu-storage-daemon (default), or our own for raw files",
+	  MEMBER(CHOICE, kind), .words = WORDS("daemon", "own") },
+	{ "read_only", "\tthe guest cannot write", MEMBER(FLAG, read_only) },
+	{ "direct", "\tpast the host's cache (O_DIRECT)",
+	  MEMBER(FLAG, direct) },
+	{ .key = NULL },
+};
+#undef OF
+
+/* "10,20": VLANs, with commas between. */
+static bool trunks_valid(const char *text)
+{
+	char *end;
+
+	do {
+		if (!isdigit((uint8_t)*text) || strtoul(text, &end, 10) > 4094)
+			return false;
+		text = end + 1;
+	} while (*end == ',');
+	return !*end;
+}
+
+static int net_check(const void *element, char **errp)
+{
+	const struct vm_net *net = element;
+
+	if (!net->bridge || !*net->bridge)
+		return set_error(errp, -EINVAL,
+				 "no bridge; name one of vswd's bridges or "
+				 "segments");
+	if (net->trunks && !trunks_valid(net->trunks))
+		return set_error(errp, -EINVAL,
+				 "trunks: \"%s\" is no list of VLANs such as "
+				 "10,20",
+				 net->trunks);
+	if (net->client && net->kind != VM_NET_VHOST)
+		return set_error(errp, -EINVAL,
+				 "client is for a card of vhost-user only");
+	return 0;
+}
+
+static int disk_check(const void *element, char **errp)
+{
+	const struct vm_disk *disk = element;
+
+	if (!disk->path || !*disk->path)
+		return set_error(errp, -EINVAL, "no path of an image");
+	if (!disk->format)
+		return set_error(errp, -EINVAL,
+				 "%s: its format is not stated; add "
+				 "format=raw, format=qcow2 or what it is",
+				 disk->path);
+	if (disk->kind == VM_DISK_RAW && strcmp(disk->format, "raw"))
+		return set_error(errp, -EINVAL,
+				 "%s: our own back end takes raw images only, "
+				 "not %s; leave back_end=own out",
+				 disk->path, disk->format);
+	return 0;
+}
+
 #define OF struct vm_config
 const struct vm_field vm_config_fields[] = {
 	{ "name", "NAME\tthe VM, and its directory", MEMBER(NAME, name) },
@@ -52,83 +164,31 @@ const struct vm_field vm_config_fields[] = {
 	  MEMBER(TEXT, db) },
 	{ "boot_timer", "\tprint how long the guest took to its init",
 	  MEMBER(FLAG, boot_timer), .option = "boot-timer" },
+	{ "nets",
+	  "BRIDGE[,KEY=VALUE...]\ta network card on vswd's bridge or segment; "
+	  "again for more",
+	  LIST(nets, n_nets), .option = "net", .max = VM_MAX_NETS,
+	  .fields = net_fields, .defaults = &net_defaults, .check = net_check },
+	{ "disks", "FILE,format=FORMAT[,KEY=VALUE...]\ta disk; again for more",
+	  LIST(disks, n_disks), .option = "disk", .max = VM_MAX_DISKS,
+	  .fields = disk_fields, .defaults = &disk_defaults,
+	  .check = disk_check },
 	{ .key = NULL },
 };
 #undef OF
-
-#define OF struct vm_net
-const struct vm_field vm_net_fields[] = {
-	{ "id", "NAME\tthe card's name in commands (default net0, net1...)",
-	  MEMBER(NAME, id) },
-	{ "bridge", NULL, MEMBER(TEXT, bridge) },
-	{ "port", NULL, MEMBER(TEXT, port) },
-	{ "back_end",
-	  "vhost-user|tap\twho moves the frames (default vhost-user: vswd "
-	  "itself)",
-	  MEMBER(CHOICE, kind), .words = WORDS("vhost-user", "tap") },
-	{ "client", "\tvswd makes the vhost-user socket",
-	  MEMBER(FLAG, client) },
-	{ "mac",
-	  "ADDRESS\tdefault: one of 08:00:27 that the bridge does not have",
-	  MEMBER(MAC, mac) },
-	{ "mac_given", NULL, MEMBER(FLAG, mac_given) },
-	{ "queues", "N\tpairs of queues (default 1)", NUMBER(queues, 1, 16) },
-	{ "mtu", "N\tthe guest is told", NUMBER(mtu, 68, UINT16_MAX) },
-	{ "packed", "\tpacked rings", MEMBER(FLAG, packed) },
-	{ "tag", "VLAN\tthe port's VLAN", NUMBER(tag, 0, 4094) },
-	{ "trunks", "VLAN[,VLAN...]\tVLANs that come tagged",
-	  MEMBER(TEXT, trunks) },
-	{ "vlan_mode", "MODE\tas vlan_mode of vswd's ports",
-	  MEMBER(TEXT, vlan_mode),
-	  .words = WORDS("access", "trunk", "native-tagged", "native-untagged",
-			 "dot1q-tunnel") },
-	{ "rate_kbps", "N[k|M|G]\twhat the guest may send, bit/s",
-	  NUMBER(rate_kbps, 1, INT32_MAX), .option = "rate", .units = "kMG",
-	  .factor = 1000 },
-	{ "link_down", "\tthe cable is not in", MEMBER(FLAG, link_down) },
-	{ .key = NULL },
-};
-#undef OF
-
-#define OF struct vm_disk
-const struct vm_field vm_disk_fields[] = {
-	{ "path", NULL, MEMBER(PATH, path) },
-	{ "id", "NAME\tdefault disk0, disk1...", MEMBER(NAME, id) },
-	{ "format", "FORMAT\traw, qcow2, vdi, vmdk...; never guessed",
-	  MEMBER(TEXT, format),
-	  .words = WORDS("raw", "qcow2", "qcow", "qed", "vdi", "vmdk", "vhdx",
-			 "vpc") },
-	{ "back_end",
-	  "daemon|own\tqemu-storage-daemon (default), or our own for raw files",
-	  MEMBER(CHOICE, kind), .words = WORDS("daemon", "own") },
-	{ "read_only", "\tthe guest cannot write", MEMBER(FLAG, read_only) },
-	{ "direct", "\tpast the host's cache (O_DIRECT)",
-	  MEMBER(FLAG, direct) },
-	{ .key = NULL },
-};
-#undef OF
-
-static void net_init(struct vm_net *net)
-{
-	*net = (struct vm_net){ .queues = 1, .tag = -1 };
-}
 
 void vm_config_init(struct vm_config *config)
 {
-	*config = (struct vm_config){ .cpus = 1, .memory_mib = 256 };
+	*config = config_defaults;
 }
 
 void vm_net_uninit(struct vm_net *net)
 {
-	vm_fields_free(vm_net_fields, net);
+	vm_fields_free(net_fields, net);
 }
 
 void vm_config_uninit(struct vm_config *config)
 {
-	for (unsigned int i = 0; i < config->n_nets; i++)
-		vm_net_uninit(&config->nets[i]);
-	for (unsigned int i = 0; i < config->n_disks; i++)
-		vm_fields_free(vm_disk_fields, &config->disks[i]);
 	vm_fields_free(vm_config_fields, config);
 	vm_config_init(config);
 }
@@ -139,53 +199,6 @@ bool vm_name_valid(const char *name)
 				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
 
 	return n && n < VM_NAME_SIZE && !name[n] && isalnum((uint8_t)*name);
-}
-
-/* "10,20": VLANs, with commas between. */
-static bool trunks_valid(const char *text)
-{
-	char *end;
-
-	do {
-		if (!isdigit((uint8_t)*text) || strtoul(text, &end, 10) > 4094)
-			return false;
-		text = end + 1;
-	} while (*end == ',');
-	return !*end;
-}
-
-static int net_check(const struct vm_net *net, char **errp)
-{
-	if (!net->bridge || !*net->bridge)
-		return set_error(errp, -EINVAL,
-				 "no bridge; name one of vswd's bridges or "
-				 "segments");
-	if (net->trunks && !trunks_valid(net->trunks))
-		return set_error(errp, -EINVAL,
-				 "trunks: \"%s\" is no list of VLANs such as "
-				 "10,20",
-				 net->trunks);
-	if (net->client && net->kind != VM_NET_VHOST)
-		return set_error(errp, -EINVAL,
-				 "client is for a card of vhost-user only");
-	return 0;
-}
-
-static int disk_check(const struct vm_disk *disk, char **errp)
-{
-	if (!disk->path || !*disk->path)
-		return set_error(errp, -EINVAL, "no path of an image");
-	if (!disk->format)
-		return set_error(errp, -EINVAL,
-				 "%s: its format is not stated; add "
-				 "format=raw, format=qcow2 or what it is",
-				 disk->path);
-	if (disk->kind == VM_DISK_RAW && strcmp(disk->format, "raw"))
-		return set_error(errp, -EINVAL,
-				 "%s: our own back end takes raw images only, "
-				 "not %s; leave back_end=own out",
-				 disk->path, disk->format);
-	return 0;
 }
 
 /* The address of a card's or disk's name, or NULL. */
@@ -230,7 +243,8 @@ int vm_config_name_devices(struct vm_config *config, char **errp)
 	return 0;
 }
 
-int vm_config_finish(struct vm_config *config, char **errp)
+/* Names what has no name yet, and checks the whole. */
+static int config_finish(struct vm_config *config, char **errp)
 {
 	struct uuid uuid;
 
@@ -249,169 +263,31 @@ int vm_config_finish(struct vm_config *config, char **errp)
 		return set_error(errp, -EINVAL, "uuid: \"%s\" is none",
 				 config->uuid);
 	}
-	if (vm_config_name_devices(config, errp))
-		return -EINVAL;
-	return 0;
-}
-
-/* One element of the list `key`; frees what it set when it fails. */
-static int list_from_json(const json_t *json, const char *key, size_t max,
-			  int (*one)(struct vm_config *config,
-				     const json_t *json, char **errp),
-			  struct vm_config *config, char **errp)
-{
-	const json_t *list = json_object_get(json, key), *element;
-	char *why = NULL;
-	size_t i;
-
-	if (!list)
-		return 0;
-	if (!json_is_array(list) || json_array_size(list) > max)
-		return set_error(errp, -EINVAL, "%s: not a list of at most %zu",
-				 key, max);
-	json_array_foreach(list, i, element) {
-		if (one(config, element, &why)) {
-			set_error(errp, -EINVAL, "%s %zu: %s", key, i, why);
-			free(why);
-			return -EINVAL;
-		}
-	}
-	return 0;
+	return vm_config_name_devices(config, errp);
 }
 
 int vm_net_from_json(struct vm_net *net, const json_t *json, char **errp)
 {
-	net_init(net);
-	if (vm_fields_from_json(vm_net_fields, net, json, NULL, errp))
+	*net = net_defaults;
+	if (vm_fields_from_json(net_fields, net, json, errp))
 		return -EINVAL;
 	return net_check(net, errp);
-}
-
-static int net_from_json(struct vm_config *config, const json_t *json,
-			 char **errp)
-{
-	return vm_net_from_json(&config->nets[config->n_nets++], json, errp);
-}
-
-static int disk_from_json(struct vm_config *config, const json_t *json,
-			  char **errp)
-{
-	struct vm_disk *disk = &config->disks[config->n_disks++];
-
-	*disk = (struct vm_disk){ 0 };
-	if (vm_fields_from_json(vm_disk_fields, disk, json, NULL, errp))
-		return -EINVAL;
-	return disk_check(disk, errp);
 }
 
 int vm_config_from_json(struct vm_config *config, const json_t *json,
 			char **errp)
 {
-	int error;
-
-	error = vm_fields_from_json(vm_config_fields, config, json,
-				    WORDS("nets", "disks"), errp);
-	if (!error)
-		error = list_from_json(json, "nets", VM_MAX_NETS, net_from_json,
-				       config, errp);
-	if (!error)
-		error = list_from_json(json, "disks", VM_MAX_DISKS,
-				       disk_from_json, config, errp);
-	return error ? error : vm_config_finish(config, errp);
+	if (vm_fields_from_json(vm_config_fields, config, json, errp))
+		return -EINVAL;
+	return config_finish(config, errp);
 }
 
 json_t *vm_net_to_json(const struct vm_net *net)
 {
-	json_t *json = json_object();
-	struct vm_net defaults;
-
-	net_init(&defaults);
-	vm_fields_to_json(vm_net_fields, net, &defaults, json);
-	return json;
+	return vm_fields_to_json(net_fields, net, &net_defaults);
 }
 
 json_t *vm_config_to_json(const struct vm_config *config)
 {
-	json_t *json = json_object(), *nets = json_array(),
-	       *disks = json_array(), *disk;
-	struct vm_config defaults;
-
-	vm_config_init(&defaults);
-	vm_fields_to_json(vm_config_fields, config, &defaults, json);
-	for (unsigned int i = 0; i < config->n_nets; i++)
-		json_array_append_new(nets, vm_net_to_json(&config->nets[i]));
-	for (unsigned int i = 0; i < config->n_disks; i++) {
-		disk = json_object();
-		vm_fields_to_json(vm_disk_fields, &config->disks[i],
-				  &(struct vm_disk){ 0 }, disk);
-		json_array_append_new(disks, disk);
-	}
-	json_object_set_new(json, "nets", nets);
-	json_object_set_new(json, "disks", disks);
-	return json;
-}
-
-/*
- * "FIRST[,KEY[=VALUE]...]". What begins with a digit and has no '=' belongs to
- * the value before: trunks=10,20.
- */
-static int parse_list(const struct vm_field *fields, void *object, char **first,
-		      const char *text, char **errp)
-{
-	char *copy = xstrdup(text), *item, *value, *next = copy;
-	const struct vm_field *field;
-	int error = 0;
-
-	item = strsep(&next, ",");
-	*first = xstrdup(item);
-	while (!error && next) {
-		item = next;
-		next += strcspn(next, ",");
-		while (*next && isdigit((uint8_t)next[1]))
-			next += 1 + strcspn(next + 1, ",");
-		if (*next)
-			*next++ = '\0';
-		else
-			next = NULL;
-		value = strchr(item, '=');
-		if (value)
-			*value++ = '\0';
-		field = vm_fields_find(fields, item, errp);
-		error = field ? vm_field_from_text(field, object, value, errp)
-			      : -EINVAL;
-	}
-	free(copy);
-	return error;
-}
-
-int vm_net_parse(struct vm_net *net, const char *text, char **errp)
-{
-	int error;
-
-	net_init(net);
-	error = parse_list(vm_net_fields, net, &net->bridge, text, errp);
-	net->mac_given = memcmp(net->mac, "\0\0\0\0\0", 6) != 0;
-	if (!error)
-		error = net_check(net, errp);
-	if (error)
-		vm_net_uninit(net);
-	return error;
-}
-
-int vm_disk_parse(struct vm_disk *disk, const char *text, char **errp)
-{
-	char *path = NULL;
-	int error;
-
-	*disk = (struct vm_disk){ 0 };
-	error = parse_list(vm_disk_fields, disk, &path, text, errp);
-	if (!error && *path)
-		error = vm_field_from_text(&vm_disk_fields[0], disk, path,
-					   errp);
-	free(path);
-	if (!error)
-		error = disk_check(disk, errp);
-	if (error)
-		vm_fields_free(vm_disk_fields, disk);
-	return error;
+	return vm_fields_to_json(vm_config_fields, config, &config_defaults);
 }

@@ -83,8 +83,5 @@ void vm_config_uninit(struct vm_config *config);
 int vm_config_from_json(struct vm_config *config, const json_t *json,
 			char **errp);
 json_t *vm_config_to_json(const struct vm_config *config);
-/* The values of --net and --disk. */
-int vm_net_parse(struct vm_net *net, const char *text, char **errp);
-int vm_disk_parse(struct vm_disk *disk, const char *text, char **errp);
 
 #endif

@@ -33,9 +33,7 @@ struct console {
 	struct viewer *viewers;
 	unsigned int n_viewers;
 	struct evbuffer *recent;
-	char *log_path;
-	int log;
-	off_t log_size;
+	int log;	   /* -1: none */
 	bool plain_output; /* standard output is a file, or it does not block */
 	struct terminal_escape escape;
 	void (*quit)(void *aux);
@@ -54,31 +52,15 @@ static void viewer_destroy(struct console *console, struct viewer *viewer)
 	free(viewer);
 }
 
-static void open_log(struct console *console)
-{
-	struct stat st;
-
-	console->log = open(console->log_path,
-			    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-	console->log_size =
-		console->log >= 0 && !fstat(console->log, &st) ? st.st_size : 0;
-}
-
 static void write_log(struct console *console, const char *data, size_t n)
 {
-	char *old;
-
 	if (console->log < 0)
 		return;
-	if (write(console->log, data, n) > 0)
-		console->log_size += (off_t)n;
-	if (console->log_size < MAX_LOG)
+	if (lseek(console->log, 0, SEEK_END) > MAX_LOG &&
+	    ftruncate(console->log, 0))
 		return;
-	old = xasprintf("%s.old", console->log_path);
-	rename(console->log_path, old);
-	free(old);
-	close(console->log);
-	open_log(console);
+	if (write(console->log, data, n) < 0)
+		return; /* a full disk is no reason to stop */
 }
 
 static bool has_room(struct bufferevent *bev)
@@ -225,12 +207,11 @@ struct console *console_create(struct event_base *base, int fd,
 		chmod(path, 0600);
 	console = xcalloc(1, sizeof(*console));
 	console->base = base;
-	console->log = -1;
 	console->recent = evbuffer_new();
-	if (log) {
-		console->log_path = xstrdup(log);
-		open_log(console);
-	}
+	console->log = -1;
+	if (log)
+		console->log = open(
+			log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	evutil_make_socket_nonblocking(fd);
 	console->machine =
 		bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
@@ -277,6 +258,5 @@ void console_destroy(struct console *console)
 	evbuffer_free(console->recent);
 	if (console->log >= 0)
 		close(console->log);
-	free(console->log_path);
 	free(console);
 }

@@ -2,7 +2,7 @@
  * A console of the VM shown in several places: a terminal, who connects to its
  * socket, and a log. Who connects gets the last of the output first. The guest
  * waits for none of them: a reader that is too slow is disconnected, the
- * terminal misses output, the log is turned over when it is large.
+ * terminal misses output, the log begins anew when it is large.
  *
  * Belongs to the thread of its event loop.
  */

@@ -20,9 +20,9 @@
 #define LOCK_WAIT_NS 50000000
 
 /* Files of ours, and those of them that nobody needs once the VM has ended. */
-static const char *const ours[] = { "vm.json", "lock",	    "vm.json.new",
-				    "*.log",   "*.log.old", "state.json",
-				    "memory",  "*.new",	    "vsock" };
+static const char *const ours[] = { "vm.json", "lock",	     "vm.json.new",
+				    "*.log",   "state.json", "memory",
+				    "*.new",   "vsock" };
 static const char *const passing[] = { "*.sock", "*.pid", "*.new" };
 
 char *vm_home(void)
@@ -122,7 +122,7 @@ int vm_directory_open(struct vm_directory *dir, const char *name, bool make,
 void vm_directory_close(struct vm_directory *dir, bool undo)
 {
 	if (undo && dir->made && (dir->lock >= 0 || dir->fd < 0))
-		vm_directory_remove(dir, false, NULL);
+		vm_directory_remove(dir, NULL);
 	if (dir->fd >= 0)
 		close(dir->fd);
 	if (dir->lock >= 0)
@@ -194,47 +194,34 @@ static bool matches(const char *name, const char *const *patterns, size_t n)
 	return false;
 }
 
-/* Removes what `all` or the lists say; the name of a file that stays. */
-static char *remove_files(const struct vm_directory *dir, bool own, bool all)
+static void remove_files(const struct vm_directory *dir, bool own)
 {
 	DIR *stream = opendir(dir->path);
 	struct dirent *entry;
-	char *stays = NULL;
 
 	while (stream && (entry = readdir(stream))) {
 		const char *name = entry->d_name;
 
-		if (!strcmp(name, ".") || !strcmp(name, ".."))
+		if (!matches(name, passing, ARRAY_SIZE(passing)) &&
+		    !(own && matches(name, ours, ARRAY_SIZE(ours))))
 			continue;
-		if (!all && !matches(name, passing, ARRAY_SIZE(passing)) &&
-		    !(own && matches(name, ours, ARRAY_SIZE(ours)))) {
-			free(stays);
-			stays = xstrdup(name);
-		} else if (unlinkat(dirfd(stream), name, 0)) {
+		if (unlinkat(dirfd(stream), name, 0))
 			unlinkat(dirfd(stream), name, AT_REMOVEDIR);
-		}
 	}
 	if (stream)
 		closedir(stream);
-	return stays;
 }
 
 void vm_directory_clean(const struct vm_directory *dir)
 {
-	free(remove_files(dir, false, false));
+	remove_files(dir, false);
 }
 
-int vm_directory_remove(const struct vm_directory *dir, bool all, char **errp)
+int vm_directory_remove(const struct vm_directory *dir, char **errp)
 {
-	char *stays = remove_files(dir, true, all);
-	int error = 0;
-
-	if (rmdir(dir->path))
-		error = set_error(errp, -errno,
-				  "%s: %s%s%s; \"vsw-vmm rm --all\" removes "
-				  "all that is in it",
-				  dir->path, strerror(errno), stays ? ": " : "",
-				  stays ? stays : "");
-	free(stays);
-	return error;
+	remove_files(dir, true);
+	if (!rmdir(dir->path))
+		return 0;
+	return set_error(errp, -errno, "%s: %s; what is left is not ours",
+			 dir->path, strerror(errno));
 }

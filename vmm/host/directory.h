@@ -37,7 +37,7 @@ int vm_directory_store(const struct vm_directory *dir,
 		       const struct vm_config *config, char **errp);
 /* Removes the sockets that a VM leaves when it is killed. */
 void vm_directory_clean(const struct vm_directory *dir);
-/* Removes the directory, and with `all` files that we did not make. */
-int vm_directory_remove(const struct vm_directory *dir, bool all, char **errp);
+/* Removes the directory, if nothing is in it that we did not make. */
+int vm_directory_remove(const struct vm_directory *dir, char **errp);
 
 #endif

@@ -17,6 +17,7 @@ enum vm_field_type {
 	VM_FIELD_NUMBER, /* of `size` bytes */
 	VM_FIELD_FLAG,	 /* bool */
 	VM_FIELD_MAC,	 /* uint8_t[6], a station's */
+	VM_FIELD_LIST,	 /* structures of `size` bytes, `max` at most */
 };
 
 /* A table ends with a field without a key. */
@@ -30,6 +31,11 @@ struct vm_field {
 	const char *option;	  /* on the command line; NULL: the key */
 	const char *units;	  /* of a number: 'k', 'M' and so on, from 1 */
 	unsigned int factor;	  /* between units */
+	/* Of a list: its elements, and where (unsigned int) their number is. */
+	const struct vm_field *fields;
+	const void *defaults;
+	size_t count;
+	int (*check)(const void *element, char **errp); /* the whole of one */
 };
 
 /*
@@ -38,16 +44,17 @@ struct vm_field {
  */
 const struct vm_field *vm_fields_find(const struct vm_field *fields,
 				      const char *option, char **errp);
-/* text NULL: no value was given. */
-int vm_field_from_text(const struct vm_field *field, void *object,
-		       const char *text, char **errp);
-/* Keys that are in no table are refused but the one given (or NULL: none). */
+/* Puts what was typed into an object for vm_fields_from_json(), at the end of a
+ * list. NULL: no value was given. */
+int vm_field_from_text(const struct vm_field *field, const char *text,
+		       json_t *json, char **errp);
+/* From an object, or "FIRST[,KEY[=VALUE]...]", whose first is that of the
+ * fields. Keys that are in no table are refused. */
 int vm_fields_from_json(const struct vm_field *fields, void *object,
-			const json_t *json, const char *const *others,
-			char **errp);
-/* Adds what is not as in `defaults` to the object json. */
-void vm_fields_to_json(const struct vm_field *fields, const void *object,
-		       const void *defaults, json_t *json);
+			const json_t *json, char **errp);
+/* Of lists, and what is not as in `defaults`. */
+json_t *vm_fields_to_json(const struct vm_field *fields, const void *object,
+			  const void *defaults);
 /* Frees texts. */
 void vm_fields_free(const struct vm_field *fields, void *object);
 

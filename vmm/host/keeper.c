@@ -123,7 +123,7 @@ static void on_event(void *aux, const json_t *event)
 		keeper_net_removed(k, id);
 	else if (!strcmp(name, "panicked") && strcmp(before, name))
 		say(k, "the guest's kernel panicked", NULL);
-	else if (!strcmp(name, "crashed") && k->started)
+	else if (!strcmp(name, "crashed") && k->started && strcmp(before, name))
 		say(k, "the guest crashed", why);
 	if (!strcmp(name, "crashed") && !k->why)
 		k->why = xstrdup(why ? why : "it crashed");

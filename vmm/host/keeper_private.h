@@ -28,6 +28,7 @@ struct keeper {
 	const char *state;
 	bool started, booted, ending; /* ending: we were asked to end it */
 	bool adding, saving;	      /* a card, all of it */
+	struct lost_net *lost;	      /* cards to be connected again */
 	char *why;		      /* the machine's own words on its end */
 };
 

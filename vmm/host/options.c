@@ -29,101 +29,61 @@ void help_entry(const char *before, const char *name, const char *sep,
 	putchar('\n');
 }
 
-/* --net and --disk: one more of a list. */
-static int add_device(struct vm_config *config, bool net, const char *text,
-		      char **errp)
+/* One option of the words from *word on; its value may be the next. */
+static int parse_option(char ***word, json_t *json, char **errp)
 {
-	unsigned int *n = net ? &config->n_nets : &config->n_disks,
-		     max = net ? VM_MAX_NETS : VM_MAX_DISKS;
-	char *why = NULL;
-	int error;
-
-	if (*n == max)
-		why = xasprintf("more than %u", max);
-	else if (net)
-		vm_net_parse(&config->nets[*n], text, &why);
-	else
-		vm_disk_parse(&config->disks[*n], text, &why);
-	if (!why) {
-		++*n;
-		return 0;
-	}
-	error = set_error(errp, -EINVAL, "--%s: %s", net ? "net" : "disk", why);
-	free(why);
-	return error;
-}
-
-static int parse_one(struct vm_options *options, const char *name,
-		     const char *value, char **errp)
-{
+	char *name = **word + 2, *value = strchr(name, '=');
 	const struct vm_field *field;
-	bool net = !strcmp(name, "net");
 
-	if (value && (net || !strcmp(name, "disk")))
-		return add_device(&options->config, net, value, errp);
+	if (strncmp(**word, "--", 2))
+		return set_error(errp, -EINVAL,
+				 "\"%s\" is no option; \"vsw-vmm help run\" "
+				 "lists them",
+				 **word);
+	name = xasprintf("%.*s", (int)strcspn(name, "="), name);
 	field = vm_fields_find(vm_config_fields, name, errp);
+	free(name);
 	if (!field)
 		return -EINVAL;
-	return vm_field_from_text(field, &options->config, value, errp);
-}
-
-/* Flags stand alone; all else has a value, perhaps in the next word. */
-static bool takes_value(const char *name)
-{
-	const struct vm_field *field;
-
-	if (!strcmp(name, "net") || !strcmp(name, "disk"))
-		return true;
-	field = vm_fields_find(vm_config_fields, name, NULL);
-	return field && field->type != VM_FIELD_FLAG;
+	if (value)
+		value++;
+	else if (field->type != VM_FIELD_FLAG && (*word)[1])
+		value = *++*word;
+	return vm_field_from_text(field, value, json, errp);
 }
 
 int vm_options_parse(struct vm_options *options, char **words, char **errp)
 {
-	char *name, *value;
+	json_t *json = json_object();
 	int error = 0;
 
-	for (int i = 0; !error && words[i]; i++) {
-		if (!strcmp(words[i], "--detach")) {
+	for (; !error && *words; words++) {
+		if (!strcmp(*words, "--detach"))
 			options->detach = true;
-			continue;
-		}
-		if (strncmp(words[i], "--", 2))
-			return set_error(errp, -EINVAL,
-					 "\"%s\" is no option; \"vsw-vmm help "
-					 "run\" lists them",
-					 words[i]);
-		name = xstrdup(words[i] + 2);
-		value = strchr(name, '=');
-		if (value)
-			*value++ = '\0';
-		else if (words[i + 1] && takes_value(name))
-			value = words[++i];
-		error = parse_one(options, name, value, errp);
-		free(name);
+		else
+			error = parse_option(&words, json, errp);
 	}
-	return error ? error : vm_config_finish(&options->config, errp);
+	if (!error)
+		error = vm_config_from_json(&options->config, json, errp);
+	json_decref(json);
+	return error;
 }
 
 static void print_fields(const char *dashes, const char *sep,
 			 const struct vm_field *fields)
 {
-	for (const struct vm_field *f = fields; f->key; f++)
+	for (const struct vm_field *f = fields; f->key; f++) {
 		if (f->help)
 			help_entry(dashes, f->option ? f->option : f->key, sep,
 				   f->help);
+		if (f->type == VM_FIELD_LIST)
+			print_fields("    ", "=", f->fields);
+	}
 }
 
 void vm_options_help(void)
 {
 	print_fields("--", " ", vm_config_fields);
-	help_entry("--", "net", " ",
-		   "BRIDGE[,KEY=VALUE...]\ta network card on vswd's bridge or "
-		   "segment; again for more");
-	print_fields("    ", "=", vm_net_fields);
-	help_entry("--", "disk", " ",
-		   "FILE,format=FORMAT[,KEY=VALUE...]\ta disk; again for more");
-	print_fields("    ", "=", vm_disk_fields);
 	help_entry("--", "detach", "",
 		   "\treturn when the guest runs; the serial port goes to a "
 		   "socket");

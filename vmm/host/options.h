@@ -8,17 +8,15 @@
 #include "vmm/host/config.h"
 #include "vmm/host/fields.h"
 
-extern const struct vm_field vm_config_fields[], vm_net_fields[],
-	vm_disk_fields[];
+extern const struct vm_field vm_config_fields[];
 
 /* A VM's name, which is a directory's, too. */
 bool vm_name_valid(const char *name);
-/* Names what has no name yet, and checks the whole. 0 or -EINVAL. */
-int vm_config_finish(struct vm_config *config, char **errp);
 /* Names the cards and disks that have no name; refuses two of one name. */
 int vm_config_name_devices(struct vm_config *config, char **errp);
 json_t *vm_net_to_json(const struct vm_net *net);
-/* As vm_config_from_json(), of one card; to be freed also when it failed. */
+/* As vm_config_from_json(), of one card, or of a string as --net has it; to be
+ * freed also when it failed. */
 int vm_net_from_json(struct vm_net *net, const json_t *json, char **errp);
 void vm_net_uninit(struct vm_net *net);
 

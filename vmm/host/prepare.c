@@ -46,8 +46,18 @@ static int open_files(struct keeper *k, char **errp)
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t host_mib = (uint64_t)sysconf(_SC_PHYS_PAGES) * page >> 20;
 	struct machine_files *files = &k->files;
-	char *state = vm_directory_file(k->dir, "state.json"),
-	     *memory = vm_directory_file(k->dir, "memory");
+	char *state = k->restore ? vm_directory_file(k->dir, "state.json")
+				 : NULL,
+	     *memory = k->restore ? vm_directory_file(k->dir, "memory") : NULL;
+	const struct {
+		int *fd;
+		const char *path, *what;
+	} all[] = {
+		{ &files->kernel, k->config->kernel, "kernel" },
+		{ &files->initrd, k->config->initrd, "initrd" },
+		{ &files->restore_state, state, "saved state" },
+		{ &files->restore_memory, memory, "saved memory" },
+	};
 	int error = 0;
 
 	if (k->config->memory_mib > host_mib)
@@ -56,18 +66,8 @@ static int open_files(struct keeper *k, char **errp)
 				  "host's %llu",
 				  (unsigned long long)k->config->memory_mib,
 				  (unsigned long long)host_mib);
-	if (!error)
-		error = open_file(&files->kernel, k->config->kernel, "kernel",
-				  errp);
-	if (!error)
-		error = open_file(&files->initrd, k->config->initrd, "initrd",
-				  errp);
-	if (!error && k->restore)
-		error = open_file(&files->restore_state, state, "saved state",
-				  errp);
-	if (!error && k->restore)
-		error = open_file(&files->restore_memory, memory,
-				  "saved memory", errp);
+	for (size_t i = 0; !error && i < ARRAY_SIZE(all); i++)
+		error = open_file(all[i].fd, all[i].path, all[i].what, errp);
 	free(state);
 	free(memory);
 	if (error)

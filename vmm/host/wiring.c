@@ -102,7 +102,6 @@ static void answered_cb(struct ovsdb_client *client, json_t *result,
 	w->answered = true;
 	free(w->refused);
 	w->refused = error ? xstrdup(error) : NULL;
-	w->number = error ? 0 : wiring_rows_number(result);
 }
 
 /* -EAGAIN: somebody else was faster, or nobody knows what became of it. */
@@ -154,9 +153,9 @@ static int carried_out(struct wiring *w, const struct vm_net *net, char **errp)
 {
 	const char *why;
 
-	while (!wiring_rows_reached(w, w->number) && !w->over)
+	while (!wiring_rows_reached(w) && !w->over)
 		event_base_loop(w->loop, EVLOOP_ONCE);
-	if (!wiring_rows_reached(w, w->number))
+	if (!wiring_rows_reached(w))
 		return set_error(errp, -ETIMEDOUT,
 				 "%s: vswd does not carry out what the "
 				 "database says; is it running?",

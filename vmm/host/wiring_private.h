@@ -17,8 +17,9 @@ struct wiring {
 	struct event *timer;
 	bool over;	/* the time for what is under way */
 	bool answered;	/* the transaction; */
-	char *refused;	/* why not; NULL: done, and */
-	int64_t number; /* the configuration's number that it made */
+	char *refused;	/* why not; NULL: done */
+	int64_t number; /* of the configuration that the last addition changed
+			 */
 };
 
 /*
@@ -30,10 +31,8 @@ json_t *wiring_rows_add(struct wiring *w, struct vm_net *net,
 			const char *socket, char **errp);
 /* Those that remove the VM's port, or all (NULL); NULL: there is none. */
 json_t *wiring_rows_remove(struct wiring *w, const char *port);
-/* The number of the configuration that a transaction made, of its result. */
-int64_t wiring_rows_number(const json_t *result);
-/* Whether vswd has carried out this configuration. */
-bool wiring_rows_reached(struct wiring *w, int64_t number);
+/* Whether vswd has carried out the last addition. */
+bool wiring_rows_reached(const struct wiring *w);
 /* What vswd says is wrong with an interface, or NULL; borrowed. */
 const char *wiring_rows_error(const struct wiring *w, const char *port);
 void wiring_rows_monitor(struct ovsdb_client *client);

@@ -227,11 +227,9 @@ static void add_mutation(json_t *ops, const struct ovsdb_client_row *row,
 static void add_next_cfg(const struct wiring *w, json_t *ops)
 {
 	json_t *last = json_pack(
-		"[{s:s, s:s, s:[], s:[[s, s, i]]}, {s:s, s:s, s:[], s:[s]}, "
-		"{s:s, s:s+}]",
-		"op", "mutate", "table", ROOT, "where", "mutations", "next_cfg",
-		"+=", 1, "op", "select", "table", ROOT, "where", "columns",
-		"next_cfg", "op", "comment", "comment", "vsw-vmm ", w->vm_name);
+		"[{s:s, s:s, s:[], s:[[s, s, i]]}, {s:s, s:s+}]", "op",
+		"mutate", "table", ROOT, "where", "mutations", "next_cfg",
+		"+=", 1, "op", "comment", "comment", "vsw-vmm ", w->vm_name);
 
 	json_array_extend(ops, last);
 	json_decref(last);
@@ -339,10 +337,11 @@ json_t *wiring_rows_add(struct wiring *w, struct vm_net *net,
 	if (choose_mac(w, bridge, net, &mac, errp))
 		return NULL;
 	choose_port(w, net);
+	w->number = number(root, "next_cfg");
 	ops = json_pack("[{s:s, s:i, s:s, s:[], s:[s], s:s, s:[{s:I}]}]", "op",
 			"wait", "timeout", 0, "table", ROOT, "where", "columns",
 			"next_cfg", "until", "==", "rows", "next_cfg",
-			(json_int_t)number(root, "next_cfg"));
+			(json_int_t)w->number);
 	while ((port = next(w, "Port", port)))
 		if (is_stale(w, port, net))
 			add_removal(w, ops, port);
@@ -379,21 +378,9 @@ json_t *wiring_rows_remove(struct wiring *w, const char *name)
 
 /* --- what came of it ------------------------------------------------------ */
 
-int64_t wiring_rows_number(const json_t *result)
+bool wiring_rows_reached(const struct wiring *w)
 {
-	json_t *element, *rows;
-	size_t i;
-
-	json_array_foreach((json_t *)result, i, element)
-		if ((rows = json_object_get(element, "rows")))
-			return json_integer_value(json_object_get(
-				json_array_get(rows, 0), "next_cfg"));
-	return 0;
-}
-
-bool wiring_rows_reached(struct wiring *w, int64_t wanted)
-{
-	return number(next(w, ROOT, NULL), "cur_cfg") >= wanted;
+	return number(next(w, ROOT, NULL), "cur_cfg") > w->number;
 }
 
 const char *wiring_rows_error(const struct wiring *w, const char *port)

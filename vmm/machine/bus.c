@@ -1,5 +1,5 @@
 /*
- * A sorted table of ranges. A dispatching thread takes the lock to find its
+ * A list of ranges. A dispatching thread takes the lock to find its
  * range and to count itself as a user of it, and lets go before it calls the
  * handler; who removes a range waits until its users are gone.
  */
@@ -15,13 +15,13 @@ struct range {
 	struct bus_device device;
 	unsigned int users;
 	bool gone; /* in its own handler: freed when that returns */
+	struct range *next;
 };
 
 struct bus {
 	pthread_mutex_t lock;
 	pthread_cond_t left; /* a range's last user */
-	struct range **ranges;
-	size_t n_ranges;
+	struct range *ranges;
 };
 
 /* What the calling thread is in the handler of: that it may remove, too. */
@@ -40,96 +40,77 @@ void bus_destroy(struct bus *bus)
 {
 	if (!bus)
 		return;
-	for (size_t i = 0; i < bus->n_ranges; i++)
-		free(bus->ranges[i]);
-	free(bus->ranges);
+	for (struct range *r = bus->ranges, *next; r; r = next) {
+		next = r->next;
+		free(r);
+	}
 	pthread_cond_destroy(&bus->left);
 	pthread_mutex_destroy(&bus->lock);
 	free(bus);
 }
 
-/* The index of the first range that ends at or after `addr`. */
-static size_t find(const struct bus *bus, uint64_t addr)
+/* Where a range that has any of these addresses hangs; the end if none has. */
+static struct range **find(struct bus *bus, uint64_t first, uint64_t last)
 {
-	size_t low = 0, high = bus->n_ranges;
+	struct range **at = &bus->ranges;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (bus->ranges[middle]->last < addr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	while (*at && ((*at)->last < first || (*at)->start > last))
+		at = &(*at)->next;
+	return at;
 }
 
 int bus_add(struct bus *bus, uint64_t start, uint64_t size,
 	    const struct bus_device *device)
 {
 	uint64_t last = start + size - 1;
-	struct range *range;
-	size_t at;
+	struct range **at;
+	int error = 0;
 
 	if (!size || last < start)
 		return -EINVAL;
-	range = xcalloc(1, sizeof(*range));
-	*range = (struct range){ start, last, *device, 0, false };
 	pthread_mutex_lock(&bus->lock);
-	at = find(bus, start);
-	if (at < bus->n_ranges && bus->ranges[at]->start <= last) {
-		pthread_mutex_unlock(&bus->lock);
-		free(range);
-		return -EEXIST;
+	at = find(bus, start, last);
+	if (*at) {
+		error = -EEXIST;
+	} else {
+		*at = xcalloc(1, sizeof(**at));
+		**at = (struct range){ start, last, *device, 0, false, NULL };
 	}
-	bus->ranges = xrealloc(bus->ranges,
-			       (bus->n_ranges + 1) * sizeof(struct range *));
-	memmove(&bus->ranges[at + 1], &bus->ranges[at],
-		(bus->n_ranges - at) * sizeof(struct range *));
-	bus->ranges[at] = range;
-	bus->n_ranges++;
 	pthread_mutex_unlock(&bus->lock);
-	return 0;
+	return error;
 }
 
 void bus_remove(struct bus *bus, uint64_t start)
 {
-	struct range *range;
-	size_t at;
+	struct range **at, *range;
 
 	pthread_mutex_lock(&bus->lock);
-	at = find(bus, start);
-	if (at == bus->n_ranges || bus->ranges[at]->start != start) {
-		pthread_mutex_unlock(&bus->lock);
-		return;
+	at = find(bus, start, start);
+	range = *at;
+	if (range && range->start == start) {
+		*at = range->next;
+		while (range->users > (inside == range))
+			pthread_cond_wait(&bus->left, &bus->lock);
+		range->gone = true;
+		if (!range->users)
+			free(range);
 	}
-	range = bus->ranges[at];
-	bus->n_ranges--;
-	memmove(&bus->ranges[at], &bus->ranges[at + 1],
-		(bus->n_ranges - at) * sizeof(struct range *));
-	while (range->users > (inside == range))
-		pthread_cond_wait(&bus->left, &bus->lock);
-	range->gone = true;
-	if (!range->users)
-		free(range);
 	pthread_mutex_unlock(&bus->lock);
 }
 
 /* The range that has all of the access, with the caller as its user. */
 static struct range *enter(struct bus *bus, uint64_t addr, unsigned int length)
 {
-	struct range *range = NULL;
-	size_t at;
+	struct range *range;
 
 	if (!length || length > 8 || length & (length - 1))
 		return NULL;
 	pthread_mutex_lock(&bus->lock);
-	at = find(bus, addr);
-	if (at < bus->n_ranges && bus->ranges[at]->start <= addr &&
-	    bus->ranges[at]->last - addr >= length - 1) {
-		range = bus->ranges[at];
+	range = *find(bus, addr, addr);
+	if (range && range->last - addr >= length - 1)
 		range->users++;
-	}
+	else
+		range = NULL;
 	pthread_mutex_unlock(&bus->lock);
 	return range;
 }

@@ -45,16 +45,6 @@ static struct machine_device *find_net(struct request *request, char **errp)
 	return NULL;
 }
 
-static int pause_vm(struct request *request, char **errp)
-{
-	return machine_pause(request->machine, errp);
-}
-
-static int resume_vm(struct request *request, char **errp)
-{
-	return machine_resume(request->machine, errp);
-}
-
 static int shutdown_vm(struct request *request, char **errp)
 {
 	if (request->machine->state != MACHINE_RUNNING)
@@ -63,11 +53,6 @@ static int shutdown_vm(struct request *request, char **errp)
 				 "shut down");
 	chipset_power_button(request->machine->chipset);
 	return 0;
-}
-
-static int reset_vm(struct request *request, char **errp)
-{
-	return machine_reset(request->machine, errp);
 }
 
 static int info(struct request *request, char **errp)
@@ -103,8 +88,10 @@ static int add_net(struct request *request, char **errp)
 	int error = vm_net_from_json(
 		&net, json_object_get(request->json, "net"), errp);
 
-	if (error)
+	if (error) {
+		vm_net_uninit(&net);
 		return error;
+	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(files.taps); i++)
 		files.taps[i] =
 			net.kind == VM_NET_TAP ? take_fd(request, i) : -1;
@@ -160,18 +147,19 @@ static int save(struct request *request, char **errp)
 static const struct {
 	const char *name;
 	int (*run)(struct request *request, char **errp);
+	int (*run_plain)(struct machine *machine, char **errp);
 } commands[] = {
-	{ "pause", pause_vm },
-	{ "resume", resume_vm },
-	{ "shutdown", shutdown_vm },
-	{ "reset", reset_vm },
-	{ "info", info },
-	{ "set-link", set_link },
-	{ "add-net", add_net },
-	{ "del-net", del_net },
-	{ "connect-net", connect_net },
-	{ "balloon", balloon },
-	{ "save", save },
+	{ "pause", NULL, machine_pause },
+	{ "resume", NULL, machine_resume },
+	{ "reset", NULL, machine_reset },
+	{ "shutdown", shutdown_vm, NULL },
+	{ "info", info, NULL },
+	{ "set-link", set_link, NULL },
+	{ "add-net", add_net, NULL },
+	{ "del-net", del_net, NULL },
+	{ "connect-net", connect_net, NULL },
+	{ "balloon", balloon, NULL },
+	{ "save", save, NULL },
 };
 
 static int run_command(struct request *request, char **errp)
@@ -180,8 +168,11 @@ static int run_command(struct request *request, char **errp)
 		json_string_value(json_object_get(request->json, "cmd"));
 
 	for (size_t i = 0; name && i < ARRAY_SIZE(commands); i++) {
-		if (!strcmp(commands[i].name, name))
-			return commands[i].run(request, errp);
+		if (strcmp(commands[i].name, name))
+			continue;
+		return commands[i].run
+			       ? commands[i].run(request, errp)
+			       : commands[i].run_plain(request->machine, errp);
 	}
 	return set_error(errp, -EINVAL, "the machine has no command %s",
 			 name ? name : "");

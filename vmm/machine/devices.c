@@ -200,82 +200,68 @@ void machine_remove_devices(struct machine *machine)
 
 /* --- all that a VM starts with -------------------------------------------- */
 
+/* The same where the device is made before its place. */
+static int add(struct machine *machine, const char *id,
+	       struct virtio_device *virtio, char **errp)
+{
+	struct machine_device *device =
+		virtio ? claim(machine, id, errp) : NULL;
+
+	if (device)
+		return plug(device, virtio, errp);
+	if (virtio)
+		virtio->ops->destroy(virtio);
+	return -EEXIST;
+}
+
 static int add_disk(struct machine *machine, const struct vm_disk *disk, int fd,
 		    char **errp)
 {
-	struct machine_device *device = claim(machine, disk->id, errp);
-	struct virtio_device *virtio;
+	struct guest_memory *memory = &machine->memory;
 
-	if (!device)
-		return -EEXIST;
-	if (disk->kind == VM_DISK_RAW)
-		virtio =
-			virtio_blk_raw_create(machine->io, &machine->memory, fd,
-					      disk->read_only, disk->id, errp);
-	else
-		virtio = virtio_blk_vhost_create(machine->control,
-						 &machine->memory, fd, errp);
-	return plug(device, virtio, errp);
-}
-
-static struct virtio_device *create_rng(struct machine *machine, char **errp)
-{
-	return virtio_rng_create(machine->io, &machine->memory, errp);
-}
-
-static struct virtio_device *create_balloon(struct machine *machine,
-					    char **errp)
-{
-	return virtio_balloon_create(machine->io, &machine->memory, errp);
-}
-
-static struct virtio_device *create_console(struct machine *machine,
-					    char **errp)
-{
-	return virtio_console_create(machine->io, &machine->memory,
-				     machine->files->console, errp);
-}
-
-static struct virtio_device *create_vsock(struct machine *machine, char **errp)
-{
-	return virtio_vsock_create(machine->io, &machine->memory,
-				   machine->config->vsock_cid,
-				   machine->files->vsock_listener,
-				   machine->files->vsock_directory, errp);
+	return add(machine, disk->id,
+		   disk->kind == VM_DISK_RAW
+			   ? virtio_blk_raw_create(machine->io, memory, fd,
+						   disk->read_only, disk->id,
+						   errp)
+			   : virtio_blk_vhost_create(machine->control, memory,
+						     fd, errp),
+		   errp);
 }
 
 int machine_add_devices(struct machine *machine, char **errp)
 {
 	const struct vm_config *config = machine->config;
-	const struct {
-		const char *id;
-		bool wanted;
-		struct virtio_device *(*create)(struct machine *, char **errp);
-	} others[] = {
-		{ "console", config->console, create_console },
-		{ "rng", config->rng, create_rng },
-		{ "balloon", config->balloon, create_balloon },
-		{ "vsock", config->vsock_cid != 0, create_vsock },
-	};
+	struct machine_files *files = machine->files;
+	struct guest_memory *memory = &machine->memory;
 	int error = 0;
 
 	the_machine = machine;
 	for (unsigned int i = 0; i < config->n_disks && !error; i++)
-		error = add_disk(machine, &config->disks[i],
-				 machine->files->disks[i], errp);
+		error = add_disk(machine, &config->disks[i], files->disks[i],
+				 errp);
 	for (unsigned int i = 0; i < config->n_nets && !error; i++)
 		error = machine_add_net(machine, &config->nets[i],
-					&machine->files->nets[i], errp);
-	for (size_t i = 0; i < ARRAY_SIZE(others) && !error; i++) {
-		struct machine_device *device;
-
-		if (!others[i].wanted)
-			continue;
-		device = claim(machine, others[i].id, errp);
-		error = device ? plug(device, others[i].create(machine, errp),
-				      errp)
-			       : -EEXIST;
-	}
+					&files->nets[i], errp);
+	if (!error && config->console)
+		error = add(machine, "console",
+			    virtio_console_create(machine->io, memory,
+						  files->console, errp),
+			    errp);
+	if (!error && config->rng)
+		error = add(machine, "rng",
+			    virtio_rng_create(machine->io, memory, errp), errp);
+	if (!error && config->balloon)
+		error = add(machine, "balloon",
+			    virtio_balloon_create(machine->io, memory, errp),
+			    errp);
+	if (!error && config->vsock_cid)
+		error = add(machine, "vsock",
+			    virtio_vsock_create(machine->io, memory,
+						config->vsock_cid,
+						files->vsock_listener,
+						files->vsock_directory, errp),
+			    errp);
 	return error;
 }
 

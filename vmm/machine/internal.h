@@ -55,7 +55,8 @@ struct machine {
 	const struct vm_config *config;
 	struct machine_files *files;
 	enum machine_state state;
-	int status; /* of the process */
+	int status;    /* of the process */
+	bool panicked; /* and told so */
 	uint64_t started_us;
 	struct guest_memory memory;
 	struct kvm kvm;

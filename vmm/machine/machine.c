@@ -81,8 +81,12 @@ static void boot_timer_write(void *aux, uint64_t offset, unsigned int length,
 {
 	struct machine *machine = aux;
 
-	machine->booted_us = clock_us(CLOCK_MONOTONIC);
-	machine_wish(machine, WISH_BOOTED);
+	uint64_t none = 0;
+
+	/* Once a boot: a guest may write here as often as it likes. */
+	if (atomic_compare_exchange_strong(&machine->booted_us, &none,
+					   clock_us(CLOCK_MONOTONIC)))
+		machine_wish(machine, WISH_BOOTED);
 }
 
 /* --- states --------------------------------------------------------------- */
@@ -157,6 +161,8 @@ int machine_reset(struct machine *machine, char **errp)
 	atomic_fetch_and(&machine->wishes, WISH_MEMORY);
 	if (machine->state == MACHINE_CRASHED)
 		machine->state = MACHINE_RUNNING;
+	machine->panicked = false;
+	machine->booted_us = 0;
 	machine_event(machine, "reset", NULL);
 	if (machine->state == MACHINE_RUNNING)
 		vcpus_resume(machine->vcpus);
@@ -188,7 +194,7 @@ static void carry_out(evutil_socket_t fd, short what, void *aux)
 	struct machine *machine = aux;
 	unsigned int wishes;
 	eventfd_t count;
-	char *error = NULL;
+	char *error = NULL, *why;
 
 	eventfd_read(machine->wake_fd, &count);
 	wishes = atomic_exchange(&machine->wishes, 0);
@@ -203,10 +209,15 @@ static void carry_out(evutil_socket_t fd, short what, void *aux)
 			      json_pack("{sI}", "us",
 					(json_int_t)(machine->booted_us -
 						     machine->started_us)));
-	if (wishes & WISH_PANICKED)
+	if (wishes & WISH_PANICKED && !machine->panicked) {
+		machine->panicked = true; /* once, until it is reset */
 		machine_event(machine, "panicked", NULL);
-	if (wishes & WISH_CRASHED)
-		crashed(machine, atomic_exchange(&machine->crash, NULL));
+	}
+	/* Of several CPUs the last one's words are left for the first wish. */
+	why = wishes & WISH_CRASHED ? atomic_exchange(&machine->crash, NULL)
+				    : NULL;
+	if (why)
+		crashed(machine, why);
 	if (wishes & WISH_POWER_OFF) {
 		vcpus_pause(machine->vcpus);
 		machine_event(machine, "shutdown", NULL);
@@ -333,15 +344,14 @@ static void unmake(struct machine *machine)
 {
 	vcpus_destroy(machine->vcpus);
 	if (machine->io_runs) {
-		event_base_loopbreak(machine->io);
+		/* A break would be forgotten by a loop not begun yet. */
+		event_base_loopexit(machine->io, NULL);
 		pthread_join(machine->io_thread, NULL);
 	}
 	snapshot_restore_wait(machine->restore, NULL);
 	machine_remove_devices(machine);
-	if (machine->serial)
-		serial_destroy(machine->serial);
-	if (machine->chipset)
-		chipset_destroy(machine->chipset);
+	serial_destroy(machine->serial);
+	chipset_destroy(machine->chipset);
 	if (machine->pci)
 		pci_bus_destroy(machine->pci);
 	bus_destroy(machine->mmio);

@@ -110,6 +110,8 @@ int machine_save(struct machine *machine, int state, int memory, char **errp)
 				 machine->restore
 					 ? "the VM is still being restored"
 					 : "the VM is in no state to be saved");
+	/* One that the guest let go a moment ago is no part of it any more. */
+	machine_remove_ejected(machine);
 	stop_devices(machine);
 	json = save_state(machine, errp);
 	if (!json)

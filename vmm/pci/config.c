@@ -109,18 +109,19 @@ static unsigned int add_capability(struct pci_function *function,
 				   unsigned int at, uint8_t id,
 				   const struct pci_capability *capability)
 {
-	unsigned int n = function->n_capabilities;
-	uint8_t *config = function->config;
+	uint8_t last = function->last_capability, *config = function->config;
 
 	memcpy(config + at, capability->data, capability->length);
 	config[at + PCI_CAP_LIST_ID] = id;
 	config[at + PCI_CAP_LIST_NEXT] = 0;
-	config[n ? function->capabilities[n - 1] + PCI_CAP_LIST_NEXT
-		 : PCI_CAPABILITY_LIST] = at;
-	if (capability->writable)
-		memcpy(function->writable + at, capability->writable,
-		       capability->length);
-	function->capabilities[function->n_capabilities++] = at;
+	config[last ? last + PCI_CAP_LIST_NEXT : PCI_CAPABILITY_LIST] = at;
+	function->last_capability = at;
+	if (!capability->writable)
+		return at + capability->length;
+	memcpy(function->writable + at, capability->writable,
+	       capability->length);
+	if (id == PCI_CAP_ID_VNDR && function->ops->cap_access)
+		function->window = at;
 	return at + capability->length;
 }
 
@@ -163,7 +164,7 @@ void pci_config_init(struct pci_function *function,
 	for (unsigned int i = 0; i < config->n_capabilities; i++)
 		at = add_capability(function, at, PCI_CAP_ID_VNDR,
 				    &config->capabilities[i]);
-	if (function->n_capabilities)
+	if (function->last_capability)
 		set16(space, PCI_STATUS, PCI_STATUS_CAP_LIST);
 }
 
@@ -191,21 +192,16 @@ void pci_config_reset(struct pci_function *function, bool assign_bar)
 /* --- a guest's accesses ----------------------------------------------------
  */
 
-/* Tells the device of an access to its capabilities that can be written. */
-static void access_capabilities(struct pci_function *function, unsigned int at,
-				unsigned int length, bool write)
+/* Tells the device of an access to its window. */
+static void access_window(struct pci_function *function, unsigned int at,
+			  unsigned int length, bool write)
 {
-	for (unsigned int i = 0; i < function->n_capabilities; i++) {
-		unsigned int start = function->capabilities[i];
-		unsigned int size = function->config[start + 2];
+	unsigned int start = function->window;
+	uint8_t *body = function->config + start;
 
-		if (function->config[start] != PCI_CAP_ID_VNDR || at < start ||
-		    at + length > start + size || !function->ops->cap_access)
-			continue;
-		function->ops->cap_access(function->aux,
-					  function->config + start, at - start,
+	if (start && at >= start && at + length <= start + body[2])
+		function->ops->cap_access(function->aux, body, at - start,
 					  length, write);
-	}
 }
 
 static void write_config(struct pci_function *function, unsigned int at,
@@ -223,7 +219,7 @@ static void write_config(struct pci_function *function, unsigned int at,
 		 function->msix_control < at + length)
 		pci_config_apply(function);
 	else
-		access_capabilities(function, at, length, true);
+		access_window(function, at, length, true);
 }
 
 /* The function and register at an address of ECAM; NULL: nothing there. */
@@ -249,7 +245,7 @@ static uint64_t ecam_read(void *aux, uint64_t offset, unsigned int length)
 	pthread_mutex_lock(&bus->lock);
 	function = find(bus, offset, length);
 	if (function) {
-		access_capabilities(function, at, length, false);
+		access_window(function, at, length, false);
 		value = 0;
 		memcpy(&value, function->config + at, length);
 		value = le64toh(value);
@@ -276,11 +272,8 @@ static void ecam_write(void *aux, uint64_t offset, unsigned int length,
  * selects nothing here. */
 static bool selected(struct pci_bus *bus, uint64_t port, uint64_t *offset)
 {
-	uint32_t address;
+	uint32_t address = bus->address;
 
-	pthread_mutex_lock(&bus->lock);
-	address = bus->address;
-	pthread_mutex_unlock(&bus->lock);
 	*offset = (address & 0xff00) << 4 | (address & 0xfc) | (port & 3);
 	return port >= 4 && address >> 31 && !(address >> 16 & 0xff);
 }
@@ -288,16 +281,12 @@ static bool selected(struct pci_bus *bus, uint64_t port, uint64_t *offset)
 static uint64_t port_read(void *aux, uint64_t port, unsigned int length)
 {
 	struct pci_bus *bus = aux;
-	uint64_t value = UINT64_MAX, offset;
+	uint64_t offset;
 
-	if (!port && length == 4) {
-		pthread_mutex_lock(&bus->lock);
-		value = bus->address;
-		pthread_mutex_unlock(&bus->lock);
-	} else if (selected(bus, port, &offset)) {
-		value = ecam_read(bus, offset, length);
-	}
-	return value;
+	if (!port && length == 4)
+		return bus->address;
+	return selected(bus, port, &offset) ? ecam_read(bus, offset, length)
+					    : UINT64_MAX;
 }
 
 static void port_write(void *aux, uint64_t port, unsigned int length,
@@ -308,9 +297,7 @@ static void port_write(void *aux, uint64_t port, unsigned int length,
 	uint64_t offset;
 
 	if (!port && length == 4) {
-		pthread_mutex_lock(&bus->lock);
 		bus->address = value;
-		pthread_mutex_unlock(&bus->lock);
 	} else if (port == LAYOUT_PORT_RESET - LAYOUT_PORT_PCI) {
 		if (length == 1 && value & reset_cpu && bus->reset)
 			bus->reset(bus->reset_aux);

@@ -8,7 +8,7 @@
 
 enum { PORT_UP = 0, PORT_DOWN = 4, PORT_EJECT = 8, N_PORTS = 12 };
 
-static uint32_t *bits_at(struct pci_bus *bus, uint64_t offset)
+static _Atomic uint32_t *bits_at(struct pci_bus *bus, uint64_t offset)
 {
 	return offset == PORT_UP     ? &bus->up
 	       : offset == PORT_DOWN ? &bus->down
@@ -17,15 +17,9 @@ static uint32_t *bits_at(struct pci_bus *bus, uint64_t offset)
 
 static uint64_t read_port(void *aux, uint64_t offset, unsigned int length)
 {
-	struct pci_bus *bus = aux;
-	const uint32_t *bits = bits_at(bus, offset);
-	uint32_t value = 0;
+	const _Atomic uint32_t *bits = bits_at(aux, offset);
 
-	pthread_mutex_lock(&bus->lock);
-	if (bits && length == 4)
-		value = *bits;
-	pthread_mutex_unlock(&bus->lock);
-	return value;
+	return bits && length == 4 ? *bits : 0;
 }
 
 /* Only who was asked to goes: nobody waits for another to be gone. */
@@ -52,15 +46,12 @@ static void write_port(void *aux, uint64_t offset, unsigned int length,
 		       uint64_t value)
 {
 	struct pci_bus *bus = aux;
-	uint32_t *bits = bits_at(bus, offset);
+	_Atomic uint32_t *bits = bits_at(bus, offset);
 
 	if (length != 4)
 		return;
-	if (bits) {
-		pthread_mutex_lock(&bus->lock);
+	if (bits)
 		*bits &= ~(uint32_t)value;
-		pthread_mutex_unlock(&bus->lock);
-	}
 	for (unsigned int slot = 0; slot < PCI_SLOTS; slot++)
 		if (offset == PORT_EJECT && value >> slot & 1)
 			eject(bus, slot);
@@ -85,11 +76,10 @@ void pci_bus_on_hotplug(struct pci_bus *bus, void (*notify)(void *aux),
 	bus->notify_aux = aux;
 }
 
-void pci_hotplug_tell(struct pci_bus *bus, uint32_t *bits, unsigned int slot)
+void pci_hotplug_tell(struct pci_bus *bus, _Atomic uint32_t *bits,
+		      unsigned int slot)
 {
-	pthread_mutex_lock(&bus->lock);
 	*bits |= 1u << slot;
-	pthread_mutex_unlock(&bus->lock);
 	if (bus->notify)
 		bus->notify(bus->notify_aux);
 }
@@ -111,7 +101,5 @@ void pci_hotplug_reset(struct pci_bus *bus)
 {
 	for (unsigned int slot = 0; slot < PCI_SLOTS; slot++)
 		eject(bus, slot);
-	pthread_mutex_lock(&bus->lock);
 	bus->up = bus->down = 0;
-	pthread_mutex_unlock(&bus->lock);
 }

@@ -30,35 +30,34 @@ static bool is_pending(const struct msix_vector *v)
 
 static void drain(const struct msix_vector *v)
 {
-	uint64_t count;
+	eventfd_t count;
 
-	if (read(v->fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		log_warn_limited("interrupt of GSI %u: %s", v->gsi,
-				 strerror(errno));
+	(void)eventfd_read(v->fd, &count); /* there need be none */
 }
 
 /* Connects or disconnects it, as the table and the function say. */
 static void update(struct msix *msix, struct msix_vector *v)
 {
-	uint64_t addr = (uint64_t)v->entry[WORD_ADDRESS_HIGH] << 32 |
-			v->entry[WORD_ADDRESS];
-	uint32_t data = v->entry[WORD_DATA];
 	struct hypervisor *hv = msix->hypervisor;
 	bool on = msix->on &&
 		  !(v->entry[WORD_CONTROL] & PCI_MSIX_ENTRY_CTRL_MASKBIT);
 	int error = 0;
 
-	if (on && (!v->routed || addr != v->addr || data != v->data)) {
-		error = hv->ops->route_msi(hv, v->gsi, addr, data);
-		v->routed = !error;
-		v->addr = addr;
-		v->data = data;
+	/* Not again the same: that costs KVM a lot. */
+	if (on && memcmp(v->route, v->entry, sizeof(v->route))) {
+		memcpy(v->route, v->entry, sizeof(v->route));
+		error = hv->ops->route_msi(hv, v->gsi,
+					   (uint64_t)v->entry[WORD_ADDRESS_HIGH]
+							   << 32 |
+						   v->entry[WORD_ADDRESS],
+					   v->entry[WORD_DATA]);
 	}
-	on &= v->routed;
-	if (!error && on != v->connected) {
+	if (error)
+		memset(v->route, 0, sizeof(v->route));
+	on &= !error;
+	if (on != v->connected) {
 		error = hv->ops->connect_irqfd(hv, v->gsi, v->fd, on);
-		if (!error)
-			v->connected = on;
+		v->connected ^= !error;
 	}
 	if (error)
 		log_warn_limited("interrupt of GSI %u: %s", v->gsi,
@@ -185,33 +184,36 @@ void msix_write(struct msix *msix, uint64_t offset, unsigned int length,
 	pthread_mutex_unlock(&msix->lock);
 }
 
+struct msix_saved {
+	uint64_t pending;
+	uint32_t table[PCI_MAX_VECTORS][4];
+};
+
+static size_t saved_size(const struct msix *msix)
+{
+	return offsetof(struct msix_saved, table) +
+	       msix->n * sizeof(((struct msix_saved *)0)->table[0]);
+}
+
 json_t *msix_save(struct msix *msix)
 {
-	uint32_t table[PCI_MAX_VECTORS][4];
-	json_t *state;
+	struct msix_saved saved;
 
 	pthread_mutex_lock(&msix->lock);
+	saved.pending = pending_bits(msix);
 	for (unsigned int i = 0; i < msix->n; i++)
-		memcpy(table[i], msix->vectors[i].entry, sizeof(table[i]));
-	state = json_pack("{s:o, s:I}", "table",
-			  snapshot_bytes(table, msix->n * sizeof(table[0])),
-			  "pending", (json_int_t)pending_bits(msix));
+		memcpy(saved.table[i], msix->vectors[i].entry,
+		       sizeof(saved.table[i]));
 	pthread_mutex_unlock(&msix->lock);
-	return state;
+	return snapshot_bytes(&saved, saved_size(msix));
 }
 
 /* With the function's MSI-X off: switching it on delivers what was pending. */
 int msix_restore(struct msix *msix, const json_t *state, char **errp)
 {
-	uint32_t table[PCI_MAX_VECTORS][4];
-	json_int_t pending;
-	json_t *bytes;
-	uint64_t one = 1;
-	int error = 0;
+	struct msix_saved saved;
 
-	if (json_unpack((json_t *)state, "{s:o, s:I}", "table", &bytes,
-			"pending", &pending) ||
-	    snapshot_from_bytes(bytes, table, msix->n * sizeof(table[0])))
+	if (snapshot_from_bytes(state, &saved, saved_size(msix)))
 		return set_error(errp, -EINVAL,
 				 "the saved interrupts of a PCI card are not "
 				 "those of this one");
@@ -220,15 +222,11 @@ int msix_restore(struct msix *msix, const json_t *state, char **errp)
 	for (unsigned int i = 0; i < msix->n; i++) {
 		struct msix_vector *v = &msix->vectors[i];
 
-		memcpy(v->entry, table[i], sizeof(v->entry));
+		memcpy(v->entry, saved.table[i], sizeof(v->entry));
 		v->entry[WORD_CONTROL] &= PCI_MSIX_ENTRY_CTRL_MASKBIT;
-		if ((uint64_t)pending >> i & 1 &&
-		    write(v->fd, &one, sizeof(one)) < 0)
-			error = -errno;
+		if (saved.pending >> i & 1)
+			eventfd_write(v->fd, 1);
 	}
 	pthread_mutex_unlock(&msix->lock);
-	if (error)
-		set_error(errp, error, "a PCI card's interrupt: %s",
-			  strerror(-error));
-	return error;
+	return 0;
 }

@@ -145,29 +145,21 @@ void pci_bus_reset(struct pci_bus *bus)
 
 json_t *pci_bus_save(struct pci_bus *bus)
 {
-	json_t *state;
+	const uint32_t saved[] = { bus->address, bus->up, bus->down };
 
-	pthread_mutex_lock(&bus->lock);
-	state = json_pack("{s:I, s:I, s:I}", "address",
-			  (json_int_t)bus->address, "up", (json_int_t)bus->up,
-			  "down", (json_int_t)bus->down);
-	pthread_mutex_unlock(&bus->lock);
-	return state;
+	return snapshot_bytes(saved, sizeof(saved));
 }
 
 int pci_bus_restore(struct pci_bus *bus, const json_t *state, char **errp)
 {
-	json_int_t address, up, down;
+	uint32_t saved[3];
 
-	if (json_unpack((json_t *)state, "{s:I, s:I, s:I}", "address", &address,
-			"up", &up, "down", &down))
+	if (snapshot_from_bytes(state, saved, sizeof(saved)))
 		return set_error(errp, -EINVAL,
 				 "the saved PCI bus is not complete");
-	pthread_mutex_lock(&bus->lock);
-	bus->address = address;
-	bus->up = up;
-	bus->down = down;
-	pthread_mutex_unlock(&bus->lock);
+	bus->address = saved[0];
+	bus->up = saved[1];
+	bus->down = saved[2];
 	return 0;
 }
 

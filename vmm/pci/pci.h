@@ -29,7 +29,8 @@ struct pci_function_ops {
 	/* The BAR is decoded at this address from now on, or, with 0, is not:
 	 * where ioeventfds are connected. */
 	void (*bar_mapped)(void *aux, uint64_t addr);
-	/* A vendor-specific capability with writable bytes is about to be read,
+	/* The vendor-specific capability with writable bytes (one at most) is
+	 * about to be read,
 	 * or was written: `body` is all of it, in the configuration space, and
 	 * may be changed. (virtio's VIRTIO_PCI_CAP_PCI_CFG.) May be NULL. */
 	void (*cap_access)(void *aux, uint8_t *body, unsigned int offset,

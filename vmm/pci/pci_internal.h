@@ -1,10 +1,9 @@
 /*
  * What the files of pci/ share.
  *
- * Locks: bus->lock guards the slots, configuration spaces, BARs and hot-plug
- * registers; msix->lock its vectors, and is taken below it. The handlers of a
- * BAR take msix->lock alone: moving a BAR, with bus->lock held, waits until
- * they have returned.
+ * Locks: bus->lock guards the slots, configuration spaces and BARs; msix->lock
+ * its vectors, and is taken below it. The handlers of a BAR take msix->lock
+ * alone: moving a BAR, with bus->lock held, waits until they have returned.
  */
 #ifndef VMM_PCI_PCI_INTERNAL_H
 #define VMM_PCI_PCI_INTERNAL_H
@@ -17,9 +16,9 @@
 struct msix_vector {
 	uint32_t entry[4]; /* of the table: address, its upper half, data,
 			    * control */
-	uint64_t addr;	   /* as routed */
-	uint32_t data;
-	bool routed, connected;
+	uint32_t
+		route[3]; /* the first three as KVM knows them; 0: not at all */
+	bool connected;
 	unsigned int gsi;
 	int fd;
 };
@@ -32,7 +31,7 @@ struct msix {
 	struct msix_vector *vectors;
 };
 
-enum { CONFIG_SIZE = PCI_STD_HEADER_SIZEOF + 192, MAX_CAPABILITIES = 8 };
+enum { CONFIG_SIZE = PCI_STD_HEADER_SIZEOF + 192 };
 
 struct pci_function {
 	struct pci_bus *bus;
@@ -42,10 +41,10 @@ struct pci_function {
 	uint32_t bar_size, msix_offset;
 	uint8_t config[CONFIG_SIZE];
 	uint8_t writable[CONFIG_SIZE];
-	uint8_t capabilities[MAX_CAPABILITIES]; /* where they start */
-	unsigned int n_capabilities;
-	uint8_t msix_control; /* where it is; 0: no MSI-X */
-	uint32_t mapped;      /* the BAR's address; 0: not decoded */
+	uint8_t last_capability; /* where it begins; 0: none */
+	uint8_t window;		 /* the one of ops->cap_access(); 0: none */
+	uint8_t msix_control;	 /* where it is; 0: no MSI-X */
+	uint32_t mapped;	 /* the BAR's address; 0: not decoded */
 	bool ejected;
 	void (*gone)(void *aux, struct pci_function *function);
 	void *gone_aux;
@@ -58,8 +57,9 @@ struct pci_bus {
 	struct hypervisor *hypervisor;
 	struct pci_function *slots[PCI_SLOTS];
 	bool gsis[HYPERVISOR_MAX_GSI]; /* in use */
-	uint32_t address;	       /* written to port 0xcf8 */
-	uint32_t up, down;	       /* slots to tell the guest of */
+	/* Without the lock: */
+	_Atomic uint32_t address;  /* written to port 0xcf8 */
+	_Atomic uint32_t up, down; /* slots to tell the guest of */
 	void (*notify)(void *aux);
 	void *notify_aux;
 	void (*reset)(void *aux);
@@ -80,8 +80,9 @@ void pci_config_remove_ports(struct pci_bus *bus);
 /* hotplug.c */
 int pci_hotplug_add_ports(struct pci_bus *bus);
 void pci_hotplug_remove_ports(struct pci_bus *bus);
-/* Sets a slot's bit of bus->up or down and notifies. Without bus->lock. */
-void pci_hotplug_tell(struct pci_bus *bus, uint32_t *bits, unsigned int slot);
+/* Sets a slot's bit of bus->up or down and notifies. */
+void pci_hotplug_tell(struct pci_bus *bus, _Atomic uint32_t *bits,
+		      unsigned int slot);
 /* Cards that were to go are gone. Without bus->lock. */
 void pci_hotplug_reset(struct pci_bus *bus);
 

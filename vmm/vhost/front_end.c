@@ -33,9 +33,7 @@ static void disconnect(struct vhost_front_end *f)
 {
 	vhost_rings_recover(f);
 	free_event(&f->socket_event);
-	free_event(&f->backend_event);
 	close_fd(&f->socket);
-	close_fd(&f->backend_socket);
 }
 
 void vhost_front_end_fail(struct vhost_front_end *f, const char *why)
@@ -43,8 +41,8 @@ void vhost_front_end_fail(struct vhost_front_end *f, const char *why)
 	if (f->socket < 0)
 		return;
 	disconnect(f);
-	free(f->why);
-	f->why = xstrdup(why);
+	log_warn_limited("%s: the vhost-user back end has gone: %s",
+			 f->device->ops->name, why);
 	event_active(f->lost_event, EV_TIMEOUT, 1);
 }
 
@@ -86,34 +84,34 @@ int vhost_front_end_ask(struct vhost_front_end *f,
 					 errp);
 }
 
-int vhost_front_end_request(struct vhost_front_end *f,
-			    struct vhost_message *message, const int *fds,
-			    unsigned int n_fds, char **errp)
+int vhost_front_end_send(struct vhost_front_end *f, enum vhost_request request,
+			 const void *payload, uint32_t size, const int *fds,
+			 unsigned int n_fds, char **errp)
 {
+	struct vhost_message m = vhost_message_of(request, size);
 	bool ack = vhost_front_end_has(f, VHOST_PROTOCOL_REPLY_ACK);
-	struct vhost_message answer;
 	int error;
 
+	if (size)
+		memcpy(&m.payload, payload, size);
 	if (ack)
-		message->header.flags |= VHOST_NEED_REPLY;
-	error = vhost_message_send(f->socket, message, fds, n_fds, errp);
-	if (!error && ack)
-		error = receive_answer(f, message->header.request, &answer,
-				       sizeof(answer.payload.u64), NULL, errp);
-	if (!error && ack && answer.payload.u64)
+		m.header.flags |= VHOST_NEED_REPLY;
+	error = vhost_message_send(f->socket, &m, fds, n_fds, errp);
+	if (error || !ack)
+		return error;
+	error = receive_answer(f, request, &m, sizeof(m.payload.u64), NULL,
+			       errp);
+	if (!error && m.payload.u64)
 		error = set_error(errp, -EREMOTEIO, "it refused request %u",
-				  message->header.request);
+				  request);
 	return error;
 }
 
 int vhost_front_end_tell(struct vhost_front_end *f, enum vhost_request request,
 			 uint64_t value, char **errp)
 {
-	struct vhost_message m =
-		vhost_message_of(request, sizeof(m.payload.u64));
-
-	m.payload.u64 = value;
-	return vhost_front_end_request(f, &m, NULL, 0, errp);
+	return vhost_front_end_send(f, request, &value, sizeof(value), NULL, 0,
+				    errp);
 }
 
 static int ask_u64(struct vhost_front_end *f, enum vhost_request request,
@@ -151,69 +149,15 @@ int vhost_front_end_get_config(struct vhost_front_end *f, void *data,
 	return 0;
 }
 
-/* --- the back end's own requests --- */
-
-static void on_backend_request(int fd, short events, void *aux)
-{
-	struct vhost_front_end *f = aux;
-	struct vhost_message m;
-	bool known;
-	int got, error;
-	char *why = NULL;
-
-	error = vhost_message_receive(fd, &m, &got, &why);
-	close_fd(&got);
-	if (error == -ECONNRESET) { /* it does without */
-		free_event(&f->backend_event);
-		free(why);
-		return;
-	}
-	known = !error && m.header.request == VHOST_BACKEND_CONFIG_CHANGE;
-	if (!error && m.header.flags & VHOST_NEED_REPLY) {
-		m.header.flags = VHOST_VERSION | VHOST_REPLY;
-		m.header.size = sizeof(m.payload.u64);
-		m.payload.u64 = !known;
-		error = vhost_message_send(fd, &m, NULL, 0, &why);
-	}
-	if (error) {
-		pthread_mutex_lock(&f->device->lock);
-		vhost_front_end_fail(f, why);
-		pthread_mutex_unlock(&f->device->lock);
-	} else if (known && f->ops->config_changed) {
-		f->ops->config_changed(f->aux);
-	}
-	free(why);
-}
-
-static int open_backend_channel(struct vhost_front_end *f, char **errp)
-{
-	struct vhost_message m = vhost_message_of(VHOST_SET_BACKEND_REQ_FD, 0);
-	int fds[2], error;
-
-	if (!vhost_front_end_has(f, VHOST_PROTOCOL_BACKEND_REQ))
-		return 0;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
-		return set_error(errp, -errno, "cannot make a socket: %s",
-				 strerror(errno));
-	f->backend_socket = fds[0];
-	error = vhost_front_end_request(f, &m, &fds[1], 1, errp);
-	close(fds[1]);
-	if (error)
-		return error;
-	f->backend_event = event_new(f->loop, fds[0], EV_READ | EV_PERSIST,
-				     on_backend_request, f);
-	event_add(f->backend_event, NULL);
-	return 0;
-}
-
 /* --- connecting --- */
 
 static int negotiate(struct vhost_front_end *f, char **errp)
 {
-	uint64_t wanted = f->needs.protocol_features |
-			  1ull << VHOST_PROTOCOL_REPLY_ACK |
-			  1ull << VHOST_PROTOCOL_MQ;
-	struct vhost_message owner = vhost_message_of(VHOST_SET_OWNER, 0);
+	const uint64_t wanted =
+		1ull << VHOST_PROTOCOL_MQ | 1ull << VHOST_PROTOCOL_RARP |
+		1ull << VHOST_PROTOCOL_REPLY_ACK |
+		1ull << VHOST_PROTOCOL_NET_MTU | 1ull << VHOST_PROTOCOL_CONFIG |
+		1ull << VHOST_PROTOCOL_INFLIGHT;
 	uint64_t n = 1, offered;
 	int error;
 
@@ -228,11 +172,13 @@ static int negotiate(struct vhost_front_end *f, char **errp)
 		if (!error)
 			f->offer.protocol = offered & wanted;
 	}
-	error = error ?: vhost_front_end_request(f, &owner, NULL, 0, errp);
+	error = error
+			?: vhost_front_end_send(f, VHOST_SET_OWNER, NULL, 0,
+						NULL, 0, errp);
 	if (!error && vhost_front_end_has(f, VHOST_PROTOCOL_MQ))
 		error = ask_u64(f, VHOST_GET_QUEUE_NUM, &n, errp);
 	f->offer.queues = MIN(n, 256);
-	return error ?: open_backend_channel(f, errp);
+	return error;
 }
 
 static int check_offer(const struct vhost_front_end *f, char **errp)
@@ -240,18 +186,18 @@ static int check_offer(const struct vhost_front_end *f, char **errp)
 	uint64_t offered =
 		f->wanted ? f->device->negotiated : f->device->offered;
 	uint64_t missing = (offered | 1ull << VIRTIO_F_VERSION_1) &
-			   ~f->offer.features & ~f->needs.own_features;
+			   ~f->offer.features & ~f->own_features;
 
 	if (missing)
 		return set_error(errp, -ENOTSUP,
 				 "it lacks the features %#jx that the guest "
 				 "was offered",
 				 (uintmax_t)missing);
-	if (f->offer.queues < f->needs.queues)
+	if (f->offer.queues < f->queues)
 		return set_error(errp, -ENOTSUP,
 				 "it has %u queues (queue pairs) and %u are "
 				 "needed: raise its number, or lower ours",
-				 f->offer.queues, f->needs.queues);
+				 f->offer.queues, f->queues);
 	return 0;
 }
 
@@ -293,7 +239,7 @@ int vhost_front_end_connect(struct vhost_front_end *f, int fd, char **errp)
 		set_error(errp, error, "%s: vhost-user back end refused: %s",
 			  f->device->ops->name, why ?: "there is one already");
 	else if (f->ops->connected)
-		f->ops->connected(f->aux);
+		f->ops->connected(f->device);
 	free(why);
 	return error;
 }
@@ -345,11 +291,9 @@ static void on_lost(int fd, short events, void *aux)
 {
 	struct vhost_front_end *f = aux;
 
-	log_warn_limited("%s: the vhost-user back end has gone: %s",
-			 f->device->ops->name, f->why);
 	if (f->listen_event)
 		event_add(f->listen_event, NULL);
-	f->ops->disconnected(f->aux, f->why);
+	f->ops->disconnected(f->device);
 }
 
 static void on_call_changed(int fd, short events, void *aux)
@@ -361,10 +305,8 @@ static void on_call_changed(int fd, short events, void *aux)
 	pthread_mutex_unlock(&f->device->lock);
 }
 
-void vhost_front_end_call_changed(struct vhost_front_end *f,
-				  const struct virtio_queue *queue)
+void vhost_front_end_call_changed(struct vhost_front_end *f)
 {
-	f->calls_changed |= 1ull << queue->index;
 	event_active(f->call_event, EV_TIMEOUT, 1);
 }
 
@@ -372,17 +314,17 @@ void vhost_front_end_call_changed(struct vhost_front_end *f,
 
 struct vhost_front_end *vhost_front_end_create(
 	struct event_base *loop, struct virtio_device *device,
-	const struct vhost_front_end_needs *needs,
-	const struct vhost_front_end_ops *ops, void *aux)
+	uint64_t own_features, unsigned int queues,
+	const struct vhost_front_end_ops *ops)
 {
 	struct vhost_front_end *f = xcalloc(1, sizeof(*f));
 
 	f->loop = loop;
 	f->device = device;
-	f->needs = *needs;
+	f->own_features = own_features;
+	f->queues = queues;
 	f->ops = ops;
-	f->aux = aux;
-	f->socket = f->listener = f->backend_socket = f->inflight.fd = -1;
+	f->socket = f->listener = f->inflight.fd = -1;
 	f->n_enabled = VIRTIO_MAX_QUEUES;
 	f->lost_event = event_new(loop, -1, EV_TIMEOUT, on_lost, f);
 	f->call_event = event_new(loop, -1, EV_TIMEOUT, on_call_changed, f);
@@ -399,7 +341,6 @@ void vhost_front_end_destroy(struct vhost_front_end *f)
 	free_event(&f->listen_event);
 	close_fd(&f->listener);
 	vhost_inflight_drop(f);
-	free(f->why);
 	free(f);
 }
 

@@ -23,20 +23,8 @@ struct vhost_front_end;
 struct vhost_front_end_ops {
 	/* A back end is there and can do what is needed (again, after it
 	 * had gone); may be NULL. */
-	void (*connected)(void *aux);
-	void (*disconnected)(void *aux, const char *why);
-	/* VHOST_USER_BACKEND_CONFIG_CHANGE_MSG; may be NULL. */
-	void (*config_changed)(void *aux);
-};
-
-/* What is asked of any back end; one that offers less is refused. */
-struct vhost_front_end_needs {
-	/* VHOST_PROTOCOL_ bits that are taken where offered, beyond
-	 * REPLY_ACK and MQ. */
-	uint64_t protocol_features;
-	/* Features of the device that the front end's side carries out. */
-	uint64_t own_features;
-	unsigned int queues; /* at least, as GET_QUEUE_NUM counts them */
+	void (*connected)(struct virtio_device *device);
+	void (*disconnected)(struct virtio_device *device);
 };
 
 /* What a back end offers; zeros before one first connected. */
@@ -46,10 +34,15 @@ struct vhost_offer {
 	unsigned int queues; /* as GET_QUEUE_NUM counts them */
 };
 
+/*
+ * A back end that lacks one of the device's features is refused, but for
+ * `own_features`, which the front end's side carries out, and one that has
+ * fewer queues than `queues`, as GET_QUEUE_NUM counts them.
+ */
 struct vhost_front_end *vhost_front_end_create(
 	struct event_base *loop, struct virtio_device *device,
-	const struct vhost_front_end_needs *needs,
-	const struct vhost_front_end_ops *ops, void *aux);
+	uint64_t own_features, unsigned int queues,
+	const struct vhost_front_end_ops *ops);
 void vhost_front_end_destroy(struct vhost_front_end *front_end);
 /* Over a connected socket, or the next that connects to the listener (which
  * stays). Owned, also on errors. 0 or -errno with a message. */
@@ -63,7 +56,7 @@ const struct vhost_offer *vhost_front_end_offer(
 
 /*
  * Memory table, in-flight region and the rings of the first n_queues, by the
- * device's queues (which are valid: virtio_queue_area()) and negotiated
+ * device's queues and negotiated
  * features. Repeated by itself after a reconnection; without a back end it
  * happens when one comes, and one that fails is disconnected. stop() fetches
  * the bases (after a back end's death from the in-flight region or the used
@@ -75,9 +68,8 @@ void vhost_front_end_stop(struct vhost_front_end *front_end);
 /* The first n queues are used (VHOST_USER_SET_VRING_ENABLE), the others not;
  * at the beginning all are. */
 void vhost_front_end_enable(struct vhost_front_end *front_end, unsigned int n);
-/* Any thread (a vCPU's): the back end is told from the loop. */
-void vhost_front_end_call_changed(struct vhost_front_end *front_end,
-				  const struct virtio_queue *queue);
+/* Of a queue. Any thread (a vCPU's): the back end is told from the loop. */
+void vhost_front_end_call_changed(struct vhost_front_end *front_end);
 /* Exactly `length` bytes from the configuration's beginning. */
 int vhost_front_end_get_config(struct vhost_front_end *front_end, void *data,
 			       uint32_t length, char **errp);

@@ -16,16 +16,14 @@ struct vhost_inflight_region {
 struct vhost_front_end {
 	struct event_base *loop;
 	struct virtio_device *device;
-	struct vhost_front_end_needs needs;
+	uint64_t own_features;
+	unsigned int queues; /* needed */
 	const struct vhost_front_end_ops *ops;
-	void *aux;
 
-	int socket, listener, backend_socket; /* -1: none */
-	struct event *socket_event, *listen_event, *backend_event;
+	int socket, listener; /* -1: none */
+	struct event *socket_event, *listen_event;
 	struct event *lost_event; /* `disconnected` is to be called */
-	char *why;
-	struct event *call_event;
-	uint64_t calls_changed; /* by queue */
+	struct event *call_event; /* interrupts go another way */
 
 	struct vhost_offer offer;
 
@@ -36,9 +34,9 @@ struct vhost_front_end {
 };
 
 /* Sends; with REPLY_ACK learns whether it was carried out. */
-int vhost_front_end_request(struct vhost_front_end *f,
-			    struct vhost_message *message, const int *fds,
-			    unsigned int n_fds, char **errp);
+int vhost_front_end_send(struct vhost_front_end *f, enum vhost_request request,
+			 const void *payload, uint32_t size, const int *fds,
+			 unsigned int n_fds, char **errp);
 /* Sends and receives the answer in place; `fd` (NULL: none may come) is the
  * caller's to close. */
 int vhost_front_end_ask(struct vhost_front_end *f,
@@ -62,7 +60,6 @@ static inline struct vhost_message vhost_message_of(enum vhost_request request,
 
 /* front_end_rings.c: tells a back end that has just come everything. */
 int vhost_rings_run(struct vhost_front_end *f, bool again, char **errp);
-/* Of f->calls_changed. */
 void vhost_rings_send_calls(struct vhost_front_end *f);
 /* The back end has gone: where each ring is. */
 void vhost_rings_recover(struct vhost_front_end *f);

@@ -27,155 +27,161 @@ static bool is_packed(const struct vhost_front_end *f)
 static int send_state(struct vhost_front_end *f, enum vhost_request request,
 		      uint32_t index, uint32_t num, char **errp)
 {
-	struct vhost_message m =
-		vhost_message_of(request, sizeof(m.payload.state));
+	struct vhost_ring_state state = { index, num };
 
-	m.payload.state = (struct vhost_ring_state){ index, num };
-	return vhost_front_end_request(f, &m, NULL, 0, errp);
+	return vhost_front_end_send(f, request, &state, sizeof(state), NULL, 0,
+				    errp);
 }
 
 static int send_fd(struct vhost_front_end *f, enum vhost_request request,
 		   uint32_t index, int fd, char **errp)
 {
-	struct vhost_message m =
-		vhost_message_of(request, sizeof(m.payload.u64));
+	uint64_t which = index | (fd < 0 ? VHOST_NO_FD : 0);
 
-	m.payload.u64 = index | (fd < 0 ? VHOST_NO_FD : 0);
-	return vhost_front_end_request(f, &m, &fd, fd >= 0, errp);
+	return vhost_front_end_send(f, request, &which, sizeof(which), &fd,
+				    fd >= 0, errp);
 }
 
+/* It has them all: it was asked when it came. */
 static int send_features(struct vhost_front_end *f, char **errp)
 {
-	uint64_t negotiated = f->device->negotiated;
-	uint64_t missing =
-		negotiated & ~f->offer.features & ~f->needs.own_features;
+	uint64_t features =
+		f->device->negotiated | 1ull << VHOST_F_PROTOCOL_FEATURES;
 
-	if (missing)
-		return set_error(errp, -ENOTSUP,
-				 "it lacks the features %#jx, which the guest "
-				 "uses",
-				 (uintmax_t)missing);
-	return vhost_front_end_tell(
-		f, VHOST_SET_FEATURES,
-		(negotiated | 1ull << VHOST_F_PROTOCOL_FEATURES) &
-			f->offer.features,
-		errp);
+	return vhost_front_end_tell(f, VHOST_SET_FEATURES,
+				    features & f->offer.features, errp);
 }
 
 static int send_memory(struct vhost_front_end *f, char **errp)
 {
 	const struct guest_memory *memory = f->device->memory;
-	struct vhost_message m = vhost_message_of(VHOST_SET_MEM_TABLE, 0);
-	struct vhost_memory_table *table = &m.payload.table;
+	struct vhost_memory_table table = { .n = memory->n_regions };
 	int fds[GUEST_MEMORY_MAX_REGIONS];
 
-	_Static_assert(ARRAY_SIZE(table->regions) == ARRAY_SIZE(fds) &&
+	_Static_assert(ARRAY_SIZE(table.regions) == ARRAY_SIZE(fds) &&
 			       ARRAY_SIZE(fds) <= VHOST_MESSAGE_FDS,
 		       "one for each");
-	table->n = memory->n_regions;
 	for (unsigned int i = 0; i < memory->n_regions; i++) {
 		const struct guest_memory_region *r = &memory->regions[i];
 
-		table->regions[i] =
+		table.regions[i] =
 			(struct vhost_region){ r->guest_addr, r->size,
 					       USER_BASE + r->guest_addr,
 					       r->offset };
 		fds[i] = memory->fd;
 	}
-	m.header.size = 8 + table->n * sizeof(table->regions[0]);
-	return vhost_front_end_request(f, &m, fds, table->n, errp);
+	return vhost_front_end_send(f, VHOST_SET_MEM_TABLE, &table,
+				    8 + table.n * sizeof(table.regions[0]), fds,
+				    table.n, errp);
 }
 
 static int send_addresses(struct vhost_front_end *f,
 			  const struct virtio_queue *queue, char **errp)
 {
-	struct vhost_message m =
-		vhost_message_of(VHOST_SET_VRING_ADDR, sizeof(m.payload.addr));
-
-	m.payload.addr = (struct vhost_ring_addr){
+	const struct vhost_ring_addr addr = {
 		.index = queue->index,
 		.desc = USER_BASE + queue->desc,
 		.avail = USER_BASE + queue->avail,
 		.used = USER_BASE + queue->used,
 	};
-	return vhost_front_end_request(f, &m, NULL, 0, errp);
+
+	return vhost_front_end_send(f, VHOST_SET_VRING_ADDR, &addr,
+				    sizeof(addr), NULL, 0, errp);
 }
 
-static int send_enable(struct vhost_front_end *f, unsigned int index,
+static int send_enable(struct vhost_front_end *f, struct virtio_queue *queue,
 		       char **errp)
 {
 	if (!(f->offer.features >> VHOST_F_PROTOCOL_FEATURES & 1))
 		return 0;
-	return send_state(f, VHOST_SET_VRING_ENABLE, index,
-			  index < f->n_enabled, errp);
+	return send_state(f, VHOST_SET_VRING_ENABLE, queue->index,
+			  queue->index < f->n_enabled, errp);
 }
 
 static int run_ring(struct vhost_front_end *f, struct virtio_queue *queue,
 		    char **errp)
 {
 	uint32_t i = queue->index;
-	int error = send_state(f, VHOST_SET_VRING_NUM, i, queue->size, errp);
 
-	error = error
-			?: send_state(f, VHOST_SET_VRING_BASE, i, queue->base,
-				      errp);
-	error = error ?: send_addresses(f, queue, errp);
-	error = error
-			?: send_fd(f, VHOST_SET_VRING_CALL, i, queue->call_fd,
-				   errp);
-	error = error
-			?: send_fd(f, VHOST_SET_VRING_KICK, i, queue->kick_fd,
-				   errp);
-	return error ?: send_enable(f, i, errp);
+	return send_state(f, VHOST_SET_VRING_NUM, i, queue->size, errp)
+		       ?: send_state(f, VHOST_SET_VRING_BASE, i, queue->base,
+				     errp)
+		       ?: send_addresses(f, queue, errp)
+		       ?: send_fd(f, VHOST_SET_VRING_CALL, i, queue->call_fd,
+				  errp)
+		       ?: send_fd(f, VHOST_SET_VRING_KICK, i, queue->kick_fd,
+				  errp)
+		       ?: send_enable(f, queue, errp);
+}
+
+/* For each ring that the guest uses; ends with the first error. */
+static int each_ring(struct vhost_front_end *f,
+		     int (*what)(struct vhost_front_end *f,
+				 struct virtio_queue *queue, char **errp),
+		     char **errp)
+{
+	int error = 0;
+
+	for (unsigned int i = 0; i < f->n_queues && !error; i++)
+		if (f->device->queues[i].enabled)
+			error = what(f, &f->device->queues[i], errp);
+	return error;
+}
+
+/* The same of rings at work, with the end of the connection if it fails. */
+static void each_running(struct vhost_front_end *f,
+			 int (*what)(struct vhost_front_end *f,
+				     struct virtio_queue *queue, char **errp))
+{
+	char *why = NULL;
+
+	if (f->running && each_ring(f, what, &why))
+		vhost_front_end_fail(f, why);
+	free(why);
 }
 
 /* Who was killed may not have come to tell of what it had done, or to do what
  * it was kicked for. */
-static void wake_both(const struct virtio_queue *queue)
+static int wake_both(struct vhost_front_end *f, struct virtio_queue *queue,
+		     char **errp)
 {
 	eventfd_write(queue->kick_fd, 1);
 	if (queue->call_fd >= 0)
 		eventfd_write(queue->call_fd, 1);
+	return 0;
 }
 
 int vhost_rings_run(struct vhost_front_end *f, bool again, char **errp)
 {
-	int error = send_features(f, errp);
+	int error = send_features(f, errp)
+			    ?: send_memory(f, errp)
+			    ?: vhost_inflight_share(f, errp)
+			    ?: each_ring(f, run_ring, errp);
 
-	error = error ?: send_memory(f, errp);
-	error = error ?: vhost_inflight_share(f, errp);
-	for (unsigned int i = 0; i < f->n_queues && !error; i++)
-		if (f->device->queues[i].enabled)
-			error = run_ring(f, &f->device->queues[i], errp);
-	if (error)
-		return error;
-	f->running = true;
-	for (unsigned int i = 0; i < f->n_queues && again; i++)
-		if (f->device->queues[i].enabled)
-			wake_both(&f->device->queues[i]);
-	return 0;
+	f->running = !error;
+	if (f->running && again)
+		each_ring(f, wake_both, NULL);
+	return error;
 }
 
 /* --- where a ring is --- */
 
-static void recover(struct vhost_front_end *f, struct virtio_queue *queue)
+static int recover(struct vhost_front_end *f, struct virtio_queue *queue,
+		   char **errp)
 {
-	const struct vring_used *used;
+	const struct vring_used *used =
+		guest_memory_at(f->device->memory, queue->used, sizeof(*used));
 
-	if (is_packed(f)) {
+	if (is_packed(f))
 		vhost_inflight_base(f, queue, &queue->base);
-		return;
-	}
-	used = guest_memory_at(f->device->memory, queue->used, sizeof(*used));
-	if (used)
+	else if (used)
 		queue->base = __atomic_load_n(&used->idx, __ATOMIC_ACQUIRE);
+	return 0;
 }
 
 void vhost_rings_recover(struct vhost_front_end *f)
 {
-	for (unsigned int i = 0; i < f->n_queues && f->running; i++)
-		if (f->device->queues[i].enabled)
-			recover(f, &f->device->queues[i]);
+	each_running(f, recover);
 	f->running = false;
 }
 
@@ -210,16 +216,7 @@ static int stop_ring(struct vhost_front_end *f, struct virtio_queue *queue,
 
 void vhost_front_end_stop(struct vhost_front_end *f)
 {
-	unsigned int i;
-	char *why = NULL;
-
-	for (i = 0; i < f->n_queues && f->running; i++)
-		if (f->device->queues[i].enabled &&
-		    stop_ring(f, &f->device->queues[i], &why))
-			break;
-	if (why)
-		vhost_front_end_fail(f, why);
-	free(why);
+	each_running(f, stop_ring);
 	f->running = f->wanted = false;
 	f->n_queues = 0;
 	f->n_enabled = VIRTIO_MAX_QUEUES;
@@ -240,29 +237,22 @@ void vhost_front_end_start(struct vhost_front_end *f, unsigned int n_queues)
 
 void vhost_front_end_enable(struct vhost_front_end *f, unsigned int n)
 {
-	char *why = NULL;
-
 	f->n_enabled = n;
-	for (unsigned int i = 0; i < f->n_queues && f->running; i++)
-		if (f->device->queues[i].enabled && send_enable(f, i, &why))
-			vhost_front_end_fail(f, why);
-	free(why);
+	each_running(f, send_enable);
+}
+
+static int send_call(struct vhost_front_end *f, struct virtio_queue *queue,
+		     char **errp)
+{
+	int error = send_fd(f, VHOST_SET_VRING_CALL, queue->index,
+			    queue->call_fd, errp);
+
+	if (!error && queue->call_fd >= 0) /* what went to the one before */
+		eventfd_write(queue->call_fd, 1);
+	return error;
 }
 
 void vhost_rings_send_calls(struct vhost_front_end *f)
 {
-	char *why = NULL;
-
-	for (unsigned int i = 0; i < f->n_queues && f->running; i++) {
-		const struct virtio_queue *queue = &f->device->queues[i];
-
-		if (!queue->enabled || !(f->calls_changed >> i & 1))
-			continue;
-		if (send_fd(f, VHOST_SET_VRING_CALL, i, queue->call_fd, &why))
-			vhost_front_end_fail(f, why);
-		else if (queue->call_fd >= 0) /* what went to the one before */
-			eventfd_write(queue->call_fd, 1);
-	}
-	f->calls_changed = 0;
-	free(why);
+	each_running(f, send_call);
 }

@@ -61,8 +61,6 @@ static int get_region(struct vhost_front_end *f, char **errp)
 
 int vhost_inflight_share(struct vhost_front_end *f, char **errp)
 {
-	struct vhost_message m = vhost_message_of(VHOST_SET_INFLIGHT_FD,
-						  sizeof(m.payload.inflight));
 	int error = 0;
 
 	if (!vhost_front_end_has(f, VHOST_PROTOCOL_INFLIGHT))
@@ -71,8 +69,9 @@ int vhost_inflight_share(struct vhost_front_end *f, char **errp)
 		error = get_region(f, errp);
 	if (error)
 		return error;
-	m.payload.inflight = f->inflight.layout;
-	return vhost_front_end_request(f, &m, &f->inflight.fd, 1, errp);
+	return vhost_front_end_send(
+		f, VHOST_SET_INFLIGHT_FD, &f->inflight.layout,
+		sizeof(f->inflight.layout), &f->inflight.fd, 1, errp);
 }
 
 bool vhost_inflight_base(const struct vhost_front_end *f,

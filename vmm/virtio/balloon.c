@@ -39,25 +39,19 @@ struct balloon {
 };
 
 /* Makes a hole of these bytes of our mapping; they were checked. */
-static void balloon_punch(struct balloon *balloon, const uint8_t *at,
+static void balloon_punch(const struct guest_memory *memory, const uint8_t *at,
 			  size_t length)
 {
-	const struct guest_memory *memory = balloon->own.device.memory;
-
-	if (length &&
-	    fallocate(memory->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+	if (fallocate(memory->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 		      at - memory->base, (off_t)length) < 0)
 		log_warn_limited("memory of the guest is not given back: %s",
 				 strerror(errno));
 }
 
-/* Page frame numbers of 4 bytes; neighbours are taken together. */
+/* Page frame numbers of 4 bytes. */
 static ssize_t balloon_inflate(struct virtio_queue *queue,
 			       const struct virtqueue_chain *chain)
 {
-	struct balloon *balloon = (struct balloon *)queue->device;
-	uint8_t *start = NULL;
-	size_t length = 0;
 	uint32_t pfn;
 
 	for (size_t i = 0; i < BALLOON_MAX_PFNS; i++) {
@@ -68,15 +62,9 @@ static ssize_t balloon_inflate(struct virtio_queue *queue,
 			break;
 		page = guest_memory_at(queue->device->memory,
 				       (uint64_t)pfn * PAGE, PAGE);
-		if (page && start && page == start + length) {
-			length += PAGE;
-			continue;
-		}
-		balloon_punch(balloon, start, length);
-		start = page;
-		length = page ? PAGE : 0;
+		if (page)
+			balloon_punch(queue->device->memory, page, PAGE);
 	}
-	balloon_punch(balloon, start, length);
 	return 0;
 }
 
@@ -91,7 +79,6 @@ static ssize_t balloon_give_back(struct virtio_queue *queue,
 static ssize_t balloon_report(struct virtio_queue *queue,
 			      const struct virtqueue_chain *chain)
 {
-	struct balloon *balloon = (struct balloon *)queue->device;
 	const struct guest_memory *memory = queue->device->memory;
 
 	for (unsigned int i = 0; i < chain->n_in; i++) {
@@ -101,7 +88,7 @@ static ssize_t balloon_report(struct virtio_queue *queue,
 
 		from = (from + PAGE - 1) & -(uint64_t)PAGE;
 		if (from < to)
-			balloon_punch(balloon, memory->base + from, to - from);
+			balloon_punch(memory, memory->base + from, to - from);
 	}
 	return 0;
 }

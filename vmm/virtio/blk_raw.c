@@ -327,6 +327,7 @@ static int blk_measure(struct blk *blk, char **errp)
 {
 	int flags = fcntl(blk->fd, F_GETFL), logical = BLK_SECTOR;
 	struct statx s;
+	uint32_t whole;
 
 	if (flags < 0 || statx(blk->fd, "", AT_EMPTY_PATH,
 			       STATX_TYPE | STATX_SIZE | STATX_DIOALIGN, &s))
@@ -352,18 +353,13 @@ static int blk_measure(struct blk *blk, char **errp)
 			blk->align = MAX(s.stx_dio_offset_align,
 					 s.stx_dio_mem_align);
 	}
-	if (blk->block < BLK_SECTOR || blk->block > 65536 ||
-	    blk->align > 65536 || blk->align & (blk->align - 1))
+	whole = MAX(blk->block, blk->align);
+	if (blk->block < BLK_SECTOR || whole > 65536 ||
+	    blk->align & (blk->align - 1) || !blk->size || blk->size % whole)
 		return set_error(errp, -EINVAL,
-				 "the disk has blocks of %u bytes, which is "
-				 "not supported",
-				 MAX(blk->block, blk->align));
-	if (!blk->size || blk->size % MAX(blk->block, blk->align))
-		return set_error(errp, -EINVAL,
-				 "the disk has %llu bytes, which is no "
-				 "multiple of its blocks of %u: make it larger",
-				 (unsigned long long)blk->size,
-				 MAX(blk->block, blk->align));
+				 "the disk has %ju bytes in blocks of %u: it "
+				 "needs a multiple, and blocks of 512 to 65536",
+				 (uintmax_t)blk->size, whole);
 	return 0;
 }
 

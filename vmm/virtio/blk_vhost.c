@@ -1,8 +1,8 @@
 /*
  * A disk that a vhost-user-blk back end serves (virtio 1.2, 5.2): Debian's
  * qemu-storage-daemon. Requests never come here; only the configuration does,
- * a copy of the back end's. Its writeback switch is not offered: a guest then
- * flushes, as it should.
+ * as it was when the machine was started. Its writeback switch is not offered:
+ * a guest then flushes, as it should.
  */
 #include <errno.h>
 #include <linux/virtio_blk.h>
@@ -45,46 +45,17 @@ static struct blk *blk_of(struct virtio_device *device)
 	return (struct blk *)device;
 }
 
-static void disconnected(void *aux, const char *why)
+static void disconnected(struct virtio_device *device)
 {
-	struct blk *blk = aux;
-
 	log_err("blk: the disk's back end has gone, the guest's disk fails "
 		"until the machine is started again");
-	pthread_mutex_lock(&blk->device.lock);
-	virtio_device_broken(&blk->device);
-	pthread_mutex_unlock(&blk->device.lock);
-}
-
-static int get_config(struct blk *blk, char **errp)
-{
-	uint16_t n = blk->device.n_queues;
-	int error = vhost_front_end_get_config(blk->back_end, &blk->config,
-					       CONFIG_SIZE, errp);
-
-	if (n) /* after the beginning it stays */
-		blk->config.num_queues = n;
-	return error;
-}
-
-/* Grown, mostly. */
-static void config_changed(void *aux)
-{
-	struct blk *blk = aux;
-	char *why = NULL;
-
-	pthread_mutex_lock(&blk->device.lock);
-	if (get_config(blk, &why))
-		log_warn("blk: the disk's new size is not known: %s", why);
-	else
-		virtio_config_changed(&blk->device);
-	pthread_mutex_unlock(&blk->device.lock);
-	free(why);
+	pthread_mutex_lock(&device->lock);
+	virtio_device_broken(device);
+	pthread_mutex_unlock(&device->lock);
 }
 
 static const struct vhost_front_end_ops back_end_ops = {
 	.disconnected = disconnected,
-	.config_changed = config_changed,
 };
 
 static int activate(struct virtio_device *device)
@@ -103,7 +74,7 @@ static void deactivate(struct virtio_device *device)
 static void call_changed(struct virtio_device *device,
 			 struct virtio_queue *queue)
 {
-	vhost_front_end_call_changed(blk_of(device)->back_end, queue);
+	vhost_front_end_call_changed(blk_of(device)->back_end);
 }
 
 static void destroy(struct virtio_device *device)
@@ -128,7 +99,10 @@ static int set_up(struct blk *blk, int socket, char **errp)
 	uint16_t n = 1, sizes[MAX_QUEUES];
 	int error = vhost_front_end_connect(blk->back_end, socket, errp);
 
-	error = error ?: get_config(blk, errp);
+	error = error
+			?: vhost_front_end_get_config(blk->back_end,
+						      &blk->config, CONFIG_SIZE,
+						      errp);
 	if (error)
 		return error;
 	device->offered =
@@ -149,11 +123,6 @@ struct virtio_device *virtio_blk_vhost_create(struct event_base *loop,
 					      const struct guest_memory *memory,
 					      int socket, char **errp)
 {
-	const struct vhost_front_end_needs needs = {
-		.protocol_features = BIT(VHOST_PROTOCOL_CONFIG) |
-				     BIT(VHOST_PROTOCOL_BACKEND_REQ) |
-				     BIT(VHOST_PROTOCOL_INFLIGHT),
-	};
 	struct blk *blk = xcalloc(1, sizeof(*blk));
 	struct virtio_device *device = &blk->device;
 
@@ -161,8 +130,8 @@ struct virtio_device *virtio_blk_vhost_create(struct event_base *loop,
 	device->type = VIRTIO_ID_BLOCK;
 	device->config = &blk->config;
 	device->config_size = CONFIG_SIZE;
-	blk->back_end = vhost_front_end_create(loop, device, &needs,
-					       &back_end_ops, blk);
+	blk->back_end =
+		vhost_front_end_create(loop, device, 0, 0, &back_end_ops);
 	if (set_up(blk, socket, errp)) {
 		destroy(device);
 		return NULL;

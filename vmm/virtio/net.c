@@ -1,7 +1,6 @@
 /*
- * Network cards: configuration, link, control queue (net.h). Filters are best
- * effort (virtio 1.2, 5.1.6.5): commands for them are checked and answered, but
- * it is the switch's business what a port gets.
+ * Network cards: configuration, link, control queue (net.h). No filters are
+ * offered: it is the switch's business what a port gets.
  */
 #include "vmm/virtio/net.h"
 
@@ -9,10 +8,9 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
-#include <netinet/ether.h>
 #include <string.h>
 
-enum { CONTROL_SIZE = 64, VLANS = 4095 };
+enum { CONTROL_SIZE = 64 };
 
 void net_init(struct net *net, const struct net_kind *kind,
 	      const struct virtio_ops *ops, struct event_base *loop,
@@ -41,8 +39,7 @@ void net_init(struct net *net, const struct net_kind *kind,
 	net->own.loop = loop;
 	device->config = &net->config;
 	net->kind = kind;
-	memcpy(net->mac, config->mac, sizeof(net->mac));
-	memcpy(net->config.mac, config->mac, sizeof(net->mac));
+	memcpy(net->config.mac, config->mac, sizeof(net->config.mac));
 	net->config.mtu = config->mtu;
 	net->config.max_virtqueue_pairs = config->pairs;
 	net->pairs = config->pairs;
@@ -98,8 +95,6 @@ void net_set_carrier(struct net *net, bool carrier)
 {
 	net->carrier = carrier;
 	update_link(net);
-	if (carrier && net->to_announce)
-		announce(net);
 }
 
 void virtio_net_set_link(struct virtio_device *device, bool up)
@@ -137,74 +132,18 @@ void net_deactivated(struct net *net)
 {
 	if (net->own.device.wanted_status)
 		return;
-	memcpy(net->config.mac, net->mac, sizeof(net->mac));
 	net->config.status &= ~VIRTIO_NET_S_ANNOUNCE;
 	net->pairs_used = 1;
 }
 
 /* --- control queue (virtio 1.2, 5.1.6.5) --- */
 
-#define COMMAND(class, command)                                                \
-	(VIRTIO_NET_CTRL_##class << 8 | VIRTIO_NET_CTRL_##command)
-
+/* Class and command in one, as they lie in a buffer. */
 enum {
-	SET_MAC_TABLE = COMMAND(MAC, MAC_TABLE_SET),
-	SET_MAC = COMMAND(MAC, MAC_ADDR_SET),
-	END_ANNOUNCEMENT = COMMAND(ANNOUNCE, ANNOUNCE_ACK),
-	SET_PAIRS = COMMAND(MQ, MQ_VQ_PAIRS_SET),
-	ADD_VLAN = COMMAND(VLAN, VLAN_ADD),
-	DEL_VLAN = COMMAND(VLAN, VLAN_DEL),
+	END_ANNOUNCEMENT =
+		VIRTIO_NET_CTRL_ANNOUNCE << 8 | VIRTIO_NET_CTRL_ANNOUNCE_ACK,
+	SET_PAIRS = VIRTIO_NET_CTRL_MQ << 8 | VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET,
 };
-
-/* Commands, the feature that each needs, and the least length of its data. */
-static const struct {
-	uint16_t first, last;
-	uint8_t feature, length;
-} commands[] = {
-	{ COMMAND(RX, RX_PROMISC), COMMAND(RX, RX_ALLMULTI),
-	  VIRTIO_NET_F_CTRL_RX, 1 },
-	{ COMMAND(RX, RX_ALLUNI), COMMAND(RX, RX_NOBCAST),
-	  VIRTIO_NET_F_CTRL_RX_EXTRA, 1 },
-	{ SET_MAC_TABLE, SET_MAC_TABLE, VIRTIO_NET_F_CTRL_RX, 8 },
-	{ SET_MAC, SET_MAC, VIRTIO_NET_F_CTRL_MAC_ADDR, 6 },
-	{ ADD_VLAN, DEL_VLAN, VIRTIO_NET_F_CTRL_VLAN, 2 },
-	{ END_ANNOUNCEMENT, END_ANNOUNCEMENT, VIRTIO_NET_F_GUEST_ANNOUNCE, 0 },
-	{ SET_PAIRS, SET_PAIRS, VIRTIO_NET_F_MQ, 2 },
-};
-
-static bool is_allowed(const struct virtio_device *device, uint16_t command,
-		       size_t length)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		if (command >= commands[i].first && command <= commands[i].last)
-			return virtio_has(device, commands[i].feature) &&
-			       length >= commands[i].length;
-	return false;
-}
-
-/* Two tables, each a number of addresses and these. */
-static bool is_mac_table(const struct virtqueue_chain *chain)
-{
-	uint64_t at = 2;
-	uint32_t n;
-
-	for (unsigned int i = 0; i < 2; i++) {
-		if (virtqueue_read(chain, at, &n, sizeof(n)) != sizeof(n))
-			return false;
-		at += sizeof(n) + n * 6ull;
-	}
-	return at <= chain->out_length;
-}
-
-static bool set_mac(struct net *net, const uint8_t mac[6])
-{
-	static const uint8_t none[6];
-
-	if (mac[0] & 1 || !memcmp(mac, none, sizeof(none)))
-		return false;
-	memcpy(net->config.mac, mac, sizeof(net->config.mac));
-	return true;
-}
 
 static bool set_pairs(struct net *net, unsigned int n)
 {
@@ -217,29 +156,21 @@ static bool set_pairs(struct net *net, unsigned int n)
 
 static bool carry_out(struct net *net, const struct virtqueue_chain *chain)
 {
+	const struct virtio_device *device = &net->own.device;
 	uint8_t bytes[8] = { 0 }, *data = bytes + 2;
 	size_t n = virtqueue_read(chain, 0, bytes, sizeof(bytes));
-	uint16_t command = bytes[0] << 8 | bytes[1], number;
 
-	if (n < 2 ||
-	    !is_allowed(&net->own.device, command, chain->out_length - 2))
-		return false;
-	memcpy(&number, data, sizeof(number));
-	switch (command) {
-	case SET_MAC_TABLE:
-		return is_mac_table(chain);
-	case SET_MAC:
-		return set_mac(net, data);
-	case ADD_VLAN:
-	case DEL_VLAN:
-		return number < VLANS;
+	switch (bytes[0] << 8 | bytes[1]) {
 	case END_ANNOUNCEMENT:
+		if (!virtio_has(device, VIRTIO_NET_F_GUEST_ANNOUNCE))
+			return false;
 		net->config.status &= ~VIRTIO_NET_S_ANNOUNCE;
 		return true;
 	case SET_PAIRS:
-		return set_pairs(net, number);
-	default: /* filters */
-		return true;
+		return virtio_has(device, VIRTIO_NET_F_MQ) && n >= 4 &&
+		       set_pairs(net, data[0] | data[1] << 8);
+	default:
+		return false;
 	}
 }
 
@@ -262,28 +193,23 @@ void net_run_control(struct virtio_queue *queue)
 json_t *net_save(struct virtio_device *device)
 {
 	struct net *net = net_of(device);
-	char mac[18];
 
-	ether_ntoa_r((struct ether_addr *)net->config.mac, mac);
-	return json_pack("{s:s, s:i, s:b}", "mac", mac, "pairs",
-			 (int)net->pairs_used, "link", (int)net->link);
+	return json_pack("{s:i, s:b}", "pairs", (int)net->pairs_used, "link",
+			 (int)net->link);
 }
 
 int net_restore(struct virtio_device *device, const json_t *state, char **errp)
 {
 	struct net *net = net_of(device);
-	struct ether_addr mac;
-	const char *text;
 	int pairs, link;
 
-	if (json_unpack((json_t *)state, "{s:s, s:i, s:b}", "mac", &text,
-			"pairs", &pairs, "link", &link) ||
-	    !ether_aton_r(text, &mac) || pairs < 1 || pairs > (int)net->pairs)
+	if (json_unpack((json_t *)state, "{s:i, s:b}", "pairs", &pairs, "link",
+			&link) ||
+	    pairs < 1 || pairs > (int)net->pairs)
 		return set_error(errp, -EINVAL,
 				 "the saved state of a network card does not "
-				 "fit it: it needs mac, link and 1 to %u pairs",
+				 "fit it: it needs link and 1 to %u pairs",
 				 net->pairs);
-	memcpy(net->config.mac, &mac, sizeof(mac));
 	net->pairs_used = pairs;
 	net->link = link;
 	update_link(net);

@@ -26,10 +26,7 @@ enum {
 #define NET_OWN_FEATURES                                                       \
 	(NET_BIT(VIRTIO_NET_F_MAC) | NET_BIT(VIRTIO_NET_F_MTU) |               \
 	 NET_BIT(VIRTIO_NET_F_STATUS) | NET_BIT(VIRTIO_NET_F_MQ) |             \
-	 NET_BIT(VIRTIO_NET_F_CTRL_VQ) | NET_BIT(VIRTIO_NET_F_CTRL_RX) |       \
-	 NET_BIT(VIRTIO_NET_F_CTRL_RX_EXTRA) |                                 \
-	 NET_BIT(VIRTIO_NET_F_CTRL_VLAN) |                                     \
-	 NET_BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) |                                 \
+	 NET_BIT(VIRTIO_NET_F_CTRL_VQ) | NET_BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) | \
 	 NET_BIT(VIRTIO_NET_F_GUEST_ANNOUNCE))
 /* Offloads of checksums and segmentation, and how buffers are used. */
 #define NET_FRAME_FEATURES                                                     \
@@ -58,7 +55,6 @@ struct net {
 	struct virtio_own own; /* first */
 	const struct net_kind *kind;
 	struct virtio_net_space config; /* as the guest reads it */
-	uint8_t mac[6];			/* until the guest sets another */
 	unsigned int pairs, pairs_used;
 	bool link;	  /* the user's will */
 	bool carrier;	  /* the back end is there */

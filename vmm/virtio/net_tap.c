@@ -1,8 +1,7 @@
 /*
  * A network card on a tap device (Documentation/networking/tuntap.rst): a
  * descriptor for each pair of queues, frames with the virtio-net header before
- * them, whose offloads the kernel checks and finishes. Frames are read straight
- * into the guest's buffers and written straight out of them.
+ * them, whose offloads the kernel checks and finishes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +39,7 @@ struct net_tap {
 	int taps[MAX_PAIRS];
 	bool attached[MAX_PAIRS];
 	struct event *readable[MAX_PAIRS];
-	uint8_t rest[FRAME_MAX]; /* what the first buffer does not hold */
+	uint8_t frame[FRAME_MAX]; /* on its way to the guest */
 };
 
 static struct net_tap *tap_of(struct virtio_device *device)
@@ -50,98 +49,76 @@ static struct net_tap *tap_of(struct virtio_device *device)
 
 /* --- to the guest --- */
 
-/* Buffers that one frame fills. */
-struct merged {
-	unsigned int n;
-	struct {
-		uint16_t id, n_descriptors;
-		uint32_t written;
-	} parts[MERGED_MAX];
-};
-
-static void add_part(struct merged *merged, const struct virtqueue_chain *chain,
-		     uint32_t written)
-{
-	merged->parts[merged->n].id = chain->id;
-	merged->parts[merged->n].n_descriptors = chain->n_descriptors;
-	merged->parts[merged->n++].written = written;
-}
-
-/* All of the parts to the guest, or back into the ring. */
-static void end_parts(struct virtio_queue *queue, const struct merged *merged,
-		      struct virtqueue_chain *chain, bool whole)
-{
-	for (unsigned int i = 0; i < merged->n; i++) {
-		unsigned int at = whole ? i : merged->n - 1 - i;
-
-		chain->id = merged->parts[at].id;
-		chain->n_descriptors = merged->parts[at].n_descriptors;
-		if (whole)
-			virtqueue_push(queue, chain, merged->parts[at].written);
-		else
-			virtqueue_unpop(queue, chain);
-	}
-}
-
-/* `rest` into further buffers. False: there are too few. */
-static bool fill(struct virtio_queue *queue, const uint8_t *rest, size_t length,
-		 struct merged *merged, struct virtqueue_chain *chain)
-{
-	if (length && !virtio_has(queue->device, VIRTIO_NET_F_MRG_RXBUF))
-		return false;
-	while (length) {
-		size_t written;
-
-		if (merged->n == MERGED_MAX || !virtqueue_pop(queue, chain))
-			return false;
-		written = virtqueue_write(chain, 0, rest, length);
-		add_part(merged, chain, written);
-		rest += written;
-		length -= written;
-	}
-	return true;
-}
-
 /* The device is gone. */
 static void stop_reading(struct net_tap *t, unsigned int pair)
 {
-	log_err("a tap device cannot be read any more: %s", strerror(errno));
+	log_err_limited("a tap device cannot be read any more: %s",
+			strerror(errno));
 	t->attached[pair] = false;
 	net_set_carrier(&t->net, false);
+}
+
+/* A buffer of those that one frame fills. */
+struct part {
+	uint16_t id, n_descriptors;
+	uint32_t written;
+};
+
+/* All of them to the guest, or back into the ring. */
+static void end_parts(struct virtio_queue *queue, const struct part *parts,
+		      unsigned int n, bool whole)
+{
+	struct virtqueue_chain chain;
+
+	for (unsigned int i = 0; i < n; i++) {
+		const struct part *part = &parts[whole ? i : n - 1 - i];
+
+		chain.id = part->id;
+		chain.n_descriptors = part->n_descriptors;
+		if (whole)
+			virtqueue_push(queue, &chain, part->written);
+		else
+			virtqueue_unpop(queue, &chain);
+	}
 }
 
 /* One frame. False: there is none, or no buffer for it. */
 static bool receive(struct net_tap *t, struct virtio_queue *queue, int tap)
 {
-	struct virtqueue_chain first, chain;
-	struct merged merged = { 0 };
-	uint16_t n_buffers;
-	ssize_t n;
-	bool whole;
+	bool merging = virtio_has(queue->device, VIRTIO_NET_F_MRG_RXBUF);
+	struct virtqueue_chain first, next, *chain = &first;
+	struct part parts[MERGED_MAX];
+	uint16_t n_parts = 0;
+	ssize_t length, at = 0;
 
 	if (!virtqueue_pop(queue, &first))
 		return false;
-	if (first.in_length < HEADER_SIZE ||
-	    first.n_in == VIRTQUEUE_MAX_SEGMENTS) {
+	if (first.in_length < HEADER_SIZE) {
 		virtqueue_break(queue, "a buffer that no frame fits in");
 		return false;
 	}
-	first.in[first.n_in] = (struct iovec){ t->rest, sizeof(t->rest) };
-	n = readv(tap, first.in, first.n_in + 1);
-	if (n < HEADER_SIZE) {
-		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+	length = read(tap, t->frame, sizeof(t->frame));
+	if (length < HEADER_SIZE) {
+		if (length >= 0 || (errno != EAGAIN && errno != EINTR))
 			stop_reading(t, queue->index / 2);
 		virtqueue_unpop(queue, &first);
 		return false;
 	}
-	add_part(&merged, &first, MIN((size_t)n, first.in_length));
-	whole = net_is_open(&t->net, queue->index / 2) &&
-		fill(queue, t->rest, n - merged.parts[0].written, &merged,
-		     &chain);
-	n_buffers = merged.n;
+	do {
+		size_t written =
+			virtqueue_write(chain, 0, t->frame + at, length - at);
+
+		parts[n_parts++] =
+			(struct part){ chain->id, chain->n_descriptors,
+				       written };
+		at += written;
+		chain = &next;
+	} while (at < length && merging && n_parts < MERGED_MAX &&
+		 virtqueue_pop(queue, &next));
 	virtqueue_write(&first, offsetof(struct virtio_net_hdr_v1, num_buffers),
-			&n_buffers, sizeof(n_buffers));
-	end_parts(queue, &merged, &chain, whole);
+			&n_parts, sizeof(n_parts));
+	end_parts(queue, parts, n_parts,
+		  at == length && net_is_open(&t->net, queue->index / 2));
 	return !queue->broken;
 }
 
@@ -230,9 +207,10 @@ static void changed(struct net *net)
 		if (attach == t->attached[i])
 			continue;
 		if (ioctl(t->taps[i], TUNSETQUEUE, &request))
-			log_warn("cannot %s queue %u of a tap device: %s",
-				 attach ? "attach" : "detach", i,
-				 strerror(errno));
+			log_warn_limited(
+				"cannot %s queue %u of a tap device: %s",
+				attach ? "attach" : "detach", i,
+				strerror(errno));
 		else
 			t->attached[i] = attach;
 		if (t->attached[i] && net->own.running)
@@ -252,7 +230,8 @@ static void announce(struct net *net, const uint8_t address[6])
 	memcpy(p + 22, address, 6); /* sender, and 4 bytes of no address */
 	memcpy(p + 32, address, 6); /* target */
 	if (write(((struct net_tap *)net)->taps[0], frame, sizeof(frame)) < 0)
-		log_warn("cannot announce a card by RARP: %s", strerror(errno));
+		log_warn_limited("cannot announce a card by RARP: %s",
+				 strerror(errno));
 }
 
 static const struct net_kind kind = { .changed = changed,
@@ -290,7 +269,8 @@ static int activate(struct virtio_device *device)
 
 	if (ioctl(t->taps[0], TUNSETVNETHDRSZ, &size) ||
 	    ioctl(t->taps[0], TUNSETOFFLOAD, offloads_of(device->negotiated))) {
-		log_err("cannot set a tap device up: %s", strerror(errno));
+		log_err_limited("cannot set a tap device up: %s",
+				strerror(errno));
 		return -errno;
 	}
 	changed(&t->net);

@@ -24,14 +24,14 @@ struct net_vhost {
 	void *aux;
 };
 
-static struct net_vhost *net_vhost_of(struct net *net)
+static struct net_vhost *vhost_of(struct virtio_device *device)
 {
-	return (struct net_vhost *)net;
+	return (struct net_vhost *)device;
 }
 
 static void changed(struct net *net)
 {
-	vhost_front_end_enable(net_vhost_of(net)->back_end,
+	vhost_front_end_enable(vhost_of(&net->own.device)->back_end,
 			       net->link ? 2 * net->pairs_used : 0);
 }
 
@@ -53,7 +53,8 @@ static void announce(struct net *net, const uint8_t address[6])
 	uint64_t value = 0;
 
 	memcpy(&value, address, 6);
-	tell(net_vhost_of(net), VHOST_PROTOCOL_RARP, VHOST_SEND_RARP, value);
+	tell(vhost_of(&net->own.device), VHOST_PROTOCOL_RARP, VHOST_SEND_RARP,
+	     value);
 }
 
 static const struct net_kind kind = { .changed = changed,
@@ -61,10 +62,9 @@ static const struct net_kind kind = { .changed = changed,
 
 /* --- the back end comes and goes --- */
 
-static void connected(void *aux)
+static void connected(struct virtio_device *device)
 {
-	struct net_vhost *v = aux;
-	struct virtio_device *device = &v->net.own.device;
+	struct net_vhost *v = vhost_of(device);
 
 	pthread_mutex_lock(&device->lock);
 	if (v->net.config.mtu)
@@ -74,10 +74,9 @@ static void connected(void *aux)
 	pthread_mutex_unlock(&device->lock);
 }
 
-static void disconnected(void *aux, const char *why)
+static void disconnected(struct virtio_device *device)
 {
-	struct net_vhost *v = aux;
-	struct virtio_device *device = &v->net.own.device;
+	struct net_vhost *v = vhost_of(device);
 
 	pthread_mutex_lock(&device->lock);
 	net_set_carrier(&v->net, false);
@@ -99,7 +98,7 @@ static int activate(struct virtio_device *device)
 	unsigned int n = net_data_queues(net);
 
 	changed(net);
-	vhost_front_end_start(net_vhost_of(net)->back_end, n);
+	vhost_front_end_start(vhost_of(&net->own.device)->back_end, n);
 	return virtio_own_start_queue(&device->queues[n]);
 }
 
@@ -108,20 +107,19 @@ static void deactivate(struct virtio_device *device)
 	struct net *net = net_of(device);
 
 	virtio_own_stop(device);
-	vhost_front_end_stop(net_vhost_of(net)->back_end);
+	vhost_front_end_stop(vhost_of(&net->own.device)->back_end);
 	net_deactivated(net);
 }
 
 static void call_changed(struct virtio_device *device,
 			 struct virtio_queue *queue)
 {
-	vhost_front_end_call_changed(net_vhost_of(net_of(device))->back_end,
-				     queue);
+	vhost_front_end_call_changed(vhost_of(device)->back_end);
 }
 
 static void destroy(struct virtio_device *device)
 {
-	struct net_vhost *v = net_vhost_of(net_of(device));
+	struct net_vhost *v = vhost_of(device);
 
 	vhost_front_end_destroy(v->back_end);
 	virtio_own_uninit(&v->net.own);
@@ -140,13 +138,12 @@ static const struct virtio_ops ops = {
 
 int virtio_net_connected(struct virtio_device *device, int fd, char **errp)
 {
-	return vhost_front_end_connect(net_vhost_of(net_of(device))->back_end,
-				       fd, errp);
+	return vhost_front_end_connect(vhost_of(device)->back_end, fd, errp);
 }
 
 void virtio_net_listen(struct virtio_device *device, int listener)
 {
-	struct net_vhost *v = net_vhost_of(net_of(device));
+	struct net_vhost *v = vhost_of(device);
 
 	v->lost = NULL;
 	vhost_front_end_listen(v->back_end, listener);
@@ -172,13 +169,6 @@ struct virtio_device *virtio_net_vhost_create(
 	const struct virtio_net_config *config, int socket, int listener,
 	void (*lost)(void *aux), void *aux, char **errp)
 {
-	const struct vhost_front_end_needs needs = {
-		.protocol_features = 1ull << VHOST_PROTOCOL_RARP |
-				     1ull << VHOST_PROTOCOL_NET_MTU |
-				     1ull << VHOST_PROTOCOL_INFLIGHT,
-		.own_features = NET_OWN_FEATURES,
-		.queues = config->pairs,
-	};
 	struct net_vhost *v = xcalloc(1, sizeof(*v));
 	struct virtio_device *device = &v->net.own.device;
 
@@ -187,8 +177,8 @@ struct virtio_device *virtio_net_vhost_create(
 			 NET_BIT(VIRTIO_F_IN_ORDER),
 		 QUEUE_SIZE);
 	v->net.own.kicked = net_run_control;
-	v->back_end =
-		vhost_front_end_create(loop, device, &needs, &back_end_ops, v);
+	v->back_end = vhost_front_end_create(loop, device, NET_OWN_FEATURES,
+					     config->pairs, &back_end_ops);
 	v->lost = lost;
 	v->aux = aux;
 	if (listener >= 0)

@@ -103,6 +103,8 @@ void virtio_own_drain(struct virtio_queue *queue,
 	struct virtqueue_chain chain;
 	ssize_t written = 0;
 
+	if (!virtio_own_of(queue->device)->running)
+		return;
 	virtqueue_disable_kicks(queue);
 	do {
 		while (budget && virtqueue_pop(queue, &chain)) {

@@ -67,10 +67,10 @@ void virtio_own_destroy(struct virtio_device *device);
 /* As if the guest had kicked it: the loop comes back to it in its turn. */
 void virtio_own_kick(struct virtio_queue *queue);
 /*
- * Hands the queue's buffers to `handle`, which returns how many bytes it wrote
- * to the one it is given, or -EAGAIN to leave it in the ring; the rest then
- * waits for virtio_own_kick(). After a ring's worth the other events of the
- * loop get their turn.
+ * Hands the queue's buffers, if it is in use, to `handle`, which returns how
+ * many bytes it wrote to the one it is given, or -EAGAIN to leave it in the
+ * ring; the rest then waits for virtio_own_kick(). After a ring's worth the
+ * other events of the loop get their turn.
  */
 void virtio_own_drain(struct virtio_queue *queue,
 		      ssize_t (*handle)(struct virtio_queue *queue,

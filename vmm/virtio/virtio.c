@@ -36,36 +36,36 @@ void virtio_device_uninit(struct virtio_device *device)
 	pthread_mutex_destroy(&device->lock);
 }
 
-uint64_t virtio_queue_area(const struct virtio_queue *queue,
-			   enum virtio_area area)
+/* virtio 1.2, 2.7 and 2.8. */
+void *virtio_queue_area(const struct virtio_queue *queue, enum virtio_area area)
 {
 	bool packed = virtio_has(queue->device, VIRTIO_F_RING_PACKED);
 	bool event = virtio_has(queue->device, VIRTIO_RING_F_EVENT_IDX);
+	uint64_t addr = area == VIRTIO_AREA_DESC    ? queue->desc
+			: area == VIRTIO_AREA_AVAIL ? queue->avail
+						    : queue->used;
+	uint64_t length = 4, align = 4;
 
-	if (area == VIRTIO_AREA_DESC)
-		return queue->size * 16ull;
-	if (packed)
-		return 4;
-	return 4 + queue->size * (area == VIRTIO_AREA_AVAIL ? 2ull : 8ull) +
-	       (event ? 2 : 0);
+	if (area == VIRTIO_AREA_DESC) {
+		align = 16;
+		length = queue->size * 16ull;
+	} else if (!packed) {
+		align = area == VIRTIO_AREA_AVAIL ? 2 : 4;
+		length += queue->size * (align == 2 ? 2ull : 8ull) + 2 * event;
+	}
+	return addr % align
+		       ? NULL
+		       : guest_memory_at(queue->device->memory, addr, length);
 }
 
-/* virtio 1.2, 2.7 and 2.8: sizes and alignments, and all of it memory. */
 static bool rings_are_valid(const struct virtio_queue *queue)
 {
-	bool packed = virtio_has(queue->device, VIRTIO_F_RING_PACKED);
-	const struct guest_memory *memory = queue->device->memory;
-
 	return queue->size && queue->size <= queue->max_size &&
-	       (packed || !(queue->size & (queue->size - 1))) &&
-	       !(queue->desc & 15) && !(queue->avail & (packed ? 3 : 1)) &&
-	       !(queue->used & 3) &&
-	       guest_memory_at(memory, queue->desc,
-			       virtio_queue_area(queue, VIRTIO_AREA_DESC)) &&
-	       guest_memory_at(memory, queue->avail,
-			       virtio_queue_area(queue, VIRTIO_AREA_AVAIL)) &&
-	       guest_memory_at(memory, queue->used,
-			       virtio_queue_area(queue, VIRTIO_AREA_USED));
+	       (virtio_has(queue->device, VIRTIO_F_RING_PACKED) ||
+		!(queue->size & (queue->size - 1))) &&
+	       virtio_queue_area(queue, VIRTIO_AREA_DESC) &&
+	       virtio_queue_area(queue, VIRTIO_AREA_AVAIL) &&
+	       virtio_queue_area(queue, VIRTIO_AREA_USED);
 }
 
 static int activate(struct virtio_device *device)
@@ -75,7 +75,8 @@ static int activate(struct virtio_device *device)
 	for (unsigned int i = 0; i < device->n_queues; i++) {
 		struct virtio_queue *queue = &device->queues[i];
 
-		queue->broken = false;
+		/* One that is not in use is never touched. */
+		queue->broken = !queue->enabled;
 		if (queue->enabled && !rings_are_valid(queue)) {
 			log_warn_limited("%s: the guest placed queue %u where "
 					 "no ring can be",

@@ -32,8 +32,8 @@ struct virtio_queue {
 	uint16_t index; /* in the device */
 	uint16_t size;	/* what the guest chose; at most max_size */
 	uint16_t max_size;
-	uint16_t vector; /* MSI-X, or VIRTIO_NO_VECTOR */
-	bool enabled;
+	uint16_t vector;	    /* MSI-X, or VIRTIO_NO_VECTOR */
+	uint16_t enabled;	    /* 0 or 1 */
 	uint64_t desc, avail, used; /* guest addresses: descriptors, driver
 				     * area, device area */
 	int kick_fd; /* the guest writes (ioeventfd); made by the transport */
@@ -41,8 +41,9 @@ struct virtio_queue {
 	/* Where a back end is (virtqueue.h, or GET_VRING_BASE): split: next
 	 * available index; packed: also wrap counters, as vhost-user's. */
 	uint32_t base;
-	bool broken; /* by the guest: virtqueue_break() */
+	bool broken; /* by the guest: virtqueue_break(); or not enabled */
 	/* Private to virtqueue*.c. */
+	const struct virtqueue_ring *ring;
 	void *ring_desc, *ring_avail, *ring_used;
 	uint16_t used_idx, signalled_used;
 	bool signalled_valid;
@@ -131,10 +132,10 @@ void virtio_device_stop(struct virtio_device *device);
 void virtio_device_broken(struct virtio_device *device);
 
 enum virtio_area { VIRTIO_AREA_DESC, VIRTIO_AREA_AVAIL, VIRTIO_AREA_USED };
-/* Bytes of a part of a queue's ring. All parts of enabled queues are memory,
- * aligned, when the device is activated. */
-uint64_t virtio_queue_area(const struct virtio_queue *queue,
-			   enum virtio_area area);
+/* A part of a queue's ring in our mapping; NULL when it is not memory, or not
+ * aligned. All parts of enabled queues are valid in activate(). */
+void *virtio_queue_area(const struct virtio_queue *queue,
+			enum virtio_area area);
 /* New configuration: bumps the generation and interrupts. Lock held. */
 void virtio_config_changed(struct virtio_device *device);
 

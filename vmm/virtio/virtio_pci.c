@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "vmm/machine/snapshot.h"
 
 LOG_MODULE(virtio);
 
@@ -43,39 +44,17 @@ static void bar_mapped(void *aux, uint64_t addr)
 static void config_changed(struct virtio_device *device)
 {
 	struct virtio_pci *t = device->transport;
-	int fd = pci_vector_fd(t->function, t->config_vector);
-	uint64_t one = 1;
+	int fd = pci_vector_fd(t->function, t->registers.config_vector);
 
 	if (!(device->status & VIRTIO_CONFIG_S_DRIVER_OK))
 		return;
-	t->isr |= ISR_CONFIG;
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		log_warn_limited("%s: interrupt: %s", device->ops->name,
-				 strerror(errno));
+	t->registers.isr |= ISR_CONFIG;
+	if (fd >= 0)
+		eventfd_write(fd, 1);
 }
 
 /* --- plugging in -----------------------------------------------------------
  */
-
-#define CAP(TYPE, OFFSET, LENGTH)                                              \
-	{                                                                      \
-		.cap_len = sizeof(struct virtio_pci_cap), .cfg_type = (TYPE),  \
-		.offset = (OFFSET), .length = (LENGTH)                         \
-	}
-
-static uint32_t class_of(uint16_t type)
-{
-	switch (type) {
-	case VIRTIO_ID_NET:
-		return 0x020000;
-	case VIRTIO_ID_BLOCK:
-		return 0x010000;
-	case VIRTIO_ID_CONSOLE:
-		return 0x078000;
-	default:
-		return 0xff0000;
-	}
-}
 
 static int plug(struct virtio_pci *t, struct pci_bus *bus, int slot, bool hot,
 		char **errp)
@@ -86,20 +65,30 @@ static int plug(struct virtio_pci *t, struct pci_bus *bus, int slot, bool hot,
 		.bar_mapped = bar_mapped,
 		.cap_access = virtio_pci_cap_access,
 	};
-	static const struct virtio_pci_cap common =
-		CAP(VIRTIO_PCI_CAP_COMMON_CFG, BAR_COMMON,
-		    sizeof(struct virtio_pci_common_cfg));
-	static const struct virtio_pci_cap isr =
-		CAP(VIRTIO_PCI_CAP_ISR_CFG, BAR_ISR, 1);
-	const struct virtio_pci_cap device = CAP(
-		VIRTIO_PCI_CAP_DEVICE_CFG, BAR_DEVICE, t->device->config_size);
-	struct virtio_pci_notify_cap notify = {
-		.cap = CAP(VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_NOTIFY,
-			   t->device->n_queues * NOTIFY_STEP),
-		.notify_off_multiplier = NOTIFY_STEP,
+	/* Class and subclass; of others: none. */
+	static const uint16_t classes[] = {
+		[VIRTIO_ID_NET] = 0x0200,
+		[VIRTIO_ID_BLOCK] = 0x0100,
+		[VIRTIO_ID_CONSOLE] = 0x0780,
 	};
-	struct virtio_pci_cfg_cap access = {
-		.cap = CAP(VIRTIO_PCI_CAP_PCI_CFG, 0, 0),
+	uint16_t type = t->device->type;
+	uint32_t class = type < ARRAY_SIZE(classes) ? classes[type] : 0;
+	/* All of the longest's length, as a driver has to accept. */
+#define CAP(TYPE, OFFSET, LENGTH)                                              \
+	{                                                                      \
+		{ .cap_len = sizeof(struct virtio_pci_notify_cap),             \
+		  .cfg_type = VIRTIO_PCI_CAP_##TYPE,                           \
+		  .offset = (OFFSET),                                          \
+		  .length = (LENGTH) },                                        \
+			NOTIFY_STEP                                            \
+	}
+	const struct virtio_pci_notify_cap caps[] = {
+		CAP(COMMON_CFG, BAR_COMMON,
+		    sizeof(struct virtio_pci_common_cfg)),
+		CAP(NOTIFY_CFG, BAR_NOTIFY, t->device->n_queues * NOTIFY_STEP),
+		CAP(ISR_CFG, BAR_ISR, 1),
+		CAP(PCI_CFG, 0, 0),
+		CAP(DEVICE_CFG, BAR_DEVICE, t->device->config_size),
 	};
 	static const struct virtio_pci_cfg_cap writable = {
 		.cap = { .bar = 0xff,
@@ -108,18 +97,18 @@ static int plug(struct virtio_pci *t, struct pci_bus *bus, int slot, bool hot,
 		.pci_cfg_data = { 0xff, 0xff, 0xff, 0xff },
 	};
 	const struct pci_capability capabilities[] = {
-		{ &common, NULL, sizeof(common) },
-		{ &notify, NULL, sizeof(notify) },
-		{ &isr, NULL, sizeof(isr) },
-		{ &access, &writable, sizeof(access) },
-		{ &device, NULL, sizeof(device) },
+		{ &caps[0], NULL, sizeof(caps[0]) },
+		{ &caps[1], NULL, sizeof(caps[0]) },
+		{ &caps[2], NULL, sizeof(caps[0]) },
+		{ &caps[3], &writable, sizeof(caps[0]) },
+		{ &caps[4], NULL, sizeof(caps[0]) },
 	};
 	const struct pci_function_config config = {
 		.vendor = VENDOR,
 		.device = FIRST_DEVICE + t->device->type,
 		.subsystem_vendor = VENDOR,
 		.subsystem = FIRST_DEVICE + t->device->type,
-		.class_revision = class_of(t->device->type) << 8 | 1,
+		.class_revision = (class ? class : 0xff00) << 16 | 1,
 		.bar_size = BAR_SIZE,
 		.msix_offset = BAR_MSIX,
 		.n_vectors = t->device->n_queues + 1,
@@ -129,8 +118,6 @@ static int plug(struct virtio_pci *t, struct pci_bus *bus, int slot, bool hot,
 			ARRAY_SIZE(capabilities) - !t->device->config_size,
 	};
 
-	notify.cap.cap_len = sizeof(notify);
-	access.cap.cap_len = sizeof(access);
 	return pci_add(bus, slot, hot, &config, &ops, t, &t->function, errp);
 }
 
@@ -153,7 +140,7 @@ struct virtio_pci *virtio_pci_create(struct pci_bus *bus, int slot, bool hot,
 
 	t->device = device;
 	t->hypervisor = hypervisor;
-	virtio_pci_reset_registers(t);
+	t->registers = VIRTIO_PCI_NO_REGISTERS;
 	for (unsigned int i = 0; i < device->n_queues; i++) {
 		int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
@@ -179,6 +166,8 @@ fail:
 void virtio_pci_destroy(struct virtio_pci *t)
 {
 	struct virtio_device *device = t->device;
+	int kicks[VIRTIO_MAX_QUEUES];
+	unsigned int n;
 
 	pthread_mutex_lock(&device->lock);
 	virtio_device_stop(device);
@@ -186,8 +175,13 @@ void virtio_pci_destroy(struct virtio_pci *t)
 	pthread_mutex_unlock(&device->lock);
 	/* From here on no vCPU reaches the device. */
 	pci_remove(t->function);
-	close_kicks(device);
+	for (unsigned int i = 0; i < device->n_queues; i++)
+		kicks[i] = device->queues[i].kick_fd;
+	n = device->n_queues;
 	device->ops->destroy(device);
+	/* Last: until then the I/O thread may be about to read one. */
+	while (n)
+		close(kicks[--n]);
 	free(t);
 }
 
@@ -209,123 +203,88 @@ void virtio_pci_reset(struct virtio_pci *t)
 /* --- saved -----------------------------------------------------------------
  */
 
-static json_t *save_queue(const struct virtio_queue *queue)
+/* Bytes of it for this device. */
+static size_t saved_size(const struct virtio_device *device)
 {
-	return json_pack("{s:i, s:i, s:b, s:I, s:I, s:I, s:I}", "size",
-			 queue->size, "vector", queue->vector, "enabled",
-			 queue->enabled, "desc", (json_int_t)queue->desc,
-			 "avail", (json_int_t)queue->avail, "used",
-			 (json_int_t)queue->used, "base",
-			 (json_int_t)queue->base);
+	return offsetof(struct virtio_pci_saved, queues) +
+	       device->n_queues * sizeof(struct virtio_pci_saved_queue);
 }
 
 json_t *virtio_pci_save(struct virtio_pci *t)
 {
 	struct virtio_device *device = t->device;
-	json_t *queues = json_array(), *state;
+	struct virtio_pci_saved saved = { 0 };
+	json_t *state, *own = NULL;
 
 	pthread_mutex_lock(&device->lock);
-	for (unsigned int i = 0; i < device->n_queues; i++)
-		json_array_append_new(queues, save_queue(&device->queues[i]));
-	state = json_pack(
-		"{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:I, s:o}",
-		"device_feature_select", (json_int_t)t->device_feature_select,
-		"driver_feature_select", (json_int_t)t->driver_feature_select,
-		"driver_features", (json_int_t)t->driver_features,
-		"config_vector", t->config_vector, "queue_select",
-		t->queue_select, "isr", t->isr, "status", device->status,
-		"generation", device->config_generation, "negotiated",
-		(json_int_t)device->negotiated, "queues", queues);
+	saved.registers = t->registers;
+	saved.negotiated = device->negotiated;
+	saved.status = device->status;
+	saved.generation = device->config_generation;
+	for (unsigned int i = 0; i < device->n_queues; i++) {
+		const struct virtio_queue *queue = &device->queues[i];
+
+		saved.queues[i] = (struct virtio_pci_saved_queue){
+			queue->desc, queue->avail,  queue->used,    queue->base,
+			queue->size, queue->vector, queue->enabled,
+		};
+	}
 	if (device->ops->save)
-		json_object_set_new(state, "device", device->ops->save(device));
+		own = device->ops->save(device);
 	pthread_mutex_unlock(&device->lock);
-	json_object_set_new(state, "pci", pci_function_save(t->function));
+	state = json_pack("{s:o, s:o}", "registers",
+			  snapshot_bytes(&saved, saved_size(device)), "pci",
+			  pci_function_save(t->function));
+	json_object_set_new(state, "device", own);
 	return state;
-}
-
-static int restore_queue(struct virtio_pci *t, struct virtio_queue *queue,
-			 const json_t *state)
-{
-	json_int_t desc, avail, used, base;
-	int size, vector, enabled;
-
-	if (json_unpack((json_t *)state, "{s:i, s:i, s:b, s:I, s:I, s:I, s:I}",
-			"size", &size, "vector", &vector, "enabled", &enabled,
-			"desc", &desc, "avail", &avail, "used", &used, "base",
-			&base) ||
-	    size < 0 || size > queue->max_size)
-		return -EINVAL;
-	queue->size = size;
-	queue->vector = virtio_pci_vector(t, vector);
-	queue->call_fd = pci_vector_fd(t->function, queue->vector);
-	queue->enabled = enabled;
-	queue->desc = desc;
-	queue->avail = avail;
-	queue->used = used;
-	queue->base = base;
-	return 0;
 }
 
 /* With the device's lock. */
 static int restore_registers(struct virtio_pci *t, const json_t *state,
 			     char **errp)
 {
-	int config_vector, queue_select, isr, status, generation;
-	json_int_t device_select, driver_select, features, negotiated;
 	struct virtio_device *device = t->device;
-	json_t *queues;
+	struct virtio_pci_saved saved;
+	bool fits = !snapshot_from_bytes(json_object_get(state, "registers"),
+					 &saved, saved_size(device));
 
-	if (json_unpack((json_t *)state,
-			"{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:I, s:o}",
-			"device_feature_select", &device_select,
-			"driver_feature_select", &driver_select,
-			"driver_features", &features, "config_vector",
-			&config_vector, "queue_select", &queue_select, "isr",
-			&isr, "status", &status, "generation", &generation,
-			"negotiated", &negotiated, "queues", &queues) ||
-	    json_array_size(queues) != device->n_queues)
+	for (unsigned int i = 0; i < device->n_queues && fits; i++)
+		fits = saved.queues[i].size <= device->queues[i].max_size;
+	/* Otherwise they could be negotiated again, with rings that run. */
+	if (fits)
+		fits = !(saved.status & VIRTIO_CONFIG_S_FEATURES_OK) ==
+		       !saved.negotiated;
+	if (!fits)
 		return set_error(errp, -EINVAL,
 				 "the saved state of virtio-%s is not that of "
 				 "this device",
 				 device->ops->name);
-	/* Otherwise they could be negotiated again, with rings that run. */
-	if (!(status & VIRTIO_CONFIG_S_FEATURES_OK) != !negotiated)
-		return set_error(errp, -EINVAL,
-				 "the saved status %#x of virtio-%s does not "
-				 "go with its features %#llx",
-				 status, device->ops->name,
-				 (unsigned long long)negotiated);
-	if (negotiated && !virtio_device_negotiate(device, negotiated))
+	if (saved.negotiated &&
+	    !virtio_device_negotiate(device, saved.negotiated))
 		return set_error(errp, -EINVAL,
 				 "virtio-%s cannot do all that it could when "
-				 "the VM was saved (features %llx, now %llx)",
-				 device->ops->name,
-				 (unsigned long long)negotiated,
-				 (unsigned long long)device->offered);
-	for (unsigned int i = 0; i < device->n_queues; i++)
-		if (restore_queue(t, &device->queues[i],
-				  json_array_get(queues, i)))
-			return set_error(errp, -EINVAL,
-					 "the saved queue %u of virtio-%s is "
-					 "not one of this device",
-					 i, device->ops->name);
-	t->device_feature_select = device_select;
-	t->driver_feature_select = driver_select;
-	t->driver_features = features;
-	t->config_vector = virtio_pci_vector(t, config_vector);
-	t->queue_select = queue_select;
-	t->isr = isr;
-	device->status = status;
-	device->config_generation = generation;
-	return 0;
-}
+				 "the VM was saved (features %#jx, now %#jx)",
+				 device->ops->name, (uintmax_t)saved.negotiated,
+				 (uintmax_t)device->offered);
+	for (unsigned int i = 0; i < device->n_queues; i++) {
+		const struct virtio_pci_saved_queue *from = &saved.queues[i];
+		struct virtio_queue *queue = &device->queues[i];
 
-/* A kick that nobody had taken was not saved. */
-static void kick_all(struct virtio_device *device)
-{
-	for (unsigned int i = 0; i < device->n_queues; i++)
-		if (device->queues[i].enabled)
-			virtio_pci_kick(device, i);
+		queue->desc = from->desc;
+		queue->avail = from->avail;
+		queue->used = from->used;
+		queue->base = from->base;
+		queue->size = from->size;
+		queue->enabled = from->enabled == 1;
+		queue->vector = virtio_pci_vector(t, from->vector);
+		queue->call_fd = pci_vector_fd(t->function, queue->vector);
+	}
+	t->registers = saved.registers;
+	t->registers.config_vector =
+		virtio_pci_vector(t, saved.registers.config_vector);
+	device->status = saved.status;
+	device->config_generation = saved.generation;
+	return 0;
 }
 
 int virtio_pci_restore(struct virtio_pci *t, const json_t *state, char **errp)
@@ -348,6 +307,9 @@ int virtio_pci_restore(struct virtio_pci *t, const json_t *state, char **errp)
 	if (error)
 		return error;
 	virtio_device_settle(device);
-	kick_all(device);
+	/* A kick that nobody had taken was not saved. */
+	for (unsigned int i = 0; i < device->n_queues; i++)
+		if (device->queues[i].enabled)
+			virtio_pci_kick(device, i);
 	return 0;
 }

@@ -22,16 +22,35 @@ enum {
 	ISR_CONFIG = 2,
 };
 
+/* What the driver wrote that is neither the device's nor a queue's. */
+struct virtio_pci_registers {
+	uint32_t device_feature_select, driver_feature_select;
+	uint64_t driver_features;
+	uint16_t config_vector, queue_select;
+	uint8_t isr;
+};
+
+#define VIRTIO_PCI_NO_REGISTERS                                                \
+	((struct virtio_pci_registers){ .config_vector = VIRTIO_MSI_NO_VECTOR })
+
 struct virtio_pci {
 	struct pci_function *function;
 	struct hypervisor *hypervisor;
 	struct virtio_device *device;
 	uint64_t mapped; /* ioeventfds are connected for a BAR here */
-	/* The driver's registers; with the device's lock. */
-	uint32_t device_feature_select, driver_feature_select;
-	uint64_t driver_features;
-	uint16_t config_vector, queue_select;
-	uint8_t isr;
+	struct virtio_pci_registers registers; /* with the device's lock */
+};
+
+/* What is saved of a queue, and of the whole. */
+struct virtio_pci_saved {
+	struct virtio_pci_registers registers;
+	uint64_t negotiated;
+	uint8_t status, generation;
+	struct virtio_pci_saved_queue {
+		uint64_t desc, avail, used;
+		uint32_t base;
+		uint16_t size, vector, enabled;
+	} queues[VIRTIO_MAX_QUEUES];
 };
 
 /* virtio_pci_registers.c: a guest's accesses below BAR_MSIX. */
@@ -45,7 +64,6 @@ void virtio_pci_cap_access(void *aux, uint8_t *body, unsigned int offset,
 void virtio_pci_write_status(struct virtio_pci *transport, uint8_t status);
 /* Signals a queue's kick_fd. */
 void virtio_pci_kick(struct virtio_device *device, unsigned int index);
-void virtio_pci_reset_registers(struct virtio_pci *transport);
 /* A vector that the function has, or none. */
 uint16_t virtio_pci_vector(struct virtio_pci *transport, uint16_t vector);
 

@@ -2,83 +2,101 @@
  * and writes them. */
 #include "vmm/virtio/virtio_pci_internal.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/eventfd.h>
 
-#include "base/log.h"
-
-LOG_MODULE(virtio);
+#include "base/util.h"
 
 #define COMMON(FIELD) offsetof(struct virtio_pci_common_cfg, FIELD)
 
-static uint32_t half(uint64_t value, uint32_t select)
+/* The common configuration (virtio 1.2, 4.1.4.3): where each register lies in
+ * our own structures. All are little-endian, as we are. */
+enum owner { TRANSPORT, DEVICE, QUEUE };
+
+#define REGISTER(FIELD, OWNER, PLACE)                                          \
+	{                                                                      \
+		COMMON(FIELD),                                                 \
+			sizeof(((struct virtio_pci_common_cfg *)0)->FIELD),    \
+			OWNER, PLACE                                           \
+	}
+#define OF_TRANSPORT(FIELD) offsetof(struct virtio_pci, registers.FIELD)
+#define OF_DEVICE(FIELD)    offsetof(struct virtio_device, FIELD)
+#define OF_QUEUE(FIELD)	    offsetof(struct virtio_queue, FIELD)
+
+static const struct common_register {
+	uint8_t at, size, owner;
+	uint16_t place;
+} registers[] = {
+	REGISTER(device_feature_select, TRANSPORT,
+		 OF_TRANSPORT(device_feature_select)),
+	REGISTER(device_feature, DEVICE, OF_DEVICE(offered)),
+	REGISTER(guest_feature_select, TRANSPORT,
+		 OF_TRANSPORT(driver_feature_select)),
+	REGISTER(guest_feature, TRANSPORT, OF_TRANSPORT(driver_features)),
+	REGISTER(msix_config, TRANSPORT, OF_TRANSPORT(config_vector)),
+	REGISTER(num_queues, DEVICE, OF_DEVICE(n_queues)),
+	REGISTER(device_status, DEVICE, OF_DEVICE(status)),
+	REGISTER(config_generation, DEVICE, OF_DEVICE(config_generation)),
+	REGISTER(queue_select, TRANSPORT, OF_TRANSPORT(queue_select)),
+	REGISTER(queue_size, QUEUE, OF_QUEUE(size)),
+	REGISTER(queue_msix_vector, QUEUE, OF_QUEUE(vector)),
+	REGISTER(queue_enable, QUEUE, OF_QUEUE(enabled)),
+	REGISTER(queue_notify_off, QUEUE, OF_QUEUE(index)),
+	REGISTER(queue_desc_lo, QUEUE, OF_QUEUE(desc)),
+	REGISTER(queue_desc_hi, QUEUE, OF_QUEUE(desc) + 4),
+	REGISTER(queue_avail_lo, QUEUE, OF_QUEUE(avail)),
+	REGISTER(queue_avail_hi, QUEUE, OF_QUEUE(avail) + 4),
+	REGISTER(queue_used_lo, QUEUE, OF_QUEUE(used)),
+	REGISTER(queue_used_hi, QUEUE, OF_QUEUE(used) + 4),
+};
+
+static struct virtio_queue *selected(struct virtio_pci *t)
 {
-	return select > 1 ? 0 : value >> 32 * select;
+	uint16_t i = t->registers.queue_select;
+
+	return i < t->device->n_queues ? &t->device->queues[i] : NULL;
 }
 
-static struct virtio_queue *selected(struct virtio_pci *transport)
+/* A register of this size here; NULL: there is none (4.1.3.1: a driver keeps to
+ * the sizes), or it is of a queue or feature word that does not exist. */
+static void *find(struct virtio_pci *t, uint64_t at, unsigned int size)
 {
-	struct virtio_device *device = transport->device;
+	void *owners[] = { t, t->device, selected(t) };
+	uint32_t word = 0;
 
-	return transport->queue_select < device->n_queues
-		       ? &device->queues[transport->queue_select]
-		       : NULL;
-}
-
-/* All registers as they are now (virtio 1.2, 4.1.4.3): little-endian. */
-static void fill_common(struct virtio_pci *t, struct virtio_pci_common_cfg *c)
-{
-	const struct virtio_device *device = t->device;
-	const struct virtio_queue *queue = selected(t);
-
-	*c = (struct virtio_pci_common_cfg){
-		.device_feature_select = t->device_feature_select,
-		.device_feature =
-			half(device->offered, t->device_feature_select),
-		.guest_feature_select = t->driver_feature_select,
-		.guest_feature =
-			half(t->driver_features, t->driver_feature_select),
-		.msix_config = t->config_vector,
-		.num_queues = device->n_queues,
-		.device_status = device->status,
-		.config_generation = device->config_generation,
-		.queue_select = t->queue_select,
-		.queue_msix_vector = VIRTIO_MSI_NO_VECTOR,
-	};
-	if (!queue)
-		return;
-	c->queue_size = queue->size;
-	c->queue_msix_vector = queue->vector;
-	c->queue_enable = queue->enabled;
-	c->queue_notify_off = queue->index;
-	c->queue_desc_lo = (uint32_t)queue->desc;
-	c->queue_desc_hi = queue->desc >> 32;
-	c->queue_avail_lo = (uint32_t)queue->avail;
-	c->queue_avail_hi = queue->avail >> 32;
-	c->queue_used_lo = (uint32_t)queue->used;
-	c->queue_used_hi = queue->used >> 32;
+	if (at == COMMON(device_feature))
+		word = t->registers.device_feature_select;
+	if (at == COMMON(guest_feature))
+		word = t->registers.driver_feature_select;
+	for (size_t i = 0; i < ARRAY_SIZE(registers) && word <= 1; i++)
+		if (registers[i].at == at && registers[i].size == size &&
+		    owners[registers[i].owner])
+			return (uint8_t *)owners[registers[i].owner] +
+			       registers[i].place + 4 * word;
+	return NULL;
 }
 
 uint64_t virtio_pci_read(void *aux, uint64_t offset, unsigned int length)
 {
 	struct virtio_pci *t = aux;
 	struct virtio_device *device = t->device;
-	struct virtio_pci_common_cfg common;
+	const void *from = NULL;
 	uint64_t value = 0;
 
 	pthread_mutex_lock(&device->lock);
-	if (offset + length <= sizeof(common)) {
-		fill_common(t, &common);
-		memcpy(&value, (uint8_t *)&common + offset, length);
+	if (offset < sizeof(struct virtio_pci_common_cfg)) {
+		from = find(t, offset, length);
+		if (!from && offset == COMMON(queue_msix_vector))
+			value = VIRTIO_MSI_NO_VECTOR;
 	} else if (offset == BAR_ISR) {
-		value = t->isr;
-		t->isr = 0;
+		value = t->registers.isr;
+		t->registers.isr = 0;
 	} else if (offset >= BAR_DEVICE &&
 		   offset - BAR_DEVICE + length <= device->config_size) {
-		memcpy(&value, (uint8_t *)device->config + offset - BAR_DEVICE,
-		       length);
+		from = (uint8_t *)device->config + offset - BAR_DEVICE;
 	}
+	if (from)
+		memcpy(&value, from, length);
 	pthread_mutex_unlock(&device->lock);
 	return value;
 }
@@ -86,32 +104,19 @@ uint64_t virtio_pci_read(void *aux, uint64_t offset, unsigned int length)
 /* --- the driver writes -----------------------------------------------------
  */
 
-static bool is_resetting(const struct virtio_device *device)
-{
-	return device->unsettled && !device->wanted_status;
-}
-
-void virtio_pci_reset_registers(struct virtio_pci *t)
-{
-	t->device_feature_select = t->driver_feature_select = 0;
-	t->driver_features = 0;
-	t->config_vector = VIRTIO_MSI_NO_VECTOR;
-	t->queue_select = 0;
-	t->isr = 0;
-}
-
 void virtio_pci_write_status(struct virtio_pci *t, uint8_t status)
 {
 	struct virtio_device *device = t->device;
 
-	if (is_resetting(device))
+	/* A reset that is under way ends first. */
+	if (device->unsettled && !device->wanted_status)
 		return;
 	/* Not accepted is read as not set (virtio 1.2, 3.1.1). */
 	if (status & ~device->status & VIRTIO_CONFIG_S_FEATURES_OK &&
-	    !virtio_device_negotiate(device, t->driver_features))
+	    !virtio_device_negotiate(device, t->registers.driver_features))
 		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
 	if (!status)
-		virtio_pci_reset_registers(t);
+		t->registers = VIRTIO_PCI_NO_REGISTERS;
 	virtio_device_want(device, status);
 }
 
@@ -132,116 +137,57 @@ static void set_queue_vector(struct virtio_pci *t, struct virtio_queue *queue,
 		device->ops->call_changed(device, queue);
 }
 
-static void set_low(uint64_t *addr, uint32_t value)
-{
-	*addr = (*addr & ~(uint64_t)UINT32_MAX) | value;
-}
-
-static void set_high(uint64_t *addr, uint32_t value)
-{
-	*addr = (*addr & UINT32_MAX) | (uint64_t)value << 32;
-}
-
 /* Before the queue is enabled, and between FEATURES_OK and DRIVER_OK. */
-static void set_up_queue(struct virtio_pci *t, struct virtio_queue *queue,
-			 uint64_t offset, uint32_t value)
+static bool may_set_up(const struct virtio_device *device,
+		       const struct virtio_queue *queue)
 {
-	const struct virtio_device *device = t->device;
-
-	if (queue->enabled || device->active || device->unsettled ||
-	    !(device->status & VIRTIO_CONFIG_S_FEATURES_OK) ||
-	    device->status & VIRTIO_CONFIG_S_DRIVER_OK)
-		return;
-	switch (offset) {
-	case COMMON(queue_size):
-		if (value && value <= queue->max_size)
-			queue->size = value;
-		break;
-	case COMMON(queue_enable):
-		queue->enabled = value == 1;
-		break;
-	case COMMON(queue_desc_lo):
-		set_low(&queue->desc, value);
-		break;
-	case COMMON(queue_desc_hi):
-		set_high(&queue->desc, value);
-		break;
-	case COMMON(queue_avail_lo):
-		set_low(&queue->avail, value);
-		break;
-	case COMMON(queue_avail_hi):
-		set_high(&queue->avail, value);
-		break;
-	case COMMON(queue_used_lo):
-		set_low(&queue->used, value);
-		break;
-	case COMMON(queue_used_hi):
-		set_high(&queue->used, value);
-		break;
-	}
+	return !queue->enabled && !device->active && !device->unsettled &&
+	       device->status & VIRTIO_CONFIG_S_FEATURES_OK &&
+	       !(device->status & VIRTIO_CONFIG_S_DRIVER_OK);
 }
 
-static void write_common(struct virtio_pci *t, uint64_t offset, uint32_t value)
+static void write_common(struct virtio_pci *t, uint64_t offset,
+			 unsigned int size, uint32_t value)
 {
 	struct virtio_queue *queue = selected(t);
+	void *place = find(t, offset, size);
 
+	if (!place)
+		return;
 	switch (offset) {
-	case COMMON(device_feature_select):
-		t->device_feature_select = value;
-		break;
-	case COMMON(guest_feature_select):
-		t->driver_feature_select = value;
-		break;
-	case COMMON(guest_feature):
-		if (t->driver_feature_select == 0)
-			set_low(&t->driver_features, value);
-		else if (t->driver_feature_select == 1)
-			set_high(&t->driver_features, value);
-		break;
-	case COMMON(msix_config):
-		t->config_vector = virtio_pci_vector(t, value);
-		break;
+	case COMMON(device_feature):
+	case COMMON(num_queues):
+	case COMMON(config_generation):
+	case COMMON(queue_notify_off):
+		return;
 	case COMMON(device_status):
 		virtio_pci_write_status(t, value);
-		break;
-	case COMMON(queue_select):
-		t->queue_select = value;
-		break;
-	case COMMON(queue_msix_vector):
-		if (queue)
-			set_queue_vector(t, queue, value);
-		break;
-	default:
-		if (queue)
-			set_up_queue(t, queue, offset, value);
-	}
-}
-
-/* The registers' sizes (4.1.3.1: a driver keeps to them). */
-static unsigned int common_size(uint64_t offset)
-{
-	switch (offset) {
-	case COMMON(device_status):
-		return 1;
+		return;
 	case COMMON(msix_config):
-	case COMMON(queue_select):
-	case COMMON(queue_size):
+		t->registers.config_vector = virtio_pci_vector(t, value);
+		return;
 	case COMMON(queue_msix_vector):
-	case COMMON(queue_enable):
-		return 2;
+		set_queue_vector(t, queue, value);
+		return;
+	case COMMON(device_feature_select):
+	case COMMON(guest_feature_select):
+	case COMMON(guest_feature):
+	case COMMON(queue_select):
+		break;
 	default:
-		return 4;
+		if (!may_set_up(t->device, queue) ||
+		    (offset == COMMON(queue_enable) && value != 1) ||
+		    (offset == COMMON(queue_size) &&
+		     (!value || value > queue->max_size)))
+			return;
 	}
+	memcpy(place, &value, size);
 }
 
 void virtio_pci_kick(struct virtio_device *device, unsigned int index)
 {
-	uint64_t one = 1;
-
 	device->n_kicks++;
-	if (write(device->queues[index].kick_fd, &one, sizeof(one)) < 0)
-		log_warn_limited("%s: queue %u: kick: %s", device->ops->name,
-				 index, strerror(errno));
+	eventfd_write(device->queues[index].kick_fd, 1);
 }
 
 void virtio_pci_write(void *aux, uint64_t offset, unsigned int length,
@@ -259,14 +205,12 @@ void virtio_pci_write(void *aux, uint64_t offset, unsigned int length,
 		return;
 	}
 	pthread_mutex_lock(&device->lock);
-	if (offset < sizeof(struct virtio_pci_common_cfg)) {
-		if (length == common_size(offset))
-			write_common(t, offset, value);
-	} else if (offset >= BAR_DEVICE && device->ops->config_write &&
-		   offset - BAR_DEVICE + length <= device->config_size) {
+	if (offset < sizeof(struct virtio_pci_common_cfg))
+		write_common(t, offset, length, value);
+	else if (offset >= BAR_DEVICE && device->ops->config_write &&
+		 offset - BAR_DEVICE + length <= device->config_size)
 		device->ops->config_write(device, offset - BAR_DEVICE, &value,
 					  length);
-	}
 	pthread_mutex_unlock(&device->lock);
 }
 

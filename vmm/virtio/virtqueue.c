@@ -5,44 +5,29 @@
  */
 #include "vmm/virtio/virtqueue_ring.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/eventfd.h>
 
 #include "base/log.h"
 
 LOG_MODULE(virtqueue);
 
-static bool is_packed(const struct virtio_queue *queue)
-{
-	return virtio_has(queue->device, VIRTIO_F_RING_PACKED);
-}
-
 void virtqueue_start(struct virtio_queue *queue)
 {
-	const struct guest_memory *memory = queue->device->memory;
-
-	queue->ring_desc =
-		guest_memory_at(memory, queue->desc,
-				virtio_queue_area(queue, VIRTIO_AREA_DESC));
-	queue->ring_avail =
-		guest_memory_at(memory, queue->avail,
-				virtio_queue_area(queue, VIRTIO_AREA_AVAIL));
-	queue->ring_used =
-		guest_memory_at(memory, queue->used,
-				virtio_queue_area(queue, VIRTIO_AREA_USED));
+	queue->ring_desc = virtio_queue_area(queue, VIRTIO_AREA_DESC);
+	queue->ring_avail = virtio_queue_area(queue, VIRTIO_AREA_AVAIL);
+	queue->ring_used = virtio_queue_area(queue, VIRTIO_AREA_USED);
+	queue->ring = virtio_has(queue->device, VIRTIO_F_RING_PACKED)
+			      ? &virtqueue_packed
+			      : &virtqueue_split;
 	queue->signalled_valid = false;
 	if (!queue->ring_desc || !queue->ring_avail || !queue->ring_used) {
 		virtqueue_break(queue, "the ring is not memory");
 		return;
 	}
-	if (is_packed(queue))
-		virtqueue_packed_start(queue);
-	else
-		virtqueue_split_start(queue);
+	queue->ring->start(queue);
 	queue->signalled_used = queue->used_idx;
-	if (!queue->broken)
-		virtqueue_enable_kicks(queue);
+	virtqueue_enable_kicks(queue);
 }
 
 bool virtqueue_pop(struct virtio_queue *queue, struct virtqueue_chain *chain)
@@ -52,75 +37,54 @@ bool virtqueue_pop(struct virtio_queue *queue, struct virtqueue_chain *chain)
 	chain->n_descriptors = 0;
 	chain->n_out = chain->n_in = 0;
 	chain->out_length = chain->in_length = 0;
-	return is_packed(queue) ? virtqueue_packed_pop(queue, chain)
-				: virtqueue_split_pop(queue, chain);
+	return queue->ring->pop(queue, chain);
 }
 
 void virtqueue_unpop(struct virtio_queue *queue,
 		     const struct virtqueue_chain *chain)
 {
-	if (is_packed(queue))
-		virtqueue_packed_unpop(queue, chain);
-	else
-		queue->base = (uint16_t)(queue->base - 1);
+	if (!queue->broken)
+		queue->ring->unpop(queue, chain);
 }
 
 void virtqueue_push(struct virtio_queue *queue,
 		    const struct virtqueue_chain *chain, uint32_t written)
 {
-	if (queue->broken)
-		return;
-	if (is_packed(queue))
-		virtqueue_packed_push(queue, chain, written);
-	else
-		virtqueue_split_push(queue, chain, written);
+	if (!queue->broken)
+		queue->ring->push(queue, chain, written);
 }
 
 void virtqueue_notify(struct virtio_queue *queue)
 {
-	uint64_t one = 1;
 	bool wanted;
 
 	if (queue->broken || queue->used_idx == queue->signalled_used)
 		return;
 	/* What was pushed is seen before we look whether the guest waits. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	wanted = is_packed(queue) ? virtqueue_packed_wants_call(queue)
-				  : virtqueue_split_wants_call(queue);
-	wanted |= !queue->signalled_valid;
+	wanted = queue->ring->wants_call(queue) || !queue->signalled_valid;
 	queue->signalled_used = queue->used_idx;
 	queue->signalled_valid = true;
 	if (!wanted || queue->call_fd < 0)
 		return;
 	queue->device->n_interrupts++;
-	if (write(queue->call_fd, &one, sizeof(one)) < 0)
-		log_warn_limited("%s: queue %u: interrupt: %s",
-				 queue->device->ops->name, queue->index,
-				 strerror(errno));
+	eventfd_write(queue->call_fd, 1);
 }
 
 void virtqueue_disable_kicks(struct virtio_queue *queue)
 {
-	if (queue->broken)
-		return;
-	if (is_packed(queue))
-		virtqueue_packed_kicks(queue, false);
-	else
-		virtqueue_split_kicks(queue, false);
+	if (!queue->broken)
+		queue->ring->kicks(queue, false);
 }
 
 bool virtqueue_enable_kicks(struct virtio_queue *queue)
 {
 	if (queue->broken)
 		return false;
-	if (is_packed(queue))
-		virtqueue_packed_kicks(queue, true);
-	else
-		virtqueue_split_kicks(queue, true);
+	queue->ring->kicks(queue, true);
 	/* The guest looks after it made a buffer available; we, after this. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return is_packed(queue) ? virtqueue_packed_available(queue)
-				: virtqueue_split_available(queue);
+	return queue->ring->available(queue);
 }
 
 void virtqueue_break(struct virtio_queue *queue, const char *why)
@@ -160,6 +124,25 @@ bool virtqueue_add_segment(struct virtio_queue *queue,
 	to[(*n)++] = (struct iovec){ at, desc->len };
 	*(in ? &chain->in_length : &chain->out_length) += desc->len;
 	return true;
+}
+
+uint32_t virtqueue_enter_table(struct virtio_queue *queue,
+			       const struct vring_desc *desc,
+			       const void **table)
+{
+	if (!virtio_has(queue->device, VIRTIO_RING_F_INDIRECT_DESC) ||
+	    desc->flags & VRING_DESC_F_NEXT || !desc->len ||
+	    desc->len % sizeof(*desc) ||
+	    desc->len / sizeof(*desc) > VIRTIO_MAX_QUEUE_SIZE) {
+		virtqueue_break(queue, "a bad indirect descriptor");
+		return 0;
+	}
+	*table = guest_memory_at(queue->device->memory, desc->addr, desc->len);
+	if (!*table) {
+		virtqueue_break(queue, "an indirect table is not memory");
+		return 0;
+	}
+	return desc->len / sizeof(*desc);
 }
 
 /* Where the copying of one direction is done. */

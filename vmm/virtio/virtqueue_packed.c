@@ -37,7 +37,7 @@ static unsigned int in_flight(const struct virtio_queue *queue)
 		       : next - used;
 }
 
-void virtqueue_packed_start(struct virtio_queue *queue)
+static void packed_start(struct virtio_queue *queue)
 {
 	queue->used_idx = queue->base >> 16;
 	if ((queue->base & ~WRAP & 0xffff) >= queue->size ||
@@ -46,62 +46,46 @@ void virtqueue_packed_start(struct virtio_queue *queue)
 		virtqueue_break(queue, "it went on behind its end");
 }
 
-static bool is_available(const struct virtio_queue *queue, uint16_t position)
+static bool packed_available(struct virtio_queue *queue)
 {
 	const struct vring_packed_desc *ring = queue->ring_desc;
-	uint16_t flags = __atomic_load_n(&ring[position & ~WRAP].flags,
+	uint16_t flags = __atomic_load_n(&ring[queue->base & 0x7fff].flags,
 					 __ATOMIC_ACQUIRE);
-	bool wrap = position & WRAP;
+	bool wrap = queue->base & WRAP;
 
 	return !!(flags & AVAIL) == wrap && !!(flags & USED) != wrap;
 }
 
-bool virtqueue_packed_available(struct virtio_queue *queue)
-{
-	return is_available(queue, queue->base);
-}
-
 /* In both kinds of ring these flags are the same. */
-static struct vring_desc as_split(const struct vring_packed_desc *desc)
+static struct vring_desc as_split(const struct vring_packed_desc *desc,
+				  uint16_t flags)
 {
-	return (struct vring_desc){
-		.addr = desc->addr,
-		.len = desc->len,
-		.flags = desc->flags & VRING_DESC_F_WRITE,
-	};
+	return (struct vring_desc){ desc->addr, desc->len, desc->flags & flags,
+				    0 };
 }
 
 static bool walk_table(struct virtio_queue *queue,
-		       const struct vring_packed_desc *desc,
+		       const struct vring_desc *desc,
 		       struct virtqueue_chain *chain)
 {
-	uint32_t n = desc->len / sizeof(*desc);
-	const struct vring_packed_desc *table;
 	struct vring_packed_desc copy;
 	struct vring_desc part;
+	const void *table;
+	uint32_t n = virtqueue_enter_table(queue, desc, &table);
 
-	if (!virtio_has(queue->device, VIRTIO_RING_F_INDIRECT_DESC) || !n ||
-	    desc->len % sizeof(*desc) || n > VIRTIO_MAX_QUEUE_SIZE ||
-	    desc->flags & VRING_DESC_F_NEXT || chain->n_descriptors > 1) {
-		virtqueue_break(queue, "a bad indirect descriptor");
-		return false;
-	}
-	table = guest_memory_at(queue->device->memory, desc->addr, desc->len);
-	if (!table) {
-		virtqueue_break(queue, "an indirect table is not memory");
-		return false;
-	}
 	for (uint32_t i = 0; i < n; i++) {
-		virtqueue_copy_in(&copy, &table[i], sizeof(copy));
-		part = as_split(&copy);
+		virtqueue_copy_in(&copy,
+				  (const struct vring_packed_desc *)table + i,
+				  sizeof(copy));
+		part = as_split(&copy, VRING_DESC_F_WRITE);
 		if (!virtqueue_add_segment(queue, chain, &part))
 			return false;
 	}
-	return true;
+	return n;
 }
 
-bool virtqueue_packed_pop(struct virtio_queue *queue,
-			  struct virtqueue_chain *chain)
+static bool packed_pop(struct virtio_queue *queue,
+		       struct virtqueue_chain *chain)
 {
 	const struct vring_packed_desc *ring = queue->ring_desc;
 	uint16_t position = queue->base;
@@ -109,7 +93,7 @@ bool virtqueue_packed_pop(struct virtio_queue *queue,
 	struct vring_packed_desc desc;
 	struct vring_desc part;
 
-	if (!is_available(queue, position))
+	if (!packed_available(queue))
 		return false;
 	do {
 		if (held + ++chain->n_descriptors > queue->size) {
@@ -118,12 +102,16 @@ bool virtqueue_packed_pop(struct virtio_queue *queue,
 		}
 		virtqueue_copy_in(&desc, &ring[position & ~WRAP], sizeof(desc));
 		position = forward(queue, position, 1);
+		part = as_split(&desc, VRING_DESC_F_WRITE | VRING_DESC_F_NEXT);
 		if (desc.flags & VRING_DESC_F_INDIRECT) {
-			if (!walk_table(queue, &desc, chain))
+			if (chain->n_descriptors > 1) {
+				virtqueue_break(queue, "a table in a chain");
+				return false;
+			}
+			if (!walk_table(queue, &part, chain))
 				return false;
 			break;
 		}
-		part = as_split(&desc);
 		if (!virtqueue_add_segment(queue, chain, &part))
 			return false;
 	} while (desc.flags & VRING_DESC_F_NEXT);
@@ -132,8 +120,8 @@ bool virtqueue_packed_pop(struct virtio_queue *queue,
 	return true;
 }
 
-void virtqueue_packed_unpop(struct virtio_queue *queue,
-			    const struct virtqueue_chain *chain)
+static void packed_unpop(struct virtio_queue *queue,
+			 const struct virtqueue_chain *chain)
 {
 	/* Once round the ring is the other wrap counter, and forward. */
 	uint16_t position = (queue->base & 0xffff) ^ WRAP;
@@ -144,9 +132,8 @@ void virtqueue_packed_unpop(struct virtio_queue *queue,
 		queue->used_idx);
 }
 
-void virtqueue_packed_push(struct virtio_queue *queue,
-			   const struct virtqueue_chain *chain,
-			   uint32_t written)
+static void packed_push(struct virtio_queue *queue,
+			const struct virtqueue_chain *chain, uint32_t written)
 {
 	struct vring_packed_desc *ring = queue->ring_desc;
 	struct vring_packed_desc *desc = &ring[queue->used_idx & ~WRAP];
@@ -161,7 +148,7 @@ void virtqueue_packed_push(struct virtio_queue *queue,
 		      forward(queue, queue->used_idx, chain->n_descriptors));
 }
 
-bool virtqueue_packed_wants_call(struct virtio_queue *queue)
+static bool packed_wants_call(struct virtio_queue *queue)
 {
 	struct vring_packed_desc_event event;
 	uint16_t old, now, at;
@@ -183,7 +170,7 @@ bool virtqueue_packed_wants_call(struct virtio_queue *queue)
 	return virtqueue_passed(at, now, old);
 }
 
-void virtqueue_packed_kicks(struct virtio_queue *queue, bool wanted)
+static void packed_kicks(struct virtio_queue *queue, bool wanted)
 {
 	struct vring_packed_desc_event *event = queue->ring_used;
 	uint16_t flags = VRING_PACKED_EVENT_FLAG_DISABLE;
@@ -197,3 +184,8 @@ void virtqueue_packed_kicks(struct virtio_queue *queue, bool wanted)
 	}
 	__atomic_store_n(&event->flags, flags, __ATOMIC_RELEASE);
 }
+
+const struct virtqueue_ring virtqueue_packed = {
+	packed_start, packed_available,	 packed_pop,   packed_unpop,
+	packed_push,  packed_wants_call, packed_kicks,
+};

@@ -30,27 +30,26 @@ static inline bool virtqueue_passed(uint16_t event, uint16_t new_idx,
 bool virtqueue_add_segment(struct virtio_queue *queue,
 			   struct virtqueue_chain *chain,
 			   const struct vring_desc *desc);
+/* The table that an indirect descriptor (a private copy) names; its entries are
+ * of 16 bytes in both kinds of ring. Returns their number; 0: the queue is
+ * broken. */
+uint32_t virtqueue_enter_table(struct virtio_queue *queue,
+			       const struct vring_desc *desc,
+			       const void **table);
 
-void virtqueue_split_start(struct virtio_queue *queue);
-bool virtqueue_split_available(struct virtio_queue *queue);
-bool virtqueue_split_pop(struct virtio_queue *queue,
-			 struct virtqueue_chain *chain);
-void virtqueue_split_push(struct virtio_queue *queue,
-			  const struct virtqueue_chain *chain,
-			  uint32_t written);
-bool virtqueue_split_wants_call(struct virtio_queue *queue);
-void virtqueue_split_kicks(struct virtio_queue *queue, bool wanted);
-
-void virtqueue_packed_start(struct virtio_queue *queue);
-bool virtqueue_packed_available(struct virtio_queue *queue);
-bool virtqueue_packed_pop(struct virtio_queue *queue,
-			  struct virtqueue_chain *chain);
-void virtqueue_packed_unpop(struct virtio_queue *queue,
-			    const struct virtqueue_chain *chain);
-void virtqueue_packed_push(struct virtio_queue *queue,
-			   const struct virtqueue_chain *chain,
-			   uint32_t written);
-bool virtqueue_packed_wants_call(struct virtio_queue *queue);
-void virtqueue_packed_kicks(struct virtio_queue *queue, bool wanted);
+/* What the kinds of ring do for virtqueue.h; none is called for a broken queue.
+ */
+struct virtqueue_ring {
+	void (*start)(struct virtio_queue *queue);
+	bool (*available)(struct virtio_queue *queue);
+	bool (*pop)(struct virtio_queue *queue, struct virtqueue_chain *chain);
+	void (*unpop)(struct virtio_queue *queue,
+		      const struct virtqueue_chain *chain);
+	void (*push)(struct virtio_queue *queue,
+		     const struct virtqueue_chain *chain, uint32_t written);
+	bool (*wants_call)(struct virtio_queue *queue);
+	void (*kicks)(struct virtio_queue *queue, bool wanted);
+};
+extern const struct virtqueue_ring virtqueue_split, virtqueue_packed;
 
 #endif

@@ -6,7 +6,7 @@ static bool has_event_idx(const struct virtio_queue *queue)
 	return virtio_has(queue->device, VIRTIO_RING_F_EVENT_IDX);
 }
 
-void virtqueue_split_start(struct virtio_queue *queue)
+static void split_start(struct virtio_queue *queue)
 {
 	struct vring_used *used = queue->ring_used;
 
@@ -14,7 +14,7 @@ void virtqueue_split_start(struct virtio_queue *queue)
 	queue->used_idx = __atomic_load_n(&used->idx, __ATOMIC_RELAXED);
 }
 
-bool virtqueue_split_available(struct virtio_queue *queue)
+static bool split_available(struct virtio_queue *queue)
 {
 	struct vring_avail *avail = queue->ring_avail;
 
@@ -22,49 +22,28 @@ bool virtqueue_split_available(struct virtio_queue *queue)
 	       (uint16_t)queue->base;
 }
 
-/* An indirect table instead of the ring's: how long it is; 0 with the queue
- * broken. */
-static uint32_t enter_table(struct virtio_queue *queue,
-			    const struct vring_desc *desc,
-			    const struct vring_desc **table)
-{
-	if (!virtio_has(queue->device, VIRTIO_RING_F_INDIRECT_DESC) ||
-	    desc->flags & VRING_DESC_F_NEXT || !desc->len ||
-	    desc->len % sizeof(*desc)) {
-		virtqueue_break(queue, "a bad indirect descriptor");
-		return 0;
-	}
-	*table = guest_memory_at(queue->device->memory, desc->addr, desc->len);
-	if (!*table) {
-		virtqueue_break(queue, "an indirect table is not memory");
-		return 0;
-	}
-	return desc->len / sizeof(*desc);
-}
-
 static bool walk(struct virtio_queue *queue, uint16_t head,
 		 struct virtqueue_chain *chain)
 {
-	const struct vring_desc *table = queue->ring_desc;
+	const void *table = queue->ring_desc;
 	uint32_t length = queue->size, next = head, hops = 0;
 	struct vring_desc desc;
 	bool indirect = false;
 
 	for (;;) {
-		/* A table may be all of memory; a chain is not longer than
-		 * the longest ring. */
-		if (next >= length ||
-		    hops++ >= MIN(length, VIRTIO_MAX_QUEUE_SIZE)) {
+		if (next >= length || hops++ >= length) {
 			virtqueue_break(queue, "a chain out of its table");
 			return false;
 		}
-		virtqueue_copy_in(&desc, &table[next], sizeof(desc));
+		virtqueue_copy_in(&desc,
+				  (const struct vring_desc *)table + next,
+				  sizeof(desc));
 		if (desc.flags & VRING_DESC_F_INDIRECT) {
 			if (indirect) {
 				virtqueue_break(queue, "a table in a table");
 				return false;
 			}
-			length = enter_table(queue, &desc, &table);
+			length = virtqueue_enter_table(queue, &desc, &table);
 			if (!length)
 				return false;
 			indirect = true;
@@ -79,8 +58,7 @@ static bool walk(struct virtio_queue *queue, uint16_t head,
 	}
 }
 
-bool virtqueue_split_pop(struct virtio_queue *queue,
-			 struct virtqueue_chain *chain)
+static bool split_pop(struct virtio_queue *queue, struct virtqueue_chain *chain)
 {
 	struct vring_avail *avail = queue->ring_avail;
 	uint16_t idx = __atomic_load_n(&avail->idx, __ATOMIC_ACQUIRE);
@@ -101,8 +79,14 @@ bool virtqueue_split_pop(struct virtio_queue *queue,
 	return true;
 }
 
-void virtqueue_split_push(struct virtio_queue *queue,
-			  const struct virtqueue_chain *chain, uint32_t written)
+static void split_unpop(struct virtio_queue *queue,
+			const struct virtqueue_chain *chain)
+{
+	queue->base = (uint16_t)(queue->base - 1);
+}
+
+static void split_push(struct virtio_queue *queue,
+		       const struct virtqueue_chain *chain, uint32_t written)
 {
 	struct vring_used *used = queue->ring_used;
 
@@ -112,7 +96,7 @@ void virtqueue_split_push(struct virtio_queue *queue,
 	__atomic_store_n(&used->idx, queue->used_idx, __ATOMIC_RELEASE);
 }
 
-bool virtqueue_split_wants_call(struct virtio_queue *queue)
+static bool split_wants_call(struct virtio_queue *queue)
 {
 	struct vring_avail *avail = queue->ring_avail;
 
@@ -125,7 +109,7 @@ bool virtqueue_split_wants_call(struct virtio_queue *queue)
 		 VRING_AVAIL_F_NO_INTERRUPT);
 }
 
-void virtqueue_split_kicks(struct virtio_queue *queue, bool wanted)
+static void split_kicks(struct virtio_queue *queue, bool wanted)
 {
 	struct vring_used *used = queue->ring_used;
 
@@ -137,3 +121,8 @@ void virtqueue_split_kicks(struct virtio_queue *queue, bool wanted)
 		__atomic_store_n((uint16_t *)&used->ring[queue->size],
 				 (uint16_t)queue->base, __ATOMIC_RELAXED);
 }
+
+const struct virtqueue_ring virtqueue_split = {
+	split_start, split_available,  split_pop,   split_unpop,
+	split_push,  split_wants_call, split_kicks,
+};

@@ -44,11 +44,7 @@ static ssize_t vsock_send(struct virtio_queue *queue,
 
 void vsock_transmit(struct vsock *vsock)
 {
-	struct virtio_queue *queue = &vsock->own.device.queues[QUEUE_RX];
-
-	if (!vsock->own.running || !queue->enabled)
-		return;
-	virtio_own_drain(queue, vsock_send);
+	virtio_own_drain(&vsock->own.device.queues[QUEUE_RX], vsock_send);
 	if (vsock->stalled && vsock->n_resets < VSOCK_MAX_RESETS) {
 		vsock->stalled = false;
 		virtio_own_kick(&vsock->own.device.queues[QUEUE_TX]);

@@ -75,9 +75,7 @@ static void advance_shutdown(struct vsock_stream *stream)
 	    !(peer & VIRTIO_VSOCK_SHUTDOWN_SEND) ||
 	    evbuffer_get_length(stream->kept))
 		return;
-	if (!stream->write_ended)
-		shutdown(stream->fd, SHUT_WR);
-	stream->write_ended = true;
+	shutdown(stream->fd, SHUT_WR);
 	if (stream->end_sent || peer & VIRTIO_VSOCK_SHUTDOWN_RCV)
 		reset(stream);
 }
@@ -110,10 +108,9 @@ static void read_greeting(struct vsock_stream *stream)
 			event_add(&stream->readable, NULL);
 			return;
 		}
-		if (n <= 0 || ++stream->greeting_length == VSOCK_GREETING_SIZE)
+		if (n <= 0 || ++stream->greeting_length == VSOCK_GREETING_MAX)
 			break;
 	} while (*at != '\n');
-	/* The last byte of the line is its end, or never was set. */
 	port = strtoull(line + 8, &end_of_port, 10);
 	if (strncmp(line, "CONNECT ", 8) || line[8] < '0' || line[8] > '9' ||
 	    port > UINT32_MAX || *end_of_port != '\n') {

@@ -19,9 +19,9 @@ enum {
 	VSOCK_BUFFER = 64 << 10,
 	VSOCK_MAX_STREAMS = 64, /* that one side began */
 	VSOCK_MAX_RESETS = 32,
-	VSOCK_GREETING_SIZE = 20, /* "CONNECT 4294967295\n" */
-	VSOCK_TIMEOUT_S = 10,	  /* for a connection to come about */
-	VSOCK_HOST = 2,		  /* the host's address */
+	VSOCK_GREETING_MAX = 19, /* "CONNECT 4294967295\n" */
+	VSOCK_TIMEOUT_S = 10,	 /* for a connection to come about */
+	VSOCK_HOST = 2,		 /* the host's address */
 };
 
 enum vsock_side { VSOCK_BY_GUEST, VSOCK_BY_HOST, VSOCK_SIDES };
@@ -42,16 +42,15 @@ struct vsock_stream {
 	uint32_t host_port, guest_port;
 	int fd;
 	struct event readable, writable, timer; /* none persists */
-	char greeting[VSOCK_GREETING_SIZE];
+	char greeting[VSOCK_GREETING_MAX + 1];
 	unsigned int greeting_length;
 
 	struct evbuffer *kept; /* from the guest; NULL before the first use */
 	uint32_t received;     /* bytes in all; modulo 2^32, as the next */
 	uint32_t told;	       /* of those that went on, as the guest knows */
 	uint32_t sent, peer_forwarded, peer_buffer;
-	bool has_input; /* the socket may have bytes for the guest */
-	bool end_sent;	/* of the host's bytes */
-	bool write_ended;
+	bool has_input;		/* the socket may have bytes for the guest */
+	bool end_sent;		/* of the host's bytes */
 	uint32_t peer_shutdown; /* VIRTIO_VSOCK_SHUTDOWN_* */
 	uint32_t pending;	/* what the guest is to be sent: 1 << op */
 };

@@ -248,10 +248,127 @@ static void run_rings(void)
 	}
 }
 
+/*
+ * hostile-cpus[,seed=N][,ms=N]: two CPUs that each drive all devices, without
+ * a look at what the other does, and move, reset and eject them. What is made
+ * of it nobody knows; no device is to be used any more afterwards.
+ */
+extern const char other_start[], other_end[];
+void other_cpu(void);
+static volatile bool other_runs, other_stops;
+
+static uint32_t bar_of(unsigned int slot)
+{
+	return read_uint32_t(PCI_ECAM(slot, 0x10)) & ~0xfu;
+}
+
+/* Only bits that do not send other interrupts than ours. */
+static void storm_config(unsigned int slot)
+{
+	static const uint32_t places[] = { 0xc0000000, 0xd0000000, 0xd0010000,
+					   0xd0002000, 0xdfffc000, 0xffffffff };
+	uint32_t how = random32();
+
+	if (how % 16 == 0)
+		write_uint32_t(PCI_ECAM(slot, 0x10), places[how / 16 % 6]);
+	else if (how % 16 == 1)
+		write_uint32_t(PCI_ECAM(slot, 0x10),
+			       0xc0000000 + slot * 0x1000000);
+	write_uint16_t(PCI_ECAM(slot, 4), how % 8 ? 6 : 0);
+	write_uint16_t(PCI_ECAM(slot, 0x42), (uint16_t)(how & 0xc000));
+	out32(0x620 + 4 * (how >> 8 & 1), random32());
+	if (how % 64 == 0)
+		out32(0x628, 1u << slot);
+}
+
+/* All that a driver writes, in any order, on rings that are broken or not. */
+static void storm_device(uint64_t common, struct ring *ring)
+{
+	static const uint8_t statuses[] = { 0, 1, 3, 11, 11, 15, 15, 15 };
+
+	for (unsigned int i = 0; i < 24; i++) {
+		uint32_t how = random32();
+		uint16_t queue = how >> 4 & 3;
+
+		write_uint16_t(common + COMMON_QUEUE_SELECT, queue);
+		write_uint32_t(common + COMMON_DRIVER_FEATURE_SELECT, i & 1);
+		write_uint32_t(
+			common + COMMON_DRIVER_FEATURE,
+			how & 1 << 8 ? i & 1
+				     : read_uint32_t(common + COMMON_FEATURE));
+		write_uint16_t(common + COMMON_QUEUE_SIZE, 16);
+		write_uint16_t(common + COMMON_QUEUE_VECTOR, queue);
+		write_uint32_t(common + COMMON_QUEUE_DESC,
+			       (uint32_t)(uint64_t)ring->desc.split);
+		write_uint32_t(common + COMMON_QUEUE_DRIVER,
+			       (uint32_t)(uint64_t)ring->avail);
+		write_uint32_t(common + COMMON_QUEUE_DEVICE,
+			       (uint32_t)(uint64_t)ring->used);
+		write_uint16_t(common + COMMON_QUEUE_ENABLE, 1);
+		write_uint8_t(common + COMMON_STATUS, statuses[how & 7]);
+		ring->avail[1] += (uint16_t)(how >> 12 & 1);
+		write_uint16_t(common + 0x1000 + 4 * queue, queue);
+		read_uint64_t(common + 0x400 + (how >> 16 & 0x78));
+		write_uint32_t(common + 0x2000 + 16 * queue + 12, how >> 9 & 1);
+		read_uint64_t(common + 0x3000);
+	}
+}
+
+static void storm(struct ring *ring)
+{
+	unsigned int slot = 1 + random32() % 12;
+
+	if (read_uint16_t(PCI_ECAM(slot, 0)) == 0xffff)
+		return;
+	ring->size = 16;
+	break_ring(ring, random32() % 4 == 0 ? random32() : 2);
+	storm_config(slot);
+	if (bar_of(slot) >= 0xc0000000 && bar_of(slot) < 0xe0000000)
+		storm_device(bar_of(slot), ring);
+}
+
+static void make_ring(struct ring *ring)
+{
+	ring->desc.split = allocate(4096, 4096);
+	ring->avail = allocate(4096, 4096);
+	ring->used = allocate(4096, 4096);
+}
+
+static struct ring storm_rings[2];
+
+void other_cpu(void)
+{
+	other_runs = true;
+	while (!other_stops)
+		storm(&storm_rings[1]);
+	other_runs = false;
+}
+
+static void run_cpus(void)
+{
+	const uint64_t command = 0xfee00300;
+	uint64_t end = microseconds() + number_argument("ms", 3000) * 1000;
+
+	random_state = (uint32_t)number_argument("seed", 1) * 2654435761u | 1;
+	make_ring(&storm_rings[0]);
+	make_ring(&storm_rings[1]);
+	memcpy((void *)OTHER_CPUS, other_start,
+	       (size_t)(other_end - other_start));
+	write_uint32_t(command, 0xc4500); /* INIT to all others */
+	wait_ms(10);
+	write_uint32_t(command, 0xc4600 | OTHER_CPUS >> 12);
+	while (!other_runs)
+		CHECK(microseconds() < end, "the other CPU does not start");
+	print("two CPUs run\n");
+	while (microseconds() < end)
+		storm(&storm_rings[0]);
+	other_stops = true;
+	while (other_runs)
+		;
+}
+
 const struct order orders_hostile[] = {
-	{ "hostile-bars", run_bars },
-	{ "hostile-config", run_config },
-	{ "hostile-ports", run_ports },
-	{ "hostile-rings", run_rings },
-	{ NULL, NULL },
+	{ "hostile-cpus", run_cpus },	  { "hostile-bars", run_bars },
+	{ "hostile-config", run_config }, { "hostile-ports", run_ports },
+	{ "hostile-rings", run_rings },	  { NULL, NULL },
 };

@@ -65,6 +65,40 @@ common:
 1:	hlt
 	jmp 1b
 
+	/* Copied to OTHER_CPUS, where other CPUs start, in real mode. */
+	.code16
+	.globl other_start, other_end
+other_start:
+	cli
+	xor %ax, %ax
+	mov %ax, %ds
+	lgdtl OTHER_CPUS + other_gdt - other_start
+	mov $page_tables, %eax
+	mov %eax, %cr3
+	mov $0x20, %eax
+	mov %eax, %cr4
+	mov $0xc0000080, %ecx
+	rdmsr
+	or $0x100, %eax
+	wrmsr
+	mov $0x80000011, %eax
+	mov %eax, %cr0
+	ljmpl $8, $other
+other_gdt:
+	.word gdt_pointer - gdt - 1
+	.long gdt
+other_end:
+	.code64
+other:
+	mov $16, %eax
+	mov %eax, %ds
+	mov %eax, %es
+	mov %eax, %ss
+	mov $other_stack_end, %esp
+	call other_cpu
+1:	hlt
+	jmp 1b
+
 	/* Interrupts and exceptions: the vector, and what is below it. */
 	.text
 	.globl vectors
@@ -130,4 +164,6 @@ page_tables:
 	.balign 16
 	.skip 16384
 stack_end:
+	.skip 4096
+other_stack_end:
 	.section .note.GNU-stack, "", @progbits

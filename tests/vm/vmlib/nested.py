@@ -145,6 +145,10 @@ class Linux(Shell):
     def state(self):
         return json.loads(self.ctl("info"))["state"]
 
+    def exits(self):
+        """Of the CPUs, to vsw-vmm."""
+        return json.loads(self.ctl("info"))["machine"]["exits"]
+
     def wait_gone(self, timeout=40):
         """Its vsw-vmm has ended."""
         self.machine.until(f"! test -e {self.directory}/api.sock",

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -231,6 +232,7 @@ static pid_t run(const char *name, bool restore, int *error_pipe)
 		strcpy(net, "--net=br0");
 	pid = fork();
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		dup2(ends[1], STDERR_FILENO);
 		close(ends[0]);
 		close(ends[1]);
@@ -487,12 +489,11 @@ static void test_lost(void **state)
 
 static void test_hostile_client(void **state)
 {
-	static const char *const requests[] = {
-		"x\n",
+	static const char deep[] =
 		"{\"cmd\":{\"cmd\":{\"cmd\":{\"cmd\":{\"cmd\":{\"cmd\":"
-		"{\"cmd\":{\"cmd\":{\"cmd\":1}}}}}}}}}\n",
-		"{\"a\":\"\xff\"}\n",
-	};
+		"{\"cmd\":{\"cmd\":{\"cmd\":1}}}}}}}}}\n";
+	static const char *const requests[] = { "x\n", deep,
+						"{\"a\":\"\xff\"}\n" };
 	pid_t pid = run("vm", false, NULL);
 	char buf[16];
 

@@ -32,7 +32,7 @@ void help_entry(const char *before, const char *name, const char *sep,
 /* One option of the words from *word on; its value may be the next. */
 static int parse_option(char ***word, json_t *json, char **errp)
 {
-	char *name = **word + 2, *value = strchr(name, '=');
+	char *value = strchr(**word, '='), *name;
 	const struct vm_field *field;
 
 	if (strncmp(**word, "--", 2))
@@ -40,7 +40,7 @@ static int parse_option(char ***word, json_t *json, char **errp)
 				 "\"%s\" is no option; \"vsw-vmm help run\" "
 				 "lists them",
 				 **word);
-	name = xasprintf("%.*s", (int)strcspn(name, "="), name);
+	name = xasprintf("%.*s", (int)strcspn(**word + 2, "="), **word + 2);
 	field = vm_fields_find(vm_config_fields, name, errp);
 	free(name);
 	if (!field)

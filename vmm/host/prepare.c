@@ -45,8 +45,6 @@ static int tidy_before(struct keeper *k, char **errp)
 
 static int open_files(struct keeper *k, char **errp)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t host_mib = (uint64_t)sysconf(_SC_PHYS_PAGES) * page >> 20;
 	struct machine_files *files = &k->files;
 	char *state = k->restore ? vm_directory_file(k->dir, "state.json")
 				 : NULL,
@@ -62,12 +60,6 @@ static int open_files(struct keeper *k, char **errp)
 	};
 	int error = 0;
 
-	if (k->config->memory_mib > host_mib)
-		error = set_error(errp, -ENOMEM,
-				  "%llu MiB of memory are more than the "
-				  "host's %llu",
-				  (unsigned long long)k->config->memory_mib,
-				  (unsigned long long)host_mib);
 	for (size_t i = 0; !error && i < ARRAY_SIZE(all); i++)
 		error = open_file(all[i].fd, all[i].path, all[i].what, errp);
 	if (!error && k->restore)

@@ -38,13 +38,22 @@ static void set32(uint8_t *config, unsigned int at, uint32_t value)
 	memcpy(config + at, &(uint32_t){ htole32(value) }, sizeof(value));
 }
 
-/* --- the BAR ---------------------------------------------------------------
- */
+/* --- the BAR --- */
+
+/* Begins in the device's registers and ends in the MSI-X table: for neither. */
+static bool is_across(const struct pci_function *function, uint64_t offset,
+		      unsigned int length)
+{
+	return function->msix_control && offset < function->msix_offset &&
+	       length > function->msix_offset - offset;
+}
 
 static uint64_t bar_read(void *aux, uint64_t offset, unsigned int length)
 {
 	struct pci_function *function = aux;
 
+	if (is_across(function, offset, length))
+		return UINT64_MAX;
 	if (function->msix_control && offset >= function->msix_offset)
 		return msix_read(&function->msix,
 				 offset - function->msix_offset, length);
@@ -56,6 +65,8 @@ static void bar_write(void *aux, uint64_t offset, unsigned int length,
 {
 	struct pci_function *function = aux;
 
+	if (is_across(function, offset, length))
+		return;
 	if (function->msix_control && offset >= function->msix_offset)
 		msix_write(&function->msix, offset - function->msix_offset,
 			   length, value);

@@ -25,11 +25,12 @@ OUTER_MODULES = BOOT_MODULES + ("kvm_amd", "tun",
                                 "veth", "virtio_rng")
 INNER_MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "virtio_net",
                  "virtio_rng", "virtio_balloon", "pvpanic_mmio", "8021q",
-                 "vmw_vsock_virtio_transport")
-OURS = ("vswd", "vsw-ctl", "vsw-vmm", "net-tools/relay",
+                 "vmw_vsock_virtio_transport", "button", "evdev")
+OURS = ("vswd", "vsw-ctl", "vsw-vmm", "net-tools/relay", "net-tools/sock",
         "vm-guests/guest.elf", "vm-guests/guest.bzimage")
 OUTER_PROGRAMS = ("qemu-storage-daemon", "qemu-img", "iperf3", "ethtool", "ip")
 INNER_PROGRAMS = ("iperf3", "ethtool")
+SOCK = os.path.join(BUILD, "net-tools", "sock")
 PASSWD = "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n" \
     "user:x:1000:1000::/tmp:/bin/sh\n"
 GROUP = "root:x:0:\nkvm:x:106:user\nnogroup:x:65534:\nuser:x:1000:\n"
@@ -43,9 +44,11 @@ def prepare():
         for target, modules, programs in (
                 (BOOT, BOOT_MODULES, ()),
                 (INNER, INNER_MODULES, INNER_PROGRAMS)):
-            if is_older(target, image.KERNEL, image.INIT, __file__):
+            if is_older(target, image.KERNEL, image.INIT, SOCK, __file__):
                 with tempfile.TemporaryDirectory(dir=image.FOLDER) as tree:
                     image.fill(tree, modules, programs)
+                    if target == INNER:
+                        image.copy(SOCK, tree, "/usr/bin/sock")
                     image.pack(tree, target)
         if is_older(DISK, INNER, *(built(name) for name in OURS)):
             make_disk()

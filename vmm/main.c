@@ -143,6 +143,19 @@ static int request(const struct command *command, char **words, bool flag,
 	return 0;
 }
 
+static int info(const struct command *command, char **words, bool flag,
+		char **errp)
+{
+	json_t *result = client_describe(*words, 0, errp);
+
+	if (!result)
+		return -EIO;
+	json_dumpf(result, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(result);
+	return 0;
+}
+
 static int list(const struct command *command, char **words, bool flag,
 		char **errp)
 {
@@ -155,7 +168,11 @@ static int console(const struct command *command, char **words, bool virtio,
 	int fd = client_connect(*words, virtio ? "hvc0.sock" : "console.sock",
 				errp);
 
-	return fd < 0 ? fd : terminal_attach(fd);
+	if (fd < 0)
+		return fd;
+	if (isatty(STDIN_FILENO))
+		fprintf(stderr, "vsw-vmm: Ctrl-] q leaves the console\n");
+	return terminal_attach(fd);
 }
 
 static int remove_vm(const struct command *command, char **words, bool flag,
@@ -192,7 +209,7 @@ static const struct command commands[] = {
 	{ "start", "[--detach] NAME\trun a VM as it was last run", start_vm,
 	  .flag = "--detach", .n_words = 1 },
 	{ "list", "\tall VMs and what they do", list, .n_words = 0 },
-	{ "info", "NAME\ta VM, its devices and ports, as JSON", request,
+	{ "info", "NAME\ta VM, its devices and ports, as JSON", info,
 	  .n_words = 1 },
 	{ "console",
 	  "[--virtio] NAME\tthe serial port on this terminal; Ctrl-] q leaves",
@@ -251,8 +268,10 @@ static int help(const struct command *command, char **words, bool flag,
 		printf("usage: vsw-vmm %s %.*s\n%s\n", about->name,
 		       (int)strcspn(about->help, "\t"), about->help,
 		       strchr(about->help, '\t') + 1);
-		if (about->run == run_vm || !strcmp(about->name, "add-net"))
+		if (about->run == run_vm)
 			vm_options_help();
+		if (!strcmp(about->name, "add-net"))
+			vm_net_options_help();
 		return 0;
 	}
 	if (*words)
@@ -272,9 +291,13 @@ static int help(const struct command *command, char **words, bool flag,
 /* Takes the command's flag out of the words, counts them, and runs it. */
 static int run_command(const struct command *command, char **words, char **errp)
 {
+	char *about[] = { (char *)command->name, NULL };
 	bool flag = false;
 	int n = 0;
 
+	if (words[0] &&
+	    (!strcmp(words[0], "--help") || !strcmp(words[0], "-h")))
+		return help(command, about, false, errp);
 	for (int i = 0; words[i]; i++) {
 		if (command->flag && !strcmp(words[i], command->flag))
 			flag = true;

@@ -196,6 +196,11 @@ static void bad_bzimages_are_refused(void **state)
 	header_of(&image)->setup_sects = 200;
 	assert_says(load_bzimage(&image), "64-bit entry");
 	image = bzimage();
+	header_of(&image)->syssize = KERNEL_SIZE / 16;
+	assert_string_equal(load_bzimage(&image), "");
+	header_of(&image)->syssize++;
+	assert_says(load_bzimage(&image), "ends too early");
+	image = bzimage();
 	memset(text, 'x', sizeof(text));
 	text[sizeof(text) - 1] = 0;
 	assert_says(load(file_of(&image, sizeof(image)), -1, text, &entry),

@@ -68,12 +68,14 @@ static void test_refused(void **state)
 	static const struct {
 		const char *line, *error;
 	} lines[] = {
-		{ "--kernel /k", "name: \"\" is no name for a VM; use letters, "
-				 "digits, '-', '_' and '.'" },
+		{ "--kernel /k", "name is missing" },
 		{ "--name ../x --kernel /k",
 		  "name: \"../x\" is no name for a VM; use letters, digits, "
 		  "'-', '_' and '.'" },
-		{ "--name x", "kernel: no file was named to boot" },
+		{ "--name x", "kernel is missing" },
+		{ "--net", "net: a value is missing" },
+		{ "--net=", "net: a value is missing" },
+		{ "--name x --disk", "disk: a value is missing" },
 		{ "--name x --kernel", "kernel: a value is missing" },
 		{ "--kernle /k",
 		  "\"kernle\" is not known; did you mean \"kernel\"?" },
@@ -113,6 +115,11 @@ static void test_refused(void **state)
 		  "qcow2; leave back_end=own out" },
 		{ "--name x --kernel /k --net br0,id=a --net br0,id=a",
 		  "id: two devices are called a" },
+		{ "--name x --kernel /k --disk /a,format=raw,id=net1 "
+		  "--net br0,id=net1",
+		  "id: two devices are called net1" },
+		{ "--name x --kernel /k --net br0,id=rng --rng",
+		  "id: two devices are called rng" },
 	};
 	struct vm_options options;
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -231,6 +232,7 @@ static pid_t run(const char *name, bool restore, int *error_pipe)
 		strcpy(net, "--net=br0");
 	pid = fork();
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		dup2(ends[1], STDERR_FILENO);
 		close(ends[0]);
 		close(ends[1]);
@@ -297,6 +299,20 @@ static void do_command(const char *vm, const char *command)
 	if (!result)
 		fail_msg("%s", error);
 	json_decref(result);
+}
+
+/* What `vsw-vmm info` says of a VM that does not run. */
+static void assert_stopped(const char *vm, const char *state, const char *why)
+{
+	json_t *info = client_describe(vm, 10, NULL);
+	const char *said_state, *said_why;
+
+	assert_int_equal(json_unpack(info, "{s:s, s:{s:s}}", "state",
+				     &said_state, "ended", "why", &said_why),
+			 0);
+	assert_string_equal(said_state, state);
+	assert_string_equal(said_why, why);
+	json_decref(info);
 }
 
 /* --- tests ---------------------------------------------------------------- */
@@ -386,10 +402,19 @@ static void test_save(void **state)
 	do_command("vm", "save");
 	assert_int_equal(end_of(pid), 0);
 	assert_true(exists("vms/vm/state.json") && exists("vms/vm/memory"));
+	assert_stopped("vm", "saved", "it was saved");
 	pid = run("vm", true, NULL);
 	await("vm", "running");
 	do_command("vm", "kill");
 	assert_int_equal(end_of(pid), 0);
+	assert_stopped("vm", "saved", "it was told to end");
+	/* started anew, it is another guest */
+	pid = run("vm", false, NULL);
+	await("vm", "running");
+	do_command("vm", "shutdown");
+	assert_int_equal(end_of(pid), 0);
+	assert_false(exists("vms/vm/state.json") || exists("vms/vm/memory"));
+	assert_stopped("vm", "ended", "the guest shut down");
 }
 
 static void test_events(void **state)
@@ -464,12 +489,11 @@ static void test_lost(void **state)
 
 static void test_hostile_client(void **state)
 {
-	static const char *const requests[] = {
-		"x\n",
+	static const char deep[] =
 		"{\"cmd\":{\"cmd\":{\"cmd\":{\"cmd\":{\"cmd\":{\"cmd\":"
-		"{\"cmd\":{\"cmd\":{\"cmd\":1}}}}}}}}}\n",
-		"{\"a\":\"\xff\"}\n",
-	};
+		"{\"cmd\":{\"cmd\":{\"cmd\":1}}}}}}}}}\n";
+	static const char *const requests[] = { "x\n", deep,
+						"{\"a\":\"\xff\"}\n" };
 	pid_t pid = run("vm", false, NULL);
 	char buf[16];
 
@@ -497,6 +521,7 @@ static void test_killed(void **state)
 		poll(NULL, 0, 5);
 	assert_false(exists("port-vm-net0"));
 	assert_false(exists("vms/vm/api.sock"));
+	assert_stopped("vm", "failed", "vsw-vmm was killed");
 }
 
 static int set_up(void **state)

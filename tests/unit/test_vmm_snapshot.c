@@ -132,31 +132,26 @@ static void test_file_cannot_be_written(void **state)
 	drop_memory(&memory);
 }
 
-static void count(void *aux)
-{
-	(*(int *)aux)++;
-}
-
 static void test_restore_by_reading(void **state)
 {
 	struct guest_memory memory = make_memory();
 	struct snapshot_restore *restore;
-	int fd = save_pattern(), done = 0;
+	int fd = save_pattern();
 	off_t pages = allocated(fd);
 
-	assert_int_equal(
-		snapshot_restore_memory(&memory, fd, -1, &restore, NULL), 0);
+	assert_int_equal(snapshot_restore_memory(&memory, fd, -1, NULL, NULL,
+						 &restore, NULL),
+			 0);
 	assert_null(restore);
 	assert_pattern(memory.base);
-	snapshot_restore_notify(restore, count, &done);
-	assert_int_equal(done, 1);
 	assert_int_equal(snapshot_restore_wait(restore, NULL), 0);
 	drop_memory(&memory);
 
 	/* and again; what is zero takes no memory */
 	memory = make_memory();
-	assert_int_equal(
-		snapshot_restore_memory(&memory, fd, -1, &restore, NULL), 0);
+	assert_int_equal(snapshot_restore_memory(&memory, fd, -1, NULL, NULL,
+						 &restore, NULL),
+			 0);
 	assert_int_equal(allocated(memory.fd), pages);
 	drop_memory(&memory);
 	close(fd);
@@ -170,9 +165,9 @@ static void test_wrong_size(void **state)
 	char *error = NULL;
 
 	assert_int_equal(ftruncate(fd, SIZE - PAGE), 0);
-	assert_int_equal(
-		snapshot_restore_memory(&memory, fd, -1, &restore, &error),
-		-EINVAL);
+	assert_int_equal(snapshot_restore_memory(&memory, fd, -1, NULL, NULL,
+						 &restore, &error),
+			 -EINVAL);
 	assert_non_null(strstr(error, "has 8384512 bytes, it is to have "
 				      "8388608"));
 	free(error);
@@ -201,9 +196,9 @@ static void test_restore_at_once(void **state)
 	int faults = userfault(), fd = save_pattern();
 	off_t pages = allocated(fd);
 
-	assert_int_equal(
-		snapshot_restore_memory(&memory, fd, faults, &restore, NULL),
-		0);
+	assert_int_equal(snapshot_restore_memory(&memory, fd, faults, NULL,
+						 NULL, &restore, NULL),
+			 0);
 	if (!restore) {
 		print_message("no userfaultfd for this memory\n");
 		skip();
@@ -242,9 +237,9 @@ static void test_touched_while_filled(void **state)
 	pthread_t threads[16];
 
 	write_pattern(want);
-	assert_int_equal(
-		snapshot_restore_memory(&memory, fd, faults, &restore, NULL),
-		0);
+	assert_int_equal(snapshot_restore_memory(&memory, fd, faults, NULL,
+						 NULL, &restore, NULL),
+			 0);
 	for (size_t i = 0; i < 16; i++) {
 		touches[i].page = memory.base + (SIZE / 16) * (15 - i);
 		assert_int_equal(
@@ -271,9 +266,9 @@ static void test_given_back_while_filled(void **state)
 	struct snapshot_restore *restore;
 	int faults = userfault(), fd = save_pattern();
 
-	assert_int_equal(
-		snapshot_restore_memory(&memory, fd, faults, &restore, NULL),
-		0);
+	assert_int_equal(snapshot_restore_memory(&memory, fd, faults, NULL,
+						 NULL, &restore, NULL),
+			 0);
 	assert_int_equal(memory.base[2 * PAGE], 3);
 	assert_int_equal(fallocate(memory.fd,
 				   FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -300,10 +295,9 @@ static void test_notified_once(void **state)
 	sem_t done;
 
 	sem_init(&done, 0, 0);
-	assert_int_equal(
-		snapshot_restore_memory(&memory, fd, faults, &restore, NULL),
-		0);
-	snapshot_restore_notify(restore, post, &done);
+	assert_int_equal(snapshot_restore_memory(&memory, fd, faults, post,
+						 &done, &restore, NULL),
+			 0);
 	sem_wait(&done);
 	assert_pattern(memory.base); /* before the wait, too */
 	assert_int_equal(snapshot_restore_wait(restore, NULL), 0);
@@ -327,9 +321,9 @@ static void test_file_is_cut_off(void **state)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	cut = open(path, O_WRONLY | O_CLOEXEC);
 	assert_true(cut >= 0);
-	assert_int_equal(
-		snapshot_restore_memory(&memory, cut, faults, &restore, NULL),
-		0);
+	assert_int_equal(snapshot_restore_memory(&memory, cut, faults, NULL,
+						 NULL, &restore, NULL),
+			 0);
 	assert_true(snapshot_restore_wait(restore, &error) < 0);
 	assert_non_null(strstr(error, "cannot read the saved VM's memory"));
 	free(error);

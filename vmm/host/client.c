@@ -27,10 +27,12 @@ int client_connect(const char *vm, const char *socket, char **errp)
 	fd = stream_connect_unix(path, NULL);
 	if (fd < 0)
 		set_error(errp, fd, "%s %s", vm,
-			  fd == -EACCES ? "is another user's"
-			  : vm_directory_busy(&dir)
-				  ? "has nothing that listens for this"
-				  : "does not run");
+			  fd == -EACCES		      ? "is another user's"
+			  : vm_directory_ending(&dir) ? VM_ENDING
+			  : !vm_directory_busy(&dir)  ? "does not run"
+			  : !strcmp(socket, "hvc0.sock")
+				  ? "has no virtio console; --console gives it"
+				  : "has nothing that listens for this");
 	else
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	free(path);
@@ -73,43 +75,80 @@ json_t *client_call(const char *vm, json_t *request, unsigned int timeout_s,
 	return result;
 }
 
-/* A line for what is a VM. */
-static void print_vm(const char *name)
+/* Of a VM that does not answer; NULL with a message. */
+static json_t *describe_stopped(const struct vm_directory *dir,
+				const char *name, char **errp)
 {
-	const char *state = "ended", *bridge;
-	json_t *info = NULL, *config, *nets = NULL, *net;
-	int pid = 0, cpus = 1, memory = 256; /* as by default */
+	char *path = vm_directory_file(dir, "ended.json");
+	bool busy = vm_directory_busy(dir);
+	json_t *ended = busy ? NULL : json_load_file(path, 0, NULL),
+	       *info = NULL;
+	struct vm_config config;
+	const char *state;
+
+	if (vm_directory_ending(dir))
+		state = "ending";
+	else if (busy)
+		state = "busy";
+	else if (!faccessat(dir->fd, "state.json", F_OK, 0))
+		state = "saved";
+	else
+		state = json_is_false(json_object_get(ended, "well")) ? "failed"
+								      : "ended";
+	vm_config_init(&config);
+	if (!vm_directory_load(dir, &config, errp))
+		info = json_pack("{s:s, s:s, s:o, s:O*}", "name", name, "state",
+				 state, "config", vm_config_to_json(&config),
+				 "ended", ended);
+	vm_config_uninit(&config);
+	json_decref(ended);
+	free(path);
+	return info;
+}
+
+json_t *client_describe(const char *name, unsigned int timeout_s, char **errp)
+{
 	struct vm_directory dir;
-	char *path;
+	json_t *info = NULL;
+
+	if (vm_directory_open(&dir, name, false, false, errp))
+		return NULL;
+	if (vm_directory_busy(&dir) && !vm_directory_ending(&dir))
+		info = client_call(name, json_pack("{s:s}", "cmd", "info"),
+				   timeout_s, NULL, NULL);
+	if (!info)
+		info = describe_stopped(&dir, name, errp);
+	vm_directory_close(&dir, false);
+	return info;
+}
+
+/* A line for what is a VM. */
+static void print_vm(const char *home, const char *name)
+{
+	char *path = xasprintf("%s/%s/vm.json", home, name), *why = NULL;
+	int pid = 0, cpus = 1, memory = 256; /* as by default */
+	json_t *info = NULL, *nets = NULL, *net;
+	const char *state = "unreadable", *bridge;
+	bool is_vm = !access(path, F_OK);
 	size_t i;
 
-	if (vm_directory_open(&dir, name, false, false, NULL))
+	free(path);
+	if (is_vm)
+		info = client_describe(name, LIST_TIMEOUT_S, &why);
+	if (why)
+		fprintf(stderr, "vsw-vmm: %s\n", why);
+	free(why);
+	if (!is_vm)
 		return;
-	if (vm_directory_busy(&dir)) {
-		state = "busy";
-		info = client_call(name, json_pack("{s:s}", "cmd", "info"),
-				   LIST_TIMEOUT_S, NULL, NULL);
-	} else if (!faccessat(dir.fd, "state.json", F_OK, 0)) {
-		state = "saved";
-	}
-	path = vm_directory_file(&dir, "vm.json");
-	config = info ? json_incref(json_object_get(info, "config"))
-		      : json_load_file(path, 0, NULL);
-	json_unpack(info, "{s:s, s:i}", "state", &state, "pid", &pid);
-	json_unpack(config, "{s?i, s?i, s?o}", "cpus", &cpus, "memory_mib",
-		    &memory, "nets", &nets);
-	if (config)
-		printf("%-16s %-9s %8d %4d %6dM ", name, state, pid, cpus,
-		       memory);
+	json_unpack(info, "{s:s, s?i, s:{s?i, s?i, s?o}}", "state", &state,
+		    "pid", &pid, "config", "cpus", &cpus, "memory_mib", &memory,
+		    "nets", &nets);
+	printf("%-16s %-10s %7d %4d %6dM ", name, state, pid, cpus, memory);
 	json_array_foreach(nets, i, net)
 		if (!json_unpack(net, "{s:s}", "bridge", &bridge))
 			printf(" %s", bridge);
-	if (config)
-		putchar('\n');
-	json_decref(config);
+	putchar('\n');
 	json_decref(info);
-	free(path);
-	vm_directory_close(&dir, false);
 }
 
 static int visible(const struct dirent *entry)
@@ -128,7 +167,7 @@ int client_list(char **errp)
 				  strerror(errno));
 	puts("NAME             STATE          PID CPUS  MEMORY  NETS");
 	for (int i = 0; i < n; i++) {
-		print_vm(names[i]->d_name);
+		print_vm(home, names[i]->d_name);
 		free(names[i]);
 	}
 	free(names);

@@ -63,8 +63,8 @@ static void store(struct keeper *k)
 	free(error);
 }
 
-/* --- what the machine does: pause, set-link and others
- * ------------------------------ */
+/* --- what the machine does -------------------------------------------------
+ */
 
 /* A cable stays as it was put, also when the VM is started again. */
 static void keep_link(struct keeper *k, const json_t *message)
@@ -340,7 +340,9 @@ void keeper_net_lost(struct keeper *k, const char *id)
 
 /* --- save ----------------------------------------------------------------- */
 
-static const char *const saved_files[] = { "state.json", "memory" };
+static const struct {
+	const char *name, *temporary;
+} saved[] = { { "state.json", "state.json.new" }, { "memory", "memory.new" } };
 
 /*
  * The state takes its place last, and what was there has gone before: whenever
@@ -350,22 +352,20 @@ static void save_done(void *aux, const json_t *result, const char *error)
 {
 	struct asked *asked = aux;
 	struct keeper *k = asked->k;
-	char temporary[32];
+	int dir = k->dir->fd;
 
 	k->saving = false;
 	if (!error)
-		unlinkat(k->dir->fd, saved_files[0], 0);
-	for (size_t i = ARRAY_SIZE(saved_files); i-- > 0;) {
-		snprintf(temporary, sizeof(temporary), "%s.new",
-			 saved_files[i]);
+		unlinkat(dir, saved[0].name, 0);
+	for (size_t i = ARRAY_SIZE(saved); i-- > 0;) {
 		if (error)
-			unlinkat(k->dir->fd, temporary, 0);
+			unlinkat(dir, saved[i].temporary, 0);
 		else if (fsync(asked->fds[i]) ||
-			 renameat(k->dir->fd, temporary, k->dir->fd,
-				  saved_files[i]))
+			 renameat(dir, saved[i].temporary, dir, saved[i].name))
 			error = strerror(errno);
 	}
 	answer(asked, NULL, error);
+	k->saved |= !error;
 	if (!error)
 		keeper_kill(k);
 }
@@ -374,18 +374,15 @@ static void save(struct keeper *k, struct api_request *request,
 		 const json_t *message)
 {
 	struct asked *asked;
-	char temporary[32];
 
 	if (k->saving) {
 		api_reply(request, NULL, "it is being saved already");
 		return;
 	}
 	asked = ask(k, request, message);
-	for (size_t i = 0; i < ARRAY_SIZE(saved_files); i++) {
-		snprintf(temporary, sizeof(temporary), "%s.new",
-			 saved_files[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(saved); i++) {
 		asked->fds[i] =
-			openat(k->dir->fd, temporary,
+			openat(k->dir->fd, saved[i].temporary,
 			       O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 		if (asked->fds[i] < 0) {
 			answer(asked, NULL, strerror(errno));

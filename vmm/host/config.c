@@ -52,7 +52,8 @@ static const struct vm_field net_fields[] = {
 	  MEMBER(TEXT, vlan_mode),
 	  .words = WORDS("access", "trunk", "native-tagged", "native-untagged",
 			 "dot1q-tunnel") },
-	{ "rate_kbps", "N[k|M|G]\twhat the guest may send, bit/s",
+	{ "rate_kbps",
+	  "N[k|M|G]\twhat the guest may send, in kbit/s (or Mbit/s, Gbit/s)",
 	  NUMBER(rate_kbps, 1, INT32_MAX), .option = "rate", .units = "kMG",
 	  .factor = 1000 },
 	{ "link_down", "\tthe cable is not in", MEMBER(FLAG, link_down) },
@@ -136,7 +137,8 @@ const struct vm_field vm_config_fields[] = {
 	{ "kernel", "FILE\ta bzImage, or an ELF with a PVH note",
 	  MEMBER(PATH, kernel) },
 	{ "initrd", "FILE\tthe initial RAM disk", MEMBER(PATH, initrd) },
-	{ "append", "WORDS\tthe kernel's command line", MEMBER(TEXT, append) },
+	{ "append", "WORDS\tthe kernel's command line", MEMBER(TEXT, append),
+	  .empty = true },
 	{ "cpus", "N\thow many (default 1)", NUMBER(cpus, 1, VM_MAX_CPUS) },
 	{ "memory_mib", "SIZE[M|G]\tof the guest (default 256M)",
 	  NUMBER(memory_mib, 4, 1 << 24), .option = "memory", .units = "MGT",
@@ -212,8 +214,14 @@ static char *device_id(struct vm_config *config, unsigned int i)
 
 static bool id_taken(struct vm_config *config, const char *id)
 {
+	/* of devices without an id=, or whose sockets are beside theirs */
+	static const char *const ours[] = { "rng",  "balloon", "vsock",
+					    "hvc0", "console", "api" };
 	const char *other;
 
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		if (!strcmp(ours[i], id))
+			return true;
 	for (unsigned int i = 0; (other = device_id(config, i)); i++)
 		if (other != id && !strcmp(other, id))
 			return true;
@@ -248,14 +256,14 @@ static int config_finish(struct vm_config *config, char **errp)
 {
 	struct uuid uuid;
 
+	if (!*config->name || !config->kernel)
+		return set_error(errp, -EINVAL, "%s is missing",
+				 *config->name ? "kernel" : "name");
 	if (!vm_name_valid(config->name))
 		return set_error(errp, -EINVAL,
 				 "name: \"%s\" is no name for a VM; use "
 				 "letters, digits, '-', '_' and '.'",
 				 config->name);
-	if (!config->kernel)
-		return set_error(errp, -EINVAL,
-				 "kernel: no file was named to boot");
 	if (!*config->uuid) {
 		uuid_generate(&uuid);
 		uuid_format(&uuid, config->uuid);

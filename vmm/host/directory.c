@@ -13,16 +13,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "vmm/host/options.h"
+
+LOG_MODULE(directory);
 
 /* Who was killed has its lock until the kernel has taken it apart. */
 #define LOCK_TRIES   40
 #define LOCK_WAIT_NS 50000000
 
 /* Files of ours, and those of them that nobody needs once the VM has ended. */
-static const char *const ours[] = { "vm.json", "lock",	     "vm.json.new",
-				    "*.log",   "state.json", "memory",
-				    "*.new",   "vsock" };
+static const char *const ours[] = { "vm.json",	 "lock",       "vm.json.new",
+				    "*.log",	 "state.json", "memory",
+				    "*.new",	 "vsock",      "disks.json",
+				    "ended.json" };
 static const char *const passing[] = { "*.sock", "*.pid", "*.new" };
 
 char *vm_home(void)
@@ -72,13 +76,18 @@ static int take_lock(struct vm_directory *dir, const char *name, char **errp)
 	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
 		if (i == LOCK_TRIES) {
 			close(fd);
-			return set_error(errp, -EBUSY,
-					 "%s runs already; \"vsw-vmm kill "
-					 "%s\" would end it",
-					 name, name);
+			return vm_directory_ending(dir)
+				       ? set_error(errp, -EBUSY, "%s %s", name,
+						   VM_ENDING)
+				       : set_error(errp, -EBUSY,
+						   "%s runs already; \"vsw-vmm "
+						   "kill %s\" would end it",
+						   name, name);
 		}
 		nanosleep(&wait, NULL);
 	}
+	if (ftruncate(fd, 0))
+		log_warn("%s/lock: %m", dir->path);
 	dir->lock = fd;
 	return 0;
 }
@@ -141,6 +150,48 @@ bool vm_directory_busy(const struct vm_directory *dir)
 	return busy;
 }
 
+void vm_directory_set_ending(const struct vm_directory *dir)
+{
+	if (pwrite(dir->lock, "ending\n", 7, 0) < 0)
+		log_warn("%s/lock: %m", dir->path);
+}
+
+void vm_directory_set_ended(const struct vm_directory *dir, bool well,
+			    const char *why)
+{
+	json_t *json = json_pack("{s:b, s:s, s:I}", "well", (int)well, "why",
+				 why, "time", (json_int_t)time(NULL));
+	int fd = openat(dir->fd, "ended.json",
+			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+
+	if (fd >= 0) {
+		json_dumpfd(json, fd, JSON_INDENT(2));
+		close(fd);
+		vm_directory_log(dir, why);
+	}
+	json_decref(json);
+}
+
+void vm_directory_log(const struct vm_directory *dir, const char *line)
+{
+	int fd = openat(dir->fd, "machine.log",
+			O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+
+	if (fd < 0)
+		return;
+	dprintf(fd, "vsw-vmm: %s\n", line);
+	close(fd);
+}
+
+bool vm_directory_ending(const struct vm_directory *dir)
+{
+	struct stat st;
+
+	return !faccessat(dir->fd, "api.sock", F_OK, 0) &&
+	       ((!fstatat(dir->fd, "lock", &st, 0) && st.st_size) ||
+		!vm_directory_busy(dir));
+}
+
 char *vm_directory_file(const struct vm_directory *dir, const char *name)
 {
 	return xasprintf("%s/%s", dir->path, name);
@@ -194,7 +245,18 @@ static bool matches(const char *name, const char *const *patterns, size_t n)
 	return false;
 }
 
-static void remove_files(const struct vm_directory *dir, bool own)
+static bool is_passing(const char *name)
+{
+	return matches(name, passing, ARRAY_SIZE(passing));
+}
+
+static bool is_ours(const char *name)
+{
+	return is_passing(name) || matches(name, ours, ARRAY_SIZE(ours));
+}
+
+static void remove_files(const struct vm_directory *dir,
+			 bool (*which)(const char *name))
 {
 	DIR *stream = opendir(dir->path);
 	struct dirent *entry;
@@ -202,10 +264,7 @@ static void remove_files(const struct vm_directory *dir, bool own)
 	while (stream && (entry = readdir(stream))) {
 		const char *name = entry->d_name;
 
-		if (!matches(name, passing, ARRAY_SIZE(passing)) &&
-		    !(own && matches(name, ours, ARRAY_SIZE(ours))))
-			continue;
-		if (unlinkat(dirfd(stream), name, 0))
+		if (which(name) && unlinkat(dirfd(stream), name, 0))
 			unlinkat(dirfd(stream), name, AT_REMOVEDIR);
 	}
 	if (stream)
@@ -214,12 +273,31 @@ static void remove_files(const struct vm_directory *dir, bool own)
 
 void vm_directory_clean(const struct vm_directory *dir)
 {
-	remove_files(dir, false);
+	remove_files(dir, is_passing);
+}
+
+static int is_foreign(const struct dirent *entry)
+{
+	return strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
+	       !is_ours(entry->d_name);
 }
 
 int vm_directory_remove(const struct vm_directory *dir, char **errp)
 {
-	remove_files(dir, true);
+	struct dirent **names = NULL;
+	int n = scandir(dir->path, &names, is_foreign, alphasort);
+
+	if (n > 0)
+		set_error(errp, -ENOTEMPTY,
+			  "%s/%s is not ours, so nothing was removed; move or "
+			  "remove it first",
+			  dir->path, names[0]->d_name);
+	for (int i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+	if (n > 0)
+		return -ENOTEMPTY;
+	remove_files(dir, is_ours);
 	if (!rmdir(dir->path))
 		return 0;
 	return set_error(errp, -errno, "%s: %s; what is left is not ours",

@@ -28,6 +28,17 @@ int vm_directory_open(struct vm_directory *dir, const char *name, bool make,
 void vm_directory_close(struct vm_directory *dir, bool undo);
 /* Whether somebody has the lock: the VM runs, or is about to. */
 bool vm_directory_busy(const struct vm_directory *dir);
+/* Who has the lock says that it only tidies up. */
+void vm_directory_set_ending(const struct vm_directory *dir);
+/* Why it ended: kept, and a line of machine.log; the first who says it is
+ * right. */
+void vm_directory_set_ended(const struct vm_directory *dir, bool well,
+			    const char *why);
+/* One more line of machine.log. */
+void vm_directory_log(const struct vm_directory *dir, const char *line);
+/* Whether the VM has ended, and its ports may still be there. */
+bool vm_directory_ending(const struct vm_directory *dir);
+#define VM_ENDING "has ended; its ports on vswd are still to be removed"
 
 /* The path of a file in it; the caller frees it. */
 char *vm_directory_file(const struct vm_directory *dir, const char *name);

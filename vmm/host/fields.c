@@ -140,7 +140,7 @@ static json_t *value_of_text(const struct vm_field *field, const char *text,
 		if (on || !strcmp(text, "off"))
 			return json_boolean(on);
 		set_error(errp, -EINVAL, "\"%s\" is neither on nor off", text);
-	} else if (!text || !*text) {
+	} else if (!text || (!*text && !field->empty)) {
 		set_error(errp, -EINVAL, "a value is missing");
 	} else if (field->type == VM_FIELD_NUMBER) {
 		value = number_of_text(field, text, errp);

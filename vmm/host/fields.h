@@ -31,6 +31,7 @@ struct vm_field {
 	const char *option;	  /* on the command line; NULL: the key */
 	const char *units;	  /* of a number: 'k', 'M' and so on, from 1 */
 	unsigned int factor;	  /* between units */
+	bool empty;		  /* a text that may be "" */
 	/* Of a list: its elements, and where (unsigned int) their number is. */
 	const struct vm_field *fields;
 	const void *defaults;

@@ -17,6 +17,7 @@
 #include "vmm/host/keeper_private.h"
 #include "vmm/host/reaper.h"
 #include "vmm/host/sandbox.h"
+#include "vmm/host/saved.h"
 
 #define SHUTDOWN_S 30 /* that a guest has, when we are told to end */
 #define REMOVE_MS  5000
@@ -26,8 +27,15 @@ static const int signal_numbers[4] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
 /* A line to the user, on a terminal that may be raw. */
 static void say(const struct keeper *k, const char *what, const char *why)
 {
+	char *line;
+
 	fprintf(stderr, "vsw-vmm: %s: %s%s%s%s\n", k->config->name, what,
 		why ? ": " : "", why ? why : "", k->started ? "\r" : "");
+	if (!k->started || k->dir->fd < 0)
+		return;
+	line = xasprintf("%s%s%s", what, why ? ": " : "", why ? why : "");
+	vm_directory_log(k->dir, line);
+	free(line);
 }
 
 static void kill_machine(const struct keeper *k)
@@ -58,6 +66,14 @@ static void tell(struct keeper *k, const json_t *event)
 	json_decref(copy);
 }
 
+static void show_console(struct keeper *k)
+{
+	if (isatty(STDIN_FILENO))
+		fprintf(stderr, "vsw-vmm: %s: Ctrl-] q ends it\n",
+			k->config->name);
+	console_show(k->serial, quit, k);
+}
+
 static void started(struct keeper *k)
 {
 	char *error = NULL;
@@ -71,10 +87,13 @@ static void started(struct keeper *k)
 		return;
 	}
 	k->started = true;
+	unlinkat(k->dir->fd, "ended.json", 0);
+	if (!k->restore && saved_discard(k->dir))
+		say(k, "what was saved of it is discarded", NULL);
 	if (k->detach)
 		daemon_ready();
 	else if (k->serial && k->config->serial == VM_SERIAL_TERMINAL)
-		console_show(k->serial, quit, k);
+		show_console(k);
 }
 
 static void on_boot(struct keeper *k, const json_t *event)
@@ -137,7 +156,9 @@ static void machine_ended(struct keeper *k, int status)
 	k->machine = 0;
 	if (WIFEXITED(status) && !WEXITSTATUS(status)) {
 		k->ending = true;
-	} else if (!k->why) {
+		if (!k->why)
+			k->why = xstrdup("the guest shut down");
+	} else if (!k->why && !k->ending) {
 		k->why = WIFSIGNALED(status)
 				 ? xasprintf("the VM's process was ended by "
 					     "signal %d (%s)",
@@ -279,14 +300,19 @@ static bool remove_ports(struct keeper *k)
 
 static void tidy_up(struct keeper *k)
 {
+	char *why = NULL;
 	bool clean;
 
+	vm_directory_set_ending(k->dir);
 	close_files(k);
 	console_destroy(k->serial);
 	console_destroy(k->hvc);
 	console_destroy(k->log);
 	link_destroy(k->link);
 	storage_stop(k->storage);
+	if (k->saved && saved_store(k->dir, k->config, &why))
+		say(k, why, NULL);
+	free(why);
 	clean = remove_ports(k);
 	if (clean || !k->started)
 		vm_directory_clean(k->dir);
@@ -303,11 +329,16 @@ static void tidy_up(struct keeper *k)
 
 static void report_end(struct keeper *k)
 {
-	json_t *event = json_pack("{s:s, s:b}", "event", "ended", "well",
-				  (int)k->ending);
+	json_t *event;
 
-	if (!k->ending)
-		json_object_set_new(event, "why", json_string(k->why));
+	if (!k->why)
+		k->why = xstrdup(k->saved    ? "it was saved"
+				 : k->ending ? "it was told to end"
+					     : "it ended by itself");
+	event = json_pack("{s:s, s:b, s:s}", "event", "ended", "well",
+			  (int)k->ending, "why", k->why);
+	if (k->started)
+		vm_directory_set_ended(k->dir, k->ending, k->why);
 	tell(k, event);
 	json_decref(event);
 }
@@ -337,8 +368,6 @@ int keeper_run(struct vm_directory *dir, struct vm_config *config, bool detach,
 	if (!keeper_prepare(&k, &k.why) && !k.ending &&
 	    !start_machine(&k, &k.why))
 		event_base_dispatch(k.base);
-	if (k.ending && !k.why)
-		k.why = xstrdup("it was told to end");
 	report_end(&k);
 	tidy_up(&k);
 	if (!k.started || !k.ending)

@@ -26,6 +26,7 @@ struct keeper {
 	int log_end; /* of the machine's messages */
 	pid_t machine;
 	const char *state;
+	bool saved;		      /* and so it ends */
 	bool started, booted, ending; /* ending: we were asked to end it */
 	bool adding, saving;	      /* a card, all of it */
 	struct lost_net *lost;	      /* cards to be connected again */

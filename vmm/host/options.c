@@ -81,6 +81,13 @@ static void print_fields(const char *dashes, const char *sep,
 	}
 }
 
+void vm_net_options_help(void)
+{
+	for (const struct vm_field *f = vm_config_fields; f->key; f++)
+		if (!strcmp(f->key, "nets"))
+			print_fields("    ", "=", f->fields);
+}
+
 void vm_options_help(void)
 {
 	print_fields("--", " ", vm_config_fields);

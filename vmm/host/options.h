@@ -28,6 +28,8 @@ struct vm_options {
 /* Of "--kernel FILE", "--kernel=FILE" and so on, up to a NULL. 0 or -EINVAL. */
 int vm_options_parse(struct vm_options *options, char **words, char **errp);
 void vm_options_help(void);
+/* The keys of --net alone. */
+void vm_net_options_help(void);
 /* One entry of help in two columns; `help` is "ARGS\ttext". */
 void help_entry(const char *before, const char *name, const char *sep,
 		const char *help);

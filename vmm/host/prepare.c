@@ -13,6 +13,8 @@
 #include "ovsdb-lite/stream.h"
 #include "vmm/host/keeper_private.h"
 #include "vmm/host/reaper.h"
+#include "vmm/host/saved.h"
+#include "vmm/x86/cpu.h"
 
 #define STALE_MS 3000
 
@@ -43,8 +45,6 @@ static int tidy_before(struct keeper *k, char **errp)
 
 static int open_files(struct keeper *k, char **errp)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t host_mib = (uint64_t)sysconf(_SC_PHYS_PAGES) * page >> 20;
 	struct machine_files *files = &k->files;
 	char *state = k->restore ? vm_directory_file(k->dir, "state.json")
 				 : NULL,
@@ -60,14 +60,10 @@ static int open_files(struct keeper *k, char **errp)
 	};
 	int error = 0;
 
-	if (k->config->memory_mib > host_mib)
-		error = set_error(errp, -ENOMEM,
-				  "%llu MiB of memory are more than the "
-				  "host's %llu",
-				  (unsigned long long)k->config->memory_mib,
-				  (unsigned long long)host_mib);
 	for (size_t i = 0; !error && i < ARRAY_SIZE(all); i++)
 		error = open_file(all[i].fd, all[i].path, all[i].what, errp);
+	if (!error && k->restore)
+		error = saved_check(k->dir, k->config, errp);
 	free(state);
 	free(memory);
 	if (error)
@@ -225,6 +221,14 @@ static int open_api(struct keeper *k, char **errp)
 	return k->api ? 0 : -EIO;
 }
 
+static int note_processor(struct keeper *k, char **errp)
+{
+	if (!x86_has_virtualisation())
+		vm_directory_log(k->dir, "this processor has neither vmx nor "
+					 "svm: a stock kernel will not run");
+	return 0;
+}
+
 static int start_reaper(struct keeper *k, char **errp)
 {
 	k->reaper = reaper_start(k->config, errp);
@@ -234,8 +238,9 @@ static int start_reaper(struct keeper *k, char **errp)
 int keeper_prepare(struct keeper *k, char **errp)
 {
 	static int (*const steps[])(struct keeper * k, char **errp) = {
-		open_files, tidy_before, start_reaper,	plug_nets,
-		open_disks, open_vsock,	 open_consoles, open_api,
+		open_files,	tidy_before,   start_reaper,
+		note_processor, plug_nets,     open_disks,
+		open_vsock,	open_consoles, open_api,
 	};
 	int error = 0;
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "vmm/host/directory.h"
+#include "vmm/host/sandbox.h"
 #include "vmm/host/wiring.h"
 
 #define TRIES 30
@@ -49,6 +50,9 @@ static bool tidy(const struct vm_config *config)
 	error = vm_directory_open(&dir, config->name, false, true, NULL);
 	if (error)
 		return true;
+	vm_directory_set_ending(&dir);
+	if (!faccessat(dir.fd, "vm.json", F_OK, 0))
+		vm_directory_set_ended(&dir, false, "vsw-vmm was killed");
 	done = !vm_remove_ports(config, NULL, TRY_MS, NULL);
 	if (done) {
 		vm_directory_clean(&dir);
@@ -85,6 +89,7 @@ int reaper_start(const struct vm_config *config, char **errp)
 		dup2(null, fd);
 	dup2(fds[0], 3);
 	close_range(4, ~0U, 0);
+	vm_sandbox_keep_files();
 	if (read(3, &told, 1) != 1)
 		for (int i = 0; i < TRIES && !tidy(config); i++)
 			sleep(PAUSE_S);

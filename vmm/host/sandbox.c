@@ -10,6 +10,7 @@
  */
 #include "vmm/host/sandbox.h"
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -387,4 +388,19 @@ int vm_sandbox_thread(enum vm_thread kind, char **errp)
 				 "cannot filter a thread's system calls: %s",
 				 strerror(-error));
 	return 0;
+}
+
+/* --- helpers -------------------------------------------------------------- */
+
+void vm_sandbox_keep_files(void)
+{
+	capng_clear(CAPNG_SELECT_ALL);
+	if (!geteuid()) {
+		capng_update(CAPNG_ADD,
+			     CAPNG_EFFECTIVE | CAPNG_PERMITTED |
+				     CAPNG_BOUNDING_SET,
+			     CAP_DAC_OVERRIDE);
+		capng_apply(CAPNG_SELECT_ALL);
+	}
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }

@@ -32,6 +32,9 @@ void vm_sandbox_close_others(const int *fds, size_t n);
 int vm_sandbox_directory(int fd);
 /* `user`: by name; NULL: nobody. All threads to come inherit it. */
 int vm_sandbox_confine(const char *user, char **errp);
+/* For the helpers beside it: of root's privileges only the use of others' files
+ * is kept, and nothing that is executed gets new ones. */
+void vm_sandbox_keep_files(void);
 /* The calling thread may do what its kind needs; anything else ends the
  * process. */
 int vm_sandbox_thread(enum vm_thread kind, char **errp);

@@ -6,7 +6,6 @@
  */
 #include "vmm/host/storage.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,6 +25,7 @@
 
 #include "base/log.h"
 #include "ovsdb-lite/stream.h"
+#include "vmm/host/sandbox.h"
 #include "vmm/host/storage_private.h"
 
 LOG_MODULE(storage);
@@ -101,15 +101,7 @@ static void restrict_child(pid_t parent)
 		_exit(EXIT_FAILURE);
 	if (!geteuid() && unshare(CLONE_NEWNET | CLONE_NEWIPC))
 		_exit(EXIT_FAILURE);
-	capng_clear(CAPNG_SELECT_ALL);
-	if (!geteuid()) {
-		capng_update(CAPNG_ADD,
-			     CAPNG_EFFECTIVE | CAPNG_PERMITTED |
-				     CAPNG_BOUNDING_SET,
-			     CAP_DAC_OVERRIDE);
-		capng_apply(CAPNG_SELECT_ALL);
-	}
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	vm_sandbox_keep_files();
 }
 
 static void run_child(struct storage *s, int monitor, pid_t parent)

@@ -85,7 +85,11 @@ static int await_connection(struct wiring *w, bool retry, char **errp)
 	if (w->up)
 		return 0;
 	return set_error(errp, w->down && !retry ? -ENOTCONN : -ETIMEDOUT,
-			 "vswd is not running? %s", w->down ? w->down : w->db);
+			 "%s%s",
+			 w->down && strstr(w->down, strerror(EACCES))
+				 ? ""
+				 : "vswd is not running? ",
+			 w->down ? w->down : w->db);
 }
 
 int wiring_wait(struct wiring *w, unsigned int timeout_ms, char **errp)

@@ -103,8 +103,7 @@ static bool is_stale(const struct wiring *w,
 		     const struct vm_net *net)
 {
 	char *id = interface_id(w, net);
-	bool stale =
-		is_ours(w, port) && !strcmp(external_id(port, "iface-id"), id);
+	bool stale = !strcmp(external_id(port, "iface-id"), id);
 
 	free(id);
 	return stale;

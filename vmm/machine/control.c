@@ -41,7 +41,11 @@ static struct machine_device *find_net(struct request *request, char **errp)
 
 	if (device && device->is_net)
 		return device;
-	set_error(errp, -ENOENT, "the VM has no card %s", id ? id : "");
+	if (id)
+		set_error(errp, -ENOENT, "the VM has no card %s", id);
+	else
+		set_error(errp, -EINVAL,
+			  "the request needs \"net\", a card's name");
 	return NULL;
 }
 
@@ -73,11 +77,14 @@ static int info(struct request *request, char **errp)
 static int set_link(struct request *request, char **errp)
 {
 	struct machine_device *net = find_net(request, errp);
+	const json_t *up = json_object_get(request->json, "up");
 
 	if (!net)
 		return -ENOENT;
-	virtio_net_set_link(net->virtio,
-			    json_is_true(json_object_get(request->json, "up")));
+	if (!json_is_boolean(up))
+		return set_error(errp, -EINVAL,
+				 "the request needs \"up\", true or false");
+	virtio_net_set_link(net->virtio, json_is_true(up));
 	return 0;
 }
 
@@ -132,7 +139,8 @@ static int balloon(struct request *request, char **errp)
 				 "the VM has no balloon: start it with "
 				 "--balloon");
 	if (!json_is_integer(mib) || json_integer_value(mib) < 0)
-		return set_error(errp, -EINVAL, "no number of MiB");
+		return set_error(errp, -EINVAL,
+				 "the request needs \"mib\", a number");
 	virtio_balloon_set_target(device->virtio,
 				  (uint64_t)json_integer_value(mib));
 	return 0;

@@ -32,6 +32,6 @@ struct hypervisor {
 };
 
 /* GSIs of MSI vectors start behind the I/O APIC's 24 pins. */
-enum { HYPERVISOR_FIRST_MSI_GSI = 24, HYPERVISOR_MAX_GSI = 1024 };
+enum { HYPERVISOR_FIRST_MSI_GSI = 24, HYPERVISOR_MAX_GSI = 1112 };
 
 #endif

@@ -94,7 +94,10 @@ static void boot_timer_write(void *aux, uint64_t offset, unsigned int length,
 int machine_pause(struct machine *machine, char **errp)
 {
 	if (machine->state != MACHINE_RUNNING)
-		return set_error(errp, -EINVAL, "the VM does not run");
+		return set_error(errp, -EINVAL,
+				 machine->state == MACHINE_PAUSED
+					 ? "it is paused already"
+					 : "it does not run");
 	vcpus_pause(machine->vcpus);
 	machine->state = MACHINE_PAUSED;
 	machine_event(machine, "paused", NULL);

@@ -220,22 +220,21 @@ static void on_memory_there(void *aux)
 static int restore_memory(struct machine *machine, char **errp)
 {
 	const struct vm_config *config = machine->config;
-	int error = snapshot_restore_memory(
-		&machine->memory, machine->files->restore_memory,
-		machine->files->userfault, &machine->restore, errp);
+	bool wait = false;
+	int error;
 
-	if (error || !machine->restore)
-		return error;
 	/* A disk's process has the memory mapped and would see holes. */
-	for (unsigned int i = 0; i < config->n_disks; i++) {
-		if (config->disks[i].kind != VM_DISK_STORAGE_DAEMON)
-			continue;
+	for (unsigned int i = 0; i < config->n_disks; i++)
+		wait |= config->disks[i].kind == VM_DISK_STORAGE_DAEMON;
+	error = snapshot_restore_memory(
+		&machine->memory, machine->files->restore_memory,
+		machine->files->userfault, wait ? NULL : on_memory_there,
+		machine, &machine->restore, errp);
+	if (!error && wait) {
 		error = snapshot_restore_wait(machine->restore, errp);
 		machine->restore = NULL;
-		return error;
 	}
-	snapshot_restore_notify(machine->restore, on_memory_there, machine);
-	return 0;
+	return error;
 }
 
 int machine_restore(struct machine *machine, char **errp)

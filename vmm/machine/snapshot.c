@@ -126,10 +126,7 @@ struct snapshot_restore {
 	uint8_t *buffer; /* of a block */
 	bool *filled;	 /* by block */
 	pthread_t thread;
-
-	pthread_mutex_t lock; /* of what follows */
-	bool ended;
-	int error;
+	int error; /* of the thread, when it has ended */
 	void (*done)(void *aux);
 	void *aux;
 };
@@ -244,18 +241,12 @@ static int fill_all(struct snapshot_restore *r)
 static void *fill_thread(void *aux)
 {
 	struct snapshot_restore *r = aux;
-	void (*done)(void *aux);
-	int error = vm_sandbox_thread(VM_THREAD_CONTROL, NULL);
 
-	if (!error)
-		error = fill_all(r);
-	pthread_mutex_lock(&r->lock);
-	r->error = error;
-	r->ended = true;
-	done = r->done;
-	pthread_mutex_unlock(&r->lock);
-	if (done)
-		done(r->aux);
+	r->error = vm_sandbox_thread(VM_THREAD_CONTROL, NULL);
+	if (!r->error)
+		r->error = fill_all(r);
+	if (r->done)
+		r->done(r->aux);
 	return NULL;
 }
 
@@ -297,26 +288,23 @@ static int put_in_memory(void *aux, uint64_t offset, const uint8_t *data,
 static void restore_free(struct snapshot_restore *r)
 {
 	close(r->faults);
-	pthread_mutex_destroy(&r->lock);
 	free(r->filled);
 	free(r->buffer);
 	free(r);
 }
 
-static int start_filling(struct guest_memory *memory, int fd, int faults,
+static int start_filling(struct snapshot_restore init,
 			 struct snapshot_restore **restore, char **errp)
 {
-	struct snapshot_restore *r = xcalloc(1, sizeof(*r));
+	struct snapshot_restore *r = xmalloc(sizeof(*r));
+	struct guest_memory *memory = init.memory;
 	int error;
 
-	r->memory = memory;
-	r->fd = fd;
-	r->faults = faults;
+	*r = init;
 	r->page = page_size(memory);
 	r->block = MAX((size_t)BLOCK, r->page);
 	r->buffer = xmalloc(r->block);
 	r->filled = xcalloc(DIV_ROUND_UP(memory->size, r->block), 1);
-	pthread_mutex_init(&r->lock, NULL);
 	error = -pthread_create(&r->thread, NULL, fill_thread, r);
 	if (error) {
 		restore_free(r);
@@ -328,6 +316,7 @@ static int start_filling(struct guest_memory *memory, int fd, int faults,
 }
 
 int snapshot_restore_memory(struct guest_memory *memory, int fd, int userfault,
+			    void (*done)(void *aux), void *aux,
 			    struct snapshot_restore **restore, char **errp)
 {
 	struct stat st;
@@ -344,25 +333,15 @@ int snapshot_restore_memory(struct guest_memory *memory, int fd, int userfault,
 				 (unsigned long long)memory->size);
 	faults = userfault < 0 ? -1 : watch_faults(memory, userfault);
 	if (faults >= 0)
-		return start_filling(memory, fd, faults, restore, errp);
+		return start_filling(
+			(struct snapshot_restore){ .memory = memory,
+						   .fd = fd,
+						   .faults = faults,
+						   .done = done,
+						   .aux = aux },
+			restore, errp);
 	error = copy_file(fd, memory->size, put_in_memory, memory);
 	return error ? no_file(error, errp) : 0;
-}
-
-void snapshot_restore_notify(struct snapshot_restore *r,
-			     void (*done)(void *aux), void *aux)
-{
-	bool ended = true;
-
-	if (r) {
-		pthread_mutex_lock(&r->lock);
-		ended = r->ended;
-		r->done = done;
-		r->aux = aux;
-		pthread_mutex_unlock(&r->lock);
-	}
-	if (ended)
-		done(aux);
 }
 
 int snapshot_restore_wait(struct snapshot_restore *r, char **errp)

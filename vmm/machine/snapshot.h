@@ -24,16 +24,15 @@ struct snapshot_restore;
  * userfault: /dev/userfaultfd, open (what it makes belongs to the process that
  * asks it, so it cannot be made by the keeper); -1, or a kernel that refuses:
  * all is read before returning. Both descriptors stay the caller's, `fd` must
- * be open until the wait. *restore is NULL when nothing is left to wait for.
+ * be open until the wait. *restore is NULL when nothing is left to wait for;
+ * else `done` (may be NULL) is called when all memory is there or cannot be
+ * had, in the filling thread.
  */
 int snapshot_restore_memory(struct guest_memory *memory, int fd, int userfault,
+			    void (*done)(void *aux), void *aux,
 			    struct snapshot_restore **restore, char **errp);
-/* `done` is called when all memory is there or cannot be had: in the filling
- * thread, or at once. With a NULL restore, at once. */
-void snapshot_restore_notify(struct snapshot_restore *restore,
-			     void (*done)(void *aux), void *aux);
-/* Waits for that, and frees. NULL is fine. After an error pages are missing,
- * whoever touches them waits for ever: the process has to end. */
+/* Waits for the filling, and frees. NULL is fine. After an error pages are
+ * missing, whoever touches them waits for ever: the process has to end. */
 int snapshot_restore_wait(struct snapshot_restore *restore, char **errp);
 
 /* Bytes in JSON: hexadecimal. -EINVAL when it is no such string of `length`

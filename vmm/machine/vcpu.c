@@ -68,32 +68,25 @@ static void crash(struct vcpu *vcpu, const char *what, uint64_t detail)
 	free(why);
 }
 
+static void bus_access(struct bus *bus, bool write, uint64_t addr, void *data,
+		       unsigned int length)
+{
+	if (write)
+		bus_write(bus, addr, data, length);
+	else
+		bus_read(bus, addr, data, length);
+}
+
 static void port_access(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 
 	/* A string instruction's accesses all go to the one port. */
-	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size) {
-		if (run->io.direction == KVM_EXIT_IO_OUT)
-			bus_write(vcpu->vcpus->pio, run->io.port, data,
-				  run->io.size);
-		else
-			bus_read(vcpu->vcpus->pio, run->io.port, data,
-				 run->io.size);
-	}
-}
-
-static void memory_access(struct vcpu *vcpu)
-{
-	struct kvm_run *run = vcpu->run;
-
-	if (run->mmio.is_write)
-		bus_write(vcpu->vcpus->mmio, run->mmio.phys_addr,
-			  run->mmio.data, run->mmio.len);
-	else
-		bus_read(vcpu->vcpus->mmio, run->mmio.phys_addr, run->mmio.data,
-			 run->mmio.len);
+	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size)
+		bus_access(vcpu->vcpus->pio,
+			   run->io.direction == KVM_EXIT_IO_OUT, run->io.port,
+			   data, run->io.size);
 }
 
 /* Runs the guest up to its next exit. False when it was interrupted. */
@@ -116,7 +109,9 @@ static bool run(struct vcpu *vcpu)
 		break;
 	case KVM_EXIT_MMIO:
 		vcpu->n_exits++;
-		memory_access(vcpu);
+		bus_access(vcpus->mmio, vcpu->run->mmio.is_write,
+			   vcpu->run->mmio.phys_addr, vcpu->run->mmio.data,
+			   vcpu->run->mmio.len);
 		break;
 	case KVM_EXIT_INTR:
 		break;
@@ -297,11 +292,6 @@ void vcpus_pause(struct vcpus *vcpus)
 	while (vcpus->n_running)
 		pthread_cond_wait(&vcpus->changed, &vcpus->lock);
 	pthread_mutex_unlock(&vcpus->lock);
-}
-
-unsigned int vcpus_count(const struct vcpus *vcpus)
-{
-	return vcpus->n;
 }
 
 int vcpus_fd(const struct vcpus *vcpus, unsigned int index)

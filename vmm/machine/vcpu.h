@@ -34,7 +34,6 @@ void vcpus_request_pause(struct vcpus *vcpus);
  * vCPU's thread. */
 void vcpus_pause(struct vcpus *vcpus);
 
-unsigned int vcpus_count(const struct vcpus *vcpus);
 /* KVM's descriptor; to be used while they are paused. */
 int vcpus_fd(const struct vcpus *vcpus, unsigned int index);
 /* How often the guest was left for an access to one of the buses. */

@@ -64,52 +64,40 @@ static void update(struct msix *msix, struct msix_vector *v)
 				 strerror(-error));
 }
 
-static int take_gsi(bool *gsis)
+int msix_init(struct msix *msix, struct hypervisor *hypervisor,
+	      unsigned int slot, unsigned int n, char **errp)
 {
-	for (int gsi = HYPERVISOR_FIRST_MSI_GSI; gsi < HYPERVISOR_MAX_GSI;
-	     gsi++)
-		if (!gsis[gsi]) {
-			gsis[gsi] = true;
-			return gsi;
-		}
-	return -ENOSPC;
-}
-
-int msix_init(struct msix *msix, struct hypervisor *hypervisor, bool *gsis,
-	      unsigned int n, char **errp)
-{
+	_Static_assert(HYPERVISOR_FIRST_MSI_GSI + PCI_SLOTS * PCI_MAX_VECTORS <=
+			       HYPERVISOR_MAX_GSI,
+		       "each slot has GSIs of its own");
 	pthread_mutex_init(&msix->lock, NULL);
 	msix->hypervisor = hypervisor;
-	msix->vectors = xcalloc(n ? n : 1, sizeof(*msix->vectors));
+	msix->vectors = xcalloc(PCI_MAX_VECTORS, sizeof(*msix->vectors));
 	for (; msix->n < n; msix->n++) {
 		struct msix_vector *v = &msix->vectors[msix->n];
-		int gsi = take_gsi(gsis);
 
-		v->fd = gsi < 0 ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		v->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (v->fd < 0) {
-			int error = gsi < 0 ? gsi : -errno;
+			int error = -errno;
 
-			if (gsi >= 0)
-				gsis[gsi] = false;
-			msix_uninit(msix, gsis);
+			msix_uninit(msix);
 			return set_error(errp, error,
 					 "no more interrupts to be had for PCI "
 					 "cards: %s",
 					 strerror(-error));
 		}
-		v->gsi = gsi;
+		v->gsi = HYPERVISOR_FIRST_MSI_GSI + slot * PCI_MAX_VECTORS +
+			 msix->n;
 		v->entry[WORD_CONTROL] = PCI_MSIX_ENTRY_CTRL_MASKBIT;
 	}
 	return 0;
 }
 
-void msix_uninit(struct msix *msix, bool *gsis)
+void msix_uninit(struct msix *msix)
 {
 	msix_set_on(msix, false);
-	for (unsigned int i = 0; i < msix->n; i++) {
-		gsis[msix->vectors[i].gsi] = false;
+	for (unsigned int i = 0; i < msix->n; i++)
 		close(msix->vectors[i].fd);
-	}
 	free(msix->vectors);
 	pthread_mutex_destroy(&msix->lock);
 }

@@ -72,7 +72,7 @@ static int plug(struct pci_bus *bus, struct pci_function *function, int slot,
 				 "no PCI slot is free: remove a card first");
 	if (slot >= PCI_SLOTS || bus->slots[slot])
 		return set_error(errp, -EBUSY, "PCI slot %d is not free", slot);
-	error = msix_init(&function->msix, bus->hypervisor, bus->gsis,
+	error = msix_init(&function->msix, bus->hypervisor, slot,
 			  config->n_vectors, errp);
 	if (error)
 		return error;
@@ -115,7 +115,7 @@ void pci_remove(struct pci_function *function)
 	bus->slots[function->slot] = NULL;
 	bus->up &= others;
 	bus->down &= others;
-	msix_uninit(&function->msix, bus->gsis);
+	msix_uninit(&function->msix);
 	pthread_mutex_unlock(&bus->lock);
 	free(function);
 }

@@ -15,7 +15,7 @@
 #include "vmm/machine/bus.h"
 #include "vmm/machine/hypervisor.h"
 
-enum { PCI_SLOTS = 32, PCI_CONFIG_SIZE = 4096, PCI_MAX_VECTORS = 64 };
+enum { PCI_SLOTS = 32, PCI_CONFIG_SIZE = 4096, PCI_MAX_VECTORS = 34 };
 
 struct pci_bus;
 struct pci_function;
@@ -52,7 +52,7 @@ struct pci_function_config {
 	uint32_t bar_size;	 /* a power of two; 0: none */
 	uint32_t msix_offset;	 /* of the table in the BAR, page-aligned; its
 				  * pending bits are a page later */
-	unsigned int n_vectors;	 /* 0: no MSI-X */
+	unsigned int n_vectors;	 /* at most PCI_MAX_VECTORS; 0: no MSI-X */
 	const struct pci_capability *capabilities;
 	unsigned int n_capabilities;
 };

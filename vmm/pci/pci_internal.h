@@ -56,7 +56,6 @@ struct pci_bus {
 	struct bus *mmio, *pio;
 	struct hypervisor *hypervisor;
 	struct pci_function *slots[PCI_SLOTS];
-	bool gsis[HYPERVISOR_MAX_GSI]; /* in use */
 	/* Without the lock: */
 	_Atomic uint32_t address;  /* written to port 0xcf8 */
 	_Atomic uint32_t up, down; /* slots to tell the guest of */
@@ -86,10 +85,10 @@ void pci_hotplug_tell(struct pci_bus *bus, _Atomic uint32_t *bits,
 /* Cards that were to go are gone. Without bus->lock. */
 void pci_hotplug_reset(struct pci_bus *bus);
 
-/* msix.c. gsis: of the bus. */
-int msix_init(struct msix *msix, struct hypervisor *hypervisor, bool *gsis,
-	      unsigned int n, char **errp);
-void msix_uninit(struct msix *msix, bool *gsis);
+/* msix.c. GSIs are those of the slot. */
+int msix_init(struct msix *msix, struct hypervisor *hypervisor,
+	      unsigned int slot, unsigned int n, char **errp);
+void msix_uninit(struct msix *msix);
 /* As after power-on: masked, nothing pending. */
 void msix_reset(struct msix *msix);
 void msix_set_on(struct msix *msix, bool on);

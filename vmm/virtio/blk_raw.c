@@ -129,7 +129,7 @@ static int blk_read_write(struct blk *blk, const struct virtqueue_chain *chain,
 		    write ? chain->n_out : chain->n_in, at, length);
 	for (unsigned int i = 0; i < n; i++)
 		places |= (uintptr_t)iov[i].iov_base | iov[i].iov_len;
-	return places & (blk->align - 1)
+	return (places & (blk->align - 1))
 		       ? blk_transfer_buffered(blk, write, chain, at, offset,
 					       length)
 		       : blk_transfer(blk, write, iov, n, offset);

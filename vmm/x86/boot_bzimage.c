@@ -50,6 +50,8 @@ int boot_bzimage_load(struct boot_image *image, struct boot_entry *entry,
 		return set_error(errp, -ENOEXEC,
 				 "it has no 64-bit entry: Linux 3.8 has");
 	size = image->size - start;
+	if (size < header.syssize * 16ULL)
+		return set_error(errp, -EINVAL, "it ends too early");
 	need = MAX(size, header.init_size);
 	to = boot_place(image, header.pref_address, need, errp);
 	if (!to)

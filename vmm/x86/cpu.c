@@ -4,6 +4,7 @@
  */
 #include "vmm/x86/cpu_state.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,15 @@ enum {
 
 /* What each vCPU was like when it was new, for a reset. */
 static struct x86_cpu_state *power_on[VM_MAX_CPUS];
+
+/* VMX, and SVM (Intel SDM volume 2, AMD APM volume 3, CPUID). */
+bool x86_has_virtualisation(void)
+{
+	unsigned int a, b, c, d;
+
+	return (__get_cpuid(1, &a, &b, &c, &d) && c & 1 << 5) ||
+	       (__get_cpuid(0x80000001, &a, &b, &c, &d) && c & 1 << 2);
+}
 
 int x86_vm_init(int vm, char **errp)
 {

@@ -10,6 +10,8 @@
 
 #include "vmm/x86/boot.h"
 
+/* Whether the host's processor has what an unmodified kernel needs. */
+bool x86_has_virtualisation(void);
 /* irqchip, PIT, TSS and identity map; before the first vCPU. */
 int x86_vm_init(int vm, char **errp);
 /* CPUID and MSRs, for CPU `index` of `cpus`. One thread at a time. */

@@ -110,13 +110,15 @@ json_t *client_describe(const char *name, unsigned int timeout_s, char **errp)
 {
 	struct vm_directory dir;
 	json_t *info = NULL;
+	bool runs;
 
 	if (vm_directory_open(&dir, name, false, false, errp))
 		return NULL;
-	if (vm_directory_busy(&dir) && !vm_directory_ending(&dir))
+	runs = vm_directory_busy(&dir) && !vm_directory_ending(&dir);
+	if (runs)
 		info = client_call(name, json_pack("{s:s}", "cmd", "info"),
-				   timeout_s, NULL, NULL);
-	if (!info)
+				   timeout_s, NULL, timeout_s ? NULL : errp);
+	if (!info && !(runs && !timeout_s))
 		info = describe_stopped(&dir, name, errp);
 	vm_directory_close(&dir, false);
 	return info;

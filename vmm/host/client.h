@@ -17,7 +17,10 @@ json_t *client_call(const char *vm, json_t *request, unsigned int timeout_s,
 /* Connects to a socket in the VM's directory, or -errno with a message. */
 int client_connect(const char *vm, const char *socket, char **errp);
 
-/* vsw-vmm info, of a VM that need not run: the object, or NULL with a message.
+/*
+ * What is known of a VM, whether it runs or not: the object, or NULL with a
+ * message. One that runs has timeout_s to answer and is "busy" after that, or
+ * has to (0).
  */
 json_t *client_describe(const char *name, unsigned int timeout_s, char **errp);
 /* vsw-vmm list: 0 or -errno with a message. */

@@ -217,6 +217,17 @@ int vm_directory_load(const struct vm_directory *dir, struct vm_config *config,
 	return error;
 }
 
+bool vm_directory_has_cards(const struct vm_directory *dir)
+{
+	struct vm_config now;
+	bool has;
+
+	vm_config_init(&now);
+	has = vm_directory_load(dir, &now, NULL) || now.n_nets;
+	vm_config_uninit(&now);
+	return has;
+}
+
 int vm_directory_store(const struct vm_directory *dir,
 		       const struct vm_config *config, char **errp)
 {

@@ -44,6 +44,8 @@ bool vm_directory_ending(const struct vm_directory *dir);
 char *vm_directory_file(const struct vm_directory *dir, const char *name);
 int vm_directory_load(const struct vm_directory *dir, struct vm_config *config,
 		      char **errp);
+/* Whether vm.json has cards, which come and go, or cannot be read. */
+bool vm_directory_has_cards(const struct vm_directory *dir);
 int vm_directory_store(const struct vm_directory *dir,
 		       const struct vm_config *config, char **errp);
 /* Removes the sockets that a VM leaves when it is killed. */

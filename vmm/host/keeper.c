@@ -313,8 +313,8 @@ static void tidy_up(struct keeper *k)
 	if (k->saved && saved_store(k->dir, k->config, &why))
 		say(k, why, NULL);
 	free(why);
-	clean = remove_ports(k);
-	if (clean || !k->started)
+	clean = remove_ports(k) && !k->stale;
+	if (clean)
 		vm_directory_clean(k->dir);
 	vm_directory_close(k->dir, !k->started && clean);
 	if (k->reaper >= 0 && clean)

@@ -16,6 +16,7 @@ struct keeper {
 	struct vm_config *config;
 	bool detach, restore;
 	struct machine_files files; /* until they are the machine's */
+	bool stale;		    /* ports of before are left */
 	bool wired;		    /* a port was added */
 	struct storage *storage;
 	struct console *serial, *hvc, *log;

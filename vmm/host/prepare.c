@@ -37,8 +37,18 @@ static int open_file(int *fd, const char *path, const char *what, char **errp)
 /* Of a keeper that was killed, when its reaper could do nothing either. */
 static int tidy_before(struct keeper *k, char **errp)
 {
-	if (!faccessat(k->dir->fd, "api.sock", F_OK, 0))
-		vm_remove_ports(k->config, NULL, STALE_MS, NULL);
+	char *why = NULL;
+
+	if (!faccessat(k->dir->fd, "api.sock", F_OK, 0) &&
+	    vm_remove_ports(k->config, NULL, STALE_MS, &why) &&
+	    vm_directory_has_cards(k->dir)) {
+		k->stale = true;
+		set_error(errp, -EBUSY,
+			  "its ports on vswd are still to be removed: %s", why);
+		free(why);
+		return -EBUSY;
+	}
+	free(why);
 	vm_directory_clean(k->dir);
 	return 0;
 }

@@ -278,7 +278,8 @@ def _(lab):
                    check=False).stdout
         equal(left, "", f"{which} killed: storage daemons")
         equal(sorted(set(os.listdir(vm.directory)) -
-                     {"vm.json", "lock", "machine.log", "serial.log"}), [],
+                     {"vm.json", "lock", "machine.log", "serial.log",
+                      "ended.json"}), [],
               f"{which} killed: files that are left")
 
 

@@ -17,7 +17,7 @@ from test_vmm_metal import image
 from vmlib.vmm import Vm, ports
 
 KEPT = {"vm.json", "lock", "machine.log", "serial.log", "vsock", "state.json",
-        "memory"}
+        "memory", "ended.json", "disks.json"}
 
 
 def processes(vm):
@@ -283,7 +283,7 @@ def _(lab):
           "one more client")
     for sock in deaf:
         sock.close()
-    wait_until(lambda: vm.ctl("info", check=False).returncode == 0, "info")
+    wait_until(lambda: vm.ctl("pause", check=False).returncode == 0, "pause")
     vm.end()
 
 
@@ -379,5 +379,5 @@ def _(lab):
         with open(vm.path(name), "wb") as file:
             file.write(good)
     vm.start("restore", vm.name)
-    wait_until(lambda: vm.ctl("info", check=False).returncode == 0, "it runs")
+    wait_until(lambda: vm.ctl("pause", check=False).returncode == 0, "it runs")
     vm.end()

@@ -40,6 +40,18 @@ int vm_remove_ports(const struct vm_config *config, const char *port,
 	return error;
 }
 
+/* As it now is: cards come and go. */
+static bool has_cards(const struct vm_directory *dir)
+{
+	struct vm_config now;
+	bool has;
+
+	vm_config_init(&now);
+	has = vm_directory_load(dir, &now, NULL) || now.n_nets;
+	vm_config_uninit(&now);
+	return has;
+}
+
 /* True: done, or another one takes care. */
 static bool tidy(const struct vm_config *config)
 {
@@ -53,7 +65,7 @@ static bool tidy(const struct vm_config *config)
 	vm_directory_set_ending(&dir);
 	if (!faccessat(dir.fd, "vm.json", F_OK, 0))
 		vm_directory_set_ended(&dir, false, "vsw-vmm was killed");
-	done = !vm_remove_ports(config, NULL, TRY_MS, NULL);
+	done = !vm_remove_ports(config, NULL, TRY_MS, NULL) || !has_cards(&dir);
 	if (done) {
 		vm_directory_clean(&dir);
 		/* it was killed before the VM ever started */

@@ -81,7 +81,7 @@ enum fdb_learn_result {
 	FDB_REFRESHED, /* known there; its time was brought up to date */
 	FDB_LEARNED,
 	FDB_MOVED,
-	FDB_ELSEWHERE, /* known on another port, from where it does not move */
+	FDB_ELSEWHERE,	/* known on another port, from where it does not move */
 	FDB_IS_STATIC,	/* static or sticky, on another port: not moved */
 	FDB_PORT_FULL,	/* the port's own limit */
 	FDB_TABLE_FULL, /* and nothing could give way, or no room was near */

@@ -181,6 +181,7 @@ static int remove_vm(const struct command *command, char **words, bool flag,
 	struct vm_config config;
 	struct vm_directory dir;
 	int error = vm_directory_open(&dir, *words, false, true, errp);
+	char *why = NULL;
 
 	if (error)
 		return error;
@@ -188,7 +189,10 @@ static int remove_vm(const struct command *command, char **words, bool flag,
 	/* the socket says that nobody tidied up: ports may be left as well */
 	if (!faccessat(dir.fd, "api.sock", F_OK, 0) &&
 	    !vm_directory_load(&dir, &config, NULL))
-		error = vm_remove_ports(&config, NULL, REMOVE_MS, errp);
+		error = vm_remove_ports(&config, NULL, REMOVE_MS, &why);
+	if (error)
+		set_error(errp, error, "%s %s: %s", *words, VM_ENDING, why);
+	free(why);
 	vm_config_uninit(&config);
 	if (!error)
 		error = vm_directory_remove(&dir, errp);

@@ -263,6 +263,23 @@ def ask(vm, text):
     return sock
 
 
+@test("requests whose members are missing or wrong are refused", only="vsw")
+def _(lab):
+    lab.start()
+    vm = Vm(lab, "asked", "shell", "--net", "br0", "--balloon").start()
+    vm.expect("> ")
+    for text, error in ((b'"set-link", "net": "net0"', '"up", true or false'),
+                        (b'"set-link", "net": "net0", "up": 1', "true or"),
+                        (b'"set-link", "net": 0, "up": true', '"net", a card'),
+                        (b'"del-net"', '"net", a card'),
+                        (b'"add-net", "net": 7', "not an object"),
+                        (b'"balloon", "mib": "4"', '"mib", a number')):
+        with ask(vm, b'{"cmd": %s}\n' % text) as sock:
+            contains(json.loads(sock.makefile().readline())["error"], error,
+                     text)
+    vm.end()
+
+
 @test("hundreds of requests, and clients that read nothing", only="vsw")
 def _(lab):
     vm = Vm(lab, "asked", "shell", "--net", "br0")

@@ -32,7 +32,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 

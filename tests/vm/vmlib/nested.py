@@ -87,6 +87,11 @@ class Machine(Shell):
     def why_ended(self):
         return f", QEMU with status {self.process.wait(10)}"
 
+    def has_reset(self):
+        """Its processor has, which ends QEMU with status 0: now and then QEMU's
+        AMD-V does in the middle of a guest, and no word of the kernel."""
+        return self.process is not None and self.process.poll() == 0
+
     def spawn(self, name, command):
         """Goes on behind; its output is in /tmp/NAME."""
         self.run(f"({command}) >/tmp/{name} 2>&1 </dev/null &")

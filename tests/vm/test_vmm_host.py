@@ -201,11 +201,17 @@ def _(lab):
     equal(left(lab, vm), [], "left")
 
 
+def heed_signals():
+    """What a shell makes its jobs ignore, or nohup: that would be kept to."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def on_terminal(lab, *argv):
     """A process, and both ends of the terminal that it has."""
     user, its = pty.openpty()
     process = subprocess.Popen(lab.sw_ns.argv(argv), stdin=its, stdout=its,
-                               stderr=its)
+                               stderr=its, preexec_fn=heed_signals)
     lab.processes.append(process)
     return process, user, its
 

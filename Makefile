@@ -56,6 +56,7 @@ SRC_dp     := $(wildcard datapath/packet/*.c datapath/vhost/*.c datapath/port/*.
               datapath/forward/*.c datapath/bond/*.c datapath/discovery/*.c \
               datapath/tunnel/*.c \
               datapath/nat/*.c datapath/gateway/*.c datapath/router/*.c \
+              datapath/policy/*.c datapath/shape/*.c \
               datapath/worker/*.c)
 # Only with DPDK=1.
 ifeq ($(DPDK),)

@@ -81,7 +81,8 @@ static inline bool is_special(const struct fwd_port *out)
 {
 	return (uintptr_t)out->capture | (uintptr_t)out->patch_peer |
 	       (uintptr_t)out->bond | (uintptr_t)out->gateway |
-	       (uintptr_t)out->tunnel | (uintptr_t)out->underlay;
+	       (uintptr_t)out->tunnel | (uintptr_t)out->underlay |
+	       (uintptr_t)out->egress;
 }
 
 static __attribute__((noinline)) void send_all_captured(
@@ -96,6 +97,14 @@ static __attribute__((noinline)) void send_special(
 	struct pipeline *pl, const struct fwd_port *out,
 	struct packet *const packets[], unsigned n)
 {
+	struct packet *kept[PACKET_BURST_MAX];
+
+	if (out->egress) {
+		n = policy_out_burst(pl, out, packets, n, kept);
+		if (!n)
+			return;
+		packets = kept;
+	}
 	if (out->tunnel)
 		overlay_send(pl, out, packets, n, false);
 	else if (out->bond)
@@ -242,6 +251,14 @@ static __attribute__((noinline)) void send_shared(
 	struct pipeline *pl, const struct fwd_port *out,
 	struct packet *const packets[], unsigned n)
 {
+	struct packet *kept[PACKET_BURST_MAX];
+
+	if (out->egress) {
+		n = policy_out_burst(pl, out, packets, n, kept);
+		if (!n)
+			return;
+		packets = kept;
+	}
 	if (out->tunnel)
 		overlay_send(pl, out, packets, n, true);
 	else if (out->gateway)

@@ -4,8 +4,10 @@
  *	receive (port/)       a burst of borrowed frames from one queue
  *	ingress.c             private header, well-formedness, VLAN, admission
  *	filter.c              what a bond's member may not let in
+ *	policy_in.c           mirrors, guards, access lists, limits, marks
  *	lookup.c              learn the senders, look up the receivers
  *	output.c              sort by port, tags, flood
+ *	policy_out.c          access lists, marks, mirrors, shaping
  *	port_send (port/)     MTU, offloads, transmit; or into the next bridge
  *
  * A burst from one port to one station goes a shorter way (uniform.c).
@@ -76,11 +78,15 @@ static void forward(struct pipeline *pl, const struct fwd_port *in,
 	ingress_burst(pl, s, packets, n);
 	if (unlikely(fwd_port_filter(in)))
 		filter_burst(pl, s);
+	if (unlikely(s->as->ingress != NULL))
+		policy_in_burst(pl, s);
 	if (unlikely(s->n_groups))
 		look_at_groups(s);
 	if (unlikely(in->punts & PUNT_ANSWERS))
 		protocol_copy_answers(s);
 	lookup_burst(s);
+	if (unlikely(s->as->ingress != NULL))
+		policy_found_burst(pl, s);
 	output_burst(pl, s);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forward/policies.h"
 #include "forward/stage.h"
 
 struct fwd_snapshot *fwd_snapshot_create(uint64_t generation)
@@ -28,6 +29,8 @@ static void bridge_destroy(struct fwd_bridge *bridge)
 {
 	for (unsigned i = 0; i < bridge->n_ports; i++) {
 		bond_destroy(bridge->ports[i]->bond);
+		free(bridge->ports[i]->ingress);
+		free(bridge->ports[i]->egress);
 		free(bridge->ports[i]);
 	}
 	free(bridge->ports);
@@ -212,6 +215,8 @@ struct fwd_port *fwd_bond_add_member(struct fwd_port *bond, struct port *port,
 		m->punts = 0;
 		m->filter = filter;
 		m->capture = NULL;
+		m->ingress = NULL;
+		m->egress = NULL;
 		m->pins = NULL;
 	}
 	b->members = grow(b->members, b->n_members, sizeof(m));
@@ -236,6 +241,20 @@ void fwd_port_set_gateway(struct fwd_port *port, struct fwd_gateway *gateway,
 	port->gateway = gateway;
 	port->gateway_side = side;
 	gateway->ports[side] = port;
+}
+
+struct fwd_ingress *fwd_port_ingress(struct fwd_port *port)
+{
+	if (!port->ingress)
+		port->ingress = xcalloc(1, sizeof(*port->ingress));
+	return port->ingress;
+}
+
+struct fwd_egress *fwd_port_egress(struct fwd_port *port)
+{
+	if (!port->egress)
+		port->egress = xcalloc(1, sizeof(*port->egress));
+	return port->egress;
 }
 
 void fwd_port_connect(struct fwd_port *a, struct fwd_port *b)

@@ -25,7 +25,9 @@ struct bond_table; /* bond/bond_table.h; pipeline.c alone looks into it */
 struct capture;
 struct fwd_bond;
 struct fwd_bridge;
+struct fwd_egress; /* forward/policies.h */
 struct fwd_gateway;
+struct fwd_ingress; /* forward/policies.h */
 struct fwd_snapshot;
 struct fwd_tunnel;
 struct fwd_underlay;
@@ -128,6 +130,9 @@ struct fwd_port {
 	/* Outer packets come in and leave by it; or NULL. */
 	struct fwd_underlay *underlay;
 	struct capture *capture; /* NULL: nobody is listening */
+	/* Policies, the snapshot's own; NULL: there are none. Of `as` only. */
+	struct fwd_ingress *ingress;
+	struct fwd_egress *egress;
 	uint64_t beacons;      /* PUNT_BEACON: the identity of those it takes */
 	uint16_t number;       /* in the FDB; 1 and up, kept over snapshots */
 	uint16_t slot;	       /* place in bridge->ports */
@@ -339,6 +344,12 @@ struct fwd_tunnel *fwd_port_make_tunnel(struct fwd_snapshot *snapshot,
 struct fwd_port *fwd_tunnel_add_remote(struct fwd_tunnel *tunnel,
 				       unsigned index, struct port *port,
 				       uint16_t number);
+/*
+ * What is imposed on a port of a bridge, made with the first call: all zeros,
+ * to be filled while the snapshot is built.
+ */
+struct fwd_ingress *fwd_port_ingress(struct fwd_port *port);
+struct fwd_egress *fwd_port_egress(struct fwd_port *port);
 /* Joins two patch ports; both directions. */
 void fwd_port_connect(struct fwd_port *a, struct fwd_port *b);
 /*

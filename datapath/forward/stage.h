@@ -122,6 +122,20 @@ void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 		   unsigned n);
 /* Of a bond's member: what is not to come in. */
 void filter_burst(const struct pipeline *pl, struct stage *s);
+/*
+ * policy_in.c: what the port's fwd_ingress says of what came in; and, once it
+ * is known where each packet goes, of that. Both may leave out items.
+ */
+void policy_in_burst(struct pipeline *pl, struct stage *s);
+void policy_found_burst(struct pipeline *pl, struct stage *s);
+/*
+ * policy_out.c: what the port's fwd_egress says of packets in the shape in
+ * which they are to leave. Those that may leave now go to kept[]; returns how
+ * many.
+ */
+unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
+			  struct packet *const packets[], unsigned n,
+			  struct packet *kept[]);
 void lookup_burst(struct stage *s);
 /* The same of what a gateway sends: its own address is nothing to be learned.
  */

@@ -51,7 +51,8 @@ static inline const struct fwd_port *port_of(const struct stage *s,
 	const struct vlan_state vlan = { .vid = s->native_vid };
 	unsigned to;
 
-	if (unlikely((uintptr_t)in->capture | (uintptr_t)as->capture) ||
+	if (unlikely((uintptr_t)in->capture | (uintptr_t)as->capture |
+		     (uintptr_t)as->ingress) ||
 	    unlikely(in->is_tunnel || as->isolated ||
 		     s->native_vid == VLAN_VID_NONE || bridge->no_learn_vlans ||
 		     word_is_multicast(u->dst) || fwd_port_filter(in)))

@@ -22,10 +22,19 @@ static const struct column_info infos[N_DB_COLUMNS] = {
 };
 
 static const char *const table_names[N_DB_TABLES] = {
-	[DB_SWITCH] = "Open_vSwitch", [DB_BRIDGE] = "Bridge",
-	[DB_PORT] = "Port",	      [DB_INTERFACE] = "Interface",
-	[DB_SEGMENT] = "Segment",     [DB_FORWARD] = "Forward",
-	[DB_LEASE] = "Lease",	      [DB_REMOTE_MAC] = "Remote_MAC",
+	[DB_SWITCH] = "Open_vSwitch",
+	[DB_BRIDGE] = "Bridge",
+	[DB_PORT] = "Port",
+	[DB_INTERFACE] = "Interface",
+	[DB_SEGMENT] = "Segment",
+	[DB_FORWARD] = "Forward",
+	[DB_LEASE] = "Lease",
+	[DB_REMOTE_MAC] = "Remote_MAC",
+	[DB_MIRROR] = "Mirror",
+	[DB_QOS] = "QoS",
+	[DB_QUEUE] = "Queue",
+	[DB_ACL] = "ACL",
+	[DB_PORT_GROUP] = "Port_Group",
 };
 
 struct db_columns {

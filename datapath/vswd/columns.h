@@ -16,11 +16,16 @@ enum db_table {
 	DB_BRIDGE,
 	DB_PORT,
 	DB_INTERFACE,
+	DB_MIRROR,
+	DB_QOS,
+	DB_QUEUE,
 	/* Our own: a server with Open vSwitch's schema does not have them. */
 	DB_SEGMENT,
 	DB_FORWARD,
 	DB_LEASE,
 	DB_REMOTE_MAC,
+	DB_ACL,
+	DB_PORT_GROUP,
 	N_DB_TABLES
 };
 
@@ -34,6 +39,7 @@ enum db_table {
 	X(BRIDGE, FLOOD_VLANS, "flood_vlans", INTEGER, VOID)                   \
 	X(BRIDGE, OTHER_CONFIG, "other_config", STRING, STRING)                \
 	X(BRIDGE, SEGMENT, "segment", UUID, VOID)                              \
+	X(BRIDGE, MIRRORS, "mirrors", UUID, VOID)                              \
 	X(PORT, NAME, "name", STRING, VOID)                                    \
 	X(PORT, INTERFACES, "interfaces", UUID, VOID)                          \
 	X(PORT, VLAN_MODE, "vlan_mode", STRING, VOID)                          \
@@ -46,6 +52,8 @@ enum db_table {
 	X(PORT, BOND_DOWNDELAY, "bond_downdelay", INTEGER, VOID)               \
 	X(PORT, LACP, "lacp", STRING, VOID)                                    \
 	X(PORT, BOND_ACTIVE_SLAVE, "bond_active_slave", STRING, VOID)          \
+	X(PORT, PROTECTED, "protected", BOOLEAN, VOID)                         \
+	X(PORT, QOS, "qos", UUID, VOID)                                        \
 	X(INTERFACE, NAME, "name", STRING, VOID)                               \
 	X(INTERFACE, TYPE, "type", STRING, VOID)                               \
 	X(INTERFACE, OPTIONS, "options", STRING, STRING)                       \
@@ -53,9 +61,29 @@ enum db_table {
 	X(INTERFACE, MTU_REQUEST, "mtu_request", INTEGER, VOID)                \
 	X(INTERFACE, OFPORT_REQUEST, "ofport_request", INTEGER, VOID)          \
 	X(INTERFACE, OTHER_CONFIG, "other_config", STRING, STRING)             \
+	X(INTERFACE, EXTERNAL_IDS, "external_ids", STRING, STRING)             \
+	X(INTERFACE, POLICING_RATE, "ingress_policing_rate", INTEGER, VOID)    \
+	X(INTERFACE, POLICING_BURST, "ingress_policing_burst", INTEGER, VOID)  \
+	X(INTERFACE, POLICING_KPKTS_RATE, "ingress_policing_kpkts_rate",       \
+	  INTEGER, VOID)                                                       \
+	X(INTERFACE, POLICING_KPKTS_BURST, "ingress_policing_kpkts_burst",     \
+	  INTEGER, VOID)                                                       \
 	X(INTERFACE, LLDP, "lldp", STRING, STRING)                             \
 	X(INTERFACE, OFPORT, "ofport", INTEGER, VOID)                          \
 	X(INTERFACE, REMOTE_MACS, "remote_macs", UUID, VOID)                   \
+	X(MIRROR, NAME, "name", STRING, VOID)                                  \
+	X(MIRROR, SELECT_ALL, "select_all", BOOLEAN, VOID)                     \
+	X(MIRROR, SELECT_SRC_PORT, "select_src_port", UUID, VOID)              \
+	X(MIRROR, SELECT_DST_PORT, "select_dst_port", UUID, VOID)              \
+	X(MIRROR, SELECT_VLAN, "select_vlan", INTEGER, VOID)                   \
+	X(MIRROR, OUTPUT_PORT, "output_port", UUID, VOID)                      \
+	X(MIRROR, OUTPUT_VLAN, "output_vlan", INTEGER, VOID)                   \
+	X(MIRROR, SNAPLEN, "snaplen", INTEGER, VOID)                           \
+	X(QOS, TYPE, "type", STRING, VOID)                                     \
+	X(QOS, QUEUES, "queues", INTEGER, UUID)                                \
+	X(QOS, OTHER_CONFIG, "other_config", STRING, STRING)                   \
+	X(QUEUE, DSCP, "dscp", INTEGER, VOID)                                  \
+	X(QUEUE, OTHER_CONFIG, "other_config", STRING, STRING)                 \
 	X(SEGMENT, NAME, "name", STRING, VOID)                                 \
 	X(SEGMENT, TYPE, "type", STRING, VOID)                                 \
 	X(SEGMENT, SUBNET, "subnet", STRING, VOID)                             \
@@ -83,7 +111,24 @@ enum db_table {
 	X(REMOTE_MAC, VLAN, "vlan", INTEGER, VOID)                             \
 	X(REMOTE_MAC, REMOTE_IP, "remote_ip", STRING, VOID)                    \
 	X(REMOTE_MAC, IPS, "ips", STRING, VOID)                                \
-	X(REMOTE_MAC, STICKY, "sticky", BOOLEAN, VOID)
+	X(REMOTE_MAC, STICKY, "sticky", BOOLEAN, VOID)                         \
+	X(ACL, NAME, "name", STRING, VOID)                                     \
+	X(ACL, DEFAULT_ACTION, "default_action", STRING, VOID)                 \
+	X(ACL, RULES, "rules", INTEGER, STRING)                                \
+	X(PORT_GROUP, NAME, "name", STRING, VOID)                              \
+	X(PORT_GROUP, VLAN_MODE, "vlan_mode", STRING, VOID)                    \
+	X(PORT_GROUP, TAG, "tag", INTEGER, VOID)                               \
+	X(PORT_GROUP, TRUNKS, "trunks", INTEGER, VOID)                         \
+	X(PORT_GROUP, CVLANS, "cvlans", INTEGER, VOID)                         \
+	X(PORT_GROUP, PROTECTED, "protected", BOOLEAN, VOID)                   \
+	X(PORT_GROUP, QOS, "qos", UUID, VOID)                                  \
+	X(PORT_GROUP, OTHER_CONFIG, "other_config", STRING, STRING)            \
+	X(PORT_GROUP, POLICING_RATE, "ingress_policing_rate", INTEGER, VOID)   \
+	X(PORT_GROUP, POLICING_BURST, "ingress_policing_burst", INTEGER, VOID) \
+	X(PORT_GROUP, POLICING_KPKTS_RATE, "ingress_policing_kpkts_rate",      \
+	  INTEGER, VOID)                                                       \
+	X(PORT_GROUP, POLICING_KPKTS_BURST, "ingress_policing_kpkts_burst",    \
+	  INTEGER, VOID)
 
 enum db_column {
 #define X(TABLE, ID, NAME, KEY, VALUE) DB_##TABLE##_##ID,

@@ -10,6 +10,7 @@
 #include "vswd/capture_session.h"
 #include "vswd/frames.h"
 #include "vswd/overlay.h"
+#include "vswd/port_policy.h"
 #include "vswd/segment.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
@@ -69,6 +70,7 @@ static void add_port(struct building *w, struct fwd_bridge *fb, struct vport *v)
 
 	fill_port(w, v, p);
 	p->isolated = is_isolated(v);
+	port_policy_attach(w->vs, p, v->config, &v->policy);
 	if (!strcmp(vport_type(v), "patch"))
 		remember_patch(w, v, p);
 	else if (!strcmp(vport_type(v), "gateway"))
@@ -90,6 +92,7 @@ static void add_bond(struct building *w, struct fwd_bridge *fb,
 				      &vb->config->vlan);
 	vb->fwd->ofport = first ? first->ofport : 0;
 	vb->fwd->isolated = first && is_isolated(first);
+	port_policy_attach(w->vs, vb->fwd, vb->config, &vb->policy);
 	fwd_port_make_bond(vb->fwd, bond_make_table(vb->bond));
 	vb->fwd->bond->stops_slow = fb->forward_bpdu && bond_lacp(vb->bond);
 	for (unsigned i = 0; i < bond_n_members(vb->bond); i++) {
@@ -182,6 +185,7 @@ static void free_doomed(struct vswitch *vs)
 		bond_destroy(d->bond);
 		frames_tap_free(d->tap);
 		suppress_destroy(d->suppress);
+		port_policy_free(d->policy);
 		free(d);
 	}
 	vs->doomed_end = &vs->doomed_ports;

@@ -26,6 +26,7 @@ struct frames;
 struct frames_tap;
 struct overlay;
 struct overlay_remote;
+struct port_policy;
 struct segment;
 struct suppress_table;
 struct underlay;
@@ -58,6 +59,7 @@ struct vport {
 	struct frames_tap *tap;	   /* what it punts by (frames.c), or NULL */
 	struct discovery_port *discovery; /* LLDP and CDP, or NULL: neither */
 	struct overlay *overlay;	  /* of a VXLAN port, or NULL */
+	struct port_policy *policy;	  /* port_policy.h, or NULL */
 
 	/* Of a port that changes by itself (port_events.c). */
 	bool has_event;	  /* that is not taken over yet */
@@ -114,6 +116,7 @@ struct doomed_port {
 	struct bond *bond; /* NULL: none */
 	struct frames_tap *tap;
 	struct suppress_table *suppress; /* NULL: none */
+	struct port_policy *policy;	 /* NULL: none */
 	struct bridge *bridge;
 	uint16_t number;
 	bool no_static; /* entries of the FDB have that number */

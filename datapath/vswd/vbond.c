@@ -380,6 +380,7 @@ void vbond_destroy(struct vbond *vb)
 		 vb->config->name);
 	d->port = vb->port;
 	d->bond = vb->bond;
+	d->policy = vb->policy;
 	d->number = vb->number;
 	d->fate = NUMBER_FREED;
 	bridge_orphan_number(vb->bridge, vb->number);

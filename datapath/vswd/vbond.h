@@ -37,7 +37,8 @@ struct vbond {
 	struct fwd_port *fwd;	/* in the snapshot in force, or NULL */
 	struct vport **members; /* in no order */
 	size_t n_members;
-	uint16_t number;   /* in the FDB; 0: not yet */
+	struct port_policy *policy; /* port_policy.h, or NULL */
+	uint16_t number;	    /* in the FDB; 0: not yet */
 	uint16_t lacp_key; /* the bond's own, of the bridge's bonds; 0: none */
 	bool seen;	   /* by the reconciliation under way */
 	bool dirty;	   /* the database is to be told, ... */

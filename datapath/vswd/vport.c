@@ -269,6 +269,7 @@ void vport_destroy(struct vswitch *vs, struct vport *v)
 		 v->interface->name);
 	d = doom(vs, v);
 	d->tap = frames_detach(v);
+	d->policy = v->policy;
 	if (v->bond) {
 		vbond_leave(v, false);
 	} else {

@@ -1,0 +1,48 @@
+/*
+ * What is imposed on a port beyond its VLANs: on what comes in by it
+ * (fwd_port.ingress) and on what leaves by it (fwd_port.egress). Most ports
+ * have neither: that costs a test a burst.
+ *
+ * Both belong to a port of a bridge, a bond's to the bond and not to its
+ * members, and to the snapshot, with which they are freed; as all of a
+ * snapshot, they are immutable. What they point to lives longer, but where the
+ * comment says otherwise: buckets, queues and counters go on when another
+ * snapshot comes (vswd/port_policy.h).
+ *
+ * The steps and their order are policy_in.c's and policy_out.c's.
+ */
+#ifndef FORWARD_POLICIES_H
+#define FORWARD_POLICIES_H
+
+#include "base/util.h"
+
+struct acl;	/* policy/acl.h */
+struct guard;	/* policy/guard.h */
+struct marking; /* shape/marking.h */
+struct policer; /* shape/policer.h */
+struct shaper;	/* shape/shaper.h */
+struct storm;	/* policy/storm.h */
+struct fwd_port;
+struct fwd_team;
+
+/* A mirror is a bit, by its index in fwd_bridge.mirrors. */
+#define FWD_MIRRORS_MAX 32
+
+struct fwd_ingress {
+	uint32_t mirrors; /* that want what comes in by this port */
+	const struct guard
+		*guard;		 /* who may say what; NULL: anybody, anything */
+	const struct acl *acl;	 /* NULL: none */
+	struct storm *storm;	 /* NULL: no limits */
+	struct policer *policer; /* NULL: none */
+	const struct marking *marking; /* PCP and DSCP; NULL: as they are */
+};
+
+struct fwd_egress {
+	uint32_t mirrors; /* that want what leaves by this port */
+	const struct acl *acl;
+	const struct marking *marking;
+	struct shaper *shaper; /* holds packets and sends them later */
+};
+
+#endif

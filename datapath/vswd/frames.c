@@ -78,6 +78,21 @@ static void receive_for_bond(struct vport *v, const struct punt_record *r)
 	vbond_arm(v->bond);
 }
 
+/* A policy of the port has forbidden this. */
+static void log_violation(struct vport *v, const struct punt_record *r)
+{
+	char from[MAC_STRING_SIZE], to[MAC_STRING_SIZE];
+
+	if (r->len < ETH_HEADER_LEN || r->note >= N_DROP_REASONS)
+		return;
+	log_warn_limited("bridge %s: port %s: %s from %s to %s in VLAN %u: %s",
+			 v->bridge->name, v->config->name,
+			 drop_reason_name(r->note),
+			 mac_format(load_mac(r->data + 6), from),
+			 mac_format(load_mac(r->data), to), r->vid,
+			 drop_reason_help(r->note));
+}
+
 static void dispatch(struct frames *f, struct vport *v,
 		     const struct punt_record *r)
 {
@@ -101,6 +116,9 @@ static void dispatch(struct frames *f, struct vport *v,
 	case PUNT_TUNNEL:
 	case PUNT_UNDERLAY:
 		overlays_receive(f->vs, v, r);
+		break;
+	case PUNT_VIOLATION:
+		log_violation(v, r);
 		break;
 	case N_PUNT_KINDS:
 		break;
@@ -209,6 +227,17 @@ void frames_attach(struct vswitch *vs, struct vport *v, struct fwd_port *p)
 		p->beacons = bond_identity(v->bond->bond);
 	p->punt = &tap->punt;
 	p->punts = kinds;
+}
+
+void frames_want_violations(struct vswitch *vs, struct vport *v,
+			    struct fwd_port *p)
+{
+	struct frames_tap *tap = get_tap(vs->frames, v);
+
+	if (!tap)
+		return;
+	p->punt = &tap->punt;
+	p->punts |= 1u << PUNT_VIOLATION;
 }
 
 struct frames_tap *frames_detach(struct vport *v)

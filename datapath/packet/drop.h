@@ -34,6 +34,7 @@
 	  "DHCP server's message, port is guarded")                            \
 	X(ROUTER, "router", "router's message, port is guarded")               \
 	X(UNINSPECTED, "uninspected", "headers too long or odd to be judged")  \
+	X(POLICED, "policed", "faster than the port's ingress policing")       \
 	/* at the port of arrival: bonds, and frames for protocols */          \
 	X(BOND_STANDBY, "bond-standby",                                        \
 	  "member that the bond does not use now")                             \

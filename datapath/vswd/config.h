@@ -16,6 +16,7 @@
 #include "forward/snapshot.h"
 #include "ovsdb-lite/uuid.h"
 #include "port/port.h"
+#include "shape/policer.h"
 
 #define CONFIG_STATS_INTERVAL_MS     5000
 #define CONFIG_STATS_INTERVAL_MIN_MS 1000
@@ -48,6 +49,7 @@ struct cfg_interface {
 	uint32_t mtu_request;	 /* 0: none */
 	struct number_pairs worker_affinity; /* queue to worker */
 	struct lacp_port_config lacp;	     /* 0 where nothing is said */
+	struct policer_config policing;	     /* rates of 0: none */
 	enum cfg_lldp lldp;		     /* lldp:enable */
 	enum cfg_cdp cdp;		     /* other_config:cdp */
 	struct cfg_overlay *overlay;	     /* type "vxlan"; else NULL */
@@ -78,8 +80,9 @@ struct cfg_port {
 	size_t n_interfaces;
 	struct vlan_config vlan; /* its sets are the two below, or NULL */
 	struct vlan_set *trunks, *cvlans;
-	uint32_t mac_limit;    /* other_config:mac-table-limit; 0: none */
-	struct cfg_bond *bond; /* NULL: one interface */
+	uint32_t mac_limit;	    /* other_config:mac-table-limit; 0: none */
+	int8_t mark_pcp, mark_dscp; /* other_config:set-...; -1: none */
+	struct cfg_bond *bond;	    /* NULL: one interface */
 	char *error;  /* settings that cannot be carried out, or NULL */
 	bool made_up; /* of a segment, or an underlay: in no row */
 	/* Owns all but what differs (cfg_port_derive()), when not NULL. */

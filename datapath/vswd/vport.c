@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "ovsdb-lite/hash.h"
 #include "vswd/discovery.h"
+#include "vswd/event_sources.h"
 #include "vswd/frames.h"
 #include "vswd/overlay.h"
 #include "vswd/segment.h"
@@ -56,9 +57,13 @@ void vport_set_error(struct vport *v, const char *fmt, ...)
 			text = NULL;
 		va_end(args);
 	}
-	if (text && (!v->error || strcmp(v->error, text)))
+	if (text && (!v->error || strcmp(v->error, text))) {
 		log_warn("bridge %s: interface %s: %s", v->bridge->name,
 			 v->interface->name, text);
+		event_port(v, text);
+	}
+	if (!text && v->error)
+		event_port(v, NULL);
 	free(v->error);
 	v->error = text;
 }
@@ -267,6 +272,7 @@ void vport_destroy(struct vswitch *vs, struct vport *v)
 
 	log_info("bridge %s: interface %s removed", v->bridge->name,
 		 v->interface->name);
+	event_port_removed(v);
 	d = doom(vs, v);
 	d->tap = frames_detach(v);
 	d->policy = v->policy;
@@ -359,6 +365,7 @@ void vport_open(struct vswitch *vs, struct vport *v)
 	vbond_member_changed(v);
 	log_info("bridge %s: interface %s added%s%s", v->bridge->name,
 		 v->interface->name, config.type[0] ? " as " : "", config.type);
+	event_port_added(v);
 }
 
 /* --- changes ---------------------------------------------------------------

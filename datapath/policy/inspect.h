@@ -50,9 +50,15 @@ int inspect_locate(struct packet *p, struct inspect_place *place);
 int inspect_packet(const struct inspect_rules *rules, const struct packet *p,
 		   const struct inspect_place *place);
 
+static inline bool inspect_is_either(uint16_t port, uint16_t a, uint16_t b)
+{
+	return port == a || port == b;
+}
+
 /*
- * An IPv4 packet of which inspect_packet() would say -1: TCP without options
- * in front, whole; UDP with ports that DHCP does not use. ip: 24 bytes.
+ * An IPv4 packet of which inspect_packet() would say -1, and which snooping
+ * does not look at: TCP without options in front of it; whole UDP of ports that
+ * DHCP does not use. ip: 24 bytes.
  */
 static inline bool inspect_is_plain4(const uint8_t *ip)
 {
@@ -61,8 +67,10 @@ static inline bool inspect_is_plain4(const uint8_t *ip)
 	if (ip[9] == 6)
 		return true;
 	return ip[9] == 17 && !(load_be16(ip + 6) & 0x3fff) &&
-	       load_be16(ip + 20) != DHCP_SERVER_PORT &&
-	       load_be16(ip + 22) != DHCP_CLIENT_PORT;
+	       !inspect_is_either(load_be16(ip + 20), DHCP_SERVER_PORT,
+				  DHCP_CLIENT_PORT) &&
+	       !inspect_is_either(load_be16(ip + 22), DHCP_SERVER_PORT,
+				  DHCP_CLIENT_PORT);
 }
 
 /* The same of IPv6; ip: 44 bytes. */
@@ -70,8 +78,11 @@ static inline bool inspect_is_plain6(const uint8_t *ip)
 {
 	if (ip[6] == 6)
 		return true;
-	return ip[6] == 17 && load_be16(ip + 40) != DHCPV6_SERVER_PORT &&
-	       load_be16(ip + 42) != DHCPV6_CLIENT_PORT;
+	return ip[6] == 17 &&
+	       !inspect_is_either(load_be16(ip + 40), DHCPV6_CLIENT_PORT,
+				  DHCPV6_SERVER_PORT) &&
+	       !inspect_is_either(load_be16(ip + 42), DHCPV6_CLIENT_PORT,
+				  DHCPV6_SERVER_PORT);
 }
 
 #endif

@@ -50,15 +50,18 @@ int inspect_locate(struct packet *p, struct inspect_place *place);
 int inspect_packet(const struct inspect_rules *rules, const struct packet *p,
 		   const struct inspect_place *place);
 
-static inline bool inspect_is_either(uint16_t port, uint16_t a, uint16_t b)
+/* Either of DHCP's two ports, of which a is the lower one. */
+static inline bool inspect_is_dhcp_port(uint16_t port, uint16_t a)
 {
-	return port == a || port == b;
+	return (uint16_t)(port - a) <= 1;
 }
 
 /*
  * An IPv4 packet of which inspect_packet() would say -1, and which snooping
- * does not look at: TCP without options in front of it; whole UDP of ports that
- * DHCP does not use. ip: 24 bytes.
+ * does not look at: TCP without options in front of it, and UDP of ports that
+ * DHCP does not use. A first fragment has the ports (they are in its first
+ * unit); what looks like ports in a later one may send it the longer way. ip:
+ * 24 bytes.
  */
 static inline bool inspect_is_plain4(const uint8_t *ip)
 {
@@ -66,11 +69,9 @@ static inline bool inspect_is_plain4(const uint8_t *ip)
 		return false;
 	if (ip[9] == 6)
 		return true;
-	return ip[9] == 17 && !(load_be16(ip + 6) & 0x3fff) &&
-	       !inspect_is_either(load_be16(ip + 20), DHCP_SERVER_PORT,
-				  DHCP_CLIENT_PORT) &&
-	       !inspect_is_either(load_be16(ip + 22), DHCP_SERVER_PORT,
-				  DHCP_CLIENT_PORT);
+	return ip[9] == 17 &&
+	       !inspect_is_dhcp_port(load_be16(ip + 20), DHCP_SERVER_PORT) &&
+	       !inspect_is_dhcp_port(load_be16(ip + 22), DHCP_SERVER_PORT);
 }
 
 /* The same of IPv6; ip: 44 bytes. */
@@ -79,10 +80,8 @@ static inline bool inspect_is_plain6(const uint8_t *ip)
 	if (ip[6] == 6)
 		return true;
 	return ip[6] == 17 &&
-	       !inspect_is_either(load_be16(ip + 40), DHCPV6_CLIENT_PORT,
-				  DHCPV6_SERVER_PORT) &&
-	       !inspect_is_either(load_be16(ip + 42), DHCPV6_CLIENT_PORT,
-				  DHCPV6_SERVER_PORT);
+	       !inspect_is_dhcp_port(load_be16(ip + 40), DHCPV6_CLIENT_PORT) &&
+	       !inspect_is_dhcp_port(load_be16(ip + 42), DHCPV6_CLIENT_PORT);
 }
 
 #endif

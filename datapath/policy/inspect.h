@@ -59,13 +59,16 @@ static inline bool inspect_is_dhcp_port(uint16_t port, uint16_t a)
 /*
  * An IPv4 packet of which inspect_packet() would say -1, and which snooping
  * does not look at: TCP without options in front of it, and UDP of ports that
- * DHCP does not use. A first fragment has the ports (they are in its first
- * unit); what looks like ports in a later one may send it the longer way. ip:
- * 24 bytes.
+ * DHCP does not use, both whole. ip: 24 bytes.
  */
 static inline bool inspect_is_plain4(const uint8_t *ip)
 {
-	if (ip[0] != 0x45)
+	/* Version and header's length; more fragments, and this one's place */
+	const uint64_t mask = 0xff3f0000000000ff; /* little endian */
+	uint64_t first;
+
+	memcpy(&first, ip, sizeof(first));
+	if (unlikely((first & mask) != 0x45))
 		return false;
 	if (ip[9] == 6)
 		return true;

@@ -529,6 +529,8 @@ static void plain(void **state)
 	assert_true(inspect_is_plain4(frame + ETH_HEADER_LEN));
 	udp4(4, 0, 53, 999, 2);
 	assert_false(inspect_is_plain4(frame + ETH_HEADER_LEN));
+	udp4(0, 0x2000, 53, 999, 2);
+	assert_false(inspect_is_plain4(frame + ETH_HEADER_LEN));
 	for (unsigned port = 0; port < 65536; port++) {
 		bool dhcp = port == 67 || port == 68;
 		bool dhcp6 = port == 546 || port == 547;

@@ -21,30 +21,38 @@ static inline void keep(struct item **kept, const struct item *item)
 	(*kept)++;
 }
 
-/*
- * Guards alone, which most ports that have policies have none but. Returns
- * whether any packet is left.
- */
-static bool guard_burst(struct pipeline *pl, struct stage *s,
-			const struct guard *guard)
+/* Items from this one on. Returns whether any of all is left. */
+static __attribute__((noinline)) bool guard_items(struct pipeline *pl,
+						  struct stage *s,
+						  const struct guard *guard,
+						  struct guard_memo *memo,
+						  struct item *from)
 {
-	struct guard_memo memo = guard_start(guard);
 	const struct item *end = s->items + s->n_items;
-	struct item *kept = s->items;
+	struct item *kept = from;
 
-	for (struct item *item = s->items; item < end; item++) {
-		unsigned at = ETH_HEADER_LEN;
-		int reason;
+	for (struct item *item = from; item < end; item++) {
+		int reason = guard_judge(guard, memo, item->packet);
 
-		if (item->vlan.tag)
-			at += VLAN_TAG_LEN;
-		reason = guard_judge(guard, &memo, item->packet, at);
 		if (unlikely(reason >= 0))
 			drop_violation(pl, s->in, item, reason);
 		else
 			keep(&kept, item);
 	}
 	s->n_items = kept - s->items;
+	return s->n_items;
+}
+
+/* The usual burst needs but a look at each. Returns whether any is left. */
+static bool guard_burst(struct pipeline *pl, struct stage *s,
+			const struct guard *guard)
+{
+	struct guard_memo memo = guard_start(guard);
+	struct item *item = s->items;
+
+	for (const struct item *end = item + s->n_items; item < end; item++)
+		if (unlikely(!guard_knows(&memo, item->packet)))
+			return guard_items(pl, s, guard, &memo, item);
 	return s->n_items;
 }
 

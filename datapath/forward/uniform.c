@@ -88,8 +88,7 @@ static inline const struct fwd_port *port_of(const struct stage *s,
 static bool comes_to_know(const struct guard *guard, struct guard_memo *memo,
 			  struct packet *p)
 {
-	return guard_judge_anew(guard, memo, p) < 0 &&
-	       guard_knows(memo, p, ETH_HEADER_LEN);
+	return guard_judge_anew(guard, memo, p) < 0 && guard_knows(memo, p);
 }
 
 /*
@@ -118,7 +117,7 @@ __attribute__((always_inline)) static inline bool take_packets(
 		if (unlikely(p->header_len < ETH_HEADER_LEN ||
 			     p->len > frame_max || mac_word(p->header) != dst))
 			return false;
-		if (guard && unlikely(!guard_knows(&memo, p, ETH_HEADER_LEN)) &&
+		if (guard && unlikely(!guard_knows(&memo, p)) &&
 		    !comes_to_know(guard, &memo, p))
 			return false;
 		bytes += p->len;

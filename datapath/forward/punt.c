@@ -97,6 +97,8 @@ static unsigned rate_of(enum punt_kind kind)
 		return PUNT_RATE_GATEWAY;
 	case PUNT_UNDERLAY:
 		return PUNT_RATE_UNDERLAY;
+	case PUNT_VIOLATION:
+		return PUNT_RATE_VIOLATION;
 	default:
 		return PUNT_RATE;
 	}
@@ -130,8 +132,9 @@ static bool is_vital(enum punt_kind kind)
 
 static uint32_t bytes_max(enum punt_kind kind)
 {
-	return is_vital(kind) || kind == PUNT_NEIGHBOR ? SHORT_MAX
-						       : PUNT_BYTES_MAX;
+	return is_vital(kind) || kind == PUNT_NEIGHBOR || kind == PUNT_VIOLATION
+		       ? SHORT_MAX
+		       : PUNT_BYTES_MAX;
 }
 
 static enum punt_result store_at_pace(struct punt *punt, const struct packet *p,
@@ -165,6 +168,16 @@ enum punt_result punt_packet(struct punt *punt, const struct packet *p,
 	return store(
 		punt, p,
 		(struct stored){ .id = punt->id, .vid = vid, .kind = kind });
+}
+
+void punt_violation(struct punt *punt, const struct packet *p, uint16_t vid,
+		    enum drop_reason reason)
+{
+	store(punt, p,
+	      (struct stored){ .id = punt->id,
+			       .vid = vid,
+			       .kind = PUNT_VIOLATION,
+			       .note = reason });
 }
 
 enum punt_result punt_to_gateway(struct punt *punt, const struct packet *p,

@@ -16,6 +16,7 @@
 
 #include "base/util.h"
 #include "packet/beacon.h"
+#include "packet/drop.h"
 #include "packet/packet.h"
 
 enum punt_kind {
@@ -27,8 +28,10 @@ enum punt_kind {
 	PUNT_GATEWAY,  /* what a router leaves to the control thread */
 	/* Of that: what neighbors say to each other; nobody farther away can */
 	PUNT_GATEWAY_LINK,
-	PUNT_TUNNEL,   /* an overlay's: struct tunnel_note in the record */
-	PUNT_UNDERLAY, /* to an underlay's station, and nothing of VXLAN */
+	PUNT_TUNNEL,	/* an overlay's: struct tunnel_note in the record */
+	PUNT_UNDERLAY,	/* to an underlay's station, and nothing of VXLAN */
+	PUNT_VIOLATION, /* a copy of what a policy forbade: reason in the note
+			 */
 	N_PUNT_KINDS,
 };
 
@@ -49,9 +52,10 @@ _Static_assert(N_PUNT_KINDS <= 15, "bits of fwd_port.punts");
  * An underlay's: ARP, neighbor discovery and frames to groups have that pace to
  * themselves, and what can come from far away one of its own.
  */
-#define PUNT_RATE_UNDERLAY 2000
-#define PUNT_BURST	   64	/* that may come at once */
-#define PUNT_BYTES_MAX	   1600 /* of a frame; longer ones are cut */
+#define PUNT_RATE_UNDERLAY  2000
+#define PUNT_RATE_VIOLATION 10
+#define PUNT_BURST	    64	 /* that may come at once */
+#define PUNT_BYTES_MAX	    1600 /* of a frame; longer ones are cut */
 
 struct punt_ring;
 
@@ -67,12 +71,12 @@ struct punt {
 struct punt_record {
 	uint32_t id;
 	uint8_t kind; /* enum punt_kind */
-	uint16_t vid; /* PUNT_NEIGHBOR: the VLAN that it belongs to */
+	uint16_t vid; /* PUNT_NEIGHBOR, PUNT_VIOLATION: that it belongs to */
 	uint16_t len; /* bytes that follow */
 	/*
 	 * PUNT_GATEWAY*: a struct router_note, and router_config.id.
 	 * PUNT_TUNNEL: a struct tunnel_note, and fwd_tunnel.id. PUNT_UNDERLAY:
-	 * fwd_underlay.id.
+	 * fwd_underlay.id. PUNT_VIOLATION: an enum drop_reason.
 	 */
 	uint64_t note;
 	uint32_t gateway;
@@ -106,6 +110,9 @@ enum punt_result { PUNT_DONE, PUNT_LIMITED, PUNT_FULL };
 /* Any thread that forwards. */
 enum punt_result punt_packet(struct punt *punt, const struct packet *p,
 			     enum punt_kind kind, uint16_t vid);
+/* PUNT_VIOLATION; those that come too fast are not told. */
+void punt_violation(struct punt *punt, const struct packet *p, uint16_t vid,
+		    enum drop_reason reason);
 /* PUNT_GATEWAY or PUNT_GATEWAY_LINK, with what the record has of it. */
 enum punt_result punt_to_gateway(struct punt *punt, const struct packet *p,
 				 enum punt_kind kind, uint32_t gateway,

@@ -313,6 +313,13 @@ static inline void drop_out(const struct pipeline *pl,
 		capture_drop(out->capture, p, CAPTURE_OUT, reason);
 }
 
+/*
+ * violation.c: the same as drop() below for what the policy of the port, or of
+ * its bond, forbids: the control thread is told.
+ */
+void drop_violation(const struct pipeline *pl, const struct fwd_port *in,
+		    const struct item *item, enum drop_reason reason);
+
 /* The end of a packet at the port, or the bond's member, it came in by. */
 static inline void drop(const struct pipeline *pl, const struct fwd_port *in,
 			const struct packet *p, enum drop_reason reason)

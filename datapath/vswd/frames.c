@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "forward/pipeline.h"
 #include "packet/neighbor.h"
+#include "vswd/event_sources.h"
 #include "vswd/overlay.h"
 #include "vswd/segment.h"
 #include "vswd/vbond.h"
@@ -101,6 +102,9 @@ static void dispatch(struct frames *f, struct vport *v,
 	case PUNT_TUNNEL:
 	case PUNT_UNDERLAY:
 		overlays_receive(f->vs, v, r);
+		break;
+	case PUNT_VIOLATION:
+		event_violation(v, r);
 		break;
 	case N_PUNT_KINDS:
 		break;
@@ -209,6 +213,17 @@ void frames_attach(struct vswitch *vs, struct vport *v, struct fwd_port *p)
 		p->beacons = bond_identity(v->bond->bond);
 	p->punt = &tap->punt;
 	p->punts = kinds;
+}
+
+void frames_want_violations(struct vswitch *vs, struct vport *v,
+			    struct fwd_port *p)
+{
+	struct frames_tap *tap = get_tap(vs->frames, v);
+
+	if (!tap)
+		return;
+	p->punt = &tap->punt;
+	p->punts |= 1u << PUNT_VIOLATION;
 }
 
 struct frames_tap *frames_detach(struct vport *v)

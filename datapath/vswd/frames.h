@@ -39,6 +39,10 @@ void frames_set_client(struct vswitch *vs, const struct frames_client *client);
  */
 void frames_attach(struct vswitch *vs, struct vport *v, struct fwd_port *p);
 
+/* It, of a bond each member, tells what its policy forbids, too. */
+void frames_want_violations(struct vswitch *vs, struct vport *v,
+			    struct fwd_port *p);
+
 /* Sends a frame by the port, as it is, if the snapshot in force has it. */
 void frames_send(struct vswitch *vs, struct vport *v, const void *frame,
 		 size_t len);

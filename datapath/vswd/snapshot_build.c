@@ -71,6 +71,8 @@ static void add_port(struct building *w, struct fwd_bridge *fb, struct vport *v)
 	fill_port(w, v, p);
 	p->isolated = is_isolated(v);
 	port_policy_attach(w->vs, p, v->config, &v->policy);
+	if (p->ingress || p->egress)
+		frames_want_violations(w->vs, v, p);
 	if (!strcmp(vport_type(v), "patch"))
 		remember_patch(w, v, p);
 	else if (!strcmp(vport_type(v), "gateway"))
@@ -103,6 +105,11 @@ static void add_bond(struct building *w, struct fwd_bridge *fb,
 
 		if (v && p)
 			fill_port(w, v, p);
+		if (v && p && (vb->fwd->ingress || vb->fwd->egress))
+			frames_want_violations(w->vs, v, p);
+		if (v && p)
+			port_policy_attach_member(w->vs, p, v->interface,
+						  &v->policy);
 	}
 }
 

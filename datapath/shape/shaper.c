@@ -8,12 +8,13 @@
 #include <sys/random.h>
 
 #include "packet/parse.h"
-#include "shape/ip_tos.h"
 #include "shape/shaper_internal.h"
 #include "shape/wire_bytes.h"
 
 /* Memory that is so many times too large is kept. */
 #define ENOUGH 8
+
+#define ECN_MASK 3 /* of the TOS byte (RFC 3168) */
 
 struct shaper *shaper_create(const struct shaper_config *config)
 {
@@ -127,7 +128,7 @@ static struct waiting look_at(const struct shaper *s, const struct packet *p)
 		w.pcp = VLAN_PCP(key.tci[0]);
 	if (key.ip_version) {
 		w.dscp = key.ip_tos >> 2;
-		w.ecn = key.ip_tos & IP_TOS_ECN_MASK;
+		w.ecn = key.ip_tos & ECN_MASK;
 	}
 	return w;
 }

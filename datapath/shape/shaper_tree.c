@@ -10,7 +10,7 @@
  */
 #include <stdlib.h>
 
-#include "shape/ip_tos.h"
+#include "shape/marking.h"
 #include "shape/shaper_internal.h"
 
 /* Where nothing is said: what a busy machine may be late by. */
@@ -326,9 +326,9 @@ static void leave(struct shaper *s, struct shaper_batch *batch,
 		return;
 	}
 	if (q->config.dscp != SHAPER_DSCP_KEPT)
-		ip_tos_set(p, IP_TOS_DSCP_MASK, q->config.dscp << 2);
+		marking_set_dscp(p, q->config.dscp);
 	if (marked)
-		ip_tos_set(p, IP_TOS_ECN_MASK, IP_TOS_ECN_CE);
+		marking_set_congested(p);
 	charge(t, q, own, buffers_waiting(s->buffers, first)->wire_bytes);
 }
 

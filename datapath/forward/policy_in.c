@@ -7,6 +7,7 @@
  * Each step is a call that returns a drop reason, or -1 when it has nothing
  * against the packet; the first that has ends it.
  */
+#include "forward/mirror.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
 #include "policy/guard.h"
@@ -17,6 +18,8 @@ static inline int judge(struct pipeline *pl, const struct stage *s,
 {
 	int reason = -1;
 
+	if (unlikely(ingress->reserved))
+		return DROP_MIRROR_PORT;
 	if (ingress->guard) {
 		reason = guard_judge(ingress->guard, item->packet);
 		if (unlikely(reason >= 0))
@@ -61,6 +64,8 @@ __attribute__((always_inline)) static inline void judge_all(struct pipeline *pl,
 
 void policy_in_burst(struct pipeline *pl, struct stage *s)
 {
+	if (unlikely(s->as->ingress->mirrors))
+		mirror_received(pl, s);
 	judge_all(pl, s, judge);
 }
 

@@ -146,7 +146,7 @@ static __attribute__((noinline)) bool take_outer(struct stage *s,
 static inline bool is_station(const struct fwd_port *out)
 {
 	return unlikely(out->underlay) && out->underlay->bridged &&
-	       !out->capture;
+	       !out->capture && !out->egress;
 }
 
 static inline void learn_senders(const struct stage *s, unsigned n)

@@ -7,6 +7,7 @@
  * Each step is a call that returns a drop reason, or -1 when it has nothing
  * against the packet; the first that has ends it.
  */
+#include "forward/mirror.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
 #include "policy/guard.h"
@@ -125,6 +126,12 @@ void policy_in_burst(struct pipeline *pl, struct stage *s)
 {
 	const struct fwd_ingress *in = s->as->ingress;
 
+	if (unlikely(in->mirrors))
+		mirror_received(pl, s);
+	if (unlikely(in->reserved)) {
+		drop_all(pl, s, DROP_MIRROR_PORT);
+		return;
+	}
 	if (in->guard && !guard_burst(pl, s, in->guard))
 		return;
 	if (in->acl || in->storm)

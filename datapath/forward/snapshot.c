@@ -18,8 +18,11 @@ static void bond_destroy(struct fwd_bond *bond)
 {
 	if (!bond)
 		return;
-	for (unsigned i = 0; i < bond->n_members; i++)
+	for (unsigned i = 0; i < bond->n_members; i++) {
+		if (bond->members[i])
+			free(bond->members[i]->ingress);
 		free(bond->members[i]);
+	}
 	free(bond->members);
 	free((void *)bond->table);
 	free(bond);

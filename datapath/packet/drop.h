@@ -34,6 +34,7 @@
 	  "DHCP server's message, port is guarded")                            \
 	X(ROUTER, "router", "router's message, port is guarded")               \
 	X(UNINSPECTED, "uninspected", "headers too long or odd to be judged")  \
+	X(POLICED, "policed", "faster than the port's ingress policing")       \
 	/* at the port of arrival: bonds, and frames for protocols */          \
 	X(BOND_STANDBY, "bond-standby",                                        \
 	  "member that the bond does not use now")                             \
@@ -56,6 +57,9 @@
 	X(TX_ERROR, "tx-error", "device refused the frame")                    \
 	X(TX_BUSY, "tx-busy", "queue was taken by another worker")             \
 	X(TX_OFFLOAD, "tx-offload", "could not be segmented or checksummed")   \
+	X(QUEUE_FULL, "queue-full", "the shaper's queues are full")            \
+	X(CODEL, "codel", "waited too long in a shaper's queue (CoDel)")       \
+	X(SHAPER_GONE, "shaper-gone", "waited in a shaper that was removed")   \
 	X(BOND_DOWN, "bond-down", "no member of the bond can send")            \
 	/* at a gateway's port of arrival: routing */                          \
 	X(ROUTE_OTHER, "route-other", "not addressed to the gateway")          \

@@ -107,7 +107,7 @@ __attribute__((always_inline)) static inline bool take_packets(
 	struct guard_memo memo;
 
 	if (guard)
-		memo = guard_start(guard);
+		memo = guard->seed;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = &packets[i];

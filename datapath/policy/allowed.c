@@ -23,7 +23,7 @@ struct allowed_ip6 allowed_prefix6(const uint8_t ip[16], unsigned bits)
 	return prefix;
 }
 
-static bool has_mac(const struct allowed *a, uint64_t mac)
+bool allowed_names_mac(const struct allowed *a, uint64_t mac)
 {
 	for (unsigned i = 0; i < a->n_macs; i++)
 		if (a->macs[i] == mac)
@@ -33,7 +33,7 @@ static bool has_mac(const struct allowed *a, uint64_t mac)
 
 bool allowed_mac(const struct allowed *a, uint64_t mac)
 {
-	return !a->guards_macs || has_mac(a, mac);
+	return !a->guards_macs || allowed_names_mac(a, mac);
 }
 
 static const struct allowed_ips *leased_of(const struct allowed *a)
@@ -77,7 +77,8 @@ static bool is_of_own_mac(const struct allowed *a, const uint8_t ip[16])
 		       (uint64_t)ip[14] << 8 | ip[15];
 
 	return !memcmp(ip, link, sizeof(link)) && ip[11] == 0xff &&
-	       ip[12] == 0xfe && has_mac(a, mac ^ 0x020000000000ull);
+	       ip[12] == 0xfe &&
+	       (!a->n_macs || allowed_names_mac(a, mac ^ 0x020000000000ull));
 }
 
 bool allowed_ip6(const struct allowed *a, const uint8_t ip[16])

@@ -45,6 +45,8 @@ struct allowed {
 struct allowed_ip4 allowed_prefix4(const uint8_t ip[4], unsigned bits);
 struct allowed_ip6 allowed_prefix6(const uint8_t ip[16], unsigned bits);
 
+/* Whether the MAC is one of those that are named. */
+bool allowed_names_mac(const struct allowed *a, uint64_t mac);
 /* Whether it may call the MAC its own. */
 bool allowed_mac(const struct allowed *a, uint64_t mac);
 /*
@@ -54,8 +56,8 @@ bool allowed_mac(const struct allowed *a, uint64_t mac);
 bool allowed_ip4(const struct allowed *a, uint32_t ip);
 /*
  * The same of IPv6; the link-local addresses that stations make of their MACs
- * (RFC 4291, appendix A) are allowed with the MACs that are named. "::" is
- * nobody's.
+ * (RFC 4291, appendix A) are allowed with the MACs that are named; if none is,
+ * with any. "::" is nobody's.
  */
 bool allowed_ip6(const struct allowed *a, const uint8_t ip[16]);
 

@@ -18,8 +18,7 @@ struct wire_size {
 };
 
 /* The part that looks into the headers of a GSO packet. */
-static inline __attribute__((noinline)) struct wire_size wire_size_of_segments(
-	const struct packet *p)
+static inline struct wire_size wire_size_of_segments(const struct packet *p)
 {
 	uint32_t size = p->offload.gso_size, each, header, n;
 

@@ -77,6 +77,8 @@ const char *vport_error(const struct vport *v)
 		return v->bond->error;
 	if (v->interface->overlay && v->interface->overlay->error)
 		return v->interface->overlay->error;
+	if (v->config->error)
+		return v->config->error;
 	if (v->overlay && overlay_fault(v->overlay))
 		return overlay_fault(v->overlay);
 	return v->conflict;
@@ -417,10 +419,7 @@ static void take_over_vlans(struct vswitch *vs, struct vport *v,
 	if (old->mac_limit != config->mac_limit)
 		fdb_set_port_limit(v->bridge->fdb, v->number,
 				   config->mac_limit);
-	if (cfg_vlan_equals(old, config))
-		return;
-	vs->changed = true;
-	if (v->port) {
+	if (!cfg_vlan_equals(old, config) && v->port) {
 		v->to_flush = true;
 		vs->to_flush = true;
 	}
@@ -441,9 +440,8 @@ void vport_configure(struct vswitch *vs, struct vport *v,
 	bool differs = device_differs(v->interface, new);
 	struct cfg_port *old = v->config;
 
-	vs->changed |= differs ||
-		       v->interface->ofport_request != new->ofport_request ||
-		       !cfg_port_same_affinity(old, config);
+	/* Policies are compared by nobody: another snapshot takes them all. */
+	vs->changed = true;
 	join_or_leave(v, config);
 	v->config = cfg_port_ref(config);
 	v->interface = new;

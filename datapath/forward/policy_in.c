@@ -9,6 +9,7 @@
  */
 #include "forward/policies.h"
 #include "forward/stage.h"
+#include "forward/filters.h"
 #include "policy/guard.h"
 #include "shape/marking.h"
 #include "shape/policer.h"
@@ -24,6 +25,8 @@ static inline int judge(struct pipeline *pl, const struct stage *s,
 		if (unlikely(reason >= 0))
 			return reason;
 	}
+	if (ingress->acl || ingress->storm)
+		reason = filters_judge(pl, ingress, item);
 	return reason;
 }
 
@@ -32,7 +35,7 @@ static inline int judge_found(struct pipeline *pl, const struct stage *s,
 			      const struct fwd_ingress *ingress,
 			      struct item *item)
 {
-	return -1;
+	return filters_judge_found(s, ingress, item);
 }
 
 typedef int judge_fn(struct pipeline *pl, const struct stage *s,

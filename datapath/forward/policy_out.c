@@ -3,6 +3,7 @@
  * order: access lists judge them, marks are put on, mirrors see what is left,
  * and a shaper may keep them for later.
  */
+#include "forward/filters.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
 
@@ -10,8 +11,8 @@ unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 			  struct packet *const packets[], unsigned n,
 			  struct packet *kept[])
 {
-	(void)pl;
-	(void)out;
+	if (out->egress->acl)
+		return filters_out(pl, out, packets, n, kept);
 	for (unsigned i = 0; i < n; i++)
 		kept[i] = packets[i];
 	return n;

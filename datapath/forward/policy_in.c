@@ -7,6 +7,7 @@
  * Each step is a call that returns a drop reason, or -1 when it has nothing
  * against the packet; the first that has ends it.
  */
+#include "forward/filters.h"
 #include "forward/mirror.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
@@ -53,6 +54,15 @@ static __attribute__((noinline)) bool guard_items(struct pipeline *pl,
 	return s->n_items;
 }
 
+/* Of a port that lets nothing in. */
+static void drop_all(const struct pipeline *pl, struct stage *s,
+		     enum drop_reason reason)
+{
+	for (unsigned i = 0; i < s->n_items; i++)
+		drop(pl, s->in, s->items[i].packet, reason);
+	s->n_items = 0;
+}
+
 /* The usual burst needs but a look at each. Returns whether any is left. */
 static bool guard_burst(struct pipeline *pl, struct stage *s,
 			const struct guard *guard)
@@ -74,7 +84,7 @@ static bool guard_burst(struct pipeline *pl, struct stage *s,
 static inline int judge(struct pipeline *pl, const struct stage *s,
 			const struct fwd_ingress *ingress, struct item *item)
 {
-	return -1;
+	return filters_judge(pl, ingress, item);
 }
 
 /* The same when it is known where it goes: item->out, NULL for all. */
@@ -82,7 +92,7 @@ static inline int judge_found(struct pipeline *pl, const struct stage *s,
 			      const struct fwd_ingress *ingress,
 			      struct item *item)
 {
-	return -1;
+	return filters_judge_found(s, ingress, item);
 }
 
 typedef int judge_fn(struct pipeline *pl, const struct stage *s,

@@ -3,65 +3,55 @@
  * order: mirrors see them, guards and access lists judge them, limits of storms
  * and of the rate count what is left, and marks are put on what goes on. Once
  * receivers are looked up, what depends on them.
- *
- * Each step is a call that returns a drop reason, or -1 when it has nothing
- * against the packet; the first that has ends it.
  */
+#include "forward/filters.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
-#include "forward/filters.h"
 #include "policy/guard.h"
 #include "shape/marking.h"
 #include "shape/policer.h"
 
-/* What is done to each packet. A drop reason, or -1: it goes on. */
-static inline int judge(struct pipeline *pl, const struct stage *s,
-			const struct fwd_ingress *ingress, struct item *item)
+/* What is left out as the steps go on: items stay in their order. */
+static inline void keep(struct item **kept, const struct item *item)
 {
-	int reason = -1;
-
-	if (ingress->guard) {
-		reason = guard_judge(ingress->guard, item->packet);
-		if (unlikely(reason >= 0))
-			return reason;
-	}
-	if (ingress->acl || ingress->storm)
-		reason = filters_judge(pl, ingress, item);
-	return reason;
+	if (unlikely(*kept != item))
+		**kept = *item;
+	(*kept)++;
 }
 
-/* The same when it is known where it goes: item->out, NULL for all. */
-static inline int judge_found(struct pipeline *pl, const struct stage *s,
-			      const struct fwd_ingress *ingress,
-			      struct item *item)
+/* Items from this one on. Returns whether any of all is left. */
+static __attribute__((noinline)) bool guard_items(struct pipeline *pl,
+						  struct stage *s,
+						  const struct guard *guard,
+						  struct guard_memo *memo,
+						  struct item *from)
 {
-	return filters_judge_found(s, ingress, item);
-}
-
-typedef int judge_fn(struct pipeline *pl, const struct stage *s,
-		     const struct fwd_ingress *ingress, struct item *item);
-
-/* Items that are judged well stay, in their order. */
-__attribute__((always_inline)) static inline void judge_all(struct pipeline *pl,
-							    struct stage *s,
-							    judge_fn *judge_one)
-{
-	const struct fwd_ingress *ingress = s->as->ingress;
 	const struct item *end = s->items + s->n_items;
-	struct item *kept = s->items;
+	struct item *kept = from;
 
-	for (struct item *item = s->items; item < end; item++) {
-		int reason = judge_one(pl, s, ingress, item);
+	for (struct item *item = from; item < end; item++) {
+		int reason = guard_judge(guard, memo, item->packet);
 
-		if (unlikely(reason >= 0)) {
-			drop(pl, s->in, item->packet, reason);
-			continue;
-		}
-		if (unlikely(kept != item))
-			*kept = *item;
-		kept++;
+		if (unlikely(reason >= 0))
+			drop_violation(pl, s->in, item, reason);
+		else
+			keep(&kept, item);
 	}
 	s->n_items = kept - s->items;
+	return s->n_items;
+}
+
+/* The usual burst needs but a look at each. Returns whether any is left. */
+static bool guard_burst(struct pipeline *pl, struct stage *s,
+			const struct guard *guard)
+{
+	struct guard_memo memo = guard_start(guard);
+	struct item *item = s->items;
+
+	for (const struct item *end = item + s->n_items; item < end; item++)
+		if (unlikely(!guard_knows(&memo, item->packet)))
+			return guard_items(pl, s, guard, &memo, item);
+	return s->n_items;
 }
 
 /* Items that keep the rate of the interface they came in by stay. */
@@ -94,16 +84,28 @@ static void mark(const struct fwd_ingress *ingress, struct item *item)
 
 void policy_in_burst(struct pipeline *pl, struct stage *s)
 {
-	const struct fwd_ingress *ingress = s->as->ingress;
+	const struct fwd_ingress *in = s->as->ingress;
 
-	judge_all(pl, s, judge);
+	if (in->guard && !guard_burst(pl, s, in->guard))
+		return;
+	if (in->acl || in->storm)
+		filters_in_burst(pl, s);
 	if (s->in->ingress && s->in->ingress->policer && s->n_items)
 		police(pl, s);
-	for (unsigned i = 0; ingress->marks && i < s->n_items; i++)
-		mark(ingress, &s->items[i]);
+	for (unsigned i = 0; in->marks && i < s->n_items; i++)
+		mark(in, &s->items[i]);
 }
 
 void policy_found_burst(struct pipeline *pl, struct stage *s)
 {
-	judge_all(pl, s, judge_found);
+	const struct fwd_ingress *in = s->as->ingress;
+
+	if (in->storm || in->drops_unlearned)
+		filters_found_burst(pl, s);
+}
+
+bool policy_learns(const struct fwd_ingress *ingress, const struct item *item)
+{
+	return !ingress->guard ||
+	       guard_learns(ingress->guard, load_mac(item->packet->header + 6));
 }

@@ -28,8 +28,9 @@ static int judge_group(struct storm *storm, const struct packet *p)
 	return take(storm, all ? STORM_BROADCAST : STORM_MULTICAST, p);
 }
 
-int filters_judge(const struct pipeline *pl, const struct fwd_ingress *ingress,
-		  const struct item *item)
+/* A drop reason, or -1: it goes on. */
+static int judge(const struct pipeline *pl, const struct fwd_ingress *ingress,
+		 const struct item *item)
 {
 	struct packet *p = item->packet;
 
@@ -54,9 +55,8 @@ static bool is_over_limit(const struct fwd_port *in, const struct item *item)
 	return fdb_lookup(fdb, item->src) != in->number;
 }
 
-int filters_judge_found(const struct stage *s,
-			const struct fwd_ingress *ingress,
-			const struct item *item)
+static int judge_found(const struct stage *s, const struct fwd_ingress *ingress,
+		       const struct item *item)
 {
 	const struct packet *p = item->packet;
 
@@ -65,6 +65,42 @@ int filters_judge_found(const struct stage *s,
 	if (ingress->storm && !item->out && !(p->header[0] & 1))
 		return take(ingress->storm, STORM_UNKNOWN, p);
 	return -1;
+}
+
+void filters_in_burst(struct pipeline *pl, struct stage *s)
+{
+	const struct fwd_ingress *ingress = s->as->ingress;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_items; i++) {
+		int reason = judge(pl, ingress, &s->items[i]);
+
+		if (unlikely(reason >= 0))
+			drop_violation(pl, s->in, &s->items[i], reason);
+		else if (likely(n++ == i))
+			continue;
+		else
+			s->items[n - 1] = s->items[i];
+	}
+	s->n_items = n;
+}
+
+void filters_found_burst(struct pipeline *pl, struct stage *s)
+{
+	const struct fwd_ingress *ingress = s->as->ingress;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_items; i++) {
+		int reason = judge_found(s, ingress, &s->items[i]);
+
+		if (unlikely(reason >= 0))
+			drop_violation(pl, s->in, &s->items[i], reason);
+		else if (likely(n++ == i))
+			continue;
+		else
+			s->items[n - 1] = s->items[i];
+	}
+	s->n_items = n;
 }
 
 uint16_t filters_vid_out(const struct fwd_port *out, const struct packet *p)

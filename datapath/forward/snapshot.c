@@ -21,6 +21,7 @@ static void bond_destroy(struct fwd_bond *bond)
 	for (unsigned i = 0; i < bond->n_members; i++)
 		free(bond->members[i]);
 	free(bond->members);
+	free(bond->chosen);
 	free((void *)bond->table);
 	free(bond);
 }
@@ -38,6 +39,7 @@ static void bridge_destroy(struct fwd_bridge *bridge)
 	}
 	free(bridge->ports);
 	free(bridge->by_number);
+	free(bridge->primaries);
 	free((char *)bridge->name);
 	free(bridge);
 }

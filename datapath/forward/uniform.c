@@ -53,7 +53,7 @@ static inline const struct fwd_port *port_of(const struct stage *s,
 
 	if (unlikely((uintptr_t)in->capture | (uintptr_t)as->capture |
 		     (uintptr_t)as->ingress) ||
-	    unlikely(in->is_tunnel || as->isolated ||
+	    unlikely(in->is_tunnel || as->apart ||
 		     s->native_vid == VLAN_VID_NONE || bridge->no_learn_vlans ||
 		     word_is_multicast(u->dst) || fwd_port_filter(in)))
 		return NULL;
@@ -171,7 +171,8 @@ bool uniform_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 	bool is_outer;
 
 	u.dst = mac_word(at_hand(packets));
-	u.key = fdb_make_key(0, s->native_vid & VLAN_VID_MASK);
+	u.key = fdb_make_key(
+		0, fwd_bridge_fid(in->bridge, s->native_vid & VLAN_VID_MASK));
 	u.frame_max = frame_max_of(in);
 	out = port_of(s, &u);
 	if (!out)

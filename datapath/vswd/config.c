@@ -88,6 +88,8 @@ void cfg_port_unref(struct cfg_port *port)
 	free(port->trunks);
 	free(port->cvlans);
 	free(port->error);
+	free(port->community);
+	free(port->teaming_order);
 	free(port->name);
 	free(port);
 }
@@ -162,6 +164,7 @@ void cfg_bridge_free(struct cfg_bridge *bridge)
 		cfg_port_unref(bridge->ports[i]);
 	free(bridge->ports);
 	cfg_segment_unref(bridge->segment);
+	private_vlans_fini(&bridge->private_vlans);
 	free(bridge->name);
 	free(bridge);
 }

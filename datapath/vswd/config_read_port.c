@@ -209,6 +209,8 @@ struct cfg_port *config_read_port(
 		read_interface(&port->interfaces[i], columns, interfaces[i]);
 	if (n_interfaces > 1 || is_lacp_port(port, columns, row))
 		port->bond = config_read_bond(columns, row, port);
+	config_read_private(port, columns, row);
+	config_read_teaming(port, columns, row);
 	config_read_overlay_vlans(port);
 	return port;
 }

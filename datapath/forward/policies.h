@@ -32,9 +32,9 @@ struct fwd_ingress {
 	uint32_t mirrors; /* that want what comes in by this port */
 	/* Who may say what, freed with the snapshot; NULL: anybody, anything */
 	const struct guard *guard;
-	const struct acl *acl;	 /* NULL: none */
-	struct storm *storm;	 /* NULL: no limits */
-	struct policer *policer; /* NULL: none */
+	const struct acl *acl;	       /* NULL: none */
+	struct storm *storm;	       /* NULL: no limits */
+	struct policer *policer;       /* NULL: none */
 	const struct marking *marking; /* PCP and DSCP; NULL: as they are */
 };
 

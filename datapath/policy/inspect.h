@@ -56,12 +56,16 @@ int inspect_packet(const struct inspect_rules *rules, const struct packet *p,
  */
 static inline bool inspect_is_plain4(const uint8_t *ip)
 {
-	if (ip[0] != 0x45)
+	/* Version and header's length; more fragments, and this one's place */
+	const uint64_t mask = 0xff3f0000000000ff; /* little endian */
+	uint64_t first;
+
+	memcpy(&first, ip, sizeof(first));
+	if (unlikely((first & mask) != 0x45))
 		return false;
 	if (ip[9] == 6)
 		return true;
-	return ip[9] == 17 && !(load_be16(ip + 6) & 0x3fff) &&
-	       load_be16(ip + 20) != DHCP_SERVER_PORT &&
+	return ip[9] == 17 && load_be16(ip + 20) != DHCP_SERVER_PORT &&
 	       load_be16(ip + 22) != DHCP_CLIENT_PORT;
 }
 

@@ -58,7 +58,19 @@ class Shell:
                               f"{output}")
         return (status, output) if not check else output
 
+    def look(self, command):
+        """What a failure tells: its output, or why there is none."""
+        try:
+            return f"--- {self.name}: {command}\n" + \
+                self.run(command, check=False, timeout=15)[1]
+        except (GuestFailed, OSError) as error:
+            return str(error)
+
     # The network, from inside.
+
+    def look_at_network(self):
+        return "\n".join(map(self.look, (
+            "ifconfig", "ip neigh", "ethtool -S eth0", "cat /proc/interrupts")))
 
     def address(self, device, *addresses):
         for one in addresses:
@@ -72,7 +84,8 @@ class Shell:
 
     def must_ping(self, address, timeout=15, **kwargs):
         wait_until(lambda: self.ping(address, **kwargs),
-                   f"{self.name} reaches {address}", timeout)
+                   lambda: f"{self.name} reaches {address}\n"
+                   f"{self.look_at_network()}", timeout)
 
     def serve_iperf(self):
         self.run("iperf3 -s -D >/dev/null 2>&1")

@@ -82,7 +82,15 @@ class Shell:
                              f"{address}", check=False)
         return status == 0
 
-    def must_ping(self, address, timeout=15, **kwargs):
+    def who_has(self, address, device="eth0"):
+        """The MACs of all that answer for the address."""
+        out = self.run(f"arping -b -c 2 -w 3 -I {device} {address}")
+        return set(re.findall(r"reply from \S+ \[([0-9a-f:]+)\]", out))
+
+    def mac(self, device="eth0"):
+        return self.run(f"cat /sys/class/net/{device}/address").strip()
+
+    def must_ping(self, address, timeout=30, **kwargs):
         wait_until(lambda: self.ping(address, **kwargs),
                    lambda: f"{self.name} reaches {address}\n"
                    f"{self.look_at_network()}", timeout)

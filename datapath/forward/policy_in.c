@@ -20,8 +20,6 @@ static inline int judge(struct pipeline *pl, const struct stage *s,
 {
 	int reason = -1;
 
-	if (unlikely(ingress->reserved))
-		return DROP_MIRROR_PORT;
 	if (ingress->guard) {
 		reason = guard_judge(ingress->guard, item->packet);
 		if (unlikely(reason >= 0))
@@ -96,7 +94,7 @@ void policy_in_burst(struct pipeline *pl, struct stage *s)
 {
 	const struct fwd_ingress *ingress = s->as->ingress;
 
-	if (unlikely(ingress->mirrors))
+	if (unlikely(ingress->mirrors | ingress->reserved))
 		mirror_received(pl, s);
 	judge_all(pl, s, judge);
 	if (s->in->ingress && s->in->ingress->policer && s->n_items)

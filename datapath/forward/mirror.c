@@ -346,22 +346,12 @@ static __attribute__((noinline)) void copy_all(struct pipeline *pl,
 	pl->mirroring[pl->depth] = NULL;
 }
 
-/* The port is kept for copies, whoever sends to it from outside. */
-static void refuse_all(const struct pipeline *pl, struct stage *s)
-{
-	for (unsigned i = 0; i < s->n_items; i++)
-		drop(pl, s->in, s->items[i].packet, DROP_MIRROR_PORT);
-	s->n_items = 0;
-}
-
-void mirror_received(struct pipeline *pl, struct stage *s)
+void mirror_received(struct pipeline *pl, const struct stage *s)
 {
 	const struct fwd_bridge *bridge = s->as->bridge;
 	uint32_t mask = s->as->ingress->mirrors;
 	struct picks picks;
 
-	if (s->as->ingress->reserved)
-		refuse_all(pl, s);
 	if (is_mirroring(pl, bridge))
 		return;
 	for (; mask; mask &= mask - 1) {

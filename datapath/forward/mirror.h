@@ -62,11 +62,8 @@ static inline void mirror_begin(struct packet *packets, unsigned n)
 		packets[i].mirrored = 0;
 }
 
-/*
- * The stage's packets came in by a port whose ingress has mirrors, or is kept
- * for them: then all are dropped.
- */
-void mirror_received(struct pipeline *pl, struct stage *s);
+/* The stage's packets came in by a port whose ingress has mirrors. */
+void mirror_received(struct pipeline *pl, const struct stage *s);
 /* Packets leave, just so, by a port whose egress has mirrors. */
 void mirror_sent(struct pipeline *pl, const struct fwd_port *out,
 		 struct packet *const packets[], unsigned n);

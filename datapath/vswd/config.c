@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/config_mirror.h"
 #include "vswd/config_overlay.h"
 #include "vswd/config_security.h"
 #include "vswd/config_segment.h"
@@ -90,6 +91,8 @@ void cfg_port_unref(struct cfg_port *port)
 	free(port->trunks);
 	free(port->cvlans);
 	free(port->error);
+	free(port->community);
+	free(port->teaming_order);
 	free(port->name);
 	free(port);
 }
@@ -163,7 +166,11 @@ void cfg_bridge_free(struct cfg_bridge *bridge)
 	for (size_t i = 0; i < bridge->n_ports; i++)
 		cfg_port_unref(bridge->ports[i]);
 	free(bridge->ports);
+	for (size_t i = 0; i < bridge->n_mirrors; i++)
+		cfg_mirror_unref(bridge->mirrors[i]);
+	free(bridge->mirrors);
 	cfg_segment_unref(bridge->segment);
+	private_vlans_fini(&bridge->private_vlans);
 	free(bridge->name);
 	free(bridge);
 }

@@ -18,6 +18,8 @@ unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 		return 0;
 	for (unsigned i = 0; i < n; i++)
 		kept[i] = packets[i];
+	if (unlikely(egress->snoops))
+		snoop_answered(pl, out, packets, n);
 	if (unlikely(egress->mirrors) && n)
 		mirror_sent(pl, out, kept, n);
 	return n;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "forward/policies.h"
+#include "vswd/port_snoop.h"
 
 static struct port_policy *get(struct port_policy **policy)
 {
@@ -67,6 +68,7 @@ void port_policy_free(struct port_policy *policy)
 	for (; policy; policy = next) {
 		next = policy->next;
 		policer_destroy(policy->policer);
+		port_snoop_free(policy->snoop);
 		free(policy);
 	}
 }

@@ -47,6 +47,8 @@ const struct daemon_command daemon_commands[] = {
 	{ "lldp/neighbors", "[PORT]",
 	  "print who is at the other end, by LLDP and CDP" },
 	{ "lldp/stats", "[PORT]", "print LLDP's and CDP's counters" },
+	{ "guard/show", "[PORT]",
+	  "print what ports' machines may say, leases, violations" },
 	{ "vtep/show", "[BRIDGE|PORT]",
 	  "print VXLAN ports: remote VTEPs, VNIs, counters" },
 	{ "segment/show", "[SEGMENT]",

@@ -49,6 +49,8 @@ const struct daemon_command daemon_commands[] = {
 	{ "lldp/stats", "[PORT]", "print LLDP's and CDP's counters" },
 	{ "guard/show", "[PORT]",
 	  "print what ports' machines may say, leases, violations" },
+	{ "mirror/show", "[BRIDGE]",
+	  "print mirrors: what they select, where to, counters" },
 	{ "vtep/show", "[BRIDGE|PORT]",
 	  "print VXLAN ports: remote VTEPs, VNIs, counters" },
 	{ "segment/show", "[SEGMENT]",

@@ -116,7 +116,7 @@ static bool is_whole(const struct packet *p, const struct flow_key *flow)
 	end = ip_end(p, flow);
 	end = MIN(end, p->header_len);
 	if (flow->ip_proto == IPPROTO_TCP)
-		return flow->l4 + TCP_HEADER_LEN <= end;
+		return (uint32_t)flow->l4 + TCP_HEADER_LEN <= end;
 	if (has_ports(flow->ip_proto))
 		return flow->l4 + 4u <= end;
 	return !is_icmp(flow) || flow->l4 + 2u <= end;

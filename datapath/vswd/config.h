@@ -15,6 +15,7 @@
 #include "bond/bond.h"
 #include "forward/snapshot.h"
 #include "ovsdb-lite/uuid.h"
+#include "policy/storm.h"
 #include "port/port.h"
 #include "shape/policer.h"
 
@@ -34,6 +35,13 @@ enum cfg_cdp {
 	CFG_CDP_BOTH,
 };
 
+enum mac_limit_action {
+	MAC_LIMIT_ALLOW, /* not learned, and forwarded */
+	MAC_LIMIT_EVICT, /* learned in the place of another */
+	MAC_LIMIT_DROP,
+};
+
+struct cfg_acl;	    /* vswd/config_acl.h */
 struct cfg_overlay; /* vswd/config_overlay.h */
 struct cfg_segment; /* vswd/config_segment.h */
 
@@ -83,7 +91,10 @@ struct cfg_port {
 	uint32_t mac_limit;	    /* other_config:mac-table-limit; 0: none */
 	bool marks;		    /* other_config:set-pcp and set-dscp: */
 	int8_t mark_pcp, mark_dscp; /* -1: as it is */
-	struct cfg_bond *bond;	    /* NULL: one interface */
+	enum mac_limit_action mac_limit_action;
+	char *acl_in, *acl_out; /* names of access lists, or NULL */
+	struct storm_config storm;
+	struct cfg_bond *bond; /* NULL: one interface */
 	char *error;  /* settings that cannot be carried out, or NULL */
 	bool made_up; /* of a segment, or an underlay: in no row */
 	/* Owns all but what differs (cfg_port_derive()), when not NULL. */
@@ -115,6 +126,8 @@ struct cfg_switch {
 	unsigned stats_interval_ms;
 	struct port_option *settings; /* all of other_config, for ports */
 	size_t n_settings;
+	struct cfg_acl **acls; /* a reference each; in no order */
+	size_t n_acls;
 	struct cfg_bridge **bridges; /* sorted by name */
 	size_t n_bridges;
 };

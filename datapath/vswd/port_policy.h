@@ -14,6 +14,7 @@
  */
 struct port_policy {
 	struct policer *policer;  /* of the interface */
+	struct storm *storm;
 	struct port_policy *next; /* replaced ones that workers may still use */
 };
 

@@ -38,6 +38,7 @@ static bool answer(struct pipeline *pl, const struct stage *s,
 		return false;
 	packet_init(&p, room, len);
 	packet_pull_first(&p);
+	p.mirrored = 0;
 	item.packet = &p;
 	output_emit(pl, s->as, &item);
 	return true;
@@ -46,7 +47,7 @@ static bool answer(struct pipeline *pl, const struct stage *s,
 static bool suppresses(const struct stage *s, const struct fwd_port *out)
 {
 	return out->tunnel && out->tunnel->suppress && out->floods &&
-	       !(s->as->isolated && out->isolated);
+	       !fwd_are_apart(s->as, out);
 }
 
 void overlay_suppress(struct pipeline *pl, const struct stage *s, unsigned from,

@@ -4,6 +4,7 @@
  * and a shaper may keep them for later.
  */
 #include "forward/filters.h"
+#include "forward/mirror.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
 
@@ -11,9 +12,16 @@ unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 			  struct packet *const packets[], unsigned n,
 			  struct packet *kept[])
 {
-	if (out->egress->acl)
-		return filters_out(pl, out, packets, n, kept);
-	for (unsigned i = 0; i < n; i++)
-		kept[i] = packets[i];
+	const struct fwd_egress *egress = out->egress;
+
+	if (unlikely(egress->reserved) &&
+	    !mirror_may_leave(pl, out, packets, n))
+		return 0;
+	if (egress->acl)
+		n = filters_out(pl, out, packets, n, kept);
+	else
+		memcpy(kept, packets, n * sizeof(*kept));
+	if (unlikely(egress->mirrors) && n)
+		mirror_sent(pl, out, kept, n);
 	return n;
 }

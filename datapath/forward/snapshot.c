@@ -24,6 +24,7 @@ static void bond_destroy(struct fwd_bond *bond)
 		free(bond->members[i]);
 	}
 	free(bond->members);
+	free(bond->chosen);
 	free((void *)bond->table);
 	free(bond);
 }
@@ -39,8 +40,12 @@ static void bridge_destroy(struct fwd_bridge *bridge)
 		free(bridge->ports[i]->egress);
 		free(bridge->ports[i]);
 	}
+	for (unsigned i = 0; i < bridge->n_mirrors; i++)
+		free(bridge->mirrors[i]);
+	free(bridge->mirrors);
 	free(bridge->ports);
 	free(bridge->by_number);
+	free(bridge->primaries);
 	free((char *)bridge->name);
 	free(bridge);
 }

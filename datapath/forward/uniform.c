@@ -57,7 +57,7 @@ static inline bool is_free(const struct fwd_port *in)
 	return (in == in->as || !in->ingress) &&
 	       !((uintptr_t)i->mirrors | (uintptr_t)i->acl |
 		 (uintptr_t)i->storm | (uintptr_t)i->policer |
-		 (uintptr_t)i->marks);
+		 (uintptr_t)i->marks | i->reserved);
 }
 
 /* Where the burst goes, if it may go there as it is, or NULL. */
@@ -71,7 +71,7 @@ static inline const struct fwd_port *port_of(const struct stage *s,
 
 	if (unlikely((uintptr_t)in->capture | (uintptr_t)as->capture) ||
 	    !is_free(in) ||
-	    unlikely(in->is_tunnel || as->isolated ||
+	    unlikely(in->is_tunnel || as->apart ||
 		     s->native_vid == VLAN_VID_NONE || bridge->no_learn_vlans ||
 		     word_is_multicast(u->dst) || fwd_port_filter(in)))
 		return NULL;
@@ -107,7 +107,7 @@ __attribute__((always_inline)) static inline bool take_packets(
 	struct guard_memo memo;
 
 	if (guard)
-		memo = guard_start(guard);
+		memo = guard->seed;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = &packets[i];
@@ -190,7 +190,7 @@ static __attribute__((noinline)) bool take_outer(struct stage *s,
 static inline bool is_station(const struct fwd_port *out)
 {
 	return unlikely(out->underlay) && out->underlay->bridged &&
-	       !out->capture;
+	       !out->capture && !out->egress;
 }
 
 static inline void learn_senders(const struct stage *s, unsigned n)
@@ -215,7 +215,8 @@ bool uniform_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 	bool is_outer, is_guarded = in->as->ingress != NULL;
 
 	u.dst = mac_word(at_hand(packets));
-	u.key = fdb_make_key(0, s->native_vid & VLAN_VID_MASK);
+	u.key = fdb_make_key(
+		0, fwd_bridge_fid(in->bridge, s->native_vid & VLAN_VID_MASK));
 	u.frame_max = frame_max_of(in);
 	out = port_of(s, &u);
 	if (!out)

@@ -34,6 +34,8 @@
 	  "DHCP server's message, port is guarded")                            \
 	X(ROUTER, "router", "router's message, port is guarded")               \
 	X(UNINSPECTED, "uninspected", "headers too long or odd to be judged")  \
+	/* at the port of arrival, or at that of departure */                  \
+	X(MIRROR_PORT, "mirror-port", "the port is kept for a mirror")         \
 	X(ACL_IN, "acl-in", "the port's access list denies it")                \
 	X(STORM_BROADCAST, "storm-broadcast", "too many broadcast frames")     \
 	X(STORM_MULTICAST, "storm-multicast", "too many multicast frames")     \

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "vswd/event_sources.h"
+#include "vswd/mirror.h"
 #include "vswd/overlay.h"
 #include "vswd/segment.h"
 #include "vswd/switch.h"
@@ -83,6 +84,7 @@ void bridge_destroy(struct bridge *b)
 	log_info("bridge %s: removed", b->name);
 	fdb_remove_listener(b->fdb, &b->listener);
 	fdb_destroy(b->fdb);
+	mirrors_destroy(b);
 	cfg_bridge_free(b->config);
 	free(b->vports);
 	free(b->by_number);
@@ -142,6 +144,15 @@ static void flush_unlearnt(struct bridge *b, const struct cfg_bridge *config)
 			fdb_flush(b->fdb, 0, vid);
 }
 
+/* What was learned in a VLAN may be another's now; ports' faults, too. */
+static void take_over_private(struct vswitch *vs, struct bridge *b)
+{
+	fdb_flush(b->fdb, 0, -1);
+	vs->changed = true;
+	for (size_t i = 0; i < b->n_vports; i++)
+		vport_mark_dirty(vs, b->vports[i]);
+}
+
 void bridge_configure(struct vswitch *vs, struct bridge *b,
 		      struct cfg_bridge *config)
 {
@@ -150,6 +161,7 @@ void bridge_configure(struct vswitch *vs, struct bridge *b,
 	if (!uuid_equals(&b->uuid, &config->uuid))
 		b->dirty = true;
 	b->uuid = config->uuid;
+	mirrors_configure(vs, b, config);
 	if (!old) {
 		b->config = config;
 		vs->changed = true;
@@ -168,6 +180,8 @@ void bridge_configure(struct vswitch *vs, struct bridge *b,
 	if (config->forward_bpdu != old->forward_bpdu ||
 	    config->hwaddr != old->hwaddr)
 		vs->changed = true;
+	if (!private_vlans_equal(&config->private_vlans, &old->private_vlans))
+		take_over_private(vs, b);
 	cfg_bridge_free(b->config);
 	b->config = config;
 }

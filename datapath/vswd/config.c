@@ -6,7 +6,9 @@
 
 #include "base/log.h"
 #include "vswd/config_acl.h"
+#include "vswd/config_mirror.h"
 #include "vswd/config_overlay.h"
+#include "vswd/config_security.h"
 #include "vswd/config_segment.h"
 
 LOG_MODULE(config);
@@ -86,11 +88,14 @@ void cfg_port_unref(struct cfg_port *port)
 		interface_fini(&port->interfaces[i]);
 	free(port->interfaces);
 	cfg_bond_free(port->bond);
+	cfg_security_free(port->security);
 	free(port->trunks);
 	free(port->cvlans);
 	free(port->acl_in);
 	free(port->acl_out);
 	free(port->error);
+	free(port->community);
+	free(port->teaming_order);
 	free(port->name);
 	free(port);
 }
@@ -164,7 +169,11 @@ void cfg_bridge_free(struct cfg_bridge *bridge)
 	for (size_t i = 0; i < bridge->n_ports; i++)
 		cfg_port_unref(bridge->ports[i]);
 	free(bridge->ports);
+	for (size_t i = 0; i < bridge->n_mirrors; i++)
+		cfg_mirror_unref(bridge->mirrors[i]);
+	free(bridge->mirrors);
 	cfg_segment_unref(bridge->segment);
+	private_vlans_fini(&bridge->private_vlans);
 	free(bridge->name);
 	free(bridge);
 }

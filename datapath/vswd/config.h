@@ -12,6 +12,7 @@
 #define VSWD_CONFIG_H
 
 #include "base/number_pairs.h"
+#include "base/private_vlans.h"
 #include "bond/bond.h"
 #include "forward/snapshot.h"
 #include "ovsdb-lite/uuid.h"
@@ -41,9 +42,11 @@ enum mac_limit_action {
 	MAC_LIMIT_DROP,
 };
 
-struct cfg_acl;	    /* vswd/config_acl.h */
-struct cfg_overlay; /* vswd/config_overlay.h */
-struct cfg_segment; /* vswd/config_segment.h */
+struct cfg_acl;	     /* vswd/config_acl.h */
+struct cfg_mirror;   /* vswd/config_mirror.h */
+struct cfg_overlay;  /* vswd/config_overlay.h */
+struct cfg_security; /* vswd/config_security.h */
+struct cfg_segment;  /* vswd/config_segment.h */
 
 struct cfg_interface {
 	struct uuid uuid;
@@ -80,6 +83,14 @@ struct cfg_bond {
 	char *error;	     /* keys that contradict each other, or NULL */
 };
 
+/* Port:other_config:private-vlan, or Port:protected. */
+enum cfg_apart {
+	CFG_TOGETHER, /* nothing is said */
+	CFG_PROMISCUOUS,
+	CFG_ISOLATED,
+	CFG_COMMUNITY,
+};
+
 struct cfg_port {
 	unsigned refs;
 	struct uuid uuid;
@@ -94,6 +105,10 @@ struct cfg_port {
 	enum mac_limit_action mac_limit_action;
 	char *acl_in, *acl_out; /* names of access lists, or NULL */
 	struct storm_config storm;
+	struct cfg_security *security; /* NULL: nothing is restricted */
+	enum cfg_apart apart;
+	char *community;       /* its name, of CFG_COMMUNITY; else NULL */
+	char *teaming_order;   /* names of bonds' members; NULL: none */
 	struct cfg_bond *bond; /* NULL: one interface */
 	char *error;  /* settings that cannot be carried out, or NULL */
 	bool made_up; /* of a segment, or an underlay: in no row */
@@ -106,12 +121,15 @@ struct cfg_bridge {
 	char *name;
 	struct cfg_port **ports; /* a reference each; in no order */
 	size_t n_ports;
+	struct cfg_mirror **mirrors; /* a reference each; by name */
+	size_t n_mirrors;
 	uint32_t mac_age_s;
 	uint32_t mac_table_size;
 	bool forward_bpdu;
 	uint64_t hwaddr; /* other_config:hwaddr; 0: none */
 	struct vlan_set flood_vlans;
 	bool has_flood_vlans;
+	struct private_vlans private_vlans;
 	struct cfg_segment *segment; /* NULL: none */
 	bool made_up; /* of a segment, or of underlays: in no row */
 };

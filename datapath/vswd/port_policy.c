@@ -4,6 +4,7 @@
 
 #include "forward/policies.h"
 #include "vswd/acls.h"
+#include "vswd/port_security.h"
 
 static struct port_policy *get(struct port_policy **policy)
 {
@@ -86,6 +87,7 @@ void port_policy_attach(struct vswitch *vs, struct fwd_port *port,
 	attach_acls(vs, port, config);
 	attach_storm(port, config, policy);
 	attach_mac_limit(port, config);
+	port_security_attach(port, config->security, NULL);
 }
 
 void port_policy_attach_member(struct vswitch *vs, struct fwd_port *member,

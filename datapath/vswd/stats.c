@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "vswd/acls.h"
+#include "vswd/mirror.h"
 #include "vswd/segment_rows.h"
 #include "vswd/status.h"
 
@@ -26,6 +27,7 @@ static const uint8_t sides[N_DROP_REASONS] = {
 	[DROP_VLAN_NOT_ALLOWED] = RX_DROPPED,
 	[DROP_TAG_NOT_ALLOWED] = RX_DROPPED,
 	[DROP_UNTAGGED_NOT_ALLOWED] = RX_DROPPED,
+	[DROP_MIRROR_PORT] = RX_DROPPED,
 	[DROP_POLICED] = RX_DROPPED,
 	[DROP_BOND_STANDBY] = RX_DROPPED,
 	[DROP_BOND_DUPLICATE] = RX_DROPPED,
@@ -195,4 +197,5 @@ void stats_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 		tell_stats(CONTAINER_OF(node, struct vport, node), operations);
 	segment_rows_collect_stats(vs, schema, operations);
 	acl_rows_collect(vs, schema, operations, true);
+	mirror_rows_collect_stats(vs, schema, operations);
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "vswd/acls.h"
 #include "vswd/config_overlay.h"
+#include "vswd/mirror.h"
 #include "vswd/overlay.h"
 #include "vswd/remote_mac_rows.h"
 #include "vswd/segment_rows.h"
@@ -248,6 +249,7 @@ void status_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 	}
 	segment_rows_collect(vs, schema, operations);
 	acl_rows_collect(vs, schema, operations, false);
+	mirror_rows_collect(vs, schema, operations);
 }
 
 void status_collect_cur_cfg(const struct vswitch *vs, json_t *operations)
@@ -288,6 +290,7 @@ void status_forget(struct vswitch *vs)
 		vs->config->cur_cfg = ~vs->config->next_cfg;
 	segment_rows_forget(vs);
 	acl_rows_forget(vs);
+	mirror_rows_forget(vs);
 	for (struct bridge *b = vs->bridges; b; b = b->next) {
 		b->dirty = true;
 		for (struct vbond *vb = b->bonds; vb; vb = vb->next) {

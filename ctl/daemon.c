@@ -47,6 +47,8 @@ const struct daemon_command daemon_commands[] = {
 	{ "lldp/neighbors", "[PORT]",
 	  "print who is at the other end, by LLDP and CDP" },
 	{ "lldp/stats", "[PORT]", "print LLDP's and CDP's counters" },
+	{ "acl/show", "[NAME]",
+	  "print access lists and how often each rule has decided" },
 	{ "vtep/show", "[BRIDGE|PORT]",
 	  "print VXLAN ports: remote VTEPs, VNIs, counters" },
 	{ "segment/show", "[SEGMENT]",

@@ -51,6 +51,8 @@ const struct daemon_command daemon_commands[] = {
 	  "print what ports' machines may say, leases, violations" },
 	{ "mirror/show", "[BRIDGE]",
 	  "print mirrors: what they select, where to, counters" },
+	{ "acl/show", "[NAME]",
+	  "print access lists and how often each rule has decided" },
 	{ "vtep/show", "[BRIDGE|PORT]",
 	  "print VXLAN ports: remote VTEPs, VNIs, counters" },
 	{ "segment/show", "[SEGMENT]",

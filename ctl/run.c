@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl/acl_check.h"
 #include "ctl/bond_check.h"
 #include "ctl/ctl.h"
 #include "ctl/mirror_check.h"
@@ -184,6 +185,7 @@ static bool try_commands(struct ctl *ctl)
 			return false;
 	}
 	record_check_symbols(ctl);
+	acl_check(ctl);
 	bond_check(ctl);
 	segment_check(ctl);
 	overlay_check(ctl);

@@ -18,7 +18,6 @@
 
 struct acl;	/* policy/acl.h */
 struct guard;	/* policy/guard.h */
-struct marking; /* shape/marking.h */
 struct policer; /* shape/policer.h */
 struct shaper;	/* shape/shaper.h */
 struct storm;	/* policy/storm.h */
@@ -29,19 +28,23 @@ struct fwd_team;
 #define FWD_MIRRORS_MAX 32
 
 struct fwd_ingress {
+	bool reserved;	  /* kept for mirrors: nothing may come in */
 	uint32_t mirrors; /* that want what comes in by this port */
 	/* Who may say what, freed with the snapshot; NULL: anybody, anything */
 	const struct guard *guard;
-	const struct acl *acl;	       /* NULL: none */
-	struct storm *storm;	       /* NULL: no limits */
-	struct policer *policer;       /* NULL: none */
-	const struct marking *marking; /* PCP and DSCP; NULL: as they are */
+	const struct acl *acl; /* NULL: none */
+	/* Of senders that are not learned, as the port's limit is reached */
+	bool drops_unlearned;
+	struct storm *storm;	    /* NULL: no limits */
+	struct policer *policer;    /* NULL: none */
+	bool marks;		    /* priorities are put on: */
+	int8_t mark_pcp, mark_dscp; /* -1: as it is */
 };
 
 struct fwd_egress {
+	bool reserved;	  /* kept for mirrors: nothing else may leave */
 	uint32_t mirrors; /* that want what leaves by this port */
 	const struct acl *acl;
-	const struct marking *marking;
 	struct shaper *shaper; /* holds packets and sends them later */
 };
 

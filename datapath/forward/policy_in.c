@@ -3,13 +3,14 @@
  * order: mirrors see them, guards and access lists judge them, limits of storms
  * and of the rate count what is left, and marks are put on what goes on. Once
  * receivers are looked up, what depends on them.
- *
- * Each step is a call that returns a drop reason, or -1 when it has nothing
- * against the packet; the first that has ends it.
  */
+#include "forward/filters.h"
+#include "forward/mirror.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
 #include "policy/guard.h"
+#include "shape/marking.h"
+#include "shape/policer.h"
 
 /* What is left out as the steps go on: items stay in their order. */
 static inline void keep(struct item **kept, const struct item *item)
@@ -19,18 +20,27 @@ static inline void keep(struct item **kept, const struct item *item)
 	(*kept)++;
 }
 
+static bool is_known(const struct guard_memo *memo, const struct item *item)
+{
+	return item->vlan.tag ? guard_knows_tagged(memo, item->packet)
+			      : guard_knows(memo, item->packet);
+}
+
 /* Items from this one on. Returns whether any of all is left. */
 static __attribute__((noinline)) bool guard_items(struct pipeline *pl,
 						  struct stage *s,
 						  const struct guard *guard,
-						  struct guard_memo *memo,
 						  struct item *from)
 {
+	struct guard_memo memo = guard->seed;
 	const struct item *end = s->items + s->n_items;
 	struct item *kept = from;
 
 	for (struct item *item = from; item < end; item++) {
-		int reason = guard_judge(guard, memo, item->packet);
+		int reason =
+			is_known(&memo, item)
+				? -1
+				: guard_judge_anew(guard, &memo, item->packet);
 
 		if (unlikely(reason >= 0))
 			drop_violation(pl, s->in, item, reason);
@@ -39,72 +49,88 @@ static __attribute__((noinline)) bool guard_items(struct pipeline *pl,
 	}
 	s->n_items = kept - s->items;
 	return s->n_items;
+}
+
+/* Of a port that lets nothing in. */
+static void drop_all(const struct pipeline *pl, struct stage *s,
+		     enum drop_reason reason)
+{
+	for (unsigned i = 0; i < s->n_items; i++)
+		drop(pl, s->in, s->items[i].packet, reason);
+	s->n_items = 0;
 }
 
 /* The usual burst needs but a look at each. Returns whether any is left. */
 static bool guard_burst(struct pipeline *pl, struct stage *s,
 			const struct guard *guard)
 {
-	struct guard_memo memo = guard_start(guard);
+	const struct guard_memo *seed = &guard->seed;
 	struct item *item = s->items;
+	const struct item *end = item + s->n_items;
 
-	for (const struct item *end = item + s->n_items; item < end; item++)
-		if (unlikely(!guard_knows(&memo, item->packet)))
-			return guard_items(pl, s, guard, &memo, item);
-	return s->n_items;
+	if (unlikely(item->vlan.tag))
+		while (item < end && guard_knows_tagged(seed, item->packet))
+			item++;
+	else
+		while (item < end && guard_knows(seed, item->packet))
+			item++;
+	return item == end ? s->n_items : guard_items(pl, s, guard, item);
 }
 
-/* What else is done to each packet. A drop reason, or -1: it goes on. */
-static inline int judge(struct pipeline *pl, const struct stage *s,
-			const struct fwd_ingress *ingress, struct item *item)
+/* Items that keep the rate of the interface they came in by stay. */
+static void police(struct pipeline *pl, struct stage *s)
 {
-	return -1;
-}
+	bool pass[PACKET_BURST_MAX];
+	unsigned n = 0;
 
-/* The same when it is known where it goes: item->out, NULL for all. */
-static inline int judge_found(struct pipeline *pl, const struct stage *s,
-			      const struct fwd_ingress *ingress,
-			      struct item *item)
-{
-	return -1;
-}
-
-typedef int judge_fn(struct pipeline *pl, const struct stage *s,
-		     const struct fwd_ingress *ingress, struct item *item);
-
-__attribute__((always_inline)) static inline void judge_all(struct pipeline *pl,
-							    struct stage *s,
-							    judge_fn *judge_one)
-{
-	const struct fwd_ingress *ingress = s->as->ingress;
-	const struct item *end = s->items + s->n_items;
-	struct item *kept = s->items;
-
-	for (struct item *item = s->items; item < end; item++) {
-		int reason = judge_one(pl, s, ingress, item);
-
-		if (unlikely(reason >= 0))
-			drop_violation(pl, s->in, item, reason);
+	for (unsigned i = 0; i < s->n_items; i++)
+		s->sending[i] = s->items[i].packet;
+	policer_take(s->in->ingress->policer, s->sending, s->n_items, pass);
+	for (unsigned i = 0; i < s->n_items; i++) {
+		if (!pass[i])
+			drop(pl, s->in, s->items[i].packet, DROP_POLICED);
 		else
-			keep(&kept, item);
+			s->items[n++] = s->items[i];
 	}
-	s->n_items = kept - s->items;
+	s->n_items = n;
+}
+
+/* The tag itself is written where the packet leaves (output.c). */
+static void mark(const struct fwd_ingress *ingress, struct item *item)
+{
+	if (ingress->mark_pcp >= 0)
+		item->vlan.prio = (item->vlan.prio & VLAN_DEI) |
+				  (uint16_t)ingress->mark_pcp << VLAN_PCP_SHIFT;
+	if (ingress->mark_dscp >= 0)
+		marking_set_dscp(item->packet, ingress->mark_dscp);
 }
 
 void policy_in_burst(struct pipeline *pl, struct stage *s)
 {
 	const struct fwd_ingress *in = s->as->ingress;
 
+	if (unlikely(in->mirrors))
+		mirror_received(pl, s);
+	if (unlikely(in->reserved)) {
+		drop_all(pl, s, DROP_MIRROR_PORT);
+		return;
+	}
 	if (in->guard && !guard_burst(pl, s, in->guard))
 		return;
-	if (in->acl || in->storm || in->policer || in->marking)
-		judge_all(pl, s, judge);
+	if (in->acl || in->storm)
+		filters_in_burst(pl, s);
+	if (s->in->ingress && s->in->ingress->policer && s->n_items)
+		police(pl, s);
+	for (unsigned i = 0; in->marks && i < s->n_items; i++)
+		mark(in, &s->items[i]);
 }
 
 void policy_found_burst(struct pipeline *pl, struct stage *s)
 {
-	if (s->as->ingress->storm)
-		judge_all(pl, s, judge_found);
+	const struct fwd_ingress *in = s->as->ingress;
+
+	if (in->storm || in->drops_unlearned)
+		filters_found_burst(pl, s);
 }
 
 bool policy_learns(const struct fwd_ingress *ingress, const struct item *item)

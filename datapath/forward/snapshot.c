@@ -18,8 +18,11 @@ static void bond_destroy(struct fwd_bond *bond)
 {
 	if (!bond)
 		return;
-	for (unsigned i = 0; i < bond->n_members; i++)
+	for (unsigned i = 0; i < bond->n_members; i++) {
+		if (bond->members[i])
+			free(bond->members[i]->ingress);
 		free(bond->members[i]);
+	}
 	free(bond->members);
 	free(bond->chosen);
 	free((void *)bond->table);
@@ -37,6 +40,9 @@ static void bridge_destroy(struct fwd_bridge *bridge)
 		free(bridge->ports[i]->egress);
 		free(bridge->ports[i]);
 	}
+	for (unsigned i = 0; i < bridge->n_mirrors; i++)
+		free(bridge->mirrors[i]);
+	free(bridge->mirrors);
 	free(bridge->ports);
 	free(bridge->by_number);
 	free(bridge->primaries);

@@ -28,6 +28,7 @@ struct fwd_bridge;
 struct fwd_egress; /* forward/policies.h */
 struct fwd_gateway;
 struct fwd_ingress; /* forward/policies.h */
+struct fwd_mirror;  /* forward/mirror.h */
 struct fwd_snapshot;
 struct fwd_tunnel;
 struct fwd_underlay;
@@ -266,6 +267,8 @@ struct fwd_bridge {
 	 * primary, of all others itself. NULL: none is private.
 	 */
 	uint16_t *primaries;
+	unsigned n_mirrors;
+	struct fwd_mirror **mirrors; /* each one piece of memory */
 	unsigned n_ports;
 	struct fwd_port **ports; /* by slot */
 	unsigned n_numbers;

@@ -44,14 +44,20 @@ static inline bool is_ordinary(uint64_t from)
 	       !eth_type_is_vlan(__builtin_bswap16(from >> 48));
 }
 
-/* Nothing is imposed on what comes in but a guard, if anything. */
-static inline bool is_free(const struct fwd_port *as)
+/*
+ * Nothing is imposed on what comes in but a guard, if anything; nor on what
+ * comes in by this member of a bond.
+ */
+static inline bool is_free(const struct fwd_port *in)
 {
-	const struct fwd_ingress *i = as->ingress;
+	const struct fwd_ingress *i = in->as->ingress;
 
-	return likely(!i) || !((uintptr_t)i->mirrors | (uintptr_t)i->acl |
-			       (uintptr_t)i->storm | (uintptr_t)i->policer |
-			       (uintptr_t)i->marking);
+	if (likely(!i))
+		return true;
+	return (in == in->as || !in->ingress) &&
+	       !((uintptr_t)i->mirrors | (uintptr_t)i->acl |
+		 (uintptr_t)i->storm | (uintptr_t)i->policer |
+		 (uintptr_t)i->marks | i->reserved);
 }
 
 /* Where the burst goes, if it may go there as it is, or NULL. */
@@ -64,7 +70,7 @@ static inline const struct fwd_port *port_of(const struct stage *s,
 	unsigned to;
 
 	if (unlikely((uintptr_t)in->capture | (uintptr_t)as->capture) ||
-	    !is_free(as) ||
+	    !is_free(in) ||
 	    unlikely(in->is_tunnel || as->apart ||
 		     s->native_vid == VLAN_VID_NONE || bridge->no_learn_vlans ||
 		     word_is_multicast(u->dst) || fwd_port_filter(in)))
@@ -101,7 +107,7 @@ __attribute__((always_inline)) static inline bool take_packets(
 	struct guard_memo memo;
 
 	if (guard)
-		memo = guard_start(guard);
+		memo = guard->seed;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = &packets[i];
@@ -184,7 +190,7 @@ static __attribute__((noinline)) bool take_outer(struct stage *s,
 static inline bool is_station(const struct fwd_port *out)
 {
 	return unlikely(out->underlay) && out->underlay->bridged &&
-	       !out->capture;
+	       !out->capture && !out->egress;
 }
 
 static inline void learn_senders(const struct stage *s, unsigned n)

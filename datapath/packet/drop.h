@@ -34,6 +34,14 @@
 	  "DHCP server's message, port is guarded")                            \
 	X(ROUTER, "router", "router's message, port is guarded")               \
 	X(UNINSPECTED, "uninspected", "headers too long or odd to be judged")  \
+	/* at the port of arrival, or at that of departure */                  \
+	X(MIRROR_PORT, "mirror-port", "the port is kept for a mirror")         \
+	X(ACL_IN, "acl-in", "the port's access list denies it")                \
+	X(STORM_BROADCAST, "storm-broadcast", "too many broadcast frames")     \
+	X(STORM_MULTICAST, "storm-multicast", "too many multicast frames")     \
+	X(STORM_UNKNOWN, "storm-unknown", "too many to unknown stations")      \
+	X(MAC_LIMIT, "mac-limit", "sender beyond the port's learning limit")   \
+	X(POLICED, "policed", "faster than the port's ingress policing")       \
 	/* at the port of arrival: bonds, and frames for protocols */          \
 	X(BOND_STANDBY, "bond-standby",                                        \
 	  "member that the bond does not use now")                             \
@@ -50,12 +58,16 @@
 	X(RX_OVERFLOW, "rx-overflow",                                          \
 	  "kernel's or guest's queue to us was full")                          \
 	/* at the port of departure */                                         \
+	X(ACL_OUT, "acl-out", "the port's access list denies it")              \
 	X(TX_FULL, "tx-full", "device or guest does not take more now")        \
 	X(TX_DOWN, "tx-down", "device is down or gone")                        \
 	X(TX_TOO_BIG, "tx-too-big", "longer than the departure port's MTU")    \
 	X(TX_ERROR, "tx-error", "device refused the frame")                    \
 	X(TX_BUSY, "tx-busy", "queue was taken by another worker")             \
 	X(TX_OFFLOAD, "tx-offload", "could not be segmented or checksummed")   \
+	X(QUEUE_FULL, "queue-full", "the shaper's queues are full")            \
+	X(CODEL, "codel", "waited too long in a shaper's queue (CoDel)")       \
+	X(SHAPER_GONE, "shaper-gone", "waited in a shaper that was removed")   \
 	X(BOND_DOWN, "bond-down", "no member of the bond can send")            \
 	/* at a gateway's port of arrival: routing */                          \
 	X(ROUTE_OTHER, "route-other", "not addressed to the gateway")          \

@@ -7,26 +7,17 @@
 
 #include "packet/packet.h"
 
-struct marking {
-	int8_t pcp;  /* 0 to 7; -1: as it is */
-	int8_t dscp; /* 0 to 63; -1: as it is */
-};
-
 /*
  * Writes the DSCP into the private header of an IPv4 or IPv6 packet, and the
  * IPv4 checksum with it (RFC 1624); ECN stays as it is. What is not IP, or has
  * its header beyond what is private, stays as it is. A worker; pulled.
  */
 void marking_set_dscp(struct packet *p, uint8_t dscp);
+/* The same of ECN (RFC 3168): congestion experienced. */
+void marking_set_congested(struct packet *p);
 /*
  * The DSCP of an IPv4 or IPv6 packet, or -1 of any other. The same.
  */
 int marking_get_dscp(const struct packet *p);
-
-/* The priority, in the place that it has in a tag (VLAN_PCP...), with DEI. */
-static inline uint16_t marking_set_pcp(const struct marking *m, uint16_t prio)
-{
-	return m->pcp < 0 ? prio : (uint16_t)((prio & 0x1fff) | m->pcp << 13);
-}
 
 #endif

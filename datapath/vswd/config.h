@@ -17,6 +17,7 @@
 #include "forward/snapshot.h"
 #include "ovsdb-lite/uuid.h"
 #include "port/port.h"
+#include "shape/policer.h"
 
 #define CONFIG_STATS_INTERVAL_MS     5000
 #define CONFIG_STATS_INTERVAL_MIN_MS 1000
@@ -34,6 +35,7 @@ enum cfg_cdp {
 	CFG_CDP_BOTH,
 };
 
+struct cfg_mirror;  /* vswd/config_mirror.h */
 struct cfg_overlay; /* vswd/config_overlay.h */
 struct cfg_segment; /* vswd/config_segment.h */
 
@@ -49,6 +51,7 @@ struct cfg_interface {
 	uint32_t mtu_request;	 /* 0: none */
 	struct number_pairs worker_affinity; /* queue to worker */
 	struct lacp_port_config lacp;	     /* 0 where nothing is said */
+	struct policer_config policing;	     /* rates of 0: none */
 	enum cfg_lldp lldp;		     /* lldp:enable */
 	enum cfg_cdp cdp;		     /* other_config:cdp */
 	struct cfg_overlay *overlay;	     /* type "vxlan"; else NULL */
@@ -89,9 +92,11 @@ struct cfg_port {
 	struct vlan_set *trunks, *cvlans;
 	uint32_t mac_limit; /* other_config:mac-table-limit; 0: none */
 	enum cfg_apart apart;
-	char *community;       /* its name, of CFG_COMMUNITY; else NULL */
-	char *teaming_order;   /* names of bonds' members; NULL: none */
-	struct cfg_bond *bond; /* NULL: one interface */
+	char *community;	    /* its name, of CFG_COMMUNITY; else NULL */
+	char *teaming_order;	    /* names of bonds' members; NULL: none */
+	bool marks;		    /* other_config:set-pcp and set-dscp: */
+	int8_t mark_pcp, mark_dscp; /* -1: as it is */
+	struct cfg_bond *bond;	    /* NULL: one interface */
 	char *error;  /* settings that cannot be carried out, or NULL */
 	bool made_up; /* of a segment, or an underlay: in no row */
 	/* Owns all but what differs (cfg_port_derive()), when not NULL. */
@@ -103,6 +108,8 @@ struct cfg_bridge {
 	char *name;
 	struct cfg_port **ports; /* a reference each; in no order */
 	size_t n_ports;
+	struct cfg_mirror **mirrors; /* a reference each; by name */
+	size_t n_mirrors;
 	uint32_t mac_age_s;
 	uint32_t mac_table_size;
 	bool forward_bpdu;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "vswd/capture_session.h"
 #include "vswd/frames.h"
+#include "vswd/mirror.h"
 #include "vswd/overlay.h"
 #include "vswd/port_policy.h"
 #include "vswd/private_vlan.h"
@@ -95,6 +96,9 @@ static void add_bond(struct building *w, struct fwd_bridge *fb,
 			fill_port(w, v, p);
 		if (v && p && (vb->fwd->ingress || vb->fwd->egress))
 			frames_want_violations(w->vs, v, p);
+		if (v && p)
+			port_policy_attach_member(w->vs, p, v->interface,
+						  &v->policy);
 	}
 }
 
@@ -122,6 +126,7 @@ static void add_bridge(struct building *w, struct bridge *b)
 			add_bond(w, fb, vb);
 	}
 	teaming_attach(b);
+	mirrors_attach(b, fb);
 }
 
 static void join_patches(struct building *w)
@@ -259,6 +264,7 @@ void vswitch_publish(struct vswitch *vs)
 	capture_nodes_free(old_captures);
 	free_doomed(vs);
 	segments_published(vs);
+	mirrors_published(vs);
 	tell_settled(vs);
 	flush_changed(vs);
 	capture_sessions_reap(vs);

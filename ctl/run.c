@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ctl/bond_check.h"
+#include "ctl/group_check.h"
 #include "ctl/ctl.h"
 #include "ctl/overlay_check.h"
 #include "ctl/record.h"
@@ -183,6 +184,7 @@ static bool try_commands(struct ctl *ctl)
 	}
 	record_check_symbols(ctl);
 	bond_check(ctl);
+	group_check(ctl);
 	segment_check(ctl);
 	overlay_check(ctl);
 	return true;

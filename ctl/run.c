@@ -11,6 +11,7 @@
 #include "ctl/bond_check.h"
 #include "ctl/group_check.h"
 #include "ctl/ctl.h"
+#include "ctl/mirror_check.h"
 #include "ctl/overlay_check.h"
 #include "ctl/record.h"
 #include "ctl/reload.h"
@@ -187,6 +188,7 @@ static bool try_commands(struct ctl *ctl)
 	group_check(ctl);
 	segment_check(ctl);
 	overlay_check(ctl);
+	mirror_check(ctl);
 	return true;
 }
 

@@ -262,13 +262,13 @@ struct fwd_bridge {
 	bool no_learn_vlans; /* flood_vlans has any */
 	bool has_tunnels;    /* a port is a VXLAN port */
 	struct vlan_set flood_vlans;
+	unsigned n_mirrors;
+	struct fwd_mirror **mirrors; /* each one piece of memory */
 	/*
 	 * Of each VLAN the one whose addresses it shares: a private VLAN's
 	 * primary, of all others itself. NULL: none is private.
 	 */
 	uint16_t *primaries;
-	unsigned n_mirrors;
-	struct fwd_mirror **mirrors; /* each one piece of memory */
 	unsigned n_ports;
 	struct fwd_port **ports; /* by slot */
 	unsigned n_numbers;

@@ -35,9 +35,12 @@ enum cfg_cdp {
 	CFG_CDP_BOTH,
 };
 
-struct cfg_mirror;  /* vswd/config_mirror.h */
-struct cfg_overlay; /* vswd/config_overlay.h */
-struct cfg_segment; /* vswd/config_segment.h */
+struct cfg_mirror;   /* vswd/config_mirror.h */
+struct cfg_overlay;  /* vswd/config_overlay.h */
+struct cfg_segment;  /* vswd/config_segment.h */
+struct cfg_overlay;  /* vswd/config_overlay.h */
+struct cfg_security; /* vswd/config_security.h */
+struct cfg_segment;  /* vswd/config_segment.h */
 
 struct cfg_interface {
 	struct uuid uuid;
@@ -90,13 +93,14 @@ struct cfg_port {
 	size_t n_interfaces;
 	struct vlan_config vlan; /* its sets are the two below, or NULL */
 	struct vlan_set *trunks, *cvlans;
-	uint32_t mac_limit; /* other_config:mac-table-limit; 0: none */
-	enum cfg_apart apart;
-	char *community;	    /* its name, of CFG_COMMUNITY; else NULL */
-	char *teaming_order;	    /* names of bonds' members; NULL: none */
+	uint32_t mac_limit;	    /* other_config:mac-table-limit; 0: none */
 	bool marks;		    /* other_config:set-pcp and set-dscp: */
 	int8_t mark_pcp, mark_dscp; /* -1: as it is */
-	struct cfg_bond *bond;	    /* NULL: one interface */
+	struct cfg_security *security; /* NULL: nothing is restricted */
+	enum cfg_apart apart;
+	char *community;       /* its name, of CFG_COMMUNITY; else NULL */
+	char *teaming_order;   /* names of bonds' members; NULL: none */
+	struct cfg_bond *bond; /* NULL: one interface */
 	char *error;  /* settings that cannot be carried out, or NULL */
 	bool made_up; /* of a segment, or an underlay: in no row */
 	/* Owns all but what differs (cfg_port_derive()), when not NULL. */

@@ -125,8 +125,8 @@ static void add_bridge(struct building *w, struct bridge *b)
 		if (vb->applied && vb->number)
 			add_bond(w, fb, vb);
 	}
-	teaming_attach(b);
 	mirrors_attach(b, fb);
+	teaming_attach(b);
 }
 
 static void join_patches(struct building *w)
@@ -220,7 +220,7 @@ static void flush_changed(struct vswitch *vs)
 		n = fdb_flush(v->bridge->fdb, v->number, -1);
 		if (v->overlay)
 			n += overlay_flush(v->overlay, -1);
-		log_info("bridge %s: port %s: VLAN settings changed; %u "
+		log_info("bridge %s: port %s: settings changed; %u "
 			 "addresses flushed",
 			 v->bridge->name, v->config->name, n);
 	}

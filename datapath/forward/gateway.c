@@ -9,6 +9,7 @@
 
 #include "forward/punt.h"
 #include "forward/stage.h"
+#include "forward/trace.h"
 #include "packet/csum.h"
 #include "packet/parse.h"
 
@@ -148,12 +149,16 @@ __attribute__((always_inline)) static inline uint64_t enter(
 	counter_add(&c->rx_packets, n);
 	counter_add(&c->rx_bytes, bytes);
 	out = common_port(s, n_receivers);
-	if (likely(out)) {
+	if (likely(out && !pl->trace)) {
 		output_send(pl, out, packets, n);
 	} else {
 		fill_in(s, packets, n);
 		lookup_routed(s);
+		if (unlikely(pl->trace != NULL))
+			trace_routed(pl, s);
 		output_burst(pl, s);
+		if (unlikely(pl->trace != NULL))
+			trace_took(pl, s, TRACE_AT_OUTPUT);
 	}
 out:
 	pl->depth--;

@@ -167,6 +167,11 @@ static inline bool is_member(const struct fwd_port *out,
 	       (likely(!out->filters_customers) || carries_customer(out, item));
 }
 
+bool output_reaches(const struct fwd_port *out, const struct item *item)
+{
+	return is_member(out, item);
+}
+
 /* Items [at, to) to the port of all of them: adds them to what is being sent.
  */
 static inline unsigned take_row(struct pipeline *pl, struct stage *s,

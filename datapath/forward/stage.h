@@ -58,6 +58,7 @@ struct stage {
 };
 
 struct bond_rows;      /* bond/bond_table.h */
+struct trace;	       /* forward/trace.h */
 struct tunnel_scratch; /* tunnel/tunnel.h */
 
 /* Tunnels that a packet may be in at once, on its way into and out of them. */
@@ -66,6 +67,7 @@ struct tunnel_scratch; /* tunnel/tunnel.h */
 struct pipeline {
 	unsigned thread;
 	unsigned depth;
+	struct trace *trace;		 /* that looks on, or NULL */
 	const struct fwd_port *last_out; /* to which was sent last, or NULL */
 	unsigned copies_left;		 /* that may cross patch ports */
 	struct stage *stages[PATCH_DEPTH_MAX];
@@ -177,6 +179,8 @@ void output_send(struct pipeline *pl, const struct fwd_port *out,
 /* By the port's own queues, whatever else it is. */
 void output_device(struct pipeline *pl, const struct fwd_port *out,
 		   struct packet *const packets[], unsigned n);
+/* Whether the port is a member of the item's VLANs. */
+bool output_reaches(const struct fwd_port *out, const struct item *item);
 /* One item by `out`, with the tag that the port wants. */
 void output_emit(struct pipeline *pl, const struct fwd_port *out,
 		 struct item *item);

@@ -223,5 +223,6 @@ void commands_register(struct control_server *server, struct vswitch *vs)
 	commands_register_segment(server, vs);
 	commands_register_nat(server, vs);
 	commands_register_vtep(server, vs);
+	commands_register_trace(server, vs);
 	commands_register_capture(server, vs);
 }

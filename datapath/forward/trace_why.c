@@ -1,0 +1,251 @@
+/*
+ * What is behind the decisions on one packet, for a trace: the VLAN settings,
+ * the FDB's entries, who is left out of a flood and why, a bond's bucket. Asks
+ * what the steps ask; changes nothing.
+ */
+#include <stdio.h>
+
+#include "bond/bond_table.h"
+#include "forward/trace_internal.h"
+
+struct mac_text {
+	char s[18];
+};
+
+static struct mac_text mac_text(fdb_key key)
+{
+	struct mac_text text;
+
+	snprintf(text.s, sizeof(text.s), "%02x:%02x:%02x:%02x:%02x:%02x",
+		 (unsigned)(key >> 40 & 0xff), (unsigned)(key >> 32 & 0xff),
+		 (unsigned)(key >> 24 & 0xff), (unsigned)(key >> 16 & 0xff),
+		 (unsigned)(key >> 8 & 0xff), (unsigned)(key & 0xff));
+	return text;
+}
+
+static const char *port_name(const struct fwd_bridge *bridge, unsigned number)
+{
+	const struct fwd_port *p =
+		number < bridge->n_numbers ? bridge->by_number[number] : NULL;
+
+	return p ? p->port->name : "a port that is gone";
+}
+
+/* --- ingress ---------------------------------------------------------------
+ */
+
+static const char *mode_of(const struct fwd_port *p)
+{
+	if (p->is_tunnel)
+		return "a dot1q-tunnel port";
+	if (!p->accepts_tagged)
+		return "an access port";
+	return p->native_vid == VLAN_VID_NONE ? "a trunk of tagged frames"
+					      : "a trunk";
+}
+
+void trace_why_ingress(struct trace *t, const struct stage *s,
+		       const struct item *item)
+{
+	const struct vlan_state *v = &item->vlan;
+
+	if (!v->tag)
+		trace_say(t, "vlan", s->in, "VLAN %u: %s on %s", v->vid,
+			  s->in->is_tunnel ? "its own tags are payload"
+					   : "untagged",
+			  mode_of(s->in));
+	else if (VLAN_VID(v->tag))
+		trace_say(t, "vlan", s->in,
+			  "VLAN %u: the tag says so, and %s has it", v->vid,
+			  mode_of(s->in));
+	else
+		trace_say(t, "vlan", s->in,
+			  "VLAN %u: a priority tag only, so the native VLAN",
+			  v->vid);
+}
+
+/* --- lookup ----------------------------------------------------------------
+ */
+
+static bool is_flood_vlan(const struct fwd_bridge *bridge,
+			  const struct item *item)
+{
+	return bridge->no_learn_vlans &&
+	       vlan_set_has(&bridge->flood_vlans, item->vlan.vid);
+}
+
+static void why_unknown(struct trace *t, const struct fwd_port *in,
+			const struct item *item)
+{
+	const struct fdb *fdb = in->bridge->fdb;
+	uint32_t limit = fdb_port_limit(fdb, in->number);
+	struct mac_text mac = mac_text(item->src);
+	struct fdb_stats stats;
+
+	fdb_get_stats(fdb, &stats);
+	if (limit && fdb_port_entries(fdb, in->number) >= limit)
+		trace_say(t, "learn", in,
+			  "%s is not learned: the port has its %u addresses "
+			  "(mac-table-limit)",
+			  mac.s, limit);
+	else
+		trace_say(t, "learn", in, "%s is new: it is learned here%s",
+			  mac.s,
+			  stats.entries >= stats.max_entries
+				  ? ", if another entry of the full table "
+				    "gives way"
+				  : "");
+}
+
+static void why_elsewhere(struct trace *t, const struct fwd_port *in,
+			  const struct item *item, const struct fdb_entry *e)
+{
+	const char *where = port_name(in->bridge, e->port);
+	struct mac_text mac = mac_text(item->src);
+
+	if (e->is_static || e->is_sticky)
+		trace_say(t, "learn", in, "%s stays at %s: its entry is %s",
+			  mac.s, where, e->is_static ? "static" : "sticky");
+	else if (fwd_port_filter(in) & FWD_FILTER_MOVED &&
+		 !protocol_is_announcement(item))
+		trace_say(t, "learn", in,
+			  "%s stays at %s: by a bond's member it moves only "
+			  "when it announces itself",
+			  mac.s, where);
+	else
+		trace_say(t, "learn", in, "%s moves here from %s", mac.s,
+			  where);
+}
+
+void trace_why_learn(struct trace *t, const struct stage *s,
+		     const struct item *item)
+{
+	const struct fwd_port *in = s->in;
+	const struct fdb *fdb = in->bridge->fdb;
+	struct mac_text mac = mac_text(item->src);
+	struct fdb_entry e;
+
+	if (!trace_port(in)->learns)
+		trace_say(t, "learn", in, "nothing is learned on this port");
+	else if (is_flood_vlan(in->bridge, item))
+		trace_say(t, "learn", in,
+			  "nothing is learned in VLAN %u (flood_vlans)",
+			  item->vlan.vid);
+	else if (is_of_other_isolated(in->as, fdb_lookup(fdb, item->src)))
+		trace_say(t, "learn", in,
+			  "%s is another isolated port's: not learned", mac.s);
+	else if (!fdb_get(fdb, item->src, &e))
+		why_unknown(t, in, item);
+	else if (e.port == in->number)
+		trace_say(t, "learn", in, "%s is known here (%s)", mac.s,
+			  e.is_static ? "static" : "refreshed");
+	else
+		why_elsewhere(t, in, item, &e);
+}
+
+static const char *how_known(struct trace *t, const struct fdb_entry *e)
+{
+	if (e->is_controlled)
+		return e->is_sticky ? "put by a control plane, sticky"
+				    : "put by a control plane";
+	if (e->is_static)
+		return "static";
+	return trace_text(t, "heard %u s ago", e->age_s);
+}
+
+void trace_why_lookup(struct trace *t, const struct stage *s,
+		      const struct item *item)
+{
+	const struct fwd_bridge *bridge = s->in->bridge;
+	struct mac_text mac = mac_text(item->dst);
+	unsigned vid = item->vlan.vid;
+	struct fdb_entry e;
+
+	if (is_flood_vlan(bridge, item))
+		trace_say(t, "lookup", NULL,
+			  "VLAN %u is one of flood_vlans: to all its ports",
+			  vid);
+	else if (mac_is_multicast(item->dst & MAC_BROADCAST))
+		trace_say(t, "lookup", NULL,
+			  "%s is %s: to all ports of VLAN %u", mac.s,
+			  (item->dst & MAC_BROADCAST) == MAC_BROADCAST
+				  ? "broadcast"
+				  : "a group",
+			  vid);
+	else if (!fdb_get(bridge->fdb, item->dst, &e))
+		trace_say(t, "lookup", NULL,
+			  "%s in VLAN %u is not known: to all ports of it",
+			  mac.s, vid);
+	else if (!item->out)
+		trace_say(t, "lookup", NULL,
+			  "%s in VLAN %u is known at a port that is gone: to "
+			  "all ports of it",
+			  mac.s, vid);
+	else
+		trace_say(t, "lookup", item->out, "%s in VLAN %u is at %s (%s)",
+			  mac.s, vid, item->out->port->name, how_known(t, &e));
+}
+
+/* --- output ----------------------------------------------------------------
+ */
+
+/* In the order in which the flood asks (output.c); NULL: it is sent there. */
+static const char *left_out(struct trace *t, const struct stage *s,
+			    const struct fwd_port *out, const struct item *item)
+{
+	if (out == s->as)
+		return "the frame came from there";
+	if (!out->floods)
+		return "takes no part in floods";
+	if (s->as->isolated && out->isolated)
+		return "both ports are isolated";
+	if (is_split(s->as, out))
+		return "from one tunnel to another (split-horizon)";
+	if (!vlan_set_has(&out->vlans, item->vlan.vid))
+		return trace_text(t, "not in VLAN %u", item->vlan.vid);
+	if (!output_reaches(out, item))
+		return "not the customer's VLAN (cvlans)";
+	return NULL;
+}
+
+void trace_why_output(struct trace *t, const struct stage *s,
+		      const struct item *item)
+{
+	const struct fwd_bridge *bridge = s->in->bridge;
+
+	for (unsigned i = 0; !item->out && i < bridge->n_ports; i++) {
+		const struct fwd_port *out = bridge->ports[i];
+		const char *why = left_out(t, s, out, item);
+
+		trace_add(t, why ? TRACE_LEFT_OUT : TRACE_FLOODED, "flood", out)
+			->text = why;
+	}
+}
+
+void trace_why_member(struct trace *t, const struct fwd_port *bond,
+		      uint16_t from, const struct packet *p)
+{
+	static const char *const by[] = {
+		[BOND_HASH_SLB] = "source MAC and VLAN",
+		[BOND_HASH_L4] = "addresses and ports",
+		[BOND_HASH_IP] = "IP addresses",
+		[BOND_HASH_PORT] = "port of arrival",
+	};
+	const struct bond_table *table = bond->bond->table;
+	unsigned bucket = bond_table_bucket(table, p, from);
+	bool balances = table->hash != BOND_HASH_NONE;
+	unsigned member = balances ? table->member[bucket] : table->active;
+	const struct fwd_port *out = NULL;
+
+	if (member < bond->bond->n_members)
+		out = bond->bond->members[member];
+	if (!out)
+		trace_say(t, "bond", bond, "no member can send");
+	else if (balances)
+		trace_say(t, "bond", bond,
+			  "the %s give bucket %u, which is %s's",
+			  by[table->hash], bucket, out->port->name);
+	else
+		trace_say(t, "bond", bond, "%s is the active member",
+			  out->port->name);
+}

@@ -133,10 +133,10 @@ static void see_punt(const struct punt_record *record, void *t_)
 	step->text = what[record->kind];
 }
 
-static void see(struct trace *t, const char *stage)
+void trace_see(struct trace *t, const char *stage)
 {
-	if (t->punt.ring)
-		(void)punt_ring_read(t->punt.ring, UINT32_MAX, see_punt, t);
+	if (t->ring)
+		(void)punt_ring_read(t->ring, UINT32_MAX, see_punt, t);
 	for (struct trace_port *tp = t->ports; tp; tp = tp->next)
 		see_drops_of(t, tp, stage);
 }
@@ -149,7 +149,7 @@ void trace_enters(struct pipeline *pl, const struct stage *s,
 {
 	struct trace *t = pl->trace;
 
-	see(t, "output");
+	trace_see(t, "output");
 	if (pl->depth)
 		t->level++;
 	for (unsigned i = 0; i < n; i++)
@@ -189,7 +189,7 @@ void trace_took(struct pipeline *pl, const struct stage *s, enum trace_at at)
 {
 	struct trace *t = pl->trace;
 
-	see(t, stages[at]);
+	trace_see(t, stages[at]);
 	for (unsigned i = 0; at != TRACE_AT_OUTPUT && i < s->n_items; i++)
 		say_why(t, s, &s->items[i], at);
 	if (at == TRACE_AT_OUTPUT && pl->depth)
@@ -200,7 +200,7 @@ void trace_routed(struct pipeline *pl, const struct stage *s)
 {
 	struct trace *t = pl->trace;
 
-	see(t, "gateway");
+	trace_see(t, "gateway");
 	t->level++;
 	for (unsigned i = 0; i < s->n_items; i++) {
 		const struct item *item = &s->items[i];
@@ -217,7 +217,7 @@ void trace_bond(struct pipeline *pl, const struct fwd_port *bond,
 {
 	const struct fwd_port *from = pl->stages[pl->depth]->as;
 
-	see(pl->trace, "output");
+	trace_see(pl->trace, "output");
 	for (unsigned i = 0; i < n; i++)
 		trace_why_member(pl->trace, bond, from ? from->number : 0,
 				 packets[i]);
@@ -228,7 +228,7 @@ void trace_special(struct pipeline *pl, const struct fwd_port *out,
 		   unsigned n)
 {
 	(void)packets;
-	see(pl->trace, "output");
+	trace_see(pl->trace, "output");
 	trace_say(pl->trace, stage, out, "%u frame%s go%s that way", n,
 		  n == 1 ? "" : "s", n == 1 ? "es" : "");
 }
@@ -281,7 +281,7 @@ struct trace *trace_create(const struct fwd_snapshot *snapshot)
 
 	t->pipeline = pipeline_create(0);
 	t->pipeline->trace = t;
-	t->punt.ring = punt_ring_create();
+	t->ring = punt_ring_create();
 	trace_copy_snapshot(t, snapshot);
 	return t;
 }
@@ -291,7 +291,8 @@ void trace_destroy(struct trace *trace)
 	if (!trace)
 		return;
 	pipeline_destroy(trace->pipeline);
-	punt_ring_destroy(trace->punt.ring);
+	punt_ring_destroy(trace->ring);
+	trace_free_gateways(trace);
 	trace_free_copy(trace);
 	free(trace->steps);
 	free(trace);
@@ -309,6 +310,6 @@ int trace_run(struct trace *trace, const struct fwd_port *in, const void *frame,
 	packet_init(p, frame, len);
 	trace->level = 0;
 	pipeline_run(trace->pipeline, copy, p, 1);
-	see(trace, "output");
+	trace_see(trace, "output");
 	return 0;
 }

@@ -79,7 +79,13 @@ void trace_routed(struct pipeline *pl, const struct stage *s);
 /* To a bond, whose members are about to share them. */
 void trace_bond(struct pipeline *pl, const struct fwd_port *bond,
 		struct packet *const packets[], unsigned n);
-/* Into a gateway's router, a tunnel, out of a tunnel. */
+/*
+ * Into a gateway's router, of which the trace makes a copy with a NAT of its
+ * own when the first frame comes to it.
+ */
+void trace_gateway(struct pipeline *pl, const struct fwd_port *out,
+		   uint64_t now_ms, struct packet *const packets[], unsigned n);
+/* Into a tunnel. */
 void trace_special(struct pipeline *pl, const struct fwd_port *out,
 		   const char *stage, struct packet *const packets[],
 		   unsigned n);

@@ -67,7 +67,7 @@ void *trace_copy_of(const struct trace *t, const void *original)
 /* --- ports -----------------------------------------------------------------
  */
 
-static void stand_in(struct trace *t, struct fwd_port *p)
+static struct trace_port *stand_in(struct trace *t, struct fwd_port *p)
 {
 	struct trace_port *tp = trace_alloc(t, sizeof(*tp));
 	const struct port *from = p->port;
@@ -92,18 +92,34 @@ static void stand_in(struct trace *t, struct fwd_port *p)
 	tp->next = t->ports;
 	t->ports = tp;
 	p->port = &tp->up;
+	return tp;
+}
+
+static struct punt *copy_punt(struct trace *t, struct trace_port *tp,
+			      const struct punt *from)
+{
+	struct punt *to = &tp->punt;
+
+	to->ring = t->ring;
+	to->id = from->id;
+	for (unsigned i = 0; i < N_PUNT_KINDS; i++)
+		to->due[i] = atomic_load_explicit(&from->due[i],
+						  memory_order_relaxed);
+	to->due_link =
+		atomic_load_explicit(&from->due_link, memory_order_relaxed);
+	return to;
 }
 
 static struct fwd_port *copy_port(struct trace *t, const struct fwd_port *from)
 {
 	struct fwd_port *p = pair(t, from, sizeof(*p));
+	struct trace_port *tp = stand_in(t, p);
 
-	stand_in(t, p);
 	p->capture = NULL;
 	p->pins = NULL;
 	p->learns = false;
 	if (p->punt)
-		p->punt = &t->punt;
+		p->punt = copy_punt(t, tp, p->punt);
 	return p;
 }
 

@@ -14,6 +14,7 @@ struct trace_port {
 	struct port *original;
 	const struct fwd_port *fwd; /* the copy's */
 	bool learns;		    /* as the original does */
+	struct punt punt; /* with the original's pace, and the trace's ring */
 	uint64_t seen[N_DROP_REASONS];
 	struct trace_port *next;
 };
@@ -30,7 +31,7 @@ struct trace {
 	unsigned n_steps;
 	struct trace_step *steps;
 	/* Frames for the control thread end here. */
-	struct punt punt;
+	struct punt_ring *ring;
 
 	/* The copy; all of it is one of these. */
 	unsigned n_pieces;
@@ -38,7 +39,13 @@ struct trace {
 	unsigned n_pairs;
 	struct trace_pair *pairs; /* sorted by `original` */
 	struct trace_port *ports;
+	/* Gateways whose routers are the trace's own; as many NATs. */
+	unsigned n_gateways;
+	struct trace_gateway *gateways;
 };
+
+/* trace_gateway.c */
+void trace_free_gateways(struct trace *t);
 
 static inline const struct trace_port *trace_port(const struct fwd_port *fwd)
 {
@@ -55,6 +62,8 @@ void *trace_alloc(struct trace *t, size_t size);
 
 /* trace.c: the stand-ins' kind */
 extern const struct port_class trace_port_class;
+/* What was dropped or punted since the last call becomes steps. */
+void trace_see(struct trace *t, const char *stage);
 /* A step to be filled in. */
 struct trace_step *trace_add(struct trace *t, enum trace_kind kind,
 			     const char *stage, const struct fwd_port *port);

@@ -14,6 +14,7 @@
 #include "base/suggest.h"
 #include "ctl/capture.h"
 #include "ctl/ctl.h"
+#include "ctl/events.h"
 #include "ctl/table.h"
 #include "ctl/trace.h"
 #include "ovsdb-lite/control_client.h"
@@ -67,6 +68,8 @@ const struct daemon_command daemon_commands[] = {
 	  "print the way that a frame would take, and why" },
 	{ "capture", "BRIDGE|PORT [FILTER...] [-w FILE|-] [-c COUNT]",
 	  "capture packets, printed or as pcapng" },
+	{ "events", "[BRIDGE|PORT] [--kind=A,B] [--after=ID] [--follow]",
+	  "print what happened, and go on" },
 	{ "list-commands", "", "print all commands that vswd knows" },
 	{ "version", "", "print vswd's version" },
 	{ "exit", "", "end vswd" },
@@ -246,6 +249,8 @@ int daemon_run(const struct ctl_options *options, int argc, char **argv)
 	check_style(options, argv[0]);
 	if (!strcmp(argv[0], "capture"))
 		return capture_run(options, argc, argv);
+	if (!strcmp(argv[0], "events") && events_take_options(argc, argv))
+		return events_follow(options, argc, argv);
 	check_words(argc, argv);
 	words = xcalloc(argc + 2, sizeof(*words));
 	for (int i = 0; i < argc; i++)

@@ -18,7 +18,6 @@
 
 struct acl;	/* policy/acl.h */
 struct guard;	/* policy/guard.h */
-struct marking; /* shape/marking.h */
 struct policer; /* shape/policer.h */
 struct shaper;	/* shape/shaper.h */
 struct storm;	/* policy/storm.h */
@@ -30,18 +29,18 @@ struct fwd_team;
 
 struct fwd_ingress {
 	uint32_t mirrors; /* that want what comes in by this port */
-	const struct guard
-		*guard;		 /* who may say what; NULL: anybody, anything */
-	const struct acl *acl;	 /* NULL: none */
-	struct storm *storm;	 /* NULL: no limits */
-	struct policer *policer; /* NULL: none */
-	const struct marking *marking; /* PCP and DSCP; NULL: as they are */
+	/* Who may say what, freed with the snapshot; NULL: anybody, anything */
+	const struct guard *guard;
+	const struct acl *acl;	    /* NULL: none */
+	struct storm *storm;	    /* NULL: no limits */
+	struct policer *policer;    /* NULL: none */
+	bool marks;		    /* priorities are put on: */
+	int8_t mark_pcp, mark_dscp; /* -1: as it is */
 };
 
 struct fwd_egress {
 	uint32_t mirrors; /* that want what leaves by this port */
 	const struct acl *acl;
-	const struct marking *marking;
 	struct shaper *shaper; /* holds packets and sends them later */
 };
 

@@ -3,18 +3,104 @@
  * order: mirrors see them, guards and access lists judge them, limits of storms
  * and of the rate count what is left, and marks are put on what goes on. Once
  * receivers are looked up, what depends on them.
+ *
+ * Each step is a call that returns a drop reason, or -1 when it has nothing
+ * against the packet; the first that has ends it.
  */
 #include "forward/policies.h"
 #include "forward/stage.h"
+#include "policy/guard.h"
+#include "shape/marking.h"
+#include "shape/policer.h"
+
+/* What is done to each packet. A drop reason, or -1: it goes on. */
+static inline int judge(struct pipeline *pl, const struct stage *s,
+			const struct fwd_ingress *ingress, struct item *item)
+{
+	int reason = -1;
+
+	if (ingress->guard) {
+		reason = guard_judge(ingress->guard, item->packet);
+		if (unlikely(reason >= 0))
+			return reason;
+	}
+	return reason;
+}
+
+/* The same when it is known where it goes: item->out, NULL for all. */
+static inline int judge_found(struct pipeline *pl, const struct stage *s,
+			      const struct fwd_ingress *ingress,
+			      struct item *item)
+{
+	return -1;
+}
+
+typedef int judge_fn(struct pipeline *pl, const struct stage *s,
+		     const struct fwd_ingress *ingress, struct item *item);
+
+/* Items that are judged well stay, in their order. */
+__attribute__((always_inline)) static inline void judge_all(struct pipeline *pl,
+							    struct stage *s,
+							    judge_fn *judge_one)
+{
+	const struct fwd_ingress *ingress = s->as->ingress;
+	const struct item *end = s->items + s->n_items;
+	struct item *kept = s->items;
+
+	for (struct item *item = s->items; item < end; item++) {
+		int reason = judge_one(pl, s, ingress, item);
+
+		if (unlikely(reason >= 0)) {
+			drop(pl, s->in, item->packet, reason);
+			continue;
+		}
+		if (unlikely(kept != item))
+			*kept = *item;
+		kept++;
+	}
+	s->n_items = kept - s->items;
+}
+
+/* Items that keep the rate of the interface they came in by stay. */
+static void police(struct pipeline *pl, struct stage *s)
+{
+	bool pass[PACKET_BURST_MAX];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_items; i++)
+		s->sending[i] = s->items[i].packet;
+	policer_take(s->in->ingress->policer, s->sending, s->n_items, pass);
+	for (unsigned i = 0; i < s->n_items; i++) {
+		if (!pass[i])
+			drop(pl, s->in, s->items[i].packet, DROP_POLICED);
+		else
+			s->items[n++] = s->items[i];
+	}
+	s->n_items = n;
+}
+
+/* The tag itself is written where the packet leaves (output.c). */
+static void mark(const struct fwd_ingress *ingress, struct item *item)
+{
+	if (ingress->mark_pcp >= 0)
+		item->vlan.prio = (item->vlan.prio & VLAN_DEI) |
+				  (uint16_t)ingress->mark_pcp << VLAN_PCP_SHIFT;
+	if (ingress->mark_dscp >= 0)
+		marking_set_dscp(item->packet, ingress->mark_dscp);
+}
 
 void policy_in_burst(struct pipeline *pl, struct stage *s)
 {
-	(void)pl;
-	(void)s;
+	const struct fwd_ingress *ingress = s->as->ingress;
+
+	judge_all(pl, s, judge);
+	if (s->in->ingress && s->in->ingress->policer && s->n_items)
+		police(pl, s);
+	for (unsigned i = 0; ingress->marks && i < s->n_items; i++)
+		mark(ingress, &s->items[i]);
 }
 
 void policy_found_burst(struct pipeline *pl, struct stage *s)
 {
-	(void)pl;
-	(void)s;
+	judge_all(pl, s, judge_found);
 }

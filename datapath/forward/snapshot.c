@@ -18,8 +18,11 @@ static void bond_destroy(struct fwd_bond *bond)
 {
 	if (!bond)
 		return;
-	for (unsigned i = 0; i < bond->n_members; i++)
+	for (unsigned i = 0; i < bond->n_members; i++) {
+		if (bond->members[i])
+			free(bond->members[i]->ingress);
 		free(bond->members[i]);
+	}
 	free(bond->members);
 	free((void *)bond->table);
 	free(bond);
@@ -29,7 +32,10 @@ static void bridge_destroy(struct fwd_bridge *bridge)
 {
 	for (unsigned i = 0; i < bridge->n_ports; i++) {
 		bond_destroy(bridge->ports[i]->bond);
+		if (bridge->ports[i]->ingress)
+			free((void *)bridge->ports[i]->ingress->guard);
 		free(bridge->ports[i]->ingress);
+		free(bridge->ports[i]->stations);
 		free(bridge->ports[i]->egress);
 		free(bridge->ports[i]);
 	}
@@ -217,6 +223,7 @@ struct fwd_port *fwd_bond_add_member(struct fwd_port *bond, struct port *port,
 		m->capture = NULL;
 		m->ingress = NULL;
 		m->egress = NULL;
+		m->stations = NULL;
 		m->pins = NULL;
 	}
 	b->members = grow(b->members, b->n_members, sizeof(m));
@@ -255,6 +262,18 @@ struct fwd_egress *fwd_port_egress(struct fwd_port *port)
 	if (!port->egress)
 		port->egress = xcalloc(1, sizeof(*port->egress));
 	return port->egress;
+}
+
+void fwd_port_set_stations(struct fwd_port *port, const uint64_t *macs,
+			   unsigned n)
+{
+	struct fwd_stations *s = xmalloc(sizeof(*s) + n * sizeof(*macs));
+
+	s->n = n;
+	for (unsigned i = 0; i < n; i++)
+		s->macs[i] = macs[i];
+	free(port->stations);
+	port->stations = s;
 }
 
 void fwd_port_connect(struct fwd_port *a, struct fwd_port *b)

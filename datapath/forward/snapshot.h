@@ -53,6 +53,12 @@ enum priority_tags {
 	PRIORITY_TAGS_ALWAYS,
 };
 
+/* MAC addresses, as load_mac(). */
+struct fwd_stations {
+	unsigned n;
+	uint64_t macs[];
+};
+
 struct vlan_set {
 	uint64_t bits[VLAN_N / 64];
 };
@@ -133,6 +139,11 @@ struct fwd_port {
 	/* Policies, the snapshot's own; NULL: there are none. Of `as` only. */
 	struct fwd_ingress *ingress;
 	struct fwd_egress *egress;
+	/*
+	 * Whom frames to unknown stations may be for if it is to get them, the
+	 * snapshot's own; NULL: anybody. Of `as` only.
+	 */
+	struct fwd_stations *stations;
 	uint64_t beacons;      /* PUNT_BEACON: the identity of those it takes */
 	uint16_t number;       /* in the FDB; 1 and up, kept over snapshots */
 	uint16_t slot;	       /* place in bridge->ports */
@@ -350,6 +361,10 @@ struct fwd_port *fwd_tunnel_add_remote(struct fwd_tunnel *tunnel,
  */
 struct fwd_ingress *fwd_port_ingress(struct fwd_port *port);
 struct fwd_egress *fwd_port_egress(struct fwd_port *port);
+/* Frames to unknown stations go to the port only if they are for one of these.
+ */
+void fwd_port_set_stations(struct fwd_port *port, const uint64_t *macs,
+			   unsigned n);
 /* Joins two patch ports; both directions. */
 void fwd_port_connect(struct fwd_port *a, struct fwd_port *b);
 /*

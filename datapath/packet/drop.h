@@ -22,6 +22,19 @@
 	  "tagged frame on an access port")                                    \
 	X(UNTAGGED_NOT_ALLOWED, "untagged-not-allowed",                        \
 	  "untagged frame on a port that takes tagged ones only")              \
+	/* at the port of arrival: who a station says it is (policy/guard.h)   \
+	 */                                                                    \
+	X(FORGED_SOURCE, "forged-source", "source MAC is not the port's")      \
+	X(SPOOFED_IP, "spoofed-ip", "source IP address is not the port's")     \
+	/* at the port of arrival: what a station says (policy/inspect.h) */   \
+	X(SPOOFED_ARP, "spoofed-arp", "ARP with addresses not the port's")     \
+	X(SPOOFED_ND, "spoofed-nd",                                            \
+	  "neighbor discovery with addresses not the port's")                  \
+	X(DHCP_SERVER, "dhcp-server",                                          \
+	  "DHCP server's message, port is guarded")                            \
+	X(ROUTER, "router", "router's message, port is guarded")               \
+	X(UNINSPECTED, "uninspected", "headers too long or odd to be judged")  \
+	X(POLICED, "policed", "faster than the port's ingress policing")       \
 	/* at the port of arrival: bonds, and frames for protocols */          \
 	X(BOND_STANDBY, "bond-standby",                                        \
 	  "member that the bond does not use now")                             \

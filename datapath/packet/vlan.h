@@ -11,6 +11,8 @@
 #define ETH_TYPE_SVLAN 0x88a8 /* S-tag */
 #define VLAN_VID(tci)  ((tci)&0xfff)
 #define VLAN_PCP(tci)  ((tci) >> 13)
+#define VLAN_PCP_SHIFT 13
+#define VLAN_DEI       0x1000
 #define VLAN_VID_MASK  0x0fff
 #define VLAN_N	       4096
 

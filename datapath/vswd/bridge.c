@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/event_sources.h"
 #include "vswd/overlay.h"
 #include "vswd/segment.h"
 #include "vswd/switch.h"
@@ -25,7 +26,7 @@ static char *place_text(const struct bridge *b, uint16_t number)
 	return xstrdup(v ? v->config->name : "a port that is gone");
 }
 
-static void log_move(const struct bridge *b, uint64_t mac, uint16_t fid,
+static void log_move(struct bridge *b, uint64_t mac, uint16_t fid,
 		     uint16_t port, uint16_t old_port)
 {
 	char *from = place_text(b, old_port), *to = place_text(b, port);
@@ -33,6 +34,7 @@ static void log_move(const struct bridge *b, uint64_t mac, uint16_t fid,
 
 	log_info_limited("bridge %s: %s in VLAN %u moved from %s to %s",
 			 b->name, mac_format(mac, text), fid, from, to);
+	event_moved(b, mac, fid, from, to);
 	free(from);
 	free(to);
 }
@@ -84,6 +86,7 @@ void bridge_destroy(struct bridge *b)
 	cfg_bridge_free(b->config);
 	free(b->vports);
 	free(b->by_number);
+	free(b->flaps);
 	free(b->numbers);
 	free(b->name);
 	free(b);
@@ -291,6 +294,7 @@ bool vswitch_tick(struct vswitch *vs, uint32_t now_s)
 	for (struct bridge *b = vs->bridges; b; b = b->next) {
 		fdb_tick(b->fdb, now_s);
 		fdb_drain_changes(b->fdb);
+		event_look_at_table(b);
 		look_elsewhere(vs, b);
 		for (size_t i = 0; i < b->n_vports; i++)
 			vport_tick(vs, b->vports[i]);

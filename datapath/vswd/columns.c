@@ -131,6 +131,20 @@ bool db_columns_fit(const struct db_columns *columns,
 	return columns && columns->json == schema->json;
 }
 
+int db_column_index(const struct db_columns *columns, enum db_column column)
+{
+	return columns->index[column];
+}
+
+/* Only the atoms' types matter for the life of a datum. */
+void db_column_type(enum db_column column, struct ovsdb_type *type)
+{
+	ovsdb_type_init_scalar(type, infos[column].key);
+	ovsdb_base_type_init(&type->value, infos[column].value);
+	type->min = 0;
+	type->max = UINT_MAX;
+}
+
 const struct ovsdb_datum *db_get(const struct db_columns *columns,
 				 const struct ovsdb_client_row *row,
 				 enum db_column column)
@@ -185,18 +199,6 @@ static bool is_copied(enum db_column column, enum db_table table)
 	       column != DB_INTERFACE_REMOTE_MACS;
 }
 
-/* Only the atoms' types matter for the life of a datum. */
-static struct ovsdb_type plain_type(enum db_column column)
-{
-	struct ovsdb_type type;
-
-	ovsdb_type_init_scalar(&type, infos[column].key);
-	ovsdb_base_type_init(&type.value, infos[column].value);
-	type.min = 0;
-	type.max = UINT_MAX;
-	return type;
-}
-
 struct db_row_copy *db_row_copy(const struct db_columns *columns,
 				const struct ovsdb_client_row *row,
 				enum db_table table)
@@ -217,10 +219,12 @@ void db_row_copy_free(struct db_row_copy *copy)
 	if (!copy)
 		return;
 	for (int c = 0; c < N_DB_COLUMNS; c++) {
-		struct ovsdb_type type = plain_type(c);
+		struct ovsdb_type type;
 
-		if (is_copied(c, copy->table))
-			ovsdb_datum_destroy(&copy->data[c], &type);
+		if (!is_copied(c, copy->table))
+			continue;
+		db_column_type(c, &type);
+		ovsdb_datum_destroy(&copy->data[c], &type);
 	}
 	free(copy);
 }

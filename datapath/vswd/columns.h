@@ -149,6 +149,11 @@ bool db_columns_fit(const struct db_columns *columns,
 
 const char *db_table_name(enum db_table table);
 
+/* Where rows of this schema have it (ovsdb_client_row.columns); -1: nowhere. */
+int db_column_index(const struct db_columns *columns, enum db_column column);
+/* What its atoms are; any number of them. */
+void db_column_type(enum db_column column, struct ovsdb_type *type);
+
 /* A value; never NULL. Valid until the replica changes. */
 const struct ovsdb_datum *db_get(const struct db_columns *columns,
 				 const struct ovsdb_client_row *row,

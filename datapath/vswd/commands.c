@@ -225,4 +225,5 @@ void commands_register(struct control_server *server, struct vswitch *vs)
 	commands_register_vtep(server, vs);
 	commands_register_trace(server, vs);
 	commands_register_capture(server, vs);
+	commands_register_events(server, vs);
 }

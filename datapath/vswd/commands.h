@@ -46,6 +46,10 @@ void commands_register_trace(struct control_server *server, struct vswitch *vs);
 void commands_register_capture(struct control_server *server,
 			       struct vswitch *vs);
 
+/* commands_events.c: events */
+void commands_register_events(struct control_server *server,
+			      struct vswitch *vs);
+
 /* --- what they share -------------------------------------------------------
  */
 

@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "vswd/config_overlay.h"
 #include "vswd/config_segment.h"
+
+LOG_MODULE(config);
 
 struct cfg_port *cfg_port_ref(const struct cfg_port *port)
 {
@@ -84,8 +87,18 @@ void cfg_port_unref(struct cfg_port *port)
 	cfg_bond_free(port->bond);
 	free(port->trunks);
 	free(port->cvlans);
+	free(port->error);
 	free(port->name);
 	free(port);
+}
+
+void cfg_port_refuse(struct cfg_port *port, char *why)
+{
+	log_warn("port %s: %s", port->name, why);
+	if (port->error)
+		free(why);
+	else
+		port->error = why;
 }
 
 void cfg_bond_free(struct cfg_bond *bond)
@@ -194,17 +207,6 @@ bool cfg_interface_same_device(const struct cfg_interface *a,
 	for (size_t i = 0; i < a->n_options; i++)
 		if (strcmp(a->options[i].key, b->options[i].key) ||
 		    strcmp(a->options[i].value, b->options[i].value))
-			return false;
-	return true;
-}
-
-bool cfg_port_same_affinity(const struct cfg_port *a, const struct cfg_port *b)
-{
-	if (a->n_interfaces != b->n_interfaces)
-		return false;
-	for (size_t i = 0; i < a->n_interfaces; i++)
-		if (!number_pairs_equal(&a->interfaces[i].worker_affinity,
-					&b->interfaces[i].worker_affinity))
 			return false;
 	return true;
 }

@@ -16,6 +16,7 @@
 #include "forward/snapshot.h"
 #include "ovsdb-lite/uuid.h"
 #include "port/port.h"
+#include "shape/policer.h"
 
 #define CONFIG_STATS_INTERVAL_MS     5000
 #define CONFIG_STATS_INTERVAL_MIN_MS 1000
@@ -48,6 +49,7 @@ struct cfg_interface {
 	uint32_t mtu_request;	 /* 0: none */
 	struct number_pairs worker_affinity; /* queue to worker */
 	struct lacp_port_config lacp;	     /* 0 where nothing is said */
+	struct policer_config policing;	     /* rates of 0: none */
 	enum cfg_lldp lldp;		     /* lldp:enable */
 	enum cfg_cdp cdp;		     /* other_config:cdp */
 	struct cfg_overlay *overlay;	     /* type "vxlan"; else NULL */
@@ -78,9 +80,11 @@ struct cfg_port {
 	size_t n_interfaces;
 	struct vlan_config vlan; /* its sets are the two below, or NULL */
 	struct vlan_set *trunks, *cvlans;
-	uint32_t mac_limit;    /* other_config:mac-table-limit; 0: none */
-	struct cfg_bond *bond; /* NULL: one interface */
-	bool made_up;	       /* of a segment, or an underlay: in no row */
+	uint32_t mac_limit;	    /* other_config:mac-table-limit; 0: none */
+	int8_t mark_pcp, mark_dscp; /* other_config:set-...; -1: none */
+	struct cfg_bond *bond;	    /* NULL: one interface */
+	char *error;  /* settings that cannot be carried out, or NULL */
+	bool made_up; /* of a segment, or an underlay: in no row */
 	/* Owns all but what differs (cfg_port_derive()), when not NULL. */
 	struct cfg_port *base;
 };
@@ -117,6 +121,12 @@ struct cfg_switch {
 struct cfg_port *cfg_port_ref(const struct cfg_port *port);
 void cfg_port_unref(struct cfg_port *port); /* accepts NULL */
 /*
+ * While it is read: a setting that contradicts another, or asks for what is not
+ * there, gets its reason, which the port's error column will show. Takes over
+ * the text; the first one counts, all are logged.
+ */
+void cfg_port_refuse(struct cfg_port *port, char *why);
+/*
  * The same with an error of its VXLAN port, the port's from now on; it has one
  * interface, of type vxlan.
  */
@@ -136,9 +146,6 @@ bool cfg_vlan_equals(const struct cfg_port *a, const struct cfg_port *b);
  */
 bool cfg_interface_same_device(const struct cfg_interface *a,
 			       const struct cfg_interface *b);
-
-/* The same queues pinned to the same workers? */
-bool cfg_port_same_affinity(const struct cfg_port *a, const struct cfg_port *b);
 
 /* Copies of a map's strings; freed with their array. */
 struct port_option *cfg_options_clone(const struct port_option *options,

@@ -58,6 +58,11 @@ struct port_option *config_map_options(const struct ovsdb_datum *map,
 /* VLAN ids from 0 to 4095 into the set; NULL when there is none. */
 struct vlan_set *config_vlan_set(const struct ovsdb_datum *datum);
 
+/* config_read_group.c: the group that the port's row names must be there. */
+void config_read_group(struct cfg_port *port, const struct db_columns *columns,
+		       const struct ovsdb_client_row *row,
+		       const struct ovsdb_client_row *group);
+
 /* config_read_lldp.c: an interface's, which has its name. */
 void config_read_discovery(struct cfg_interface *interface,
 			   const struct db_columns *columns,

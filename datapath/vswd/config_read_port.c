@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "vswd/config_read.h"
+#include "vswd/config_read_shaping.h"
 #include "vswd/config_read_overlay.h"
 #include "worker/worker.h"
 
@@ -158,6 +159,7 @@ static void read_interface(struct cfg_interface *interface,
 	free(where);
 	interface->mac = read_mac(
 		name, db_get_string(columns, row, DB_INTERFACE_MAC, NULL));
+	config_read_policing(interface, columns, row);
 	config_read_discovery(interface, columns, row);
 	if (!strcmp(interface->type, "vxlan"))
 		interface->overlay = config_read_overlay(interface);
@@ -203,6 +205,7 @@ struct cfg_port *config_read_port(
 		db_get(columns, row, DB_PORT_OTHER_CONFIG), where,
 		"mac-table-limit", 1, FDB_SIZE_MAX, 0);
 	free(where);
+	config_read_marking(port, db_get(columns, row, DB_PORT_OTHER_CONFIG));
 	port->n_interfaces = n_interfaces;
 	port->interfaces = xcalloc(n_interfaces, sizeof(*port->interfaces));
 	for (size_t i = 0; i < n_interfaces; i++)

@@ -6,8 +6,9 @@
 #include "vswd/columns.h"
 #include "vswd/config_read.h"
 #include "vswd/config_read_overlay.h"
+#include "vswd/db_groups.h"
 #include "vswd/db_overlays.h"
-#include "vswd/db_remote_macs.h"
+#include "vswd/db_port.h"
 #include "vswd/db_segments.h"
 #include "ovsdb-lite/hmap.h"
 
@@ -15,9 +16,7 @@
 struct cached_port {
 	struct hmap_node node; /* by the uuid of the Port row */
 	struct cfg_port *config;
-	struct db_row_copy *port;
-	struct db_row_copy **interfaces;    /* as many as config has */
-	struct db_remote_macs *remote_macs; /* of its only one */
+	struct db_port_copies *rows;
 	unsigned generation; /* of the last reading that met it */
 };
 
@@ -34,6 +33,8 @@ struct db_view {
 	struct hmap ports, bridges;
 	struct db_segments *segments;
 	struct db_overlays *overlays;
+	struct db_groups *groups;
+	struct db_port_rows rows;  /* of the port that was read last */
 	struct cfg_switch *config; /* without bridges */
 	struct db_row_copy *row;
 	unsigned generation;
@@ -47,6 +48,7 @@ struct db_view *db_view_create(void)
 	hmap_init(&view->bridges);
 	view->segments = db_segments_create();
 	view->overlays = db_overlays_create();
+	view->groups = db_groups_create();
 	return view;
 }
 
@@ -56,11 +58,7 @@ struct db_view *db_view_create(void)
 static void forget_port(struct db_view *view, struct cached_port *cached)
 {
 	hmap_remove(&view->ports, &cached->node);
-	for (size_t i = 0; i < cached->config->n_interfaces; i++)
-		db_row_copy_free(cached->interfaces[i]);
-	free(cached->interfaces);
-	db_remote_macs_free(cached->remote_macs);
-	db_row_copy_free(cached->port);
+	db_port_copies_free(cached->rows);
 	cfg_port_unref(cached->config);
 	free(cached);
 }
@@ -80,78 +78,40 @@ static struct cached_port *find_port(const struct db_view *view,
 	return NULL;
 }
 
-static int compare_names(const void *a_, const void *b_, void *columns)
+/* With what the port's group says and the rows do not. */
+static struct cfg_port *read_merged(const struct db_columns *columns,
+				    const struct db_port_rows *rows)
 {
-	const struct ovsdb_client_row *const *a = a_, *const *b = b_;
+	const struct ovsdb_client_row **interfaces =
+		xcalloc(rows->n_interfaces, sizeof(*interfaces));
+	const struct ovsdb_client_row *port =
+		db_merge_port(columns, rows->port, rows->group);
+	struct cfg_port *config;
 
-	return strverscmp(db_get_string(columns, *a, DB_INTERFACE_NAME, ""),
-			  db_get_string(columns, *b, DB_INTERFACE_NAME, ""));
-}
-
-/*
- * The interfaces of a port that are there, into rows[]; returns how many. By
- * name, eth2 before eth10: a bond's members get their OpenFlow numbers, and so
- * LACP's port numbers, in the order in which people see them.
- */
-static size_t find_interfaces(const struct db_view *view,
-			      const struct ovsdb_client *client,
-			      const struct ovsdb_client_row *port,
-			      const struct ovsdb_client_row *rows[])
-{
-	const struct ovsdb_datum *refs =
-		db_get(view->columns, port, DB_PORT_INTERFACES);
-	size_t n = 0;
-
-	for (unsigned i = 0; i < refs->n; i++) {
-		rows[n] = ovsdb_client_find(client, db_table_name(DB_INTERFACE),
-					    &refs->keys[i].uuid);
-		if (rows[n])
-			n++;
-	}
-	qsort_r(rows, n, sizeof(rows[0]), compare_names, view->columns);
-	return n;
-}
-
-/* What a port is made of. */
-struct port_rows {
-	const struct ovsdb_client_row *port, *const *interfaces, **macs;
-	size_t n, n_macs;
-};
-
-static bool port_is_current(const struct db_view *view,
-			    const struct cached_port *cached,
-			    const struct port_rows *rows)
-{
-	if (cached->config->n_interfaces != rows->n ||
-	    !db_row_copy_equals(view->columns, cached->port, rows->port))
-		return false;
-	for (size_t i = 0; i < rows->n; i++)
-		if (!uuid_equals(&cached->config->interfaces[i].uuid,
-				 &rows->interfaces[i]->uuid) ||
-		    !db_row_copy_equals(view->columns, cached->interfaces[i],
-					rows->interfaces[i]))
-			return false;
-	return db_remote_macs_are_current(cached->remote_macs, view->columns,
-					  rows->macs, rows->n_macs);
+	for (size_t i = 0; i < rows->n_interfaces; i++)
+		interfaces[i] = db_merge_interface(columns, rows->interfaces[i],
+						   rows->group);
+	config =
+		config_read_port(columns, port, interfaces, rows->n_interfaces);
+	for (size_t i = 0; i < rows->n_interfaces; i++)
+		db_merged_free(interfaces[i], rows->interfaces[i]);
+	db_merged_free(port, rows->port);
+	free(interfaces);
+	return config;
 }
 
 static struct cached_port *remember_port(struct db_view *view,
-					 const struct port_rows *rows)
+					 const struct db_port_rows *rows)
 {
 	struct cached_port *cached = xcalloc(1, sizeof(*cached));
 
-	cached->config = config_read_port(view->columns, rows->port,
-					  rows->interfaces, rows->n);
+	cached->config = read_merged(view->columns, rows);
 	if (rows->n_macs && cached->config->interfaces[0].overlay)
 		config_read_overlay_macs(cached->config, view->columns,
 					 rows->macs, rows->n_macs);
-	cached->port = db_row_copy(view->columns, rows->port, DB_PORT);
-	cached->interfaces = xcalloc(rows->n, sizeof(*cached->interfaces));
-	for (size_t i = 0; i < rows->n; i++)
-		cached->interfaces[i] = db_row_copy(
-			view->columns, rows->interfaces[i], DB_INTERFACE);
-	cached->remote_macs =
-		db_remote_macs_copy(view->columns, rows->macs, rows->n_macs);
+	config_read_group(cached->config, view->columns, rows->port,
+			  rows->group);
+	cached->rows = db_port_copies(view->columns, rows);
 	hmap_insert(&view->ports, &cached->node, uuid_hash(&rows->port->uuid));
 	return cached;
 }
@@ -160,28 +120,18 @@ static struct cfg_port *read_port(struct db_view *view,
 				  const struct ovsdb_client *client,
 				  const struct ovsdb_client_row *port)
 {
-	unsigned n_refs = db_get(view->columns, port, DB_PORT_INTERFACES)->n;
-	const struct ovsdb_client_row *few[8], **interfaces = few;
 	struct cached_port *cached = find_port(view, &port->uuid);
-	struct port_rows rows = { .port = port };
+	struct db_port_rows *rows = &view->rows;
 
-	if (n_refs > ARRAY_SIZE(few))
-		interfaces = xcalloc(n_refs, sizeof(*interfaces));
-	rows.n = find_interfaces(view, client, port, interfaces);
-	rows.interfaces = interfaces;
-	if (rows.n == 1)
-		rows.macs = db_remote_macs_find(view->columns, client,
-						interfaces[0], &rows.n_macs);
-	if (cached && !port_is_current(view, cached, &rows)) {
+	db_port_rows_find(rows, view->columns, client, view->groups, port);
+	if (cached &&
+	    !db_port_copies_are_current(cached->rows, view->columns, rows)) {
 		forget_port(view, cached);
 		cached = NULL;
 	}
 	if (!cached)
-		cached = remember_port(view, &rows);
+		cached = remember_port(view, rows);
 	cached->generation = view->generation;
-	free(rows.macs);
-	if (interfaces != few)
-		free(interfaces);
 	return cfg_port_ref(cached->config);
 }
 
@@ -323,6 +273,8 @@ void db_view_forget(struct db_view *view)
 	sweep(view, true);
 	db_segments_forget(view->segments);
 	db_overlays_forget(view->overlays);
+	db_port_rows_fini(&view->rows);
+	db_groups_forget(view->groups);
 	cfg_switch_free(view->config);
 	view->config = NULL;
 	db_row_copy_free(view->row);
@@ -340,6 +292,7 @@ void db_view_destroy(struct db_view *view)
 	hmap_destroy(&view->bridges);
 	db_segments_destroy(view->segments);
 	db_overlays_destroy(view->overlays);
+	db_groups_destroy(view->groups);
 	free(view);
 }
 
@@ -361,6 +314,7 @@ struct cfg_switch *db_view_read(struct db_view *view,
 	if (!row)
 		return NULL;
 	view->generation++;
+	db_groups_forget(view->groups);
 	config = read_switch(view, row);
 	refs = db_get(view->columns, row, DB_SWITCH_BRIDGES);
 	config->bridges = xcalloc(refs->n, sizeof(struct cfg_bridge *));

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "forward/pipeline.h"
 #include "packet/neighbor.h"
+#include "vswd/event_sources.h"
 #include "vswd/overlay.h"
 #include "vswd/segment.h"
 #include "vswd/vbond.h"
@@ -78,21 +79,6 @@ static void receive_for_bond(struct vport *v, const struct punt_record *r)
 	vbond_arm(v->bond);
 }
 
-/* A policy of the port has forbidden this. */
-static void log_violation(struct vport *v, const struct punt_record *r)
-{
-	char from[MAC_STRING_SIZE], to[MAC_STRING_SIZE];
-
-	if (r->len < ETH_HEADER_LEN || r->note >= N_DROP_REASONS)
-		return;
-	log_warn_limited("bridge %s: port %s: %s from %s to %s in VLAN %u: %s",
-			 v->bridge->name, v->config->name,
-			 drop_reason_name(r->note),
-			 mac_format(load_mac(r->data + 6), from),
-			 mac_format(load_mac(r->data), to), r->vid,
-			 drop_reason_help(r->note));
-}
-
 static void dispatch(struct frames *f, struct vport *v,
 		     const struct punt_record *r)
 {
@@ -118,7 +104,7 @@ static void dispatch(struct frames *f, struct vport *v,
 		overlays_receive(f->vs, v, r);
 		break;
 	case PUNT_VIOLATION:
-		log_violation(v, r);
+		event_violation(v, r);
 		break;
 	case N_PUNT_KINDS:
 		break;

@@ -13,6 +13,7 @@
  * made when the configuration asks for it first.
  */
 struct port_policy {
+	struct policer *policer;  /* of the interface */
 	struct port_policy *next; /* replaced ones that workers may still use */
 };
 
@@ -23,6 +24,10 @@ struct port_policy {
 void port_policy_attach(struct vswitch *vs, struct fwd_port *port,
 			const struct cfg_port *config,
 			struct port_policy **policy);
+/* A bond's member: what is its interface's own. After its bond. */
+void port_policy_attach_member(struct vswitch *vs, struct fwd_port *member,
+			       const struct cfg_interface *interface,
+			       struct port_policy **policy);
 /* When no worker uses it any more. Accepts NULL. */
 void port_policy_free(struct port_policy *policy);
 

@@ -17,6 +17,7 @@
 #include "port/vhost_user.h"
 #include "vswd/capture_session.h"
 #include "vswd/discovery.h"
+#include "vswd/events.h"
 #include "vswd/frames.h"
 #include "vswd/overlay.h"
 #include "vswd/segment.h"
@@ -36,6 +37,7 @@ struct vswitch *vswitch_create(struct event_base *base)
 	vs->base = base;
 	hmap_init(&vs->vports);
 	vs->doomed_end = &vs->doomed_ports;
+	vs->log = events_create(base);
 	vswitch_start_events(vs);
 	vswitch_start_frames(vs);
 	vswitch_start_discovery(vs);
@@ -479,6 +481,7 @@ void vswitch_destroy(struct vswitch *vs)
 	vswitch_stop_discovery(vs);
 	vswitch_stop_frames(vs);
 	event_free(vs->events);
+	events_destroy(vs->log);
 	free(vs->numbering);
 	free(vs);
 }

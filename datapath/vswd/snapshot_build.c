@@ -107,6 +107,9 @@ static void add_bond(struct building *w, struct fwd_bridge *fb,
 			fill_port(w, v, p);
 		if (v && p && (vb->fwd->ingress || vb->fwd->egress))
 			frames_want_violations(w->vs, v, p);
+		if (v && p)
+			port_policy_attach_member(w->vs, p, v->interface,
+						  &v->policy);
 	}
 }
 

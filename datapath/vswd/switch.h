@@ -21,7 +21,9 @@
 
 struct capture_session;
 struct discovery_port;
+struct events;
 struct evpn_host;
+struct flaps;
 struct frames;
 struct frames_tap;
 struct overlay;
@@ -50,6 +52,7 @@ struct vport {
 	bool seen;	/* by the reconciliation under way */
 	bool to_flush;	/* its addresses, with the next snapshot */
 	struct vbond *bond;   /* that it is a member of, or NULL */
+	bool bond_enabled;    /* as it was noted last (event_sources.c) */
 	uint16_t number;      /* in the FDB; its own, or its bond's */
 	uint16_t ofport;      /* 0: none yet */
 	uint64_t mac;	      /* that the port was given */
@@ -101,6 +104,9 @@ struct bridge {
 	bool seen;
 	bool dirty; /* the database is to be told */
 	uint64_t told_mac;
+	struct flaps *flaps; /* event_sources.c, or NULL */
+	uint64_t noted_full; /* what the FDB had to refuse until then */
+	bool was_full;
 };
 
 /* What becomes of the addresses that were learned by a port's number. */
@@ -127,6 +133,7 @@ struct doomed_port {
 struct vswitch {
 	struct event_base *base; /* the control thread's loop */
 	struct worker_pool *pool;
+	struct events *log; /* events.h */
 	struct fwd_snapshot *snapshot;
 	void *snapshot_captures; /* what hangs at its ports */
 	uint64_t generation;

@@ -44,8 +44,9 @@ struct vbond {
 	bool dirty;	   /* the database is to be told, ... */
 	bool tell_later;   /* ... with the next tick */
 	unsigned n_tells;  /* since the last */
-	uint64_t told_active; /* MAC that it was told */
-	struct event *timer;  /* bond_run() */
+	uint64_t told_active;	     /* MAC that it was told */
+	char noted_active[IFNAMSIZ]; /* the active member (event_sources.c) */
+	struct event *timer;	     /* bond_run() */
 	struct event *miimon; /* looks at members' links; NULL: no need */
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "port/miimon.h"
+#include "vswd/event_sources.h"
 #include "vswd/frames.h"
 #include "vswd/vbond.h"
 
@@ -88,6 +89,7 @@ void vbond_changed(struct vbond *vb)
 	struct vswitch *vs = vb->vs;
 
 	vs->changed = true;
+	event_bond(vb);
 	tell(vb);
 	if (vs->wake)
 		vs->wake(vs->wake_arg);

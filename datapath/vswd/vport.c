@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "ovsdb-lite/hash.h"
 #include "vswd/discovery.h"
+#include "vswd/event_sources.h"
 #include "vswd/frames.h"
 #include "vswd/overlay.h"
 #include "vswd/segment.h"
@@ -56,9 +57,13 @@ void vport_set_error(struct vport *v, const char *fmt, ...)
 			text = NULL;
 		va_end(args);
 	}
-	if (text && (!v->error || strcmp(v->error, text)))
+	if (text && (!v->error || strcmp(v->error, text))) {
 		log_warn("bridge %s: interface %s: %s", v->bridge->name,
 			 v->interface->name, text);
+		event_port(v, text);
+	}
+	if (!text && v->error)
+		event_port(v, NULL);
 	free(v->error);
 	v->error = text;
 }
@@ -72,6 +77,8 @@ const char *vport_error(const struct vport *v)
 		return v->bond->error;
 	if (v->interface->overlay && v->interface->overlay->error)
 		return v->interface->overlay->error;
+	if (v->config->error)
+		return v->config->error;
 	if (v->overlay && overlay_fault(v->overlay))
 		return overlay_fault(v->overlay);
 	return v->conflict;
@@ -267,6 +274,7 @@ void vport_destroy(struct vswitch *vs, struct vport *v)
 
 	log_info("bridge %s: interface %s removed", v->bridge->name,
 		 v->interface->name);
+	event_port_removed(v);
 	d = doom(vs, v);
 	d->tap = frames_detach(v);
 	d->policy = v->policy;
@@ -359,6 +367,7 @@ void vport_open(struct vswitch *vs, struct vport *v)
 	vbond_member_changed(v);
 	log_info("bridge %s: interface %s added%s%s", v->bridge->name,
 		 v->interface->name, config.type[0] ? " as " : "", config.type);
+	event_port_added(v);
 }
 
 /* --- changes ---------------------------------------------------------------
@@ -410,10 +419,7 @@ static void take_over_vlans(struct vswitch *vs, struct vport *v,
 	if (old->mac_limit != config->mac_limit)
 		fdb_set_port_limit(v->bridge->fdb, v->number,
 				   config->mac_limit);
-	if (cfg_vlan_equals(old, config))
-		return;
-	vs->changed = true;
-	if (v->port) {
+	if (!cfg_vlan_equals(old, config) && v->port) {
 		v->to_flush = true;
 		vs->to_flush = true;
 	}
@@ -434,9 +440,8 @@ void vport_configure(struct vswitch *vs, struct vport *v,
 	bool differs = device_differs(v->interface, new);
 	struct cfg_port *old = v->config;
 
-	vs->changed |= differs ||
-		       v->interface->ofport_request != new->ofport_request ||
-		       !cfg_port_same_affinity(old, config);
+	/* Policies are compared by nobody: another snapshot takes them all. */
+	vs->changed = true;
 	join_or_leave(v, config);
 	v->config = cfg_port_ref(config);
 	v->interface = new;

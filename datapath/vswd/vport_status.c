@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/event_sources.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
 
@@ -55,6 +56,8 @@ static void take_status(struct vswitch *vs, struct vport *v,
 	else if (now->link_up && !v->status.link_up)
 		log_info_limited("bridge %s: interface %s: link up",
 				 v->bridge->name, v->interface->name);
+	if (v->status.link_up != now->link_up)
+		event_link(v, now->link_up);
 	v->status = *now;
 	if (!now->present)
 		device_vanished(vs, v);

@@ -57,6 +57,9 @@
 	X(TX_ERROR, "tx-error", "device refused the frame")                    \
 	X(TX_BUSY, "tx-busy", "queue was taken by another worker")             \
 	X(TX_OFFLOAD, "tx-offload", "could not be segmented or checksummed")   \
+	X(QUEUE_FULL, "queue-full", "the shaper's queues are full")            \
+	X(CODEL, "codel", "waited too long in a shaper's queue (CoDel)")       \
+	X(SHAPER_GONE, "shaper-gone", "waited in a shaper that was removed")   \
 	X(BOND_DOWN, "bond-down", "no member of the bond can send")            \
 	/* at a gateway's port of arrival: routing */                          \
 	X(ROUTE_OTHER, "route-other", "not addressed to the gateway")          \

@@ -5,6 +5,7 @@
 
 #define IPV4_HEADER_MIN 20
 #define ECN_MASK	3
+#define ECN_CE		3
 
 /* The IP header in the private bytes, or NULL; *version is 4 or 6. */
 static uint8_t *find_ip(const struct packet *p, unsigned *version)
@@ -23,33 +24,42 @@ static uint8_t *find_ip(const struct packet *p, unsigned *version)
 }
 
 /* RFC 1624, equation 3: HC' = ~(~HC + ~m + m'). */
-static void set_tos(uint8_t *ip, uint8_t tos)
+static void update_csum(uint8_t *ip, uint16_t old, uint16_t word)
 {
-	uint16_t old = load_be16(ip), csum = ~load_be16(ip + 10);
-	uint32_t sum;
+	uint16_t csum = ~load_be16(ip + 10);
+	uint32_t sum = csum + (uint16_t)~old + word;
 
-	ip[1] = tos;
-	sum = csum + (uint16_t)~old + load_be16(ip);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	store_be16(ip + 10, ~sum);
 }
 
-void marking_set_dscp(struct packet *p, uint8_t dscp)
+/* Those bits of the TOS byte, or of the traffic class, to `bits`. */
+static void set_tos(struct packet *p, uint8_t mask, uint8_t bits)
 {
-	unsigned version;
+	unsigned version, shift;
 	uint8_t *ip = find_ip(p, &version);
-	uint16_t word;
+	uint16_t old, word;
 
 	if (!ip)
 		return;
-	if (version == 4) {
-		set_tos(ip, dscp << 2 | (ip[1] & ECN_MASK));
-	} else {
-		/* Version, traffic class, and the flow label's first bits. */
-		word = load_be16(ip);
-		store_be16(ip, (word & 0xf03f) | dscp << 6);
-	}
+	/* IPv6: version, traffic class, and the flow label's first bits. */
+	shift = version == 4 ? 0 : 4;
+	old = load_be16(ip);
+	word = (old & ~(mask << shift)) | bits << shift;
+	store_be16(ip, word);
+	if (version == 4)
+		update_csum(ip, old, word);
+}
+
+void marking_set_dscp(struct packet *p, uint8_t dscp)
+{
+	set_tos(p, (uint8_t)~ECN_MASK, dscp << 2);
+}
+
+void marking_set_congested(struct packet *p)
+{
+	set_tos(p, ECN_MASK, ECN_CE);
 }
 
 int marking_get_dscp(const struct packet *p)

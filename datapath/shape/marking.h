@@ -13,6 +13,8 @@
  * its header beyond what is private, stays as it is. A worker; pulled.
  */
 void marking_set_dscp(struct packet *p, uint8_t dscp);
+/* The same of ECN (RFC 3168): congestion experienced. */
+void marking_set_congested(struct packet *p);
 /*
  * The DSCP of an IPv4 or IPv6 packet, or -1 of any other. The same.
  */

@@ -324,6 +324,11 @@ static bool is_for_stations(const struct fwd_port *out, const struct item *item)
 	return false;
 }
 
+bool output_wants(const struct fwd_port *out, const struct item *item)
+{
+	return !out->stations || is_for_stations(out, item);
+}
+
 /* The same to a port that gets but what is for its stations. */
 static __attribute__((noinline)) void flood_stations(struct pipeline *pl,
 						     struct stage *s,

@@ -85,6 +85,8 @@ __attribute__((always_inline)) static inline void take_steps(
 		TOOK(TRACE_AT_BOND);
 	}
 	if (unlikely(s->as->ingress != NULL)) {
+		if (traced)
+			trace_policies_in(pl, s);
 		policy_in_burst(pl, s);
 		TOOK(TRACE_AT_POLICY);
 	}

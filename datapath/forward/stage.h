@@ -183,6 +183,8 @@ void output_device(struct pipeline *pl, const struct fwd_port *out,
 		   struct packet *const packets[], unsigned n);
 /* Whether the port is a member of the item's VLANs. */
 bool output_reaches(const struct fwd_port *out, const struct item *item);
+/* Whether it is to get the item, whose receiver is not known. */
+bool output_wants(const struct fwd_port *out, const struct item *item);
 /* One item by `out`, with the tag that the port wants. */
 void output_emit(struct pipeline *pl, const struct fwd_port *out,
 		 struct item *item);

@@ -190,6 +190,8 @@ void trace_took(struct pipeline *pl, const struct stage *s, enum trace_at at)
 	struct trace *t = pl->trace;
 
 	trace_see(t, stages[at]);
+	if (at == TRACE_AT_POLICY && s->n_items)
+		trace_why_policies(t, s);
 	for (unsigned i = 0; at != TRACE_AT_OUTPUT && i < s->n_items; i++)
 		say_why(t, s, &s->items[i], at);
 	if (at == TRACE_AT_OUTPUT && pl->depth)

@@ -72,6 +72,8 @@ enum trace_at {
 /* Frames are about to take the steps of a stage. */
 void trace_enters(struct pipeline *pl, const struct stage *s,
 		  const struct packet *packets, unsigned n);
+/* Before policy_in_burst(): what it is about to impose. */
+void trace_policies_in(struct pipeline *pl, const struct stage *s);
 /* A step is done: what it has dropped, and what it says of what is left. */
 void trace_took(struct pipeline *pl, const struct stage *s, enum trace_at at);
 /* The same at once of what a router sends, which is looked up. */

@@ -8,19 +8,22 @@
 #include <string.h>
 
 #include "bond/bond_table.h"
-#include "forward/policies.h"
-#include "forward/stage.h"
 #include "forward/trace_internal.h"
 
-void *trace_alloc(struct trace *t, size_t size)
+void trace_keep(struct trace *t, void *piece)
 {
-	void *piece = xcalloc_aligned(1, MAX(size, (size_t)1));
-
 	if (!(t->n_pieces & (t->n_pieces - 1)))
 		t->pieces = xrealloc(t->pieces,
 				     MAX(2 * (size_t)t->n_pieces, (size_t)1) *
 					     sizeof(t->pieces[0]));
 	t->pieces[t->n_pieces++] = piece;
+}
+
+void *trace_alloc(struct trace *t, size_t size)
+{
+	void *piece = xcalloc_aligned(1, MAX(size, (size_t)1));
+
+	trace_keep(t, piece);
 	return piece;
 }
 
@@ -207,15 +210,6 @@ static void point_gateway(const struct trace *t, struct fwd_gateway *g)
 		g->ports[i] = trace_copy_of(t, g->ports[i]);
 }
 
-/* Buckets, queues and counters that decide are the trace's own, too. */
-static void copy_policies(struct trace *t, struct fwd_port *p)
-{
-	if (p->ingress)
-		p->ingress = copy(t, p->ingress, sizeof(*p->ingress));
-	if (p->egress)
-		p->egress = copy(t, p->egress, sizeof(*p->egress));
-}
-
 void trace_copy_snapshot(struct trace *t, const struct fwd_snapshot *s)
 {
 	for (unsigned i = 0; i < s->n_bridges; i++)
@@ -231,7 +225,7 @@ void trace_copy_snapshot(struct trace *t, const struct fwd_snapshot *s)
 
 	for (struct trace_port *tp = t->ports; tp; tp = tp->next) {
 		point(t, (struct fwd_port *)tp->fwd);
-		copy_policies(t, (struct fwd_port *)tp->fwd);
+		trace_copy_policies(t, (struct fwd_port *)tp->fwd);
 	}
 	for (unsigned i = 0; i < s->n_bridges; i++)
 		point_bridge(t, trace_copy_of(t, s->bridges[i]));

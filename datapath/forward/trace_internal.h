@@ -59,6 +59,13 @@ void trace_free_copy(struct trace *t);
 void *trace_copy_of(const struct trace *t, const void *original);
 /* Zeroed memory that goes with the trace. */
 void *trace_alloc(struct trace *t, size_t size);
+/* Memory of free()'s, which goes with it from now on. */
+void trace_keep(struct trace *t, void *piece);
+
+/* trace_policy.c */
+void trace_copy_policies(struct trace *t, struct fwd_port *p);
+/* Packets have passed what is imposed as they come in. */
+void trace_why_policies(struct trace *t, const struct stage *s);
 
 /* trace.c: the stand-ins' kind */
 extern const struct port_class trace_port_class;
@@ -68,6 +75,11 @@ void trace_see(struct trace *t, const char *stage);
 struct trace_step *trace_add(struct trace *t, enum trace_kind kind,
 			     const char *stage, const struct fwd_port *port);
 char *trace_text(struct trace *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+struct trace_mac {
+	char text[18];
+};
+struct trace_mac trace_mac(uint64_t mac);
 
 /* trace_why.c: what is behind what a step says of one packet */
 void trace_why_ingress(struct trace *t, const struct stage *s,

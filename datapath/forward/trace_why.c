@@ -8,19 +8,15 @@
 #include "bond/bond_table.h"
 #include "forward/trace_internal.h"
 
-struct mac_text {
-	char s[18];
-};
-
-static struct mac_text mac_text(fdb_key key)
+struct trace_mac trace_mac(uint64_t mac)
 {
-	struct mac_text text;
+	struct trace_mac m;
 
-	snprintf(text.s, sizeof(text.s), "%02x:%02x:%02x:%02x:%02x:%02x",
-		 (unsigned)(key >> 40 & 0xff), (unsigned)(key >> 32 & 0xff),
-		 (unsigned)(key >> 24 & 0xff), (unsigned)(key >> 16 & 0xff),
-		 (unsigned)(key >> 8 & 0xff), (unsigned)(key & 0xff));
-	return text;
+	snprintf(m.text, sizeof(m.text), "%02x:%02x:%02x:%02x:%02x:%02x",
+		 (unsigned)(mac >> 40 & 0xff), (unsigned)(mac >> 32 & 0xff),
+		 (unsigned)(mac >> 24 & 0xff), (unsigned)(mac >> 16 & 0xff),
+		 (unsigned)(mac >> 8 & 0xff), (unsigned)(mac & 0xff));
+	return m;
 }
 
 static const char *port_name(const struct fwd_bridge *bridge, unsigned number)
@@ -79,7 +75,7 @@ static void why_unknown(struct trace *t, const struct fwd_port *in,
 {
 	const struct fdb *fdb = in->bridge->fdb;
 	uint32_t limit = fdb_port_limit(fdb, in->number);
-	struct mac_text mac = mac_text(item->src);
+	const struct trace_mac mac = trace_mac(item->src);
 	struct fdb_stats stats;
 
 	fdb_get_stats(fdb, &stats);
@@ -87,10 +83,10 @@ static void why_unknown(struct trace *t, const struct fwd_port *in,
 		trace_say(t, "learn", in,
 			  "%s is not learned: the port has its %u addresses "
 			  "(mac-table-limit)",
-			  mac.s, limit);
+			  mac.text, limit);
 	else
 		trace_say(t, "learn", in, "%s is new: it is learned here%s",
-			  mac.s,
+			  mac.text,
 			  stats.entries >= stats.max_entries
 				  ? ", if another entry of the full table "
 				    "gives way"
@@ -101,19 +97,19 @@ static void why_elsewhere(struct trace *t, const struct fwd_port *in,
 			  const struct item *item, const struct fdb_entry *e)
 {
 	const char *where = port_name(in->bridge, e->port);
-	struct mac_text mac = mac_text(item->src);
+	const struct trace_mac mac = trace_mac(item->src);
 
 	if (e->is_static || e->is_sticky)
 		trace_say(t, "learn", in, "%s stays at %s: its entry is %s",
-			  mac.s, where, e->is_static ? "static" : "sticky");
+			  mac.text, where, e->is_static ? "static" : "sticky");
 	else if (fwd_port_filter(in) & FWD_FILTER_MOVED &&
 		 !protocol_is_announcement(item))
 		trace_say(t, "learn", in,
 			  "%s stays at %s: by a bond's member it moves only "
 			  "when it announces itself",
-			  mac.s, where);
+			  mac.text, where);
 	else
-		trace_say(t, "learn", in, "%s moves here from %s", mac.s,
+		trace_say(t, "learn", in, "%s moves here from %s", mac.text,
 			  where);
 }
 
@@ -122,22 +118,28 @@ void trace_why_learn(struct trace *t, const struct stage *s,
 {
 	const struct fwd_port *in = s->in;
 	const struct fdb *fdb = in->bridge->fdb;
-	struct mac_text mac = mac_text(item->src);
+	const struct trace_mac mac = trace_mac(item->src);
 	struct fdb_entry e;
 
 	if (!trace_port(in)->learns)
 		trace_say(t, "learn", in, "nothing is learned on this port");
+	else if (in->as->ingress && !policy_learns(in->as->ingress, item))
+		trace_say(t, "learn", in,
+			  "%s is not learned: it is not the port's "
+			  "(mac-changes=reject)",
+			  mac.text);
 	else if (is_flood_vlan(in->bridge, item))
 		trace_say(t, "learn", in,
 			  "nothing is learned in VLAN %u (flood_vlans)",
 			  item->vlan.vid);
 	else if (is_of_other_isolated(in->as, fdb_lookup(fdb, item->src)))
 		trace_say(t, "learn", in,
-			  "%s is another isolated port's: not learned", mac.s);
+			  "%s is another isolated port's: not learned",
+			  mac.text);
 	else if (!fdb_get(fdb, item->src, &e))
 		why_unknown(t, in, item);
 	else if (e.port == in->number)
-		trace_say(t, "learn", in, "%s is known here (%s)", mac.s,
+		trace_say(t, "learn", in, "%s is known here (%s)", mac.text,
 			  e.is_static ? "static" : "refreshed");
 	else
 		why_elsewhere(t, in, item, &e);
@@ -157,7 +159,7 @@ void trace_why_lookup(struct trace *t, const struct stage *s,
 		      const struct item *item)
 {
 	const struct fwd_bridge *bridge = s->in->bridge;
-	struct mac_text mac = mac_text(item->dst);
+	const struct trace_mac mac = trace_mac(item->dst);
 	unsigned vid = item->vlan.vid;
 	struct fdb_entry e;
 
@@ -167,7 +169,7 @@ void trace_why_lookup(struct trace *t, const struct stage *s,
 			  vid);
 	else if (mac_is_multicast(item->dst & MAC_BROADCAST))
 		trace_say(t, "lookup", NULL,
-			  "%s is %s: to all ports of VLAN %u", mac.s,
+			  "%s is %s: to all ports of VLAN %u", mac.text,
 			  (item->dst & MAC_BROADCAST) == MAC_BROADCAST
 				  ? "broadcast"
 				  : "a group",
@@ -175,15 +177,16 @@ void trace_why_lookup(struct trace *t, const struct stage *s,
 	else if (!fdb_get(bridge->fdb, item->dst, &e))
 		trace_say(t, "lookup", NULL,
 			  "%s in VLAN %u is not known: to all ports of it",
-			  mac.s, vid);
+			  mac.text, vid);
 	else if (!item->out)
 		trace_say(t, "lookup", NULL,
 			  "%s in VLAN %u is known at a port that is gone: to "
 			  "all ports of it",
-			  mac.s, vid);
+			  mac.text, vid);
 	else
 		trace_say(t, "lookup", item->out, "%s in VLAN %u is at %s (%s)",
-			  mac.s, vid, item->out->port->name, how_known(t, &e));
+			  mac.text, vid, item->out->port->name,
+			  how_known(t, &e));
 }
 
 /* --- output ----------------------------------------------------------------
@@ -205,6 +208,8 @@ static const char *left_out(struct trace *t, const struct stage *s,
 		return trace_text(t, "not in VLAN %u", item->vlan.vid);
 	if (!output_reaches(out, item))
 		return "not the customer's VLAN (cvlans)";
+	if (!output_wants(out, item))
+		return "none of its stations (promiscuous=reject)";
 	return NULL;
 }
 

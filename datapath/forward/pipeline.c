@@ -24,6 +24,7 @@
 #include <time.h>
 
 #include "bond/bond_table.h"
+#include "forward/mirror.h"
 #include "forward/punt.h"
 #include "forward/stage.h"
 #include "forward/trace.h"
@@ -52,6 +53,7 @@ void pipeline_destroy(struct pipeline *pipeline)
 		free(pipeline->crossed[i]);
 	}
 	overlay_free_scratches(pipeline);
+	mirror_free_scratches(pipeline);
 	free(pipeline->rows);
 	free(pipeline);
 }
@@ -121,6 +123,8 @@ static void forward(struct pipeline *pl, const struct fwd_port *in,
 	s->in = in;
 	s->as = in->as;
 	s->native_vid = native_vid;
+	if (unlikely(in->bridge->n_mirrors))
+		mirror_begin(packets, n);
 	if (unlikely(pl->trace != NULL))
 		take_traced_steps(pl, s, packets, n);
 	else if (!seems_uniform(packets, n) ||

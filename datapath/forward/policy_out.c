@@ -3,16 +3,28 @@
  * order: access lists judge them, marks are put on, mirrors see what is left,
  * and a shaper may keep them for later.
  */
+#include "forward/filters.h"
+#include "forward/mirror.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
+#include "forward/trace.h"
 
 unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 			  struct packet *const packets[], unsigned n,
 			  struct packet *kept[])
 {
-	(void)pl;
-	(void)out;
-	for (unsigned i = 0; i < n; i++)
-		kept[i] = packets[i];
+	const struct fwd_egress *egress = out->egress;
+
+	if (unlikely(pl->trace != NULL))
+		trace_policies_out(pl, out);
+	if (unlikely(egress->reserved) &&
+	    !mirror_may_leave(pl, out, packets, n))
+		return 0;
+	if (egress->acl)
+		n = filters_out(pl, out, packets, n, kept);
+	else
+		memcpy(kept, packets, n * sizeof(*kept));
+	if (unlikely(egress->mirrors) && n)
+		mirror_sent(pl, out, kept, n);
 	return n;
 }

@@ -58,6 +58,7 @@ struct stage {
 };
 
 struct bond_rows;      /* bond/bond_table.h */
+struct mirror_scratch; /* mirror.c */
 struct trace;	       /* forward/trace.h */
 struct tunnel_scratch; /* tunnel/tunnel.h */
 
@@ -88,6 +89,12 @@ struct pipeline {
 	unsigned n_inside;
 	const void *inside[TUNNEL_LEVELS_MAX];
 	struct tunnel_scratch *scratches[TUNNEL_LEVELS_MAX];
+	/*
+	 * Bridges of which mirrors are sending copies, by depth, and the memory
+	 * of each depth, made when it is needed first (mirror.c).
+	 */
+	const struct fwd_bridge *mirroring[PATCH_DEPTH_MAX];
+	struct mirror_scratch *mirror_scratches[PATCH_DEPTH_MAX];
 };
 
 /* The frame's first bytes, if they can be looked at here and now, or NULL. */
@@ -181,6 +188,9 @@ void output_send(struct pipeline *pl, const struct fwd_port *out,
 /* By the port's own queues, whatever else it is. */
 void output_device(struct pipeline *pl, const struct fwd_port *out,
 		   struct packet *const packets[], unsigned n);
+/* Gives an item the tag that the port wants; false: it was dropped there. */
+bool output_prepare(const struct pipeline *pl, const struct fwd_port *out,
+		    struct item *item);
 /* Whether the port is a member of the item's VLANs. */
 bool output_reaches(const struct fwd_port *out, const struct item *item);
 /* Whether it is to get the item, whose receiver is not known. */
@@ -245,7 +255,7 @@ void overlay_send_vlan(struct pipeline *pl, const struct fwd_port *out,
 /* Whether those may go so, untagged and of VLAN vid. */
 static inline bool overlay_takes_vlan(const struct fwd_port *out, uint16_t vid)
 {
-	return out->vni_by_vlan && !out->capture && vid &&
+	return out->vni_by_vlan && !out->capture && !out->egress && vid &&
 	       vid != out->untagged_vid && !out->filters_customers &&
 	       vlan_set_has(&out->vlans, vid);
 }

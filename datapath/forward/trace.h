@@ -16,6 +16,7 @@
 
 #include "forward/snapshot.h"
 
+struct acl;
 struct item;
 struct pipeline;
 struct stage;
@@ -74,6 +75,15 @@ void trace_enters(struct pipeline *pl, const struct stage *s,
 		  const struct packet *packets, unsigned n);
 /* Before policy_in_burst(): what it is about to impose. */
 void trace_policies_in(struct pipeline *pl, const struct stage *s);
+/* Before packets leave by a port that imposes something. */
+void trace_policies_out(struct pipeline *pl, const struct fwd_port *out);
+/* A mirror is about to send copies of n packets. */
+void trace_mirror(struct pipeline *pl, const struct fwd_mirror *mirror,
+		  unsigned n);
+/* Instead of acl_judge(), which counts: whether it is allowed, and by what. */
+bool trace_acl(struct pipeline *pl, const struct acl *acl,
+	       const struct fwd_port *port, bool leaves, struct packet *p,
+	       uint16_t vid);
 /* A step is done: what it has dropped, and what it says of what is left. */
 void trace_took(struct pipeline *pl, const struct stage *s, enum trace_at at);
 /* The same at once of what a router sends, which is looked up. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bond/bond_table.h"
+#include "forward/mirror.h"
 #include "forward/trace_internal.h"
 
 void trace_keep(struct trace *t, void *piece)
@@ -78,7 +79,6 @@ static struct trace_port *stand_in(struct trace *t, struct fwd_port *p)
 	tp->trace = t;
 	tp->original = p->port;
 	tp->fwd = p;
-	tp->learns = p->learns;
 	tp->up.class = &trace_port_class;
 	tp->up.name = from->name;
 	tp->up.serial = from->serial;
@@ -120,7 +120,6 @@ static struct fwd_port *copy_port(struct trace *t, const struct fwd_port *from)
 
 	p->capture = NULL;
 	p->pins = NULL;
-	p->learns = false;
 	if (p->punt)
 		p->punt = copy_punt(t, tp, p->punt);
 	return p;
@@ -146,6 +145,7 @@ static void copy_bridge(struct trace *t, const struct fwd_bridge *from)
 {
 	struct fwd_bridge *b = pair(t, from, sizeof(*b));
 
+	b->traced = true;
 	b->notes_announced = false;
 	b->ports = copy(t, b->ports, b->n_ports * sizeof(struct fwd_port *));
 	b->by_number =
@@ -181,8 +181,24 @@ static void point(const struct trace *t, struct fwd_port *p)
 	p->underlay = trace_copy_of(t, p->underlay);
 }
 
-static void point_bridge(const struct trace *t, struct fwd_bridge *b)
+/* Mirrors count at the trace's own counters, of one thread. */
+static void copy_mirrors(struct trace *t, struct fwd_bridge *b)
 {
+	b->mirrors =
+		copy(t, b->mirrors, b->n_mirrors * sizeof(struct fwd_mirror *));
+	for (unsigned i = 0; i < b->n_mirrors; i++) {
+		struct fwd_mirror *m =
+			copy(t, b->mirrors[i], sizeof(struct fwd_mirror));
+
+		m->out = trace_copy_of(t, m->out);
+		m->counters = trace_alloc(t, sizeof(*m->counters));
+		b->mirrors[i] = m;
+	}
+}
+
+static void point_bridge(struct trace *t, struct fwd_bridge *b)
+{
+	copy_mirrors(t, b);
 	for (unsigned i = 0; i < b->n_numbers; i++)
 		b->by_number[i] = trace_copy_of(t, b->by_number[i]);
 }

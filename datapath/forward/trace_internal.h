@@ -13,7 +13,7 @@ struct trace_port {
 	struct trace *trace;
 	struct port *original;
 	const struct fwd_port *fwd; /* the copy's */
-	bool learns;		    /* as the original does */
+	bool shaped;		    /* a shaper would keep what leaves */
 	struct punt punt; /* with the original's pace, and the trace's ring */
 	uint64_t seen[N_DROP_REASONS];
 	struct trace_port *next;

@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forward/mirror.h"
 #include "forward/policies.h"
 #include "forward/trace_internal.h"
+#include "policy/acl.h"
 #include "policy/guard.h"
+#include "policy/storm.h"
 #include "shape/policer.h"
 
 #define LIST_MAX 8 /* addresses that are named */
@@ -96,12 +99,63 @@ void trace_policies_in(struct pipeline *pl, const struct stage *s)
 		say_guard(t, s->as, ingress->guard);
 }
 
+void trace_policies_out(struct pipeline *pl, const struct fwd_port *out)
+{
+	if (trace_port(out)->shaped)
+		trace_say(pl->trace, "shaper", out,
+			  "%s: it waits in a queue for its turn",
+			  out->port->name);
+}
+
+void trace_mirror(struct pipeline *pl, const struct fwd_mirror *mirror,
+		  unsigned n)
+{
+	unsigned index = __builtin_ctz(mirror->bit);
+
+	trace_see(pl->trace, "output");
+	if (mirror->out)
+		trace_say(pl->trace, "mirror", mirror->out,
+			  "mirror %u selects it: %u to %s", index + 1, n,
+			  mirror->out->port->name);
+	else
+		trace_say(pl->trace, "mirror", NULL,
+			  "mirror %u selects it: %u into VLAN %u", index + 1, n,
+			  mirror->out_vid);
+}
+
+/* --- access lists ----------------------------------------------------------
+ */
+
+bool trace_acl(struct pipeline *pl, const struct acl *acl,
+	       const struct fwd_port *port, bool leaves, struct packet *p,
+	       uint16_t vid)
+{
+	const char *stage = leaves ? "acl-out" : "acl-in";
+	unsigned rule = 0;
+	enum acl_verdict verdict = acl_explain(acl, p, vid, &rule);
+	const char *what = verdict == ACL_ALLOWED ? "allows" : "denies";
+
+	if (verdict == ACL_UNREADABLE)
+		trace_say(pl->trace, stage, port,
+			  "its headers cannot be read as rules need: denied");
+	else if (rule < acl_n_rules(acl))
+		trace_say(pl->trace, stage, port, "rule %u %s it",
+			  acl_rule_at(acl, rule)->order, what);
+	else
+		trace_say(pl->trace, stage, port,
+			  "no rule decides; the default %s it", what);
+	return verdict == ACL_ALLOWED;
+}
+
 void trace_why_policies(struct trace *t, const struct stage *s)
 {
 	const struct fwd_ingress *ingress = s->as->ingress;
 
 	if (ingress->guard)
 		trace_say(t, "guard", s->as, "it says nothing else");
+	if (ingress->storm && s->n_groups)
+		trace_say(t, "storm", s->as,
+			  "within the limit of such frames at this moment");
 	if (s->in->ingress && s->in->ingress->policer)
 		trace_say(t, "policer", s->in,
 			  "within the rate at this moment");
@@ -124,6 +178,10 @@ static void copy_ingress(struct trace *t, struct fwd_port *p)
 		to->policer = policer_copy(to->policer);
 		trace_keep(t, to->policer);
 	}
+	if (to->storm) {
+		to->storm = storm_copy(to->storm);
+		trace_keep(t, to->storm);
+	}
 	p->ingress = to;
 }
 
@@ -137,5 +195,8 @@ void trace_copy_policies(struct trace *t, struct fwd_port *p)
 		return;
 	egress = trace_alloc(t, sizeof(*egress));
 	*egress = *p->egress;
+	/* What would wait leaves at once. */
+	((struct trace_port *)trace_port(p))->shaped = egress->shaper;
+	egress->shaper = NULL;
 	p->egress = egress;
 }

@@ -74,16 +74,15 @@ static void why_unknown(struct trace *t, const struct fwd_port *in,
 			const struct item *item)
 {
 	const struct fdb *fdb = in->bridge->fdb;
-	uint32_t limit = fdb_port_limit(fdb, in->number);
 	const struct trace_mac mac = trace_mac(item->src);
 	struct fdb_stats stats;
 
 	fdb_get_stats(fdb, &stats);
-	if (limit && fdb_port_entries(fdb, in->number) >= limit)
+	if (fdb_port_is_full(fdb, in->number))
 		trace_say(t, "learn", in,
-			  "%s is not learned: the port has its %u addresses "
+			  "%s is new, but the port has its %u addresses "
 			  "(mac-table-limit)",
-			  mac.text, limit);
+			  mac.text, fdb_port_limit(fdb, in->number));
 	else
 		trace_say(t, "learn", in, "%s is new: it is learned here%s",
 			  mac.text,
@@ -121,7 +120,7 @@ void trace_why_learn(struct trace *t, const struct stage *s,
 	const struct trace_mac mac = trace_mac(item->src);
 	struct fdb_entry e;
 
-	if (!trace_port(in)->learns)
+	if (!in->learns)
 		trace_say(t, "learn", in, "nothing is learned on this port");
 	else if (in->as->ingress && !policy_learns(in->as->ingress, item))
 		trace_say(t, "learn", in,
@@ -213,18 +212,28 @@ static const char *left_out(struct trace *t, const struct stage *s,
 	return NULL;
 }
 
-void trace_why_output(struct trace *t, const struct stage *s,
-		      const struct item *item)
+/* Those that get it, or those that do not. */
+static void say_flooded(struct trace *t, const struct stage *s,
+			const struct item *item, enum trace_kind kind)
 {
 	const struct fwd_bridge *bridge = s->in->bridge;
 
-	for (unsigned i = 0; !item->out && i < bridge->n_ports; i++) {
+	for (unsigned i = 0; i < bridge->n_ports; i++) {
 		const struct fwd_port *out = bridge->ports[i];
 		const char *why = left_out(t, s, out, item);
 
-		trace_add(t, why ? TRACE_LEFT_OUT : TRACE_FLOODED, "flood", out)
-			->text = why;
+		if (!why == (kind == TRACE_FLOODED))
+			trace_add(t, kind, "flood", out)->text = why;
 	}
+}
+
+void trace_why_output(struct trace *t, const struct stage *s,
+		      const struct item *item)
+{
+	if (item->out)
+		return;
+	say_flooded(t, s, item, TRACE_FLOODED);
+	say_flooded(t, s, item, TRACE_LEFT_OUT);
 }
 
 void trace_why_member(struct trace *t, const struct fwd_port *bond,
@@ -245,12 +254,14 @@ void trace_why_member(struct trace *t, const struct fwd_port *bond,
 	if (member < bond->bond->n_members)
 		out = bond->bond->members[member];
 	if (!out)
-		trace_say(t, "bond", bond, "no member can send");
+		trace_say(t, "bond", bond, "%s: no member can send",
+			  bond->port->name);
 	else if (balances)
 		trace_say(t, "bond", bond,
-			  "the %s give bucket %u, which is %s's",
-			  by[table->hash], bucket, out->port->name);
-	else
-		trace_say(t, "bond", bond, "%s is the active member",
+			  "%s: the %s give bucket %u, which is %s's",
+			  bond->port->name, by[table->hash], bucket,
 			  out->port->name);
+	else
+		trace_say(t, "bond", bond, "%s: %s is the active member",
+			  bond->port->name, out->port->name);
 }

@@ -34,6 +34,7 @@ enum cfg_cdp {
 	CFG_CDP_BOTH,
 };
 
+struct cfg_mirror;  /* vswd/config_mirror.h */
 struct cfg_overlay; /* vswd/config_overlay.h */
 struct cfg_segment; /* vswd/config_segment.h */
 
@@ -95,6 +96,8 @@ struct cfg_bridge {
 	char *name;
 	struct cfg_port **ports; /* a reference each; in no order */
 	size_t n_ports;
+	struct cfg_mirror **mirrors; /* a reference each; by name */
+	size_t n_mirrors;
 	uint32_t mac_age_s;
 	uint32_t mac_table_size;
 	bool forward_bpdu;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vswd/mirror.h"
 #include "vswd/segment_rows.h"
 #include "vswd/status.h"
 
@@ -25,6 +26,7 @@ static const uint8_t sides[N_DROP_REASONS] = {
 	[DROP_VLAN_NOT_ALLOWED] = RX_DROPPED,
 	[DROP_TAG_NOT_ALLOWED] = RX_DROPPED,
 	[DROP_UNTAGGED_NOT_ALLOWED] = RX_DROPPED,
+	[DROP_MIRROR_PORT] = RX_DROPPED,
 	[DROP_POLICED] = RX_DROPPED,
 	[DROP_BOND_STANDBY] = RX_DROPPED,
 	[DROP_BOND_DUPLICATE] = RX_DROPPED,
@@ -36,6 +38,7 @@ static const uint8_t sides[N_DROP_REASONS] = {
 	[DROP_PATCH_LOOP] = RX_DROPPED,
 	[DROP_ISOLATED] = RX_DROPPED,
 	[DROP_RX_OVERFLOW] = RX_DROPPED,
+	[DROP_ACL_OUT] = TX_DROPPED,
 	[DROP_TX_FULL] = TX_DROPPED,
 	[DROP_TX_DOWN] = TX_DROPPED,
 	[DROP_TX_TOO_BIG] = TX_DROPPED,
@@ -192,4 +195,5 @@ void stats_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 	     node = hmap_next(&vs->vports, node))
 		tell_stats(CONTAINER_OF(node, struct vport, node), operations);
 	segment_rows_collect_stats(vs, schema, operations);
+	mirror_rows_collect_stats(vs, schema, operations);
 }

@@ -63,8 +63,8 @@ const struct daemon_command daemon_commands[] = {
 	{ "worker/show", "", "print the worker threads and their queues" },
 	{ "vhost/show", "[PORT]", "print vhost-user ports and their rings" },
 	{ "trace",
-	  "[--commit] BRIDGE in_port=PORT[,FIELD=VALUE...] "
-	  "[HEX|pcap:FILE[:N]]",
+	  "BRIDGE in_port=PORT[,FIELD=VALUE...] [HEX|pcap:FILE[:N]] "
+	  "[--commit]",
 	  "print the way that a frame would take, and why" },
 	{ "capture", "BRIDGE|PORT [FILTER...] [-w FILE|-] [-c COUNT]",
 	  "capture packets, printed or as pcapng" },

@@ -38,13 +38,14 @@ static inline bool acl_lets(struct pipeline *pl, const struct acl *acl,
 	return acl_judge(acl, p, vid, pl->thread) == ACL_ALLOWED;
 }
 
-int filters_judge(struct pipeline *pl, const struct fwd_port *in,
-		  const struct fwd_ingress *ingress, const struct item *item)
+/* A drop reason, or -1: it goes on. */
+static int judge(struct pipeline *pl, const struct stage *s,
+		 const struct fwd_ingress *ingress, const struct item *item)
 {
 	struct packet *p = item->packet;
 
 	if (ingress->acl &&
-	    !acl_lets(pl, ingress->acl, in, false, p, item->vlan.vid))
+	    !acl_lets(pl, ingress->acl, s->as, false, p, item->vlan.vid))
 		return DROP_ACL_IN;
 	if (ingress->storm && p->header[0] & 1)
 		return judge_group(ingress->storm, p);
@@ -64,9 +65,8 @@ static bool is_over_limit(const struct fwd_port *in, const struct item *item)
 	return fdb_lookup(fdb, item->src) != in->number;
 }
 
-int filters_judge_found(const struct stage *s,
-			const struct fwd_ingress *ingress,
-			const struct item *item)
+static int judge_found(const struct stage *s, const struct fwd_ingress *ingress,
+		       const struct item *item)
 {
 	const struct packet *p = item->packet;
 
@@ -75,6 +75,42 @@ int filters_judge_found(const struct stage *s,
 	if (ingress->storm && !item->out && !(p->header[0] & 1))
 		return take(ingress->storm, STORM_UNKNOWN, p);
 	return -1;
+}
+
+void filters_in_burst(struct pipeline *pl, struct stage *s)
+{
+	const struct fwd_ingress *ingress = s->as->ingress;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_items; i++) {
+		int reason = judge(pl, s, ingress, &s->items[i]);
+
+		if (unlikely(reason >= 0))
+			drop_violation(pl, s->in, &s->items[i], reason);
+		else if (likely(n++ == i))
+			continue;
+		else
+			s->items[n - 1] = s->items[i];
+	}
+	s->n_items = n;
+}
+
+void filters_found_burst(struct pipeline *pl, struct stage *s)
+{
+	const struct fwd_ingress *ingress = s->as->ingress;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_items; i++) {
+		int reason = judge_found(s, ingress, &s->items[i]);
+
+		if (unlikely(reason >= 0))
+			drop_violation(pl, s->in, &s->items[i], reason);
+		else if (likely(n++ == i))
+			continue;
+		else
+			s->items[n - 1] = s->items[i];
+	}
+	s->n_items = n;
 }
 
 uint16_t filters_vid_out(const struct fwd_port *out, const struct packet *p)

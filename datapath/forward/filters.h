@@ -8,13 +8,10 @@
 #include "forward/policies.h"
 #include "forward/stage.h"
 
-/* Of what comes in. A drop reason, or -1: it goes on. */
-int filters_judge(struct pipeline *pl, const struct fwd_port *in,
-		  const struct fwd_ingress *ingress, const struct item *item);
+/* Of what comes in: items that are denied are left out. */
+void filters_in_burst(struct pipeline *pl, struct stage *s);
 /* The same when senders are learned, and it is known where packets go. */
-int filters_judge_found(const struct stage *s,
-			const struct fwd_ingress *ingress,
-			const struct item *item);
+void filters_found_burst(struct pipeline *pl, struct stage *s);
 /* Of what leaves; as policy_out_burst(). */
 unsigned filters_out(struct pipeline *pl, const struct fwd_port *out,
 		     struct packet *const packets[], unsigned n,

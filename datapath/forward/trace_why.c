@@ -131,9 +131,10 @@ void trace_why_learn(struct trace *t, const struct stage *s,
 		trace_say(t, "learn", in,
 			  "nothing is learned in VLAN %u (flood_vlans)",
 			  item->vlan.vid);
-	else if (is_of_other_isolated(in->as, fdb_lookup(fdb, item->src)))
+	else if (is_of_one_apart(in->as, fdb_lookup(fdb, item->src)))
 		trace_say(t, "learn", in,
-			  "%s is another isolated port's: not learned",
+			  "%s is at a port that this one is set apart from: "
+			  "not learned",
 			  mac.text);
 	else if (!fdb_get(fdb, item->src, &e))
 		why_unknown(t, in, item);
@@ -199,8 +200,9 @@ static const char *left_out(struct trace *t, const struct stage *s,
 		return "the frame came from there";
 	if (!out->floods)
 		return "takes no part in floods";
-	if (s->as->isolated && out->isolated)
-		return "both ports are isolated";
+	if (fwd_are_apart(s->as, out))
+		return "the ports are set apart (isolated, protected, or of "
+		       "two communities)";
 	if (is_split(s->as, out))
 		return "from one tunnel to another (split-horizon)";
 	if (!vlan_set_has(&out->vlans, item->vlan.vid))
@@ -249,8 +251,19 @@ void trace_why_member(struct trace *t, const struct fwd_port *bond,
 	unsigned bucket = bond_table_bucket(table, p, from);
 	bool balances = table->hash != BOND_HASH_NONE;
 	unsigned member = balances ? table->member[bucket] : table->active;
+	const struct fwd_bond *b = bond->bond;
 	const struct fwd_port *out = NULL;
 
+	if (from < b->n_chosen && b->chosen[from] != FWD_MEMBER_ANY) {
+		member = b->chosen[from];
+		if (member < b->n_members && b->members[member])
+			trace_say(t, "bond", bond,
+				  "%s: %s, by the teaming order of the port "
+				  "that it came by",
+				  bond->port->name,
+				  b->members[member]->port->name);
+		return;
+	}
 	if (member < bond->bond->n_members)
 		out = bond->bond->members[member];
 	if (!out)

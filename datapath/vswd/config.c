@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "vswd/config_mirror.h"
 #include "vswd/config_overlay.h"
+#include "vswd/config_security.h"
 #include "vswd/config_segment.h"
 
 LOG_MODULE(config);
@@ -86,9 +87,12 @@ void cfg_port_unref(struct cfg_port *port)
 		interface_fini(&port->interfaces[i]);
 	free(port->interfaces);
 	cfg_bond_free(port->bond);
+	cfg_security_free(port->security);
 	free(port->trunks);
 	free(port->cvlans);
 	free(port->error);
+	free(port->community);
+	free(port->teaming_order);
 	free(port->name);
 	free(port);
 }
@@ -166,6 +170,7 @@ void cfg_bridge_free(struct cfg_bridge *bridge)
 		cfg_mirror_unref(bridge->mirrors[i]);
 	free(bridge->mirrors);
 	cfg_segment_unref(bridge->segment);
+	private_vlans_fini(&bridge->private_vlans);
 	free(bridge->name);
 	free(bridge);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "forward/policies.h"
+#include "vswd/port_security.h"
 
 static struct port_policy *get(struct port_policy **policy)
 {
@@ -48,6 +49,7 @@ void port_policy_attach(struct vswitch *vs, struct fwd_port *port,
 	if (!port->bond && config->n_interfaces)
 		attach_policer(port, &config->interfaces[0], policy);
 	attach_marking(port, config);
+	port_security_attach(port, config->security, NULL);
 }
 
 void port_policy_attach_member(struct vswitch *vs, struct fwd_port *member,

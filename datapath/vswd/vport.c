@@ -7,11 +7,13 @@
 
 #include "base/log.h"
 #include "ovsdb-lite/hash.h"
+#include "vswd/config_security.h"
 #include "vswd/discovery.h"
 #include "vswd/event_sources.h"
 #include "vswd/frames.h"
 #include "vswd/overlay.h"
 #include "vswd/segment.h"
+#include "vswd/private_vlan.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
 
@@ -79,6 +81,10 @@ const char *vport_error(const struct vport *v)
 		return v->interface->overlay->error;
 	if (v->config->error)
 		return v->config->error;
+	if (private_vlan_fault(v))
+		return private_vlan_fault(v);
+	if (teaming_fault(v))
+		return teaming_fault(v);
 	if (v->overlay && overlay_fault(v->overlay))
 		return overlay_fault(v->overlay);
 	return v->conflict;
@@ -419,7 +425,9 @@ static void take_over_vlans(struct vswitch *vs, struct vport *v,
 	if (old->mac_limit != config->mac_limit)
 		fdb_set_port_limit(v->bridge->fdb, v->number,
 				   config->mac_limit);
-	if (!cfg_vlan_equals(old, config) && v->port) {
+	if ((!cfg_vlan_equals(old, config) ||
+	     cfg_security_flushes(old->security, config->security)) &&
+	    v->port) {
 		v->to_flush = true;
 		vs->to_flush = true;
 	}

@@ -5,6 +5,7 @@ import random
 import struct
 
 from lib.frame import BROADCAST, Frame, frame, station
+from lib.nat import NatLab, SERVER, STATIC
 from lib.testing import contains, equal, test
 
 A, B, C = station(0xa), station(0xb), station(0xc)
@@ -129,7 +130,7 @@ def _(lab):
                if "bond" in o]
     equal(members, [("y", "bond0")], "members")
     text = [s["text"] for s in traced["steps"] if s["stage"] == "bond"]
-    equal(text, ["y is the active member"], "why")
+    equal(text, ["bond0: y is the active member"], "why")
 
 
 @test("a frame is made up from fields, and told from a capture file",
@@ -183,3 +184,49 @@ def _(lab):
         assert result.returncode, words
         contains(result.stderr, expected, "the message")
         equal(len(result.stderr.splitlines()), 1, "lines")
+
+
+@test("copies of mirrors are traced, to a port and into a VLAN", only="vsw")
+def _(lab):
+    lab.start().ports({"p1": {"tag": 10}, "p2": {"tag": 10}, "out": {}})
+    lab.switch.ctl("--", "--id=@p", "get", "Port", "p1", "--", "--id=@o",
+                   "get", "Port", "out", "--", "--id=@m", "create", "Mirror",
+                   "name=m", "select_src_port=@p", "output_port=@o",
+                   "snaplen=40", "--", "set", "Bridge", "br0", "mirrors=@m")
+    one = frame(BROADCAST, A)
+    traced = trace(lab, "p1", one)
+    found = outputs(lab, traced)
+    equal(found["p2"], [one], "p2")
+    equal(found["out"], [one.tagged(10)[:40]], "the copy")
+    counted = lab.switch.command("mirror/show")[0]
+    assert not counted.get("packets") and \
+        not counted.get("statistics", {}).get("tx_packets"), counted
+
+
+@test("a traced frame goes through a NAT, and opens no session", only="vsw")
+def _(lab):
+    nat = NatLab(lab, *STATIC)
+    nat.wait_ready()
+    client = nat.clients[0]
+    client.must_ping(SERVER)
+    before = nat.sessions()
+    traced = trace(lab, "c1", f"dl_src={client.mac},dl_dst={gateway(nat)},"
+                   f"nw_src={client.ip},nw_dst={SERVER},udp,tp_src=4000,"
+                   "tp_dst=7000", bridge="lab")
+    out = [one for one in traced["outputs"] if one["port"] == "wan0"]
+    equal(len(out), 1, f"outputs: {traced}")
+    sent = bytes.fromhex(out[0]["frame"])
+    equal(".".join(str(b) for b in sent[26:30]), "192.0.2.5", "its source")
+    equal(".".join(str(b) for b in sent[30:34]), SERVER, "its destination")
+    equal(sent[22], 63, "TTL")
+    stages = {s["stage"] for s in traced["steps"]}
+    assert {"gateway", "lookup", "input"} <= stages, stages
+    equal(len(nat.sessions()), len(before), "sessions")
+    # ARP for the gateway is its own business
+    traced = trace(lab, "c1", f"dl_src={client.mac},arp,arp_spa={client.ip},"
+                   "arp_tpa=10.20.0.1", bridge="lab")
+    assert any(s["kind"] == "control" for s in traced["steps"]), traced
+
+
+def gateway(nat):
+    return nat.segment()["mac"]

@@ -228,4 +228,5 @@ void fwd_snapshot_finish(struct fwd_snapshot *snapshot,
 	find_queues(snapshot, previous);
 	assign_workers(snapshot, n_workers);
 	for_each_port(snapshot, forget_pins);
+	snapshot_find_shaped(snapshot);
 }

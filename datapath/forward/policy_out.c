@@ -10,9 +10,11 @@ unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 			  struct packet *const packets[], unsigned n,
 			  struct packet *kept[])
 {
-	(void)pl;
-	(void)out;
 	for (unsigned i = 0; i < n; i++)
 		kept[i] = packets[i];
+	if (out->egress->shaper && n) {
+		policy_shape(pl, out, kept, n);
+		return 0;
+	}
 	return n;
 }

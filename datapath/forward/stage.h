@@ -136,6 +136,9 @@ void policy_found_burst(struct pipeline *pl, struct stage *s);
 unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 			  struct packet *const packets[], unsigned n,
 			  struct packet *kept[]);
+/* policy_shape.c: packets that the port's shaper keeps for later. */
+void policy_shape(struct pipeline *pl, const struct fwd_port *out,
+		  struct packet *const packets[], unsigned n);
 void lookup_burst(struct stage *s);
 /* The same of what a gateway sends: its own address is nothing to be learned.
  */
@@ -174,6 +177,9 @@ void pipeline_forward_vlan(struct pipeline *pl, const struct fwd_port *in,
  */
 void output_send(struct pipeline *pl, const struct fwd_port *out,
 		 struct packet *const packets[], unsigned n);
+/* The same of those that have been through policy_out_burst(). */
+void output_on(struct pipeline *pl, const struct fwd_port *out,
+	       struct packet *const packets[], unsigned n);
 /* By the port's own queues, whatever else it is. */
 void output_device(struct pipeline *pl, const struct fwd_port *out,
 		   struct packet *const packets[], unsigned n);
@@ -237,7 +243,7 @@ void overlay_send_vlan(struct pipeline *pl, const struct fwd_port *out,
 /* Whether those may go so, untagged and of VLAN vid. */
 static inline bool overlay_takes_vlan(const struct fwd_port *out, uint16_t vid)
 {
-	return out->vni_by_vlan && !out->capture && vid &&
+	return out->vni_by_vlan && !out->capture && !out->egress && vid &&
 	       vid != out->untagged_vid && !out->filters_customers &&
 	       vlan_set_has(&out->vlans, vid);
 }
@@ -286,6 +292,8 @@ static inline uint32_t frame_max_of(const struct fwd_port *in)
 
 /* snapshot.c: the port gets its place in by_number. */
 void bridge_index_number(struct fwd_bridge *bridge, struct fwd_port *port);
+/* policy_shape.c: its ports with shapers. */
+void snapshot_find_shaped(struct fwd_snapshot *snapshot);
 /* snapshot_tunnel.c: VXLAN ports and underlays of the snapshot, ... */
 void snapshot_free_tunnels(struct fwd_snapshot *snapshot);
 

@@ -23,6 +23,9 @@ static void learn(const struct fwd_port *in, const struct item *item)
 
 	if (!in->learns)
 		return;
+	if (unlikely(in->as->ingress != NULL) &&
+	    !policy_learns(in->as->ingress, item))
+		return;
 	if (unlikely(in->as->isolated) &&
 	    is_of_other_isolated(in->as, fdb_lookup(fdb, item->src)))
 		return;

@@ -312,6 +312,38 @@ static void flood_port(struct pipeline *pl, struct stage *s,
 	flood_items(pl, s, out, from, to, reached, NULL);
 }
 
+/* Whether the port gets frames to that unknown receiver. */
+static bool is_for_stations(const struct fwd_port *out, const struct item *item)
+{
+	uint64_t mac = load_mac(item->packet->header);
+
+	if (mac_is_multicast(mac))
+		return true;
+	for (unsigned i = 0; i < out->stations->n; i++)
+		if (out->stations->macs[i] == mac)
+			return true;
+	return false;
+}
+
+/* The same to a port that gets but what is for its stations. */
+static __attribute__((noinline)) void flood_stations(struct pipeline *pl,
+						     struct stage *s,
+						     const struct fwd_port *out,
+						     unsigned from, unsigned to,
+						     bool reached[])
+{
+	for (unsigned end; from < to; from = end) {
+		bool is_wanted = is_for_stations(out, &s->items[from]);
+
+		end = from + 1;
+		while (end < to &&
+		       is_for_stations(out, &s->items[end]) == is_wanted)
+			end++;
+		if (is_wanted)
+			flood_port(pl, s, out, from, end, reached);
+	}
+}
+
 /* VXLAN ports, if the packets did not come from another. */
 static __attribute__((noinline)) void flood_tunnels(struct pipeline *pl,
 						    struct stage *s,
@@ -344,8 +376,12 @@ static void flood(struct pipeline *pl, struct stage *s, unsigned from,
 	for (unsigned i = 0; i < bridge->n_ports; i++) {
 		const struct fwd_port *out = bridge->ports[i];
 
-		if (out != s->as && out->floods && likely(!out->tunnel) &&
-		    likely(!(isolated && out->isolated)))
+		if (out == s->as || !out->floods || unlikely(out->tunnel) ||
+		    unlikely(isolated && out->isolated))
+			continue;
+		if (unlikely(out->stations != NULL))
+			flood_stations(pl, s, out, from, to, reached);
+		else
 			flood_port(pl, s, out, from, to, reached);
 	}
 	if (unlikely(bridge->has_tunnels))

@@ -13,18 +13,54 @@
 #include "shape/marking.h"
 #include "shape/policer.h"
 
-/* What is done to each packet. A drop reason, or -1: it goes on. */
+/* What is left out as the steps go on: items stay in their order. */
+static inline void keep(struct item **kept, const struct item *item)
+{
+	if (unlikely(*kept != item))
+		**kept = *item;
+	(*kept)++;
+}
+
+/* Items from this one on. Returns whether any of all is left. */
+static __attribute__((noinline)) bool guard_items(struct pipeline *pl,
+						  struct stage *s,
+						  const struct guard *guard,
+						  struct guard_memo *memo,
+						  struct item *from)
+{
+	const struct item *end = s->items + s->n_items;
+	struct item *kept = from;
+
+	for (struct item *item = from; item < end; item++) {
+		int reason = guard_judge(guard, memo, item->packet);
+
+		if (unlikely(reason >= 0))
+			drop_violation(pl, s->in, item, reason);
+		else
+			keep(&kept, item);
+	}
+	s->n_items = kept - s->items;
+	return s->n_items;
+}
+
+/* The usual burst needs but a look at each. Returns whether any is left. */
+static bool guard_burst(struct pipeline *pl, struct stage *s,
+			const struct guard *guard)
+{
+	struct guard_memo memo = guard_start(guard);
+	struct item *item = s->items;
+
+	for (const struct item *end = item + s->n_items; item < end; item++)
+		if (unlikely(!guard_knows(&memo, item->packet)))
+			return guard_items(pl, s, guard, &memo, item);
+	return s->n_items;
+}
+
+/* What else is done to each packet. A drop reason, or -1: it goes on. */
 static inline int judge(struct pipeline *pl, const struct stage *s,
 			const struct fwd_ingress *ingress, struct item *item)
 {
-	int reason = -1;
-
-	if (ingress->guard) {
-		reason = guard_judge(ingress->guard, item->packet);
-		if (unlikely(reason >= 0))
-			return reason;
-	}
-	return reason;
+	return -1;
 }
 
 /* The same when it is known where it goes: item->out, NULL for all. */
@@ -38,7 +74,6 @@ static inline int judge_found(struct pipeline *pl, const struct stage *s,
 typedef int judge_fn(struct pipeline *pl, const struct stage *s,
 		     const struct fwd_ingress *ingress, struct item *item);
 
-/* Items that are judged well stay, in their order. */
 __attribute__((always_inline)) static inline void judge_all(struct pipeline *pl,
 							    struct stage *s,
 							    judge_fn *judge_one)
@@ -50,13 +85,10 @@ __attribute__((always_inline)) static inline void judge_all(struct pipeline *pl,
 	for (struct item *item = s->items; item < end; item++) {
 		int reason = judge_one(pl, s, ingress, item);
 
-		if (unlikely(reason >= 0)) {
-			drop(pl, s->in, item->packet, reason);
-			continue;
-		}
-		if (unlikely(kept != item))
-			*kept = *item;
-		kept++;
+		if (unlikely(reason >= 0))
+			drop_violation(pl, s->in, item, reason);
+		else
+			keep(&kept, item);
 	}
 	s->n_items = kept - s->items;
 }
@@ -91,16 +123,26 @@ static void mark(const struct fwd_ingress *ingress, struct item *item)
 
 void policy_in_burst(struct pipeline *pl, struct stage *s)
 {
-	const struct fwd_ingress *ingress = s->as->ingress;
+	const struct fwd_ingress *in = s->as->ingress;
 
-	judge_all(pl, s, judge);
+	if (in->guard && !guard_burst(pl, s, in->guard))
+		return;
+	if (in->acl || in->storm)
+		judge_all(pl, s, judge);
 	if (s->in->ingress && s->in->ingress->policer && s->n_items)
 		police(pl, s);
-	for (unsigned i = 0; ingress->marks && i < s->n_items; i++)
-		mark(ingress, &s->items[i]);
+	for (unsigned i = 0; in->marks && i < s->n_items; i++)
+		mark(in, &s->items[i]);
 }
 
 void policy_found_burst(struct pipeline *pl, struct stage *s)
 {
-	judge_all(pl, s, judge_found);
+	if (s->as->ingress->storm)
+		judge_all(pl, s, judge_found);
+}
+
+bool policy_learns(const struct fwd_ingress *ingress, const struct item *item)
+{
+	return !ingress->guard ||
+	       guard_learns(ingress->guard, load_mac(item->packet->header + 6));
 }

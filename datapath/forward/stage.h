@@ -128,6 +128,8 @@ void filter_burst(const struct pipeline *pl, struct stage *s);
  */
 void policy_in_burst(struct pipeline *pl, struct stage *s);
 void policy_found_burst(struct pipeline *pl, struct stage *s);
+/* Whether the item's sender may be learned, or heard of anew. */
+bool policy_learns(const struct fwd_ingress *ingress, const struct item *item);
 /*
  * policy_out.c: what the port's fwd_egress says of packets in the shape in
  * which they are to leave. Those that may leave now go to kept[]; returns how

@@ -7,8 +7,10 @@
  * A burst that turns out to be another is left to them: that a packet has been
  * made private, or a sender learned, they find done.
  */
+#include "forward/policies.h"
 #include "forward/punt.h"
 #include "forward/stage.h"
+#include "policy/guard.h"
 
 /* What a packet has to be like, and what it is added to. */
 struct uniform {
@@ -42,6 +44,22 @@ static inline bool is_ordinary(uint64_t from)
 	       !eth_type_is_vlan(__builtin_bswap16(from >> 48));
 }
 
+/*
+ * Nothing is imposed on what comes in but a guard, if anything; nor on what
+ * comes in by this member of a bond.
+ */
+static inline bool is_free(const struct fwd_port *in)
+{
+	const struct fwd_ingress *i = in->as->ingress;
+
+	if (likely(!i))
+		return true;
+	return (in == in->as || !in->ingress) &&
+	       !((uintptr_t)i->mirrors | (uintptr_t)i->acl |
+		 (uintptr_t)i->storm | (uintptr_t)i->policer |
+		 (uintptr_t)i->marks);
+}
+
 /* Where the burst goes, if it may go there as it is, or NULL. */
 static inline const struct fwd_port *port_of(const struct stage *s,
 					     const struct uniform *u)
@@ -51,8 +69,8 @@ static inline const struct fwd_port *port_of(const struct stage *s,
 	const struct vlan_state vlan = { .vid = s->native_vid };
 	unsigned to;
 
-	if (unlikely((uintptr_t)in->capture | (uintptr_t)as->capture |
-		     (uintptr_t)as->ingress) ||
+	if (unlikely((uintptr_t)in->capture | (uintptr_t)as->capture) ||
+	    !is_free(in) ||
 	    unlikely(in->is_tunnel || as->isolated ||
 		     s->native_vid == VLAN_VID_NONE || bridge->no_learn_vlans ||
 		     word_is_multicast(u->dst) || fwd_port_filter(in)))
@@ -66,15 +84,30 @@ static inline const struct fwd_port *port_of(const struct stage *s,
 		       : NULL;
 }
 
-/* The packets, as ingress admits them; false: one is not for that station. */
-static inline bool take_packets(struct stage *s, struct uniform *u,
-				struct packet *packets, unsigned n)
+/* Good, and like what may follow; and its sender may be learned. */
+static bool comes_to_know(const struct guard *guard, struct guard_memo *memo,
+			  struct packet *p)
+{
+	return guard_judge_anew(guard, memo, p) < 0 && guard_knows(memo, p);
+}
+
+/*
+ * The packets, as ingress admits them; false: one is not for that station, or
+ * the guard (NULL: none) does not know at once that it is good.
+ */
+__attribute__((always_inline)) static inline bool take_packets(
+	struct stage *s, struct uniform *u, struct packet *packets, unsigned n,
+	const struct guard *guard)
 {
 	const struct fdb *fdb = s->in->bridge->fdb;
 	const uint32_t frame_max = u->frame_max;
 	const uint64_t dst = u->dst;
 	struct item *sender = s->items;
 	uint64_t last = 0, bytes = 0; /* nobody */
+	struct guard_memo memo;
+
+	if (guard)
+		memo = guard_start(guard);
 
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = &packets[i];
@@ -83,6 +116,9 @@ static inline bool take_packets(struct stage *s, struct uniform *u,
 		packet_pull_first(p);
 		if (unlikely(p->header_len < ETH_HEADER_LEN ||
 			     p->len > frame_max || mac_word(p->header) != dst))
+			return false;
+		if (guard && unlikely(!guard_knows(&memo, p)) &&
+		    !comes_to_know(guard, &memo, p))
 			return false;
 		bytes += p->len;
 		s->sending[i] = p;
@@ -99,6 +135,14 @@ static inline bool take_packets(struct stage *s, struct uniform *u,
 	u->bytes = bytes;
 	u->n_senders = sender - s->items;
 	return true;
+}
+
+static __attribute__((noinline)) bool take_guarded(struct stage *s,
+						   struct uniform *u,
+						   struct packet *packets,
+						   unsigned n)
+{
+	return take_packets(s, u, packets, n, s->as->ingress->guard);
 }
 
 /*
@@ -168,7 +212,7 @@ bool uniform_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 	const struct fwd_port *in = s->in, *out;
 	struct port_counters *c = in->port->counters[pl->thread];
 	struct uniform u;
-	bool is_outer;
+	bool is_outer, is_guarded = in->as->ingress != NULL;
 
 	u.dst = mac_word(at_hand(packets));
 	u.key = fdb_make_key(0, s->native_vid & VLAN_VID_MASK);
@@ -180,8 +224,9 @@ bool uniform_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 	    protocol_has_answers(packets, n))
 		return false;
 	is_outer = is_station(out);
-	if (!(is_outer ? take_outer(s, &u, packets, n)
-		       : take_packets(s, &u, packets, n)))
+	if (unlikely(is_guarded) ? is_outer || !take_guarded(s, &u, packets, n)
+	    : is_outer		 ? !take_outer(s, &u, packets, n)
+				 : !take_packets(s, &u, packets, n, NULL))
 		return false;
 	counter_add(&c->rx_packets, n);
 	counter_add(&c->rx_bytes, u.bytes);

@@ -12,6 +12,9 @@
 #define IP4_LEN		20
 #define IP6_LEN		40
 
+/* The last four of eight bytes as they lie (little endian). */
+#define IP4_SRC_MASK 0xffffffff00000000
+
 /* --- making ----------------------------------------------------------------
  */
 
@@ -40,13 +43,13 @@ static struct guard_memo seed_of(const struct guard *g)
 	}
 	if (a->ips.n_ip4 && a->ips.ip4[0].mask == UINT32_MAX) {
 		seed.from4 = from_word(a->macs[0], ETH_TYPE_IPV4);
-		seed.ip4 = __builtin_bswap32(a->ips.ip4[0].address);
+		seed.ip4 = __builtin_bswap64(a->ips.ip4[0].address);
 	}
 	if (a->ips.n_ip6 && !~(a->ips.ip6[0].mask[0] & a->ips.ip6[0].mask[1])) {
 		seed.from6 = from_word(a->macs[0], ETH_TYPE_IPV6);
 		memcpy(seed.ip6, a->ips.ip6[0].address, sizeof(seed.ip6));
 	}
-	seed.mask4 = UINT32_MAX;
+	seed.mask4 = IP4_SRC_MASK;
 	seed.mask6 = UINT64_MAX;
 	return seed;
 }
@@ -179,6 +182,17 @@ static int judge_source(const struct allowed *a, const struct packet *p,
 	return -1;
 }
 
+bool guard_knows_tagged(const struct guard_memo *memo, const struct packet *p)
+{
+	const unsigned at = ETH_HEADER_LEN + VLAN_TAG_LEN;
+	uint64_t from = from_word(load_mac(p->header + 6),
+				  load_be16(p->header + at - 2));
+
+	if (from == memo->from4)
+		return guard_knows4(memo, p, at);
+	return from == memo->from6 && guard_knows6(memo, p, at);
+}
+
 /* --- judging ---------------------------------------------------------------
  */
 
@@ -200,8 +214,8 @@ static void note(const struct guard *g, struct guard_memo *memo,
 	    p->header_len >= place->at + IP4_LEN &&
 	    (!a->guards_ips || load_be32(ip + 12))) {
 		memo->from4 = from;
-		memo->mask4 = a->guards_ips ? UINT32_MAX : 0;
-		memcpy(&memo->ip4, ip + 12, sizeof(memo->ip4));
+		memo->mask4 = a->guards_ips ? IP4_SRC_MASK : 0;
+		memcpy(&memo->ip4, ip + 8, sizeof(memo->ip4));
 	} else if (place->type == ETH_TYPE_IPV6 &&
 		   p->header_len >= place->at + IP6_LEN &&
 		   (!a->guards_ips || !is_nobody6(ip + 8))) {

@@ -20,7 +20,7 @@
 struct guard_memo {
 	uint64_t from4, from6;
 	uint64_t mac; /* any type is good with it; in the upper 48 bits */
-	uint32_t ip4, mask4;
+	uint64_t ip4, mask4; /* the 8 bytes that end with it */
 	uint64_t ip6[2], mask6;
 };
 
@@ -55,45 +55,59 @@ bool guard_learns(const struct guard *guard, uint64_t mac);
 int guard_judge_anew(const struct guard *guard, struct guard_memo *memo,
 		     struct packet *p);
 
+/* An IPv4 or IPv6 packet of one found good; at: where its header begins. */
+__attribute__((always_inline)) static inline bool guard_knows4(
+	const struct guard_memo *memo, const struct packet *p, unsigned at)
+{
+	const uint8_t *ip = p->header + at;
+	uint64_t src;
+
+	memcpy(&src, ip + 8, sizeof(src));
+	return likely(!((src ^ memo->ip4) & memo->mask4)) &&
+	       likely(p->header_len >= at + 24) && inspect_is_plain4(ip);
+}
+
+__attribute__((always_inline)) static inline bool guard_knows6(
+	const struct guard_memo *memo, const struct packet *p, unsigned at)
+{
+	const uint8_t *ip = p->header + at;
+	uint64_t src[2];
+
+	memcpy(src, ip + 8, sizeof(src));
+	return likely(!(((src[0] ^ memo->ip6[0]) | (src[1] ^ memo->ip6[1])) &
+			memo->mask6)) &&
+	       likely(p->header_len >= at + 44) && inspect_is_plain6(ip);
+}
+
+/* As guard_knows(), with one tag in front of the type. */
+bool guard_knows_tagged(const struct guard_memo *memo, const struct packet *p);
+
 /*
  * The packet is like one that was found good, and says nothing of addresses or
- * services; its MAC may be learned. at: where the network header is if there is
- * not more than one tag: ETH_HEADER_LEN, and VLAN_TAG_LEN more with one.
+ * services; its MAC may be learned. (The room for the header is longer than
+ * what is read of it, were the packet that short.)
  */
-static inline bool guard_knows(const struct guard_memo *memo,
-			       const struct packet *p, unsigned at)
+__attribute__((always_inline)) static inline bool guard_knows(
+	const struct guard_memo *memo, const struct packet *p)
 {
-	const uint8_t *h = p->header;
-	uint64_t from, ip[2];
-	uint32_t ip4;
-	uint16_t type;
+	uint64_t from;
 
-	memcpy(&from, h + 6, sizeof(from));
-	if (at != ETH_HEADER_LEN) {
-		memcpy(&type, h + at - 2, sizeof(type));
-		from = (from & 0xffffffffffff) | (uint64_t)type << 48;
-	}
-	if (likely(from == memo->from4)) {
-		memcpy(&ip4, h + at + 12, sizeof(ip4));
-		return !((ip4 ^ memo->ip4) & memo->mask4) &&
-		       p->header_len >= at + 24 && inspect_is_plain4(h + at);
-	}
-	if (from == memo->from6) {
-		memcpy(ip, h + at + 8, sizeof(ip));
-		return !(((ip[0] ^ memo->ip6[0]) | (ip[1] ^ memo->ip6[1])) &
-			 memo->mask6) &&
-		       p->header_len >= at + 44 && inspect_is_plain6(h + at);
-	}
-	return from << 16 == memo->mac;
+	memcpy(&from, p->header + 6, sizeof(from));
+	if (likely(from == memo->from4))
+		return guard_knows4(memo, p, ETH_HEADER_LEN);
+	if (likely(from == memo->from6))
+		return guard_knows6(memo, p, ETH_HEADER_LEN);
+	if (from << 16 == memo->mac)
+		return true;
+	return eth_type_is_vlan(__builtin_bswap16(from >> 48)) &&
+	       guard_knows_tagged(memo, p);
 }
 
 static inline int guard_judge(const struct guard *guard,
-			      struct guard_memo *memo, struct packet *p,
-			      unsigned at)
+			      struct guard_memo *memo, struct packet *p)
 {
-	return likely(guard_knows(memo, p, at))
-		       ? -1
-		       : guard_judge_anew(guard, memo, p);
+	return likely(guard_knows(memo, p)) ? -1
+					    : guard_judge_anew(guard, memo, p);
 }
 
 #endif

@@ -50,19 +50,31 @@ int inspect_locate(struct packet *p, struct inspect_place *place);
 int inspect_packet(const struct inspect_rules *rules, const struct packet *p,
 		   const struct inspect_place *place);
 
+/* Either of DHCP's two ports, of which a is the lower one. */
+static inline bool inspect_is_dhcp_port(uint16_t port, uint16_t a)
+{
+	return (uint16_t)(port - a) <= 1;
+}
+
 /*
- * An IPv4 packet of which inspect_packet() would say -1: TCP without options
- * in front, whole; UDP with ports that DHCP does not use. ip: 24 bytes.
+ * An IPv4 packet of which inspect_packet() would say -1, and which snooping
+ * does not look at: TCP without options in front of it, and UDP of ports that
+ * DHCP does not use, both whole. ip: 24 bytes.
  */
 static inline bool inspect_is_plain4(const uint8_t *ip)
 {
-	if (ip[0] != 0x45)
+	/* Version and header's length; more fragments, and this one's place */
+	const uint64_t mask = 0xff3f0000000000ff; /* little endian */
+	uint64_t first;
+
+	memcpy(&first, ip, sizeof(first));
+	if (unlikely((first & mask) != 0x45))
 		return false;
 	if (ip[9] == 6)
 		return true;
-	return ip[9] == 17 && !(load_be16(ip + 6) & 0x3fff) &&
-	       load_be16(ip + 20) != DHCP_SERVER_PORT &&
-	       load_be16(ip + 22) != DHCP_CLIENT_PORT;
+	return ip[9] == 17 &&
+	       !inspect_is_dhcp_port(load_be16(ip + 20), DHCP_SERVER_PORT) &&
+	       !inspect_is_dhcp_port(load_be16(ip + 22), DHCP_SERVER_PORT);
 }
 
 /* The same of IPv6; ip: 44 bytes. */
@@ -70,8 +82,9 @@ static inline bool inspect_is_plain6(const uint8_t *ip)
 {
 	if (ip[6] == 6)
 		return true;
-	return ip[6] == 17 && load_be16(ip + 40) != DHCPV6_SERVER_PORT &&
-	       load_be16(ip + 42) != DHCPV6_CLIENT_PORT;
+	return ip[6] == 17 &&
+	       !inspect_is_dhcp_port(load_be16(ip + 40), DHCPV6_CLIENT_PORT) &&
+	       !inspect_is_dhcp_port(load_be16(ip + 42), DHCPV6_CLIENT_PORT);
 }
 
 #endif

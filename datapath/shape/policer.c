@@ -82,7 +82,9 @@ static uint64_t cost_of(const struct wire_size *size, bool frames,
 {
 	uint32_t units = frames ? size->frames : size->bytes;
 
-	return (unsigned __int128)cost * units >> COST_SHIFT;
+	/* Rounded up: a burst of n is n, and not one more. */
+	return ((unsigned __int128)cost * units + (1u << COST_SHIFT) - 1) >>
+	       COST_SHIFT;
 }
 
 /*

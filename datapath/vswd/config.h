@@ -81,7 +81,8 @@ struct cfg_port {
 	struct vlan_config vlan; /* its sets are the two below, or NULL */
 	struct vlan_set *trunks, *cvlans;
 	uint32_t mac_limit;	    /* other_config:mac-table-limit; 0: none */
-	int8_t mark_pcp, mark_dscp; /* other_config:set-...; -1: none */
+	bool marks;		    /* other_config:set-pcp and set-dscp: */
+	int8_t mark_pcp, mark_dscp; /* -1: as it is */
 	struct cfg_bond *bond;	    /* NULL: one interface */
 	char *error;  /* settings that cannot be carried out, or NULL */
 	bool made_up; /* of a segment, or an underlay: in no row */

@@ -52,5 +52,6 @@ void config_read_marking(struct cfg_port *port, const struct ovsdb_datum *other)
 	port->mark_pcp = config_map_integer(other, where, "set-pcp", 0, 7, -1);
 	port->mark_dscp =
 		config_map_integer(other, where, "set-dscp", 0, 63, -1);
+	port->marks = port->mark_pcp >= 0 || port->mark_dscp >= 0;
 	free(where);
 }

@@ -33,7 +33,7 @@ static void attach_marking(struct fwd_port *port, const struct cfg_port *config)
 {
 	struct fwd_ingress *ingress;
 
-	if (config->mark_pcp < 0 && config->mark_dscp < 0)
+	if (!config->marks)
 		return;
 	ingress = fwd_port_ingress(port);
 	ingress->marks = true;

@@ -18,9 +18,11 @@
 #include "base/ticks.h"
 #include "bond/bond_table.h"
 #include "forward/pipeline.h"
+#include "forward/policies.h"
 #include "nat/nat.h"
 #include "packet/csum.h"
 #include "packet/parse.h"
+#include "policy/guard.h"
 #include "port/null.h"
 #include "router/neighbor_table.h"
 #include "router/router.h"
@@ -30,6 +32,7 @@
 #define PORTS	  4 /* of the bridge, if there is no bond */
 #define PORTS_MAX 6
 #define BURST	  32
+#define SENDER	  0x02000000a000
 #define MEMBERS	  2
 
 enum frames {
@@ -81,6 +84,9 @@ struct bench_case {
 	bool nat;	  /* through a gateway, ... */
 	bool inbound;	  /* ... from outside */
 	bool tcp;
+	bool solo;  /* one sender, ... */
+	bool flow;  /* ... to one receiver */
+	bool guard; /* MAC and IP of the sender are guarded */
 };
 
 /* The designated form leaves out what is 0. */
@@ -129,6 +135,19 @@ static const struct bench_case cases[] = {
 	TAGGED("bond-slb-tag", "to a bond, by sender and VLAN", .frames = UDP4,
 	       BOND(SLB)),
 	TAGGED("bond-l4-tag", "to a bond, by flow", .frames = UDP4, BOND(L4)),
+	FLAT("solo", "of one station to many", .frames = UDP4, .solo = true),
+	FLAT("solo-guard", "the same, its MAC and IP guarded", .frames = UDP4,
+	     .solo = true, .guard = true),
+	FLAT("solo-flow", "of one station to another", .frames = UDP4,
+	     .solo = true, .flow = true),
+	FLAT("solo-flow-guard", "the same, its MAC and IP guarded",
+	     .frames = UDP4, .solo = true, .flow = true, .guard = true),
+	FLAT("solo-6-guard", "of one station to many by IPv6, guarded",
+	     .frames = UDP6, .solo = true, .guard = true),
+	TAGGED("solo-tag", "of one station to many, tagged", .frames = UDP4,
+	       .solo = true),
+	TAGGED("solo-tag-guard", "the same, its MAC and IP guarded",
+	       .frames = UDP4, .solo = true, .guard = true),
 	CASE("gw-nat-out", "UDP through a gateway with NAT", TRUNK, TRUNK,
 	     .nat = true),
 	CASE("gw-nat-in", "the answers", TRUNK, TRUNK, .nat = true,
@@ -221,12 +240,33 @@ static void fill_frame(uint8_t *at, const struct bench_case *c, unsigned s)
 	store_be16(at + 2, 53);
 }
 
+/* Port 0 is the first sender's. */
+static void guard_port(struct bench *b)
+{
+	uint64_t mac = SENDER;
+	struct allowed_ip4 ip4 = { 0x0a000000, UINT32_MAX };
+	struct allowed_ip6 ip6 = { .mask = { UINT64_MAX, UINT64_MAX } };
+	const struct inspect_rules rules = {
+		.allowed = { .guards_macs = true,
+			     .guards_ips = true,
+			     .n_macs = 1,
+			     .macs = &mac,
+			     .ips = { 1, 1, &ip4, &ip6 } },
+		.dhcp_guard = true,
+		.router_guard = true,
+	};
+
+	store_be16(ip6.address, 0xfd00);
+	fwd_port_ingress(b->fwd[0])->guard = guard_create(&rules, false);
+}
+
 /* Sender s speaks to receiver s; receivers live on ports 1 and up. */
 static void make_frames(struct bench *b, const struct bench_case *c)
 {
 	for (unsigned s = 0; s < STATIONS; s++) {
 		uint8_t *f = b->frames[s];
-		uint64_t to = 0x02000000b000 + s, from = 0x02000000a000 + s;
+		uint64_t to = 0x02000000b000 + (c->flow ? 0 : s);
+		uint64_t from = SENDER + (c->solo ? 0 : s);
 
 		store_be16(f, to >> 32);
 		store_be32(f + 2, to);
@@ -236,7 +276,7 @@ static void make_frames(struct bench *b, const struct bench_case *c)
 			store_be16(f + 12, ETH_TYPE_VLAN);
 			store_be16(f + 14, c->tag);
 		}
-		fill_frame(f + (c->tag ? 16 : 12), c, s);
+		fill_frame(f + (c->tag ? 16 : 12), c, c->solo ? 0 : s);
 		if (c->known)
 			fdb_add_static(b->bridge->fdb, fdb_make_key(to, 10),
 				       2 + s % c->outputs);
@@ -470,6 +510,8 @@ int main(int argc, char *argv[])
 		fwd_snapshot_add_bridge(b->snapshot, "br0", fdb_create(&fdb));
 	ticks_init();
 	open_ports(b, c);
+	if (c->guard)
+		guard_port(b);
 	if (c->nat) {
 		open_gateway(b);
 		open_flows(b, c);

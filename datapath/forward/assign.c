@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/ticks.h"
-#include "forward/snapshot.h"
+#include "forward/stage.h"
 
 LOG_MODULE(worker);
 

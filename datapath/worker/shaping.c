@@ -44,8 +44,8 @@ void worker_pool_adopt_shapers(struct worker_pool *pool,
 	}
 }
 
-static void send(void *worker, const void *out,
-		 const struct shaper_batch *batch)
+static void let_go(void *worker, const void *out,
+		   const struct shaper_batch *batch)
 {
 	struct worker *w = worker;
 
@@ -62,7 +62,7 @@ void worker_take_over_shapers(struct worker *w,
 		if (shaper_is_at(fwd_port_shaper(out), w->home))
 			shaper_home_serve(w->home, fwd_port_shaper(out), out);
 	}
-	shaper_home_end(w->home, send, w);
+	shaper_home_end(w->home, let_go, w);
 }
 
 bool worker_shaping_is_due(const struct worker *w)
@@ -73,7 +73,7 @@ bool worker_shaping_is_due(const struct worker *w)
 
 unsigned worker_shape(struct worker *w)
 {
-	uint64_t start = w->now;
+	uint64_t start;
 	unsigned n;
 
 	if (likely(!shaper_home_serves(w->home)))
@@ -82,7 +82,7 @@ unsigned worker_shape(struct worker *w)
 	if (!shaper_home_is_due(w->home, ticks_to_ns(w->now)))
 		return 0;
 	start = w->now;
-	n = shaper_home_run(w->home, ticks_to_ns(w->now), send, w);
+	n = shaper_home_run(w->home, ticks_to_ns(w->now), let_go, w);
 	w->now = ticks_now();
 	counter_add(&w->counters.busy, w->now - start);
 	return n;

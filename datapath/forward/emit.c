@@ -38,6 +38,7 @@ void pipeline_emit(struct pipeline *pipeline, const struct fwd_port *out,
 
 	packet_init(&p, frame, len);
 	packet_pull_first(&p);
+	p.mirrored = 0;
 	if (p.header_len < ETH_HEADER_LEN)
 		return; /* no frame at all */
 	pipeline->depth = 0;

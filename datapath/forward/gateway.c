@@ -7,6 +7,7 @@
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 
+#include "forward/mirror.h"
 #include "forward/punt.h"
 #include "forward/stage.h"
 #include "packet/csum.h"
@@ -67,8 +68,8 @@ static inline const struct fwd_port *common_port(const struct stage *s,
 	const struct item *item = s->items, *end = item + n_receivers;
 	unsigned to;
 
-	if (unlikely((uintptr_t)in->capture | in->isolated |
-		     bridge->no_learn_vlans))
+	if (unlikely((uintptr_t)in->capture | (uintptr_t)in->ingress |
+		     in->isolated | bridge->no_learn_vlans))
 		return NULL;
 	to = fdb_lookup_in(bridge->fdb, item->dst_bucket, item->dst);
 	while (++item < end)
@@ -135,6 +136,8 @@ __attribute__((always_inline)) static inline uint64_t enter(
 	uint64_t bytes;
 
 	s->in = s->as = in;
+	for (unsigned i = 0; unlikely(in->bridge->n_mirrors) && i < n; i++)
+		packets[i]->mirrored = 0;
 	if (one) {
 		find_receiver(s, packets[0]);
 		bytes = sum_bytes(packets, n);
@@ -152,6 +155,8 @@ __attribute__((always_inline)) static inline uint64_t enter(
 		output_send(pl, out, packets, n);
 	} else {
 		fill_in(s, packets, n);
+		if (unlikely(in->ingress) && in->ingress->mirrors)
+			mirror_received(pl, s);
 		lookup_routed(s);
 		output_burst(pl, s);
 	}

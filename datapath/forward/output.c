@@ -48,6 +48,12 @@ static inline bool prepare(const struct pipeline *pl,
 	return false;
 }
 
+bool output_prepare(const struct pipeline *pl, const struct fwd_port *out,
+		    struct item *item)
+{
+	return prepare(pl, out, item);
+}
+
 /* What this thread has dropped at the port so far, by reason. */
 static void copy_drops(const struct port *port, unsigned thread,
 		       uint64_t drops[N_DROP_REASONS])

@@ -38,6 +38,7 @@ static bool answer(struct pipeline *pl, const struct stage *s,
 		return false;
 	packet_init(&p, room, len);
 	packet_pull_first(&p);
+	p.mirrored = 0;
 	item.packet = &p;
 	output_emit(pl, s->as, &item);
 	return true;

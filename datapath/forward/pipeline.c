@@ -25,6 +25,7 @@
 #include <time.h>
 
 #include "bond/bond_table.h"
+#include "forward/mirror.h"
 #include "forward/punt.h"
 #include "forward/stage.h"
 #include "router/router.h"
@@ -52,6 +53,7 @@ void pipeline_destroy(struct pipeline *pipeline)
 		free(pipeline->crossed[i]);
 	}
 	overlay_free_scratches(pipeline);
+	mirror_free_scratches(pipeline);
 	free(pipeline->rows);
 	free(pipeline);
 }
@@ -74,6 +76,8 @@ static void forward(struct pipeline *pl, const struct fwd_port *in,
 	s->in = in;
 	s->as = in->as;
 	s->native_vid = native_vid;
+	if (unlikely(in->bridge->n_mirrors))
+		mirror_begin(packets, n);
 	if (seems_uniform(packets, n) && uniform_burst(pl, s, packets, n))
 		return;
 	ingress_burst(pl, s, packets, n);

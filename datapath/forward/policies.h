@@ -28,6 +28,7 @@ struct fwd_team;
 #define FWD_MIRRORS_MAX 32
 
 struct fwd_ingress {
+	bool reserved;	  /* kept for mirrors: nothing may come in */
 	uint32_t mirrors; /* that want what comes in by this port */
 	/* Who may say what, freed with the snapshot; NULL: anybody, anything */
 	const struct guard *guard;
@@ -39,6 +40,7 @@ struct fwd_ingress {
 };
 
 struct fwd_egress {
+	bool reserved;	  /* kept for mirrors: nothing else may leave */
 	uint32_t mirrors; /* that want what leaves by this port */
 	const struct acl *acl;
 	struct shaper *shaper; /* holds packets and sends them later */

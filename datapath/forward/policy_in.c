@@ -7,6 +7,7 @@
  * Each step is a call that returns a drop reason, or -1 when it has nothing
  * against the packet; the first that has ends it.
  */
+#include "forward/mirror.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
 #include "policy/guard.h"
@@ -21,18 +22,27 @@ static inline void keep(struct item **kept, const struct item *item)
 	(*kept)++;
 }
 
+static bool is_known(const struct guard_memo *memo, const struct item *item)
+{
+	return item->vlan.tag ? guard_knows_tagged(memo, item->packet)
+			      : guard_knows(memo, item->packet);
+}
+
 /* Items from this one on. Returns whether any of all is left. */
 static __attribute__((noinline)) bool guard_items(struct pipeline *pl,
 						  struct stage *s,
 						  const struct guard *guard,
-						  struct guard_memo *memo,
 						  struct item *from)
 {
+	struct guard_memo memo = guard->seed;
 	const struct item *end = s->items + s->n_items;
 	struct item *kept = from;
 
 	for (struct item *item = from; item < end; item++) {
-		int reason = guard_judge(guard, memo, item->packet);
+		int reason =
+			is_known(&memo, item)
+				? -1
+				: guard_judge_anew(guard, &memo, item->packet);
 
 		if (unlikely(reason >= 0))
 			drop_violation(pl, s->in, item, reason);
@@ -47,13 +57,17 @@ static __attribute__((noinline)) bool guard_items(struct pipeline *pl,
 static bool guard_burst(struct pipeline *pl, struct stage *s,
 			const struct guard *guard)
 {
-	struct guard_memo memo = guard_start(guard);
+	const struct guard_memo *seed = &guard->seed;
 	struct item *item = s->items;
+	const struct item *end = item + s->n_items;
 
-	for (const struct item *end = item + s->n_items; item < end; item++)
-		if (unlikely(!guard_knows(&memo, item->packet)))
-			return guard_items(pl, s, guard, &memo, item);
-	return s->n_items;
+	if (unlikely(item->vlan.tag))
+		while (item < end && guard_knows_tagged(seed, item->packet))
+			item++;
+	else
+		while (item < end && guard_knows(seed, item->packet))
+			item++;
+	return item == end ? s->n_items : guard_items(pl, s, guard, item);
 }
 
 /* What else is done to each packet. A drop reason, or -1: it goes on. */
@@ -125,6 +139,12 @@ void policy_in_burst(struct pipeline *pl, struct stage *s)
 {
 	const struct fwd_ingress *in = s->as->ingress;
 
+	if (unlikely(in->mirrors))
+		mirror_received(pl, s);
+	if (unlikely(in->reserved)) {
+		drop_all(pl, s, DROP_MIRROR_PORT);
+		return;
+	}
 	if (in->guard && !guard_burst(pl, s, in->guard))
 		return;
 	if (in->acl || in->storm)

@@ -3,6 +3,7 @@
  * order: access lists judge them, marks are put on, mirrors see what is left,
  * and a shaper may keep them for later.
  */
+#include "forward/mirror.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
 
@@ -10,9 +11,16 @@ unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 			  struct packet *const packets[], unsigned n,
 			  struct packet *kept[])
 {
+	const struct fwd_egress *egress = out->egress;
+
+	if (unlikely(egress->reserved) &&
+	    !mirror_may_leave(pl, out, packets, n))
+		return 0;
 	for (unsigned i = 0; i < n; i++)
 		kept[i] = packets[i];
-	if (out->egress->shaper && n) {
+	if (unlikely(egress->mirrors) && n)
+		mirror_sent(pl, out, kept, n);
+	if (egress->shaper && n) {
 		policy_shape(pl, out, kept, n);
 		return 0;
 	}

@@ -39,6 +39,9 @@ static void bridge_destroy(struct fwd_bridge *bridge)
 		free(bridge->ports[i]->egress);
 		free(bridge->ports[i]);
 	}
+	for (unsigned i = 0; i < bridge->n_mirrors; i++)
+		free(bridge->mirrors[i]);
+	free(bridge->mirrors);
 	free(bridge->ports);
 	free(bridge->by_number);
 	free((char *)bridge->name);

@@ -28,6 +28,7 @@ struct fwd_bridge;
 struct fwd_egress; /* forward/policies.h */
 struct fwd_gateway;
 struct fwd_ingress; /* forward/policies.h */
+struct fwd_mirror;  /* forward/mirror.h */
 struct fwd_snapshot;
 struct fwd_tunnel;
 struct fwd_underlay;
@@ -237,6 +238,8 @@ struct fwd_bridge {
 	bool no_learn_vlans; /* flood_vlans has any */
 	bool has_tunnels;    /* a port is a VXLAN port */
 	struct vlan_set flood_vlans;
+	unsigned n_mirrors;
+	struct fwd_mirror **mirrors; /* each one piece of memory */
 	unsigned n_ports;
 	struct fwd_port **ports; /* by slot */
 	unsigned n_numbers;

@@ -58,6 +58,7 @@ struct stage {
 };
 
 struct bond_rows;      /* bond/bond_table.h */
+struct mirror_scratch; /* mirror.c */
 struct tunnel_scratch; /* tunnel/tunnel.h */
 
 /* Tunnels that a packet may be in at once, on its way into and out of them. */
@@ -86,6 +87,12 @@ struct pipeline {
 	unsigned n_inside;
 	const void *inside[TUNNEL_LEVELS_MAX];
 	struct tunnel_scratch *scratches[TUNNEL_LEVELS_MAX];
+	/*
+	 * Bridges of which mirrors are sending copies, by depth, and the memory
+	 * of each depth, made when it is needed first (mirror.c).
+	 */
+	const struct fwd_bridge *mirroring[PATCH_DEPTH_MAX];
+	struct mirror_scratch *mirror_scratches[PATCH_DEPTH_MAX];
 };
 
 /* The frame's first bytes, if they can be looked at here and now, or NULL. */
@@ -185,6 +192,9 @@ void output_on(struct pipeline *pl, const struct fwd_port *out,
 /* By the port's own queues, whatever else it is. */
 void output_device(struct pipeline *pl, const struct fwd_port *out,
 		   struct packet *const packets[], unsigned n);
+/* Gives an item the tag that the port wants; false: it was dropped there. */
+bool output_prepare(const struct pipeline *pl, const struct fwd_port *out,
+		    struct item *item);
 /* One item by `out`, with the tag that the port wants. */
 void output_emit(struct pipeline *pl, const struct fwd_port *out,
 		 struct item *item);

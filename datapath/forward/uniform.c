@@ -57,7 +57,7 @@ static inline bool is_free(const struct fwd_port *in)
 	return (in == in->as || !in->ingress) &&
 	       !((uintptr_t)i->mirrors | (uintptr_t)i->acl |
 		 (uintptr_t)i->storm | (uintptr_t)i->policer |
-		 (uintptr_t)i->marks);
+		 (uintptr_t)i->marks | i->reserved);
 }
 
 /* Where the burst goes, if it may go there as it is, or NULL. */
@@ -107,7 +107,7 @@ __attribute__((always_inline)) static inline bool take_packets(
 	struct guard_memo memo;
 
 	if (guard)
-		memo = guard_start(guard);
+		memo = guard->seed;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = &packets[i];
@@ -190,7 +190,7 @@ static __attribute__((noinline)) bool take_outer(struct stage *s,
 static inline bool is_station(const struct fwd_port *out)
 {
 	return unlikely(out->underlay) && out->underlay->bridged &&
-	       !out->capture;
+	       !out->capture && !out->egress;
 }
 
 static inline void learn_senders(const struct stage *s, unsigned n)

@@ -34,6 +34,8 @@
 	  "DHCP server's message, port is guarded")                            \
 	X(ROUTER, "router", "router's message, port is guarded")               \
 	X(UNINSPECTED, "uninspected", "headers too long or odd to be judged")  \
+	/* at the port of arrival, or at that of departure */                  \
+	X(MIRROR_PORT, "mirror-port", "the port is kept for a mirror")         \
 	X(POLICED, "policed", "faster than the port's ingress policing")       \
 	/* at the port of arrival: bonds, and frames for protocols */          \
 	X(BOND_STANDBY, "bond-standby",                                        \

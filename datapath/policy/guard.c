@@ -12,8 +12,10 @@
 #define IP4_LEN		20
 #define IP6_LEN		40
 
-/* The last four of eight bytes as they lie (little endian). */
-#define IP4_SRC_MASK 0xffffffff00000000
+/* Of the header's bytes 8 to 15 as they lie (little endian). */
+#define IP4_PROTO     0x000000000000ff00
+#define IP4_PROTO_TCP (6 << 8)
+#define IP4_SRC	      0xffffffff00000000
 
 /* --- making ----------------------------------------------------------------
  */
@@ -24,33 +26,39 @@ static uint64_t from_word(uint64_t mac, uint16_t type)
 	return __builtin_bswap64(mac << 16 | type);
 }
 
+/* The first of them is an address, rather than a network. */
+static bool has_first4(const struct allowed_ips *ips)
+{
+	return ips->n_ip4 && ips->ip4[0].mask == UINT32_MAX;
+}
+
+static bool has_first6(const struct allowed_ips *ips)
+{
+	return ips->n_ip6 && !~(ips->ip6[0].mask[0] & ips->ip6[0].mask[1]);
+}
+
 /* What most packets will be like: of the first MAC, and the first addresses. */
 static struct guard_memo seed_of(const struct guard *g)
 {
 	const struct allowed *a = &g->rules.allowed;
-	struct guard_memo seed = { 0 };
+	struct guard_memo seed = {
+		.ip4 = IP4_PROTO_TCP,
+		.mask4 = IP4_PROTO | (a->guards_ips ? IP4_SRC : 0),
+		.mask6 = a->guards_ips ? UINT64_MAX : 0,
+	};
 
-	if (!a->n_macs)
-		return seed;
-	if (!g->reads_on) {
+	if (a->n_macs && !g->reads_on)
 		seed.mac = from_word(a->macs[0], 0) << 16;
+	if (!a->n_macs || !g->reads_on)
 		return seed;
-	}
-	if (!a->guards_ips) {
+	if (!a->guards_ips || has_first4(&a->ips))
 		seed.from4 = from_word(a->macs[0], ETH_TYPE_IPV4);
+	if (!a->guards_ips || has_first6(&a->ips))
 		seed.from6 = from_word(a->macs[0], ETH_TYPE_IPV6);
-		return seed;
-	}
-	if (a->ips.n_ip4 && a->ips.ip4[0].mask == UINT32_MAX) {
-		seed.from4 = from_word(a->macs[0], ETH_TYPE_IPV4);
-		seed.ip4 = __builtin_bswap64(a->ips.ip4[0].address);
-	}
-	if (a->ips.n_ip6 && !~(a->ips.ip6[0].mask[0] & a->ips.ip6[0].mask[1])) {
-		seed.from6 = from_word(a->macs[0], ETH_TYPE_IPV6);
+	if (has_first4(&a->ips))
+		seed.ip4 |= __builtin_bswap64(a->ips.ip4[0].address);
+	if (has_first6(&a->ips))
 		memcpy(seed.ip6, a->ips.ip6[0].address, sizeof(seed.ip6));
-	}
-	seed.mask4 = IP4_SRC_MASK;
-	seed.mask6 = UINT64_MAX;
 	return seed;
 }
 
@@ -182,17 +190,6 @@ static int judge_source(const struct allowed *a, const struct packet *p,
 	return -1;
 }
 
-bool guard_knows_tagged(const struct guard_memo *memo, const struct packet *p)
-{
-	const unsigned at = ETH_HEADER_LEN + VLAN_TAG_LEN;
-	uint64_t from = from_word(load_mac(p->header + 6),
-				  load_be16(p->header + at - 2));
-
-	if (from == memo->from4)
-		return guard_knows4(memo, p, at);
-	return from == memo->from6 && guard_knows6(memo, p, at);
-}
-
 /* --- judging ---------------------------------------------------------------
  */
 
@@ -214,13 +211,12 @@ static void note(const struct guard *g, struct guard_memo *memo,
 	    p->header_len >= place->at + IP4_LEN &&
 	    (!a->guards_ips || load_be32(ip + 12))) {
 		memo->from4 = from;
-		memo->mask4 = a->guards_ips ? IP4_SRC_MASK : 0;
 		memcpy(&memo->ip4, ip + 8, sizeof(memo->ip4));
+		memo->ip4 = (memo->ip4 & IP4_SRC) | IP4_PROTO_TCP;
 	} else if (place->type == ETH_TYPE_IPV6 &&
 		   p->header_len >= place->at + IP6_LEN &&
 		   (!a->guards_ips || !is_nobody6(ip + 8))) {
 		memo->from6 = from;
-		memo->mask6 = a->guards_ips ? UINT64_MAX : 0;
 		memcpy(memo->ip6, ip + 8, sizeof(memo->ip6));
 	}
 }

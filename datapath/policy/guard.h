@@ -20,15 +20,18 @@
 struct guard_memo {
 	uint64_t from4, from6;
 	uint64_t mac; /* any type is good with it; in the upper 48 bits */
-	uint64_t ip4, mask4; /* the 8 bytes that end with it */
+	uint64_t ip4, mask4; /* 8 bytes that end with it; of TCP */
 	uint64_t ip6[2], mask6;
 };
 
+/* By what UDP differs there from TCP (little endian). */
+#define GUARD_UDP ((6ull ^ 17) << 8)
+
 struct guard {
 	struct inspect_rules rules;
-	bool learns_all; /* also MACs that are not the port's */
-	bool reads_on;	 /* MACs are not all that is to be looked at */
-	struct guard_memo seed;
+	bool learns_all;	/* also MACs that are not the port's */
+	bool reads_on;		/* MACs are not all that is to be looked at */
+	struct guard_memo seed; /* a burst begins with it */
 };
 
 /*
@@ -37,12 +40,6 @@ struct guard {
  * Returns one piece of memory, the caller's: free().
  */
 struct guard *guard_create(const struct inspect_rules *rules, bool learns_all);
-
-/* A burst begins with this. */
-static inline struct guard_memo guard_start(const struct guard *guard)
-{
-	return guard->seed;
-}
 
 /* Whether the address may be learned at the port. */
 bool guard_learns(const struct guard *guard, uint64_t mac);
@@ -60,11 +57,19 @@ __attribute__((always_inline)) static inline bool guard_knows4(
 	const struct guard_memo *memo, const struct packet *p, unsigned at)
 {
 	const uint8_t *ip = p->header + at;
-	uint64_t src;
+	uint64_t differs;
 
-	memcpy(&src, ip + 8, sizeof(src));
-	return likely(!((src ^ memo->ip4) & memo->mask4)) &&
-	       likely(p->header_len >= at + 24) && inspect_is_plain4(ip);
+	memcpy(&differs, ip + 8, sizeof(differs));
+	differs = (differs ^ memo->ip4) & memo->mask4;
+	/* TCP, or what differs from it by being UDP. */
+	if (unlikely(p->header_len < at + 24) ||
+	    unlikely(!inspect_is_simple4(ip)))
+		return false;
+	if (differs == GUARD_UDP)
+		return !inspect_is_dhcp(ip + 20);
+	if (unlikely(differs))
+		return false;
+	return true;
 }
 
 __attribute__((always_inline)) static inline bool guard_knows6(
@@ -79,13 +84,10 @@ __attribute__((always_inline)) static inline bool guard_knows6(
 	       likely(p->header_len >= at + 44) && inspect_is_plain6(ip);
 }
 
-/* As guard_knows(), with one tag in front of the type. */
-bool guard_knows_tagged(const struct guard_memo *memo, const struct packet *p);
-
 /*
- * The packet is like one that was found good, and says nothing of addresses or
- * services; its MAC may be learned. (The room for the header is longer than
- * what is read of it, were the packet that short.)
+ * The packet, untagged, is like one that was found good, and says nothing of
+ * addresses or services; its MAC may be learned. (The room for the header is
+ * longer than what is read of it, were the packet that short.)
  */
 __attribute__((always_inline)) static inline bool guard_knows(
 	const struct guard_memo *memo, const struct packet *p)
@@ -97,17 +99,34 @@ __attribute__((always_inline)) static inline bool guard_knows(
 		return guard_knows4(memo, p, ETH_HEADER_LEN);
 	if (likely(from == memo->from6))
 		return guard_knows6(memo, p, ETH_HEADER_LEN);
-	if (from << 16 == memo->mac)
-		return true;
-	return eth_type_is_vlan(__builtin_bswap16(from >> 48)) &&
-	       guard_knows_tagged(memo, p);
+	if (unlikely(from << 16 != memo->mac))
+		return false;
+	return true;
 }
 
-static inline int guard_judge(const struct guard *guard,
-			      struct guard_memo *memo, struct packet *p)
+/* By what types differ from that of a C-tag, as they lie behind an address. */
+#define GUARD_TAG4 ((uint64_t)(0x0081 ^ 0x0008) << 48)
+#define GUARD_TAG6 ((uint64_t)(0x0081 ^ 0xdd86) << 48)
+
+/* The same of one with a tag, if that is a C-tag. */
+__attribute__((always_inline)) static inline bool guard_knows_tagged(
+	const struct guard_memo *memo, const struct packet *p)
 {
-	return likely(guard_knows(memo, p)) ? -1
-					    : guard_judge_anew(guard, memo, p);
+	const unsigned at = ETH_HEADER_LEN + VLAN_TAG_LEN;
+	uint64_t from;
+	uint16_t type;
+
+	memcpy(&from, p->header + 6, sizeof(from));
+	memcpy(&type, p->header + at - 2, sizeof(type));
+	if (likely(from == (memo->from4 ^ GUARD_TAG4)) &&
+	    likely(type == 0x0008))
+		return guard_knows4(memo, p, at);
+	if (likely(from == (memo->from6 ^ GUARD_TAG6)) &&
+	    likely(type == 0xdd86))
+		return guard_knows6(memo, p, at);
+	if (unlikely(from << 16 != memo->mac))
+		return false;
+	return true;
 }
 
 #endif

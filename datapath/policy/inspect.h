@@ -50,41 +50,52 @@ int inspect_locate(struct packet *p, struct inspect_place *place);
 int inspect_packet(const struct inspect_rules *rules, const struct packet *p,
 		   const struct inspect_place *place);
 
-/* Either of DHCP's two ports, of which a is the lower one. */
-static inline bool inspect_is_dhcp_port(uint16_t port, uint16_t a)
-{
-	return (uint16_t)(port - a) <= 1;
-}
-
-/*
- * An IPv4 packet of which inspect_packet() would say -1, and which snooping
- * does not look at: TCP without options in front of it, and UDP of ports that
- * DHCP does not use, both whole. ip: 24 bytes.
- */
-static inline bool inspect_is_plain4(const uint8_t *ip)
+/* Whole, and without options. ip: 8 bytes. */
+static inline bool inspect_is_simple4(const uint8_t *ip)
 {
 	/* Version and header's length; more fragments, and this one's place */
 	const uint64_t mask = 0xff3f0000000000ff; /* little endian */
 	uint64_t first;
 
 	memcpy(&first, ip, sizeof(first));
-	if (unlikely((first & mask) != 0x45))
-		return false;
-	if (ip[9] == 6)
-		return true;
-	return ip[9] == 17 &&
-	       !inspect_is_dhcp_port(load_be16(ip + 20), DHCP_SERVER_PORT) &&
-	       !inspect_is_dhcp_port(load_be16(ip + 22), DHCP_SERVER_PORT);
+	return (first & mask) == 0x45;
+}
+
+static inline bool inspect_is_dhcp_port(const uint8_t *port)
+{
+	return unlikely(!port[0]) &&
+	       (port[1] == DHCP_SERVER_PORT || port[1] == DHCP_CLIENT_PORT);
+}
+
+/* A UDP header of DHCP's. 4 bytes. */
+static inline bool inspect_is_dhcp(const uint8_t *udp)
+{
+	return inspect_is_dhcp_port(udp) || inspect_is_dhcp_port(udp + 2);
+}
+
+/*
+ * An IPv4 packet of which inspect_packet() would say -1, and which snooping
+ * does not look at: whole TCP without options in front of it, and such UDP of
+ * ports that DHCP does not use. ip: 24 bytes.
+ */
+static inline bool inspect_is_plain4(const uint8_t *ip)
+{
+	return inspect_is_simple4(ip) &&
+	       (ip[9] == 6 || (ip[9] == 17 && !inspect_is_dhcp(ip + 20)));
+}
+
+static inline bool inspect_is_dhcpv6_port(const uint8_t *port)
+{
+	return unlikely(port[0] == DHCPV6_SERVER_PORT >> 8) &&
+	       (port[1] == (DHCPV6_SERVER_PORT & 0xff) ||
+		port[1] == (DHCPV6_CLIENT_PORT & 0xff));
 }
 
 /* The same of IPv6; ip: 44 bytes. */
 static inline bool inspect_is_plain6(const uint8_t *ip)
 {
-	if (ip[6] == 6)
-		return true;
-	return ip[6] == 17 &&
-	       !inspect_is_dhcp_port(load_be16(ip + 40), DHCPV6_CLIENT_PORT) &&
-	       !inspect_is_dhcp_port(load_be16(ip + 42), DHCPV6_CLIENT_PORT);
+	return ip[6] == 6 || (ip[6] == 17 && !inspect_is_dhcpv6_port(ip + 40) &&
+			      !inspect_is_dhcpv6_port(ip + 42));
 }
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "vswd/event_sources.h"
+#include "vswd/mirror.h"
 #include "vswd/overlay.h"
 #include "vswd/segment.h"
 #include "vswd/switch.h"
@@ -83,6 +84,7 @@ void bridge_destroy(struct bridge *b)
 	log_info("bridge %s: removed", b->name);
 	fdb_remove_listener(b->fdb, &b->listener);
 	fdb_destroy(b->fdb);
+	mirrors_destroy(b);
 	cfg_bridge_free(b->config);
 	free(b->vports);
 	free(b->by_number);
@@ -150,6 +152,7 @@ void bridge_configure(struct vswitch *vs, struct bridge *b,
 	if (!uuid_equals(&b->uuid, &config->uuid))
 		b->dirty = true;
 	b->uuid = config->uuid;
+	mirrors_configure(vs, b, config);
 	if (!old) {
 		b->config = config;
 		vs->changed = true;

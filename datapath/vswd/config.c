@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/config_mirror.h"
 #include "vswd/config_overlay.h"
 #include "vswd/config_segment.h"
 
@@ -87,6 +88,7 @@ void cfg_port_unref(struct cfg_port *port)
 	cfg_bond_free(port->bond);
 	free(port->trunks);
 	free(port->cvlans);
+	free(port->qos);
 	free(port->error);
 	free(port->name);
 	free(port);
@@ -161,6 +163,9 @@ void cfg_bridge_free(struct cfg_bridge *bridge)
 	for (size_t i = 0; i < bridge->n_ports; i++)
 		cfg_port_unref(bridge->ports[i]);
 	free(bridge->ports);
+	for (size_t i = 0; i < bridge->n_mirrors; i++)
+		cfg_mirror_unref(bridge->mirrors[i]);
+	free(bridge->mirrors);
 	cfg_segment_unref(bridge->segment);
 	free(bridge->name);
 	free(bridge);

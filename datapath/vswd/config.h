@@ -34,7 +34,9 @@ enum cfg_cdp {
 	CFG_CDP_BOTH,
 };
 
+struct cfg_mirror;  /* vswd/config_mirror.h */
 struct cfg_overlay; /* vswd/config_overlay.h */
+struct cfg_qos;	    /* vswd/config_qos.h */
 struct cfg_segment; /* vswd/config_segment.h */
 
 struct cfg_interface {
@@ -83,6 +85,7 @@ struct cfg_port {
 	uint32_t mac_limit;	    /* other_config:mac-table-limit; 0: none */
 	bool marks;		    /* other_config:set-pcp and set-dscp: */
 	int8_t mark_pcp, mark_dscp; /* -1: as it is */
+	struct cfg_qos *qos;	    /* NULL: not shaped */
 	struct cfg_bond *bond;	    /* NULL: one interface */
 	char *error;  /* settings that cannot be carried out, or NULL */
 	bool made_up; /* of a segment, or an underlay: in no row */
@@ -95,6 +98,8 @@ struct cfg_bridge {
 	char *name;
 	struct cfg_port **ports; /* a reference each; in no order */
 	size_t n_ports;
+	struct cfg_mirror **mirrors; /* a reference each; by name */
+	size_t n_mirrors;
 	uint32_t mac_age_s;
 	uint32_t mac_table_size;
 	bool forward_bpdu;

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "vswd/columns.h"
+#include "vswd/config_qos.h"
 #include "vswd/config_read.h"
 #include "vswd/config_read_overlay.h"
 #include "vswd/db_groups.h"
+#include "vswd/db_mirrors.h"
 #include "vswd/db_overlays.h"
 #include "vswd/db_port.h"
 #include "vswd/db_segments.h"
@@ -33,6 +35,7 @@ struct db_view {
 	struct hmap ports, bridges;
 	struct db_segments *segments;
 	struct db_overlays *overlays;
+	struct db_mirrors *mirrors;
 	struct db_groups *groups;
 	struct db_port_rows rows;  /* of the port that was read last */
 	struct cfg_switch *config; /* without bridges */
@@ -48,6 +51,7 @@ struct db_view *db_view_create(void)
 	hmap_init(&view->bridges);
 	view->segments = db_segments_create();
 	view->overlays = db_overlays_create();
+	view->mirrors = db_mirrors_create();
 	view->groups = db_groups_create();
 	return view;
 }
@@ -93,6 +97,7 @@ static struct cfg_port *read_merged(const struct db_columns *columns,
 						   rows->group);
 	config =
 		config_read_port(columns, port, interfaces, rows->n_interfaces);
+	config_read_qos(config, columns, port, rows);
 	for (size_t i = 0; i < rows->n_interfaces; i++)
 		db_merged_free(interfaces[i], rows->interfaces[i]);
 	db_merged_free(port, rows->port);
@@ -204,6 +209,7 @@ static struct cfg_bridge *read_bridge(struct db_view *view,
 				read_port(view, client, port);
 	}
 	db_segments_read(view->segments, view->columns, client, row, bridge);
+	db_mirrors_read(view->mirrors, view->columns, client, row, bridge);
 	return bridge;
 }
 
@@ -273,6 +279,7 @@ void db_view_forget(struct db_view *view)
 	sweep(view, true);
 	db_segments_forget(view->segments);
 	db_overlays_forget(view->overlays);
+	db_mirrors_forget(view->mirrors);
 	db_port_rows_fini(&view->rows);
 	db_groups_forget(view->groups);
 	cfg_switch_free(view->config);
@@ -292,6 +299,7 @@ void db_view_destroy(struct db_view *view)
 	hmap_destroy(&view->bridges);
 	db_segments_destroy(view->segments);
 	db_overlays_destroy(view->overlays);
+	db_mirrors_destroy(view->mirrors);
 	db_groups_destroy(view->groups);
 	free(view);
 }
@@ -327,6 +335,7 @@ struct cfg_switch *db_view_read(struct db_view *view,
 	}
 	db_segments_finish(view->segments, config);
 	db_overlays_finish(view->overlays, config);
+	db_mirrors_finish(view->mirrors);
 	qsort(config->bridges, config->n_bridges, sizeof(*config->bridges),
 	      compare_bridges);
 	sweep(view, false);

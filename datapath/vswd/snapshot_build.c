@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "vswd/capture_session.h"
 #include "vswd/frames.h"
+#include "vswd/mirror.h"
 #include "vswd/overlay.h"
 #include "vswd/port_policy.h"
 #include "vswd/segment.h"
@@ -135,6 +136,7 @@ static void add_bridge(struct building *w, struct bridge *b)
 		if (vb->applied && vb->number)
 			add_bond(w, fb, vb);
 	}
+	mirrors_attach(b, fb);
 }
 
 static void join_patches(struct building *w)
@@ -272,6 +274,7 @@ void vswitch_publish(struct vswitch *vs)
 	capture_nodes_free(old_captures);
 	free_doomed(vs);
 	segments_published(vs);
+	mirrors_published(vs);
 	tell_settled(vs);
 	flush_changed(vs);
 	capture_sessions_reap(vs);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vswd/mirror.h"
 #include "vswd/segment_rows.h"
 #include "vswd/status.h"
 
@@ -25,6 +26,7 @@ static const uint8_t sides[N_DROP_REASONS] = {
 	[DROP_VLAN_NOT_ALLOWED] = RX_DROPPED,
 	[DROP_TAG_NOT_ALLOWED] = RX_DROPPED,
 	[DROP_UNTAGGED_NOT_ALLOWED] = RX_DROPPED,
+	[DROP_MIRROR_PORT] = RX_DROPPED,
 	[DROP_POLICED] = RX_DROPPED,
 	[DROP_BOND_STANDBY] = RX_DROPPED,
 	[DROP_BOND_DUPLICATE] = RX_DROPPED,
@@ -192,4 +194,5 @@ void stats_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 	     node = hmap_next(&vs->vports, node))
 		tell_stats(CONTAINER_OF(node, struct vport, node), operations);
 	segment_rows_collect_stats(vs, schema, operations);
+	mirror_rows_collect_stats(vs, schema, operations);
 }

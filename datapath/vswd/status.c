@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "vswd/config_overlay.h"
+#include "vswd/mirror.h"
 #include "vswd/overlay.h"
 #include "vswd/remote_mac_rows.h"
 #include "vswd/segment_rows.h"
@@ -246,6 +247,7 @@ void status_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 			stats_collect_port(v, schema, operations);
 	}
 	segment_rows_collect(vs, schema, operations);
+	mirror_rows_collect(vs, schema, operations);
 }
 
 void status_collect_cur_cfg(const struct vswitch *vs, json_t *operations)
@@ -285,6 +287,7 @@ void status_forget(struct vswitch *vs)
 	if (vs->config)
 		vs->config->cur_cfg = ~vs->config->next_cfg;
 	segment_rows_forget(vs);
+	mirror_rows_forget(vs);
 	for (struct bridge *b = vs->bridges; b; b = b->next) {
 		b->dirty = true;
 		for (struct vbond *vb = b->bonds; vb; vb = vb->next) {

@@ -26,6 +26,7 @@ struct evpn_host;
 struct flaps;
 struct frames;
 struct frames_tap;
+struct mirror;
 struct overlay;
 struct overlay_remote;
 struct port_policy;
@@ -95,6 +96,7 @@ struct bridge {
 	struct vport **vports; /* in no order */
 	size_t n_vports;
 	struct vbond *bonds;
+	struct mirror *mirrors; /* mirror.h; by name */
 	uint64_t *numbers; /* bit a number that is in use */
 	struct number_holder *by_number;
 	unsigned n_by_number;
@@ -146,6 +148,7 @@ struct vswitch {
 	/* Gone with the next snapshot. */
 	struct doomed_port *doomed_ports, **doomed_end;
 	struct bridge *doomed_bridges;
+	struct mirror *doomed_mirrors;
 	struct fdb **doomed_fdbs;
 	size_t n_doomed_fdbs;
 	bool changed;  /* the snapshot is not what it should be */

@@ -268,6 +268,13 @@ class Lab:
             self._mark(self.peers[name], vid, receivers,
                        f"a probe of VLAN {vid} from {name}")
 
+    def mark(self, port, receivers, vid=0):
+        """Returns when the receivers have a marker that port sends, and so
+        all that was on its way to them before."""
+        self._mark(self.peers[port], vid,
+                   [self.peers[name] for name in receivers],
+                   f"a marker from {port}")
+
     def settle(self, senders, but=()):
         for name in senders:
             self.fence(name)

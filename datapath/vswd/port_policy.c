@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "forward/policies.h"
+#include "vswd/port_shaper.h"
 
 static struct port_policy *get(struct port_policy **policy)
 {
@@ -48,6 +49,8 @@ void port_policy_attach(struct vswitch *vs, struct fwd_port *port,
 	if (!port->bond && config->n_interfaces)
 		attach_policer(port, &config->interfaces[0], policy);
 	attach_marking(port, config);
+	if (config->qos || (*policy && (*policy)->shaper))
+		port_shaper_attach(port, config->qos, &get(policy)->shaper);
 }
 
 void port_policy_attach_member(struct vswitch *vs, struct fwd_port *member,
@@ -67,6 +70,7 @@ void port_policy_free(struct port_policy *policy)
 	for (; policy; policy = next) {
 		next = policy->next;
 		policer_destroy(policy->policer);
+		port_shaper_free(policy->shaper);
 		free(policy);
 	}
 }

@@ -181,6 +181,9 @@ static struct fdb *resize(const struct fdb *fdb, uint32_t max_entries,
 
 		if (limit)
 			fdb_set_port_limit(new, p, limit);
+		fdb_set_port_evicts(new, p,
+				    atomic_load_explicit(&fdb->ports[p].evicts,
+							 memory_order_relaxed));
 	}
 	copy_counter(&new->learned, &fdb->learned);
 	copy_counter(&new->moved, &fdb->moved);
@@ -206,12 +209,6 @@ struct fdb *fdb_resize_controlled(const struct fdb *fdb,
 void fdb_set_age(struct fdb *fdb, uint32_t age_s)
 {
 	fdb->age_s = age_s;
-}
-
-void fdb_set_port_limit(struct fdb *fdb, uint16_t port, uint32_t limit)
-{
-	atomic_store_explicit(&fdb->ports[port].limit, limit,
-			      memory_order_relaxed);
 }
 
 void fdb_for_each(const struct fdb *fdb,
@@ -257,16 +254,4 @@ void fdb_get_stats(const struct fdb *fdb, struct fdb_stats *stats)
 		.refused = read_counter(&fdb->refused),
 		.flushed = read_counter(&fdb->flushed),
 	};
-}
-
-uint32_t fdb_port_entries(const struct fdb *fdb, uint16_t port)
-{
-	return atomic_load_explicit(&fdb->ports[port].learned,
-				    memory_order_relaxed);
-}
-
-uint32_t fdb_port_controlled(const struct fdb *fdb, uint16_t port)
-{
-	return atomic_load_explicit(&fdb->ports[port].controlled,
-				    memory_order_relaxed);
 }

@@ -112,6 +112,12 @@ void fdb_set_age(struct fdb *fdb, uint32_t age_s);
  * draws no other port's station to itself either.
  */
 void fdb_set_port_limit(struct fdb *fdb, uint16_t port, uint32_t limit);
+/*
+ * Whether, at its limit, one that it learned long ago gives way to one that is
+ * new. (At times a new one has to be heard more than once: looking for an old
+ * one is bounded.)
+ */
+void fdb_set_port_evicts(struct fdb *fdb, uint16_t port, bool evicts);
 
 /*
  * Time in seconds, of any epoch but never back: called by the control thread at
@@ -206,6 +212,8 @@ struct fdb_stats {
 void fdb_get_stats(const struct fdb *fdb, struct fdb_stats *stats);
 /* Any thread. Learned ones. */
 uint32_t fdb_port_entries(const struct fdb *fdb, uint16_t port);
+/* Any thread. It has learned as many as its own limit allows. */
+bool fdb_port_is_full(const struct fdb *fdb, uint16_t port);
 uint32_t fdb_port_controlled(const struct fdb *fdb, uint16_t port);
 
 enum fdb_change { FDB_ADDED, FDB_CHANGED_PORT, FDB_REMOVED, FDB_RESYNC };

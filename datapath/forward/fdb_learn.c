@@ -72,7 +72,10 @@ static bool take_port_room(struct fdb *fdb, uint16_t port)
 	struct fdb_port *p = &fdb->ports[port];
 	uint32_t limit = atomic_load_explicit(&p->limit, relaxed);
 
-	return take_room(&p->learned, limit ? limit : UINT32_MAX);
+	limit = limit ? limit : UINT32_MAX;
+	return take_room(&p->learned, limit) ||
+	       (atomic_load_explicit(&p->evicts, relaxed) &&
+		fdb_evict_own(fdb, port) && take_room(&p->learned, limit));
 }
 
 static void give_port_room_back(struct fdb *fdb, uint16_t port)

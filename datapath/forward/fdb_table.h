@@ -16,6 +16,8 @@ struct fdb_port {
 	_Atomic(uint32_t) limit;   /* 0: none */
 	uint32_t n_static;	   /* control thread */
 	_Atomic(uint32_t) controlled;
+	_Atomic(uint32_t) cursor; /* fdb_port.c; bucket to look at next */
+	_Atomic(bool) evicts;
 };
 
 struct fdb {
@@ -152,6 +154,12 @@ void fdb_account_removed(struct fdb *fdb, uint64_t value);
  * it was read. Static ones: control thread.
  */
 bool fdb_remove_slot(struct fdb *fdb, struct fdb_slot *slot);
+
+/*
+ * fdb_port.c: a learned entry of the port gives way to one that is new there.
+ * False: none was found where was looked; another time it is looked elsewhere.
+ */
+bool fdb_evict_own(struct fdb *fdb, uint16_t port);
 
 /* fdb_static.c: control thread. */
 

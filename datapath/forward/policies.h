@@ -32,7 +32,9 @@ struct fwd_ingress {
 	uint32_t mirrors; /* that want what comes in by this port */
 	/* Who may say what, freed with the snapshot; NULL: anybody, anything */
 	const struct guard *guard;
-	const struct acl *acl;	    /* NULL: none */
+	const struct acl *acl; /* NULL: none */
+	/* Of senders that are not learned, as the port's limit is reached */
+	bool drops_unlearned;
 	struct storm *storm;	    /* NULL: no limits */
 	struct policer *policer;    /* NULL: none */
 	bool marks;		    /* priorities are put on: */

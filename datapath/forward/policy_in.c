@@ -3,10 +3,8 @@
  * order: mirrors see them, guards and access lists judge them, limits of storms
  * and of the rate count what is left, and marks are put on what goes on. Once
  * receivers are looked up, what depends on them.
- *
- * Each step is a call that returns a drop reason, or -1 when it has nothing
- * against the packet; the first that has ends it.
  */
+#include "forward/filters.h"
 #include "forward/mirror.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
@@ -53,6 +51,15 @@ static __attribute__((noinline)) bool guard_items(struct pipeline *pl,
 	return s->n_items;
 }
 
+/* Of a port that lets nothing in. */
+static void drop_all(const struct pipeline *pl, struct stage *s,
+		     enum drop_reason reason)
+{
+	for (unsigned i = 0; i < s->n_items; i++)
+		drop(pl, s->in, s->items[i].packet, reason);
+	s->n_items = 0;
+}
+
 /* The usual burst needs but a look at each. Returns whether any is left. */
 static bool guard_burst(struct pipeline *pl, struct stage *s,
 			const struct guard *guard)
@@ -68,43 +75,6 @@ static bool guard_burst(struct pipeline *pl, struct stage *s,
 		while (item < end && guard_knows(seed, item->packet))
 			item++;
 	return item == end ? s->n_items : guard_items(pl, s, guard, item);
-}
-
-/* What else is done to each packet. A drop reason, or -1: it goes on. */
-static inline int judge(struct pipeline *pl, const struct stage *s,
-			const struct fwd_ingress *ingress, struct item *item)
-{
-	return -1;
-}
-
-/* The same when it is known where it goes: item->out, NULL for all. */
-static inline int judge_found(struct pipeline *pl, const struct stage *s,
-			      const struct fwd_ingress *ingress,
-			      struct item *item)
-{
-	return -1;
-}
-
-typedef int judge_fn(struct pipeline *pl, const struct stage *s,
-		     const struct fwd_ingress *ingress, struct item *item);
-
-__attribute__((always_inline)) static inline void judge_all(struct pipeline *pl,
-							    struct stage *s,
-							    judge_fn *judge_one)
-{
-	const struct fwd_ingress *ingress = s->as->ingress;
-	const struct item *end = s->items + s->n_items;
-	struct item *kept = s->items;
-
-	for (struct item *item = s->items; item < end; item++) {
-		int reason = judge_one(pl, s, ingress, item);
-
-		if (unlikely(reason >= 0))
-			drop_violation(pl, s->in, item, reason);
-		else
-			keep(&kept, item);
-	}
-	s->n_items = kept - s->items;
 }
 
 /* Items that keep the rate of the interface they came in by stay. */
@@ -148,7 +118,7 @@ void policy_in_burst(struct pipeline *pl, struct stage *s)
 	if (in->guard && !guard_burst(pl, s, in->guard))
 		return;
 	if (in->acl || in->storm)
-		judge_all(pl, s, judge);
+		filters_in_burst(pl, s);
 	if (s->in->ingress && s->in->ingress->policer && s->n_items)
 		police(pl, s);
 	for (unsigned i = 0; in->marks && i < s->n_items; i++)
@@ -157,8 +127,10 @@ void policy_in_burst(struct pipeline *pl, struct stage *s)
 
 void policy_found_burst(struct pipeline *pl, struct stage *s)
 {
-	if (s->as->ingress->storm)
-		judge_all(pl, s, judge_found);
+	const struct fwd_ingress *in = s->as->ingress;
+
+	if (in->storm || in->drops_unlearned)
+		filters_found_burst(pl, s);
 }
 
 bool policy_learns(const struct fwd_ingress *ingress, const struct item *item)

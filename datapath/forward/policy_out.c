@@ -3,6 +3,7 @@
  * order: access lists judge them, marks are put on, mirrors see what is left,
  * and a shaper may keep them for later.
  */
+#include "forward/filters.h"
 #include "forward/mirror.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
@@ -16,8 +17,10 @@ unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 	if (unlikely(egress->reserved) &&
 	    !mirror_may_leave(pl, out, packets, n))
 		return 0;
-	for (unsigned i = 0; i < n; i++)
-		kept[i] = packets[i];
+	if (egress->acl)
+		n = filters_out(pl, out, packets, n, kept);
+	else
+		memcpy(kept, packets, n * sizeof(*kept));
 	if (unlikely(egress->mirrors) && n)
 		mirror_sent(pl, out, kept, n);
 	if (egress->shaper && n) {

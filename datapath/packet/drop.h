@@ -36,6 +36,11 @@
 	X(UNINSPECTED, "uninspected", "headers too long or odd to be judged")  \
 	/* at the port of arrival, or at that of departure */                  \
 	X(MIRROR_PORT, "mirror-port", "the port is kept for a mirror")         \
+	X(ACL_IN, "acl-in", "the port's access list denies it")                \
+	X(STORM_BROADCAST, "storm-broadcast", "too many broadcast frames")     \
+	X(STORM_MULTICAST, "storm-multicast", "too many multicast frames")     \
+	X(STORM_UNKNOWN, "storm-unknown", "too many to unknown stations")      \
+	X(MAC_LIMIT, "mac-limit", "sender beyond the port's learning limit")   \
 	X(POLICED, "policed", "faster than the port's ingress policing")       \
 	/* at the port of arrival: bonds, and frames for protocols */          \
 	X(BOND_STANDBY, "bond-standby",                                        \
@@ -53,6 +58,7 @@
 	X(RX_OVERFLOW, "rx-overflow",                                          \
 	  "kernel's or guest's queue to us was full")                          \
 	/* at the port of departure */                                         \
+	X(ACL_OUT, "acl-out", "the port's access list denies it")              \
 	X(TX_FULL, "tx-full", "device or guest does not take more now")        \
 	X(TX_DOWN, "tx-down", "device is down or gone")                        \
 	X(TX_TOO_BIG, "tx-too-big", "longer than the departure port's MTU")    \

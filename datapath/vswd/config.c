@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "vswd/config_mirror.h"
 #include "vswd/config_overlay.h"
+#include "vswd/config_security.h"
 #include "vswd/config_segment.h"
 
 LOG_MODULE(config);
@@ -86,6 +87,7 @@ void cfg_port_unref(struct cfg_port *port)
 		interface_fini(&port->interfaces[i]);
 	free(port->interfaces);
 	cfg_bond_free(port->bond);
+	cfg_security_free(port->security);
 	free(port->trunks);
 	free(port->cvlans);
 	free(port->qos);

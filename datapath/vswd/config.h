@@ -34,10 +34,11 @@ enum cfg_cdp {
 	CFG_CDP_BOTH,
 };
 
-struct cfg_mirror;  /* vswd/config_mirror.h */
-struct cfg_overlay; /* vswd/config_overlay.h */
-struct cfg_qos;	    /* vswd/config_qos.h */
-struct cfg_segment; /* vswd/config_segment.h */
+struct cfg_mirror;   /* vswd/config_mirror.h */
+struct cfg_overlay;  /* vswd/config_overlay.h */
+struct cfg_qos;	     /* vswd/config_qos.h */
+struct cfg_security; /* vswd/config_security.h */
+struct cfg_segment;  /* vswd/config_segment.h */
 
 struct cfg_interface {
 	struct uuid uuid;
@@ -87,6 +88,7 @@ struct cfg_port {
 	int8_t mark_pcp, mark_dscp; /* -1: as it is */
 	struct cfg_qos *qos;	    /* NULL: not shaped */
 	struct cfg_bond *bond;	    /* NULL: one interface */
+	struct cfg_security *security; /* NULL: nothing is restricted */
 	char *error;  /* settings that cannot be carried out, or NULL */
 	bool made_up; /* of a segment, or an underlay: in no row */
 	/* Owns all but what differs (cfg_port_derive()), when not NULL. */

@@ -7,6 +7,7 @@
 #include "vswd/config_read.h"
 #include "vswd/config_read_shaping.h"
 #include "vswd/config_read_overlay.h"
+#include "vswd/config_security.h"
 #include "worker/worker.h"
 
 LOG_MODULE(config);
@@ -212,6 +213,8 @@ struct cfg_port *config_read_port(
 		read_interface(&port->interfaces[i], columns, interfaces[i]);
 	if (n_interfaces > 1 || is_lacp_port(port, columns, row))
 		port->bond = config_read_bond(columns, row, port);
+	port->security = config_read_security(port, columns, row, interfaces,
+					      n_interfaces);
 	config_read_overlay_vlans(port);
 	return port;
 }

@@ -4,6 +4,7 @@
 
 #include "forward/policies.h"
 #include "vswd/port_shaper.h"
+#include "vswd/port_security.h"
 
 static struct port_policy *get(struct port_policy **policy)
 {
@@ -51,6 +52,7 @@ void port_policy_attach(struct vswitch *vs, struct fwd_port *port,
 	attach_marking(port, config);
 	if (config->qos || (*policy && (*policy)->shaper))
 		port_shaper_attach(port, config->qos, &get(policy)->shaper);
+	port_security_attach(port, config->security, NULL);
 }
 
 void port_policy_attach_member(struct vswitch *vs, struct fwd_port *member,

@@ -230,7 +230,7 @@ static void flush_changed(struct vswitch *vs)
 		n = fdb_flush(v->bridge->fdb, v->number, -1);
 		if (v->overlay)
 			n += overlay_flush(v->overlay, -1);
-		log_info("bridge %s: port %s: VLAN settings changed; %u "
+		log_info("bridge %s: port %s: settings changed; %u "
 			 "addresses flushed",
 			 v->bridge->name, v->config->name, n);
 	}

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "ovsdb-lite/hash.h"
+#include "vswd/config_security.h"
 #include "vswd/discovery.h"
 #include "vswd/event_sources.h"
 #include "vswd/frames.h"
@@ -419,7 +420,9 @@ static void take_over_vlans(struct vswitch *vs, struct vport *v,
 	if (old->mac_limit != config->mac_limit)
 		fdb_set_port_limit(v->bridge->fdb, v->number,
 				   config->mac_limit);
-	if (!cfg_vlan_equals(old, config) && v->port) {
+	if ((!cfg_vlan_equals(old, config) ||
+	     cfg_security_flushes(old->security, config->security)) &&
+	    v->port) {
 		v->to_flush = true;
 		vs->to_flush = true;
 	}

@@ -1,0 +1,114 @@
+/*
+ * Buckets as the generic cell rate algorithm has them (ITU-T I.371 annex A): a
+ * word says when the bucket would be full again; what that is ahead of now has
+ * been taken out.
+ */
+#include "policy/storm.h"
+
+#include <stdlib.h>
+
+#include "base/ticks.h"
+
+/* Times are in so many parts of a tick. */
+#define TIME_SHIFT 8
+#define BURST_MIN  16
+
+struct bucket {
+	_Atomic uint64_t full_at; /* since storm.since */
+	_Atomic uint64_t cost;	  /* of a frame; 0: no limit */
+	_Atomic uint64_t burst;
+} CACHE_ALIGNED;
+
+struct storm {
+	struct bucket buckets[N_STORM_KINDS];
+	uint64_t since; /* ticks */
+};
+
+static inline uint64_t load(const _Atomic uint64_t *at)
+{
+	return atomic_load_explicit(at, memory_order_relaxed);
+}
+
+static inline void store(_Atomic uint64_t *at, uint64_t value)
+{
+	atomic_store_explicit(at, value, memory_order_relaxed);
+}
+
+void storm_configure(struct storm *storm, const struct storm_config *config)
+{
+	for (unsigned i = 0; i < N_STORM_KINDS; i++) {
+		uint64_t rate = config->rate_pps[i], burst = config->burst;
+		uint64_t cost = 0;
+
+		if (!burst)
+			burst = MAX(rate / 4, BURST_MIN);
+		if (rate)
+			cost = (ticks_per_second() << TIME_SHIFT) / rate;
+		store(&storm->buckets[i].burst, cost * burst);
+		store(&storm->buckets[i].cost, cost);
+	}
+}
+
+struct storm *storm_create(const struct storm_config *config)
+{
+	struct storm *storm = xcalloc_aligned(1, sizeof(*storm));
+
+	storm->since = ticks_now();
+	storm_configure(storm, config);
+	return storm;
+}
+
+void storm_destroy(struct storm *storm)
+{
+	free(storm);
+}
+
+bool storm_config_is_none(const struct storm_config *config)
+{
+	for (unsigned i = 0; i < N_STORM_KINDS; i++)
+		if (config->rate_pps[i])
+			return false;
+	return true;
+}
+
+bool storm_limits(const struct storm *storm, enum storm_kind kind)
+{
+	return load(&storm->buckets[kind].cost);
+}
+
+static inline uint64_t time_of(const struct storm *storm, uint64_t ticks)
+{
+	return ticks > storm->since ? (ticks - storm->since) << TIME_SHIFT : 0;
+}
+
+bool storm_would_take(const struct storm *storm, enum storm_kind kind,
+		      uint64_t now_ticks)
+{
+	const struct bucket *b = &storm->buckets[kind];
+	uint64_t cost = load(&b->cost), full_at = load(&b->full_at);
+	uint64_t now = time_of(storm, now_ticks);
+
+	/* Room for one at least, as far as the first is concerned. */
+	return !cost || full_at <= now ||
+	       full_at - now + cost <= load(&b->burst);
+}
+
+bool storm_take(struct storm *storm, enum storm_kind kind, uint32_t frames,
+		uint64_t now_ticks)
+{
+	struct bucket *b = &storm->buckets[kind];
+	uint64_t cost = load(&b->cost), burst = load(&b->burst);
+	uint64_t now = time_of(storm, now_ticks), old = load(&b->full_at);
+	uint64_t from;
+
+	if (!cost)
+		return true;
+	do {
+		from = MAX(old, now);
+		if (from > now && from - now + cost > burst)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&b->full_at, &old, from + cost * frames, memory_order_relaxed,
+		memory_order_relaxed));
+	return true;
+}

@@ -1,0 +1,198 @@
+/* Port:other_config's keys of security, and Interface:external_ids. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/address_list.h"
+#include "base/log.h"
+#include "vswd/config_read.h"
+#include "vswd/config_security.h"
+
+LOG_MODULE(config);
+
+/* A list that has mistakes: what is right of it is used. */
+static void complain(const char *where, const char *key, char *why)
+{
+	if (why)
+		log_warn("%s: %s: %s; the rest is used", where, key, why);
+	free(why);
+}
+
+static bool read_accept(const struct ovsdb_datum *other, const char *where,
+			const char *key, bool fallback)
+{
+	const char *text = ovsdb_datum_get_string(other, key);
+
+	if (text && !strcmp(text, "accept"))
+		return true;
+	if (text && !strcmp(text, "reject"))
+		return false;
+	if (text)
+		log_warn("%s: %s is \"%s\"; it must be accept or reject; %s is "
+			 "used",
+			 where, key, text, fallback ? "accept" : "reject");
+	return fallback;
+}
+
+/* Of a bond: those of all its interfaces. */
+static void read_attached(struct allowed *a, const struct db_columns *columns,
+			  const struct ovsdb_client_row *const interfaces[],
+			  size_t n)
+{
+	a->macs = xcalloc(n, sizeof(*a->macs));
+	for (size_t i = 0; i < n; i++) {
+		const char *text = ovsdb_datum_get_string(
+			db_get(columns, interfaces[i],
+			       DB_INTERFACE_EXTERNAL_IDS),
+			"attached-mac");
+		uint64_t mac;
+
+		if (text && mac_from_string(text, &mac) && mac &&
+		    !mac_is_multicast(mac))
+			a->macs[a->n_macs++] = mac;
+	}
+}
+
+/* Whose MACs these are: named ones, else what the interfaces are said to have.
+ */
+static void read_macs(struct allowed *a, const struct ovsdb_datum *other,
+		      const char *where)
+{
+	const char *text = ovsdb_datum_get_string(other, "allowed-macs");
+	struct address_list list;
+
+	if (!text)
+		return;
+	complain(where, "allowed-macs", address_list_macs(&list, text));
+	a->n_macs = list.any ? 0 : list.n;
+	free(a->macs);
+	a->macs = xcalloc(a->n_macs, sizeof(*a->macs));
+	for (unsigned i = 0; i < a->n_macs; i++)
+		a->macs[i] = list.macs[i];
+}
+
+static bool names_any(const struct ovsdb_datum *other, const char *key)
+{
+	const char *text = ovsdb_datum_get_string(other, key);
+
+	return text && !strcmp(text, "any");
+}
+
+static void add_ip(struct allowed_ips *ips, const struct net_prefix *p)
+{
+	if (p->addr.version == 4)
+		ips->ip4[ips->n_ip4++] = allowed_prefix4(p->addr.bytes, p->len);
+	else
+		ips->ip6[ips->n_ip6++] = allowed_prefix6(p->addr.bytes, p->len);
+}
+
+static void read_ips(struct cfg_security *s, const struct ovsdb_datum *other,
+		     const char *where)
+{
+	const char *text = ovsdb_datum_get_string(other, "allowed-ips");
+	struct allowed *a = &s->rules.allowed;
+	struct address_list list;
+
+	if (!text)
+		return;
+	complain(where, "allowed-ips", address_list_ips(&list, text));
+	if (list.any)
+		return;
+	a->guards_ips = true;
+	s->by_dhcp = list.dhcp;
+	a->ips.ip4 = xcalloc(list.n, sizeof(*a->ips.ip4));
+	a->ips.ip6 = xcalloc(list.n, sizeof(*a->ips.ip6));
+	for (unsigned i = 0; i < list.n; i++)
+		add_ip(&a->ips, &list.ips[i]);
+}
+
+/* What needs to know whose MACs are the port's. */
+static void check_macs(struct cfg_port *port, const struct cfg_security *s,
+		       const struct ovsdb_datum *other)
+{
+	const char *key = s->rules.allowed.guards_macs ? "forged-transmits"
+			  : !s->mac_changes	       ? "mac-changes"
+						       : NULL;
+
+	if (!key || s->rules.allowed.n_macs)
+		return;
+	if (names_any(other, "allowed-macs"))
+		cfg_port_refuse(port, xasprintf("other_config:%s=reject and "
+						"other_config:allowed-macs=any "
+						"contradict each other; no MAC "
+						"address is taken for the "
+						"port's",
+						key));
+	else
+		cfg_port_refuse(port,
+				xasprintf("other_config:%s=reject needs "
+					  "other_config:allowed-macs, or "
+					  "external_ids:attached-mac of the "
+					  "interface; no MAC address is taken "
+					  "for the port's",
+					  key));
+}
+
+static bool is_open(const struct cfg_security *s)
+{
+	return s->promiscuous && s->mac_changes &&
+	       !s->rules.allowed.guards_macs && !s->rules.allowed.guards_ips &&
+	       !s->rules.dhcp_guard && !s->rules.router_guard;
+}
+
+struct cfg_security *config_read_security(
+	struct cfg_port *port, const struct db_columns *columns,
+	const struct ovsdb_client_row *row,
+	const struct ovsdb_client_row *const interfaces[], size_t n_interfaces)
+{
+	const struct ovsdb_datum *other =
+		db_get(columns, row, DB_PORT_OTHER_CONFIG);
+	struct cfg_security *s = xcalloc(1, sizeof(*s));
+	struct allowed *a = &s->rules.allowed;
+	char *where = xasprintf("port %s: other_config", port->name);
+
+	read_attached(a, columns, interfaces, n_interfaces);
+	/* Of a machine's port; what leads elsewhere has more stations. */
+	s->promiscuous = read_accept(other, where, "promiscuous", !a->n_macs);
+	s->mac_changes = read_accept(other, where, "mac-changes", true);
+	a->guards_macs = !read_accept(other, where, "forged-transmits", true);
+	s->rules.dhcp_guard =
+		config_map_boolean(other, where, "dhcp-guard", false);
+	s->rules.router_guard =
+		config_map_boolean(other, where, "router-guard", false);
+	read_macs(a, other, where);
+	read_ips(s, other, where);
+	free(where);
+	check_macs(port, s, other);
+	if (is_open(s)) {
+		cfg_security_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void cfg_security_free(struct cfg_security *s)
+{
+	if (!s)
+		return;
+	free(s->rules.allowed.macs);
+	free(s->rules.allowed.ips.ip4);
+	free(s->rules.allowed.ips.ip6);
+	free(s);
+}
+
+bool cfg_security_flushes(const struct cfg_security *a,
+			  const struct cfg_security *b)
+{
+	const struct allowed *was, *is;
+
+	if (!b || b->mac_changes)
+		return false;
+	if (!a || a->mac_changes)
+		return true;
+	was = &a->rules.allowed;
+	is = &b->rules.allowed;
+	for (unsigned i = 0; i < was->n_macs; i++)
+		if (!allowed_names_mac(is, was->macs[i]))
+			return true;
+	return false;
+}

@@ -12,7 +12,7 @@ WINDOW_S = 5
 
 def queues(lab, port):
     """What vswd says of a port's shaper, and when."""
-    out = lab.switch.vsw_ctl("--format=json", "qos/show", port)
+    out = lab.switch.vsw_ctl("--format=json", "qos/show", port).stdout
     return json.loads(out)[0], time.monotonic()
 
 
@@ -152,7 +152,7 @@ def _(lab):
         octets = last["queues"][number]["tx_bytes"] - \
             first["queues"][number]["tx_bytes"]
         near(8 * octets / (at - since), wanted, 4, f"queue {number}")
-    drops = lab.switch.vsw_ctl("drops", "h2")
+    drops = lab.switch.vsw_ctl("drops", "h2").stdout
     assert "codel" in drops and "queue-full" in drops, drops
 
 
@@ -173,7 +173,7 @@ def _(lab):
     wait_until(lambda: not lab.switch.get("Interface", "h1", "error"),
                "no error is left")
     make_qos(lab, "h1", "linux-htb", 1000000, {
-        1: (None, {"min-rate": 2000000, "match": "1"})})
+        1: (None, {"min-rate": 2000000, "match": "1"})}, select="pcp")
     error("qos", "egress-average-kbps")
     lab.switch.ctl("remove", "Port", "h1", "other_config",
                    "egress-average-kbps", "--", "remove", "Port", "h1",

@@ -71,9 +71,10 @@ def _(lab):
         "egress-average-kbps": rate // 1000}) for port, rate in rates.items()}
     for port, sink in sinks.items():
         source.must_ping(sink.ip)
-        stream(lab, source, sink, "-P", "2" if port == "h3" else "1")
+        stream(lab, source, sink, "-C", "cubic", "-P",
+               "2" if port == "h3" else "1")
     for port in sinks:
-        flowing(lab, port, rates[port] // 8)
+        flowing(lab, port, rates[port] // 8)  # a second's
     measured = window(lab, list(sinks))
     for port, rate in rates.items():
         near(measured[port], rate, 2, port)

@@ -3,7 +3,7 @@
 
 #include "ctl/cmd.h"
 
-#define N_GROUPS 9
+#define N_GROUPS 10
 
 static const struct ctl_command_group *all_groups(void)
 {
@@ -24,6 +24,8 @@ static const struct ctl_command_group *all_groups(void)
 			  forward_commands, n_forward_commands },
 			{ "VXLAN ports (overlays) and MACs behind them",
 			  overlay_commands, n_overlay_commands },
+			{ "Mirrors (copies of packets, to a port or a VLAN)",
+			  mirror_commands, n_mirror_commands },
 			{ "Controllers, managers and SSL", remote_commands,
 			  n_remote_commands },
 			{ "Records of any table (TABLE and COLUMN may be cut "

@@ -10,6 +10,7 @@
 
 #include "ctl/bond_check.h"
 #include "ctl/ctl.h"
+#include "ctl/mirror_check.h"
 #include "ctl/overlay_check.h"
 #include "ctl/record.h"
 #include "ctl/reload.h"
@@ -185,6 +186,7 @@ static bool try_commands(struct ctl *ctl)
 	bond_check(ctl);
 	segment_check(ctl);
 	overlay_check(ctl);
+	mirror_check(ctl);
 	return true;
 }
 

@@ -21,7 +21,8 @@ static void emit_in_vlan(struct pipeline *pl, const struct fwd_port *out,
 	const struct fwd_bridge *bridge = out->bridge;
 	struct item *item = &s->items[0];
 
-	item->src = fdb_make_key(load_mac(item->packet->header + 6), vid);
+	item->src = fdb_make_key(load_mac(item->packet->header + 6),
+				 fwd_bridge_fid(bridge, vid));
 	item->vlan = (struct vlan_state){ .vid = vid };
 	item->tpid = out->tpid;
 	s->in = s->as = find_sender(bridge, item->src);

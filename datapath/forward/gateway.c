@@ -21,6 +21,13 @@ static inline uint64_t mac_at(const uint8_t *h)
 	return __builtin_bswap64(v) >> 16;
 }
 
+/* Of what it sends; without an address. */
+static inline fdb_key native_key(const struct fwd_port *in)
+{
+	return fdb_make_key(
+		0, fwd_bridge_fid(in->bridge, in->native_vid & VLAN_VID_MASK));
+}
+
 static void drop_all(const struct pipeline *pl, const struct fwd_port *in,
 		     struct packet *const packets[], unsigned n)
 {
@@ -37,7 +44,7 @@ static inline unsigned find_receivers(struct stage *s,
 				      unsigned n, uint64_t *bytes)
 {
 	const struct fdb *fdb = s->in->bridge->fdb;
-	fdb_key key = fdb_make_key(0, s->in->native_vid & VLAN_VID_MASK);
+	fdb_key key = native_key(s->in);
 	struct item *item = s->items;
 	uint64_t last = 0, sum = 0; /* nobody's */
 
@@ -69,7 +76,7 @@ static inline const struct fwd_port *common_port(const struct stage *s,
 	unsigned to;
 
 	if (unlikely((uintptr_t)in->capture | (uintptr_t)in->ingress |
-		     in->isolated | bridge->no_learn_vlans))
+		     in->apart | bridge->no_learn_vlans))
 		return NULL;
 	to = fdb_lookup_in(bridge->fdb, item->dst_bucket, item->dst);
 	while (++item < end)
@@ -86,7 +93,7 @@ static void fill_in(struct stage *s, struct packet *const packets[], unsigned n)
 {
 	const struct fwd_port *in = s->in;
 	const struct vlan_state vlan = { .vid = in->native_vid };
-	fdb_key key = fdb_make_key(0, in->native_vid), src;
+	fdb_key key = native_key(in), src;
 
 	src = key | mac_at(packets[0]->header + 6); /* one for all */
 	for (unsigned i = 0; i < n; i++) {
@@ -107,7 +114,7 @@ static void fill_in(struct stage *s, struct packet *const packets[], unsigned n)
 /* The only receiver. */
 static inline void find_receiver(struct stage *s, const struct packet *p)
 {
-	fdb_key key = fdb_make_key(0, s->in->native_vid & VLAN_VID_MASK);
+	fdb_key key = native_key(s->in);
 	struct item *item = s->items;
 
 	item->dst = key | mac_at(p->header);

@@ -61,9 +61,9 @@ __attribute__((always_inline)) static inline int classify_tagged(
 		vid = in->native_vid;
 		if (vid == VLAN_VID_NONE)
 			return DROP_UNTAGGED_NOT_ALLOWED;
-	}
-	if (unlikely(!vlan_set_has(&in->vlans, vid)))
+	} else if (unlikely(!vlan_set_has(&in->vlans, vid))) {
 		return DROP_VLAN_NOT_ALLOWED;
+	}
 	item->vlan.tag = TAG(tci);
 	item->vlan.vid = vid;
 	item->vlan.prio = tci & ~VLAN_VID_MASK;
@@ -111,7 +111,9 @@ static struct admission admission_of(const struct stage *s)
 			!in->is_tunnel && s->native_vid != VLAN_VID_NONE,
 		.tpid = in->tpid,
 		.untagged = { .vid = s->native_vid },
-		.untagged_key = fdb_make_key(0, s->native_vid & VLAN_VID_MASK),
+		.untagged_key = fdb_make_key(
+			0, fwd_bridge_fid(in->bridge,
+					  s->native_vid & VLAN_VID_MASK)),
 	};
 }
 
@@ -142,7 +144,7 @@ static inline int classify(const struct admission *a, struct item *item,
 	if (likely(a->takes_untagged && !eth_type_is_vlan(type)))
 		return -1;
 	reason = classify_special(a, item, type);
-	*key = fdb_make_key(0, item->vlan.vid);
+	*key = fdb_make_key(0, fwd_bridge_fid(a->in->bridge, item->vlan.vid));
 	return reason;
 }
 

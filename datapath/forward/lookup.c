@@ -26,8 +26,8 @@ static void learn(const struct fwd_port *in, const struct item *item)
 	if (unlikely(in->as->ingress != NULL) &&
 	    !policy_learns(in->as->ingress, item))
 		return;
-	if (unlikely(in->as->isolated) &&
-	    is_of_other_isolated(in->as, fdb_lookup(fdb, item->src)))
+	if (unlikely(in->as->apart) &&
+	    is_of_one_apart(in->as, fdb_lookup(fdb, item->src)))
 		return;
 	if (in->bridge->no_learn_vlans && is_flood_vlan(in->bridge, item))
 		return;

@@ -14,6 +14,8 @@ static inline uint32_t wanted_tag(const struct fwd_port *out,
 {
 	struct vlan_state vlan = item->vlan;
 
+	if (unlikely(out->as_primary))
+		vlan.vid = fwd_bridge_fid(out->bridge, vlan.vid);
 	if (vlan.vid && vlan.vid != out->untagged_vid)
 		return TAG(vlan.prio | vlan.vid);
 	if (unlikely(out->priority_tags) &&
@@ -179,6 +181,16 @@ static inline bool is_member(const struct fwd_port *out,
 	       (likely(!out->filters_customers) || carries_customer(out, item));
 }
 
+/* Of a secondary VLAN: it is not meant for all that know its stations. */
+static enum drop_reason why_no_member(const struct fwd_port *out,
+				      const struct item *item)
+{
+	uint16_t vid = item->vlan.vid;
+
+	return fwd_bridge_fid(out->bridge, vid) != vid ? DROP_ISOLATED
+						       : DROP_VLAN_NOT_ALLOWED;
+}
+
 /* Items [at, to) to the port of all of them: adds them to what is being sent.
  */
 static inline unsigned take_row(struct pipeline *pl, struct stage *s,
@@ -191,7 +203,7 @@ static inline unsigned take_row(struct pipeline *pl, struct stage *s,
 		if (likely(item->vlan.word == out->plain.word))
 			s->sending[n++] = item->packet;
 		else if (unlikely(!is_member(out, item)))
-			drop(pl, s->in, item->packet, DROP_VLAN_NOT_ALLOWED);
+			drop(pl, s->in, item->packet, why_no_member(out, item));
 		else if (likely(prepare(pl, out, item)))
 			s->sending[n++] = item->packet;
 	}
@@ -364,7 +376,7 @@ static __attribute__((noinline)) void flood_tunnels(struct pipeline *pl,
 		const struct fwd_port *out = bridge->ports[i];
 
 		if (!out->tunnel || out == s->as || !out->floods ||
-		    (s->as->isolated && out->isolated) || is_split(s->as, out))
+		    fwd_are_apart(s->as, out) || is_split(s->as, out))
 			continue;
 		flood_items(pl, s, out, from, to, reached,
 			    out->tunnel->suppress ? answered : NULL);
@@ -377,13 +389,13 @@ static void flood(struct pipeline *pl, struct stage *s, unsigned from,
 {
 	const struct fwd_bridge *bridge = s->in->bridge;
 	bool reached[PACKET_BURST_MAX] = { false };
-	bool isolated = s->as->isolated;
+	bool apart = s->as->apart;
 
 	for (unsigned i = 0; i < bridge->n_ports; i++) {
 		const struct fwd_port *out = bridge->ports[i];
 
 		if (out == s->as || !out->floods || unlikely(out->tunnel) ||
-		    unlikely(isolated && out->isolated))
+		    unlikely(apart && fwd_are_apart(s->as, out)))
 			continue;
 		if (unlikely(out->stations != NULL))
 			flood_stations(pl, s, out, from, to, reached);
@@ -395,12 +407,12 @@ static void flood(struct pipeline *pl, struct stage *s, unsigned from,
 	for (unsigned i = from; i < to; i++)
 		if (unlikely(!reached[i]))
 			drop(pl, s->in, s->items[i].packet,
-			     isolated ? DROP_ISOLATED : DROP_NO_DESTINATION);
+			     apart ? DROP_ISOLATED : DROP_NO_DESTINATION);
 }
 
 /*
- * From an isolated port: what is for others of its kind ends here, and what
- * says that it is from one of theirs.
+ * From a port that is set apart: what is for ports that it exchanges nothing
+ * with ends here, and what says that it is from a station of theirs.
  */
 static void isolate(const struct pipeline *pl, struct stage *s)
 {
@@ -410,9 +422,8 @@ static void isolate(const struct pipeline *pl, struct stage *s)
 	for (unsigned i = 0; i < s->n_items; i++) {
 		const struct fwd_port *out = s->items[i].out;
 
-		if ((out && out->isolated && out != s->as) ||
-		    is_of_other_isolated(s->as,
-					 fdb_lookup(fdb, s->items[i].src)))
+		if ((out && out != s->as && fwd_are_apart(s->as, out)) ||
+		    is_of_one_apart(s->as, fdb_lookup(fdb, s->items[i].src)))
 			drop(pl, s->in, s->items[i].packet, DROP_ISOLATED);
 		else
 			s->items[n++] = s->items[i];
@@ -520,13 +531,13 @@ __attribute__((always_inline)) static inline bool send_plain_burst(
 }
 
 /*
- * From an isolated port, or out of a tunnel: leaves what may go on, and has not
- * gone yet.
+ * From a port that is set apart, or out of a tunnel: leaves what may go on, and
+ * has not gone yet.
  */
 static __attribute__((noinline)) void keep_apart(struct pipeline *pl,
 						 struct stage *s)
 {
-	if (s->as->isolated)
+	if (s->as->apart)
 		isolate(pl, s);
 	if (!s->n_items || !s->as->tunnel)
 		return;
@@ -547,7 +558,7 @@ void output_burst(struct pipeline *pl, struct stage *s)
 		capture_received(s, s->in->capture);
 	if (unlikely(s->as != s->in && s->as->capture))
 		capture_received(s, s->as->capture);
-	if (unlikely(s->as->isolated | (uintptr_t)s->as->tunnel)) {
+	if (unlikely(s->as->apart | (uintptr_t)s->as->tunnel)) {
 		keep_apart(pl, s);
 		if (!s->n_items)
 			return;

@@ -47,7 +47,7 @@ static bool answer(struct pipeline *pl, const struct stage *s,
 static bool suppresses(const struct stage *s, const struct fwd_port *out)
 {
 	return out->tunnel && out->tunnel->suppress && out->floods &&
-	       !(s->as->isolated && out->isolated);
+	       !fwd_are_apart(s->as, out);
 }
 
 void overlay_suppress(struct pipeline *pl, const struct stage *s, unsigned from,

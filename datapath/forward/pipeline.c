@@ -425,6 +425,22 @@ static __attribute__((noinline)) void send_share(struct pipeline *pl,
 	output_send(pl, out, share->packets, share->n);
 }
 
+_Static_assert(FWD_MEMBER_ANY == BOND_NO_MEMBER, "of tables, too");
+
+/*
+ * Where the port that packets come from has a member of its own (teaming
+ * order): all of them to that. Returns how many members get some.
+ */
+static __attribute__((noinline)) unsigned share_chosen(
+	const struct fwd_bond *b, struct packet *const packets[], unsigned n,
+	struct bond_rows *rows, uint16_t in, unsigned thread)
+{
+	if (in >= b->n_chosen || b->chosen[in] == FWD_MEMBER_ANY)
+		return bond_table_share(b->table, packets, n, rows, in, thread);
+	rows->shares[0] = (struct bond_share){ packets, n, b->chosen[in] };
+	return 1;
+}
+
 static inline void share_out(struct pipeline *pl, const struct fwd_port *bond,
 			     struct packet *const packets[], unsigned n)
 {
@@ -432,8 +448,13 @@ static inline void share_out(struct pipeline *pl, const struct fwd_port *bond,
 	const struct fwd_bond *b = bond->bond;
 	const struct bond_share *share = pl->rows->shares, *end;
 
-	end = share + bond_table_share(b->table, packets, n, pl->rows,
-				       from ? from->number : 0, pl->thread);
+	if (likely(!b->chosen))
+		end = share + bond_table_share(b->table, packets, n, pl->rows,
+					       from ? from->number : 0,
+					       pl->thread);
+	else
+		end = share + share_chosen(b, packets, n, pl->rows,
+					   from ? from->number : 0, pl->thread);
 	do {
 		const struct fwd_port *out = NULL;
 

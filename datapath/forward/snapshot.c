@@ -24,6 +24,7 @@ static void bond_destroy(struct fwd_bond *bond)
 		free(bond->members[i]);
 	}
 	free(bond->members);
+	free(bond->chosen);
 	free((void *)bond->table);
 	free(bond);
 }
@@ -44,6 +45,7 @@ static void bridge_destroy(struct fwd_bridge *bridge)
 	free(bridge->mirrors);
 	free(bridge->ports);
 	free(bridge->by_number);
+	free(bridge->primaries);
 	free((char *)bridge->name);
 	free(bridge);
 }

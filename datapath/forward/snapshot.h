@@ -158,9 +158,10 @@ struct fwd_port {
 	bool is_tunnel;		/* dot1q-tunnel: what comes in is payload */
 	bool filters_customers; /* dot1q-tunnel: by cvlans, both ways */
 	bool vni_by_vlan;	/* a remote, whose frames' VLANs say the VNI */
-	bool isolated;	       /* exchanges nothing with other isolated ports */
-	uint8_t gateway_side;  /* enum router_side */
-	uint8_t priority_tags; /* enum priority_tags */
+	bool as_primary;	/* secondary VLANs leave as their primary */
+	uint16_t apart;		/* fwd_are_apart() */
+	uint8_t gateway_side;	/* enum router_side */
+	uint8_t priority_tags;	/* enum priority_tags */
 	bool learns;
 	bool floods;		/* takes part in flooding */
 	struct vlan_set vlans;	/* which it is a member of, both ways */
@@ -178,12 +179,36 @@ static inline uint8_t fwd_port_filter(const struct fwd_port *port)
 	return atomic_load_explicit(&port->filter, memory_order_relaxed);
 }
 
+/*
+ * fwd_port.apart: a community's number is above these. Ports of one community
+ * exchange frames, isolated ones with no other that is set apart.
+ */
+#define FWD_TOGETHER 0 /* "promiscuous": with all */
+#define FWD_ISOLATED 1
+
+/* Nothing goes from one to the other. Of one isolated port with itself: true.
+ */
+static inline bool fwd_are_apart(const struct fwd_port *a,
+				 const struct fwd_port *b)
+{
+	return a->apart && b->apart &&
+	       (a->apart != b->apart || a->apart == FWD_ISOLATED);
+}
+
+#define FWD_MEMBER_ANY 0xff
+
 struct fwd_bond {
 	const struct bond_table *table; /* freed with the snapshot */
 	/* LACP is its own: frames of it that others sent do not leave. */
 	bool stops_slow;
 	unsigned n_members;
 	struct fwd_port **members; /* by index of the table; NULL: not open */
+	/*
+	 * The member by which what comes from a port of the bridge leaves, by
+	 * that one's number; FWD_MEMBER_ANY: the table's. NULL: for all ports.
+	 */
+	uint8_t *chosen;
+	unsigned n_chosen;
 };
 
 #define FWD_GATEWAY_SIDES 3 /* ROUTER_N_SIDES */
@@ -240,6 +265,11 @@ struct fwd_bridge {
 	struct vlan_set flood_vlans;
 	unsigned n_mirrors;
 	struct fwd_mirror **mirrors; /* each one piece of memory */
+	/*
+	 * Of each VLAN the one whose addresses it shares: a private VLAN's
+	 * primary, of all others itself. NULL: none is private.
+	 */
+	uint16_t *primaries;
 	unsigned n_ports;
 	struct fwd_port **ports; /* by slot */
 	unsigned n_numbers;
@@ -373,6 +403,26 @@ struct shaper *fwd_port_shaper(const struct fwd_port *port);
  */
 void fwd_port_set_stations(struct fwd_port *port, const uint64_t *macs,
 			   unsigned n);
+/*
+ * snapshot_private.c: private VLANs (RFC 5517). Addresses of a secondary VLAN
+ * are known in its primary (IEEE 802.1Q clause 8.8.8, shared learning).
+ */
+void fwd_bridge_add_secondary(struct fwd_bridge *bridge, uint16_t primary,
+			      uint16_t secondary);
+/*
+ * An access port of the primary sends in a secondary VLAN; of a community it
+ * receives in it, too. When all of the bridge's are added.
+ */
+void fwd_port_make_host(struct fwd_port *port, uint16_t secondary,
+			bool community);
+/* It receives in all secondary VLANs of the primaries that it is a member of.
+ */
+void fwd_port_make_promiscuous(struct fwd_port *port);
+/*
+ * What comes by port `number` of the bridge leaves the bond by that member; to
+ * be called when all ports of the bridge are added.
+ */
+void fwd_bond_choose(struct fwd_port *bond, uint16_t number, uint8_t member);
 /* Joins two patch ports; both directions. */
 void fwd_port_connect(struct fwd_port *a, struct fwd_port *b);
 /*
@@ -386,6 +436,14 @@ void fwd_snapshot_finish(struct fwd_snapshot *snapshot,
 
 /* What is shown of a queue begins now. */
 void fwd_queue_clear(struct fwd_queue *queue);
+
+/* The VLAN by which the FDB knows addresses of this one. */
+static inline uint16_t fwd_bridge_fid(const struct fwd_bridge *bridge,
+				      uint16_t vid)
+{
+	return likely(!bridge->primaries) ? vid
+					  : bridge->primaries[vid % VLAN_N];
+}
 
 struct fwd_bridge *fwd_snapshot_find_bridge(const struct fwd_snapshot *snapshot,
 					    const char *name);

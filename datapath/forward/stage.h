@@ -310,17 +310,16 @@ void snapshot_find_shaped(struct fwd_snapshot *snapshot);
 void snapshot_free_tunnels(struct fwd_snapshot *snapshot);
 
 /*
- * Whether a station that is at the port of that number, by the FDB, is another
- * isolated port's than `as`: that may send for it as little as to it.
+ * Whether a station that is at the port of that number, by the FDB, is one that
+ * `as` is set apart from: it may send for it as little as to it.
  */
-static inline bool is_of_other_isolated(const struct fwd_port *as,
-					unsigned number)
+static inline bool is_of_one_apart(const struct fwd_port *as, unsigned number)
 {
 	const struct fwd_bridge *bridge = as->bridge;
 
-	return as->isolated && number != as->number &&
+	return as->apart && number != as->number &&
 	       number < bridge->n_numbers && bridge->by_number[number] &&
-	       bridge->by_number[number]->isolated;
+	       fwd_are_apart(as, bridge->by_number[number]);
 }
 
 /* The end of a packet at the port it leaves by. */

@@ -71,7 +71,7 @@ static inline const struct fwd_port *port_of(const struct stage *s,
 
 	if (unlikely((uintptr_t)in->capture | (uintptr_t)as->capture) ||
 	    !is_free(in) ||
-	    unlikely(in->is_tunnel || as->isolated ||
+	    unlikely(in->is_tunnel || as->apart ||
 		     s->native_vid == VLAN_VID_NONE || bridge->no_learn_vlans ||
 		     word_is_multicast(u->dst) || fwd_port_filter(in)))
 		return NULL;
@@ -215,7 +215,8 @@ bool uniform_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 	bool is_outer, is_guarded = in->as->ingress != NULL;
 
 	u.dst = mac_word(at_hand(packets));
-	u.key = fdb_make_key(0, s->native_vid & VLAN_VID_MASK);
+	u.key = fdb_make_key(
+		0, fwd_bridge_fid(in->bridge, s->native_vid & VLAN_VID_MASK));
 	u.frame_max = frame_max_of(in);
 	out = port_of(s, &u);
 	if (!out)

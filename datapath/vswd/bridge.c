@@ -144,6 +144,15 @@ static void flush_unlearnt(struct bridge *b, const struct cfg_bridge *config)
 			fdb_flush(b->fdb, 0, vid);
 }
 
+/* What was learned in a VLAN may be another's now; ports' faults, too. */
+static void take_over_private(struct vswitch *vs, struct bridge *b)
+{
+	fdb_flush(b->fdb, 0, -1);
+	vs->changed = true;
+	for (size_t i = 0; i < b->n_vports; i++)
+		vport_mark_dirty(vs, b->vports[i]);
+}
+
 void bridge_configure(struct vswitch *vs, struct bridge *b,
 		      struct cfg_bridge *config)
 {
@@ -171,6 +180,8 @@ void bridge_configure(struct vswitch *vs, struct bridge *b,
 	if (config->forward_bpdu != old->forward_bpdu ||
 	    config->hwaddr != old->hwaddr)
 		vs->changed = true;
+	if (!private_vlans_equal(&config->private_vlans, &old->private_vlans))
+		take_over_private(vs, b);
 	cfg_bridge_free(b->config);
 	b->config = config;
 }

@@ -92,6 +92,8 @@ void cfg_port_unref(struct cfg_port *port)
 	free(port->cvlans);
 	free(port->qos);
 	free(port->error);
+	free(port->community);
+	free(port->teaming_order);
 	free(port->name);
 	free(port);
 }
@@ -169,6 +171,7 @@ void cfg_bridge_free(struct cfg_bridge *bridge)
 		cfg_mirror_unref(bridge->mirrors[i]);
 	free(bridge->mirrors);
 	cfg_segment_unref(bridge->segment);
+	private_vlans_fini(&bridge->private_vlans);
 	free(bridge->name);
 	free(bridge);
 }

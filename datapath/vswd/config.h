@@ -12,6 +12,7 @@
 #define VSWD_CONFIG_H
 
 #include "base/number_pairs.h"
+#include "base/private_vlans.h"
 #include "bond/bond.h"
 #include "forward/snapshot.h"
 #include "ovsdb-lite/uuid.h"
@@ -75,6 +76,14 @@ struct cfg_bond {
 	char *error;	     /* keys that contradict each other, or NULL */
 };
 
+/* Port:other_config:private-vlan, or Port:protected. */
+enum cfg_apart {
+	CFG_TOGETHER, /* nothing is said */
+	CFG_PROMISCUOUS,
+	CFG_ISOLATED,
+	CFG_COMMUNITY,
+};
+
 struct cfg_port {
 	unsigned refs;
 	struct uuid uuid;
@@ -87,8 +96,11 @@ struct cfg_port {
 	bool marks;		    /* other_config:set-pcp and set-dscp: */
 	int8_t mark_pcp, mark_dscp; /* -1: as it is */
 	struct cfg_qos *qos;	    /* NULL: not shaped */
-	struct cfg_bond *bond;	    /* NULL: one interface */
 	struct cfg_security *security; /* NULL: nothing is restricted */
+	enum cfg_apart apart;
+	char *community;       /* its name, of CFG_COMMUNITY; else NULL */
+	char *teaming_order;   /* names of bonds' members; NULL: none */
+	struct cfg_bond *bond; /* NULL: one interface */
 	char *error;  /* settings that cannot be carried out, or NULL */
 	bool made_up; /* of a segment, or an underlay: in no row */
 	/* Owns all but what differs (cfg_port_derive()), when not NULL. */
@@ -108,6 +120,7 @@ struct cfg_bridge {
 	uint64_t hwaddr; /* other_config:hwaddr; 0: none */
 	struct vlan_set flood_vlans;
 	bool has_flood_vlans;
+	struct private_vlans private_vlans;
 	struct cfg_segment *segment; /* NULL: none */
 	bool made_up; /* of a segment, or of underlays: in no row */
 };

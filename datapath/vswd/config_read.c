@@ -126,6 +126,7 @@ struct cfg_bridge *config_read_bridge(const struct db_columns *columns,
 	bridge->forward_bpdu =
 		config_map_boolean(other, where, "forward-bpdu", false);
 	read_hwaddr(bridge, other);
+	config_read_private_vlans(bridge, other);
 	flood = config_vlan_set(db_get(columns, row, DB_BRIDGE_FLOOD_VLANS));
 	if (flood) {
 		bridge->has_flood_vlans = true;

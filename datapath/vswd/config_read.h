@@ -58,6 +58,17 @@ struct port_option *config_map_options(const struct ovsdb_datum *map,
 /* VLAN ids from 0 to 4095 into the set; NULL when there is none. */
 struct vlan_set *config_vlan_set(const struct ovsdb_datum *datum);
 
+/* config_read_private.c: a bridge's private VLANs; how a port is set apart. */
+void config_read_private_vlans(struct cfg_bridge *bridge,
+			       const struct ovsdb_datum *other);
+void config_read_private(struct cfg_port *port,
+			 const struct db_columns *columns,
+			 const struct ovsdb_client_row *row);
+/* config_read_teaming.c: of a port whose bond is read already. */
+void config_read_teaming(struct cfg_port *port,
+			 const struct db_columns *columns,
+			 const struct ovsdb_client_row *row);
+
 /* config_read_group.c: the group that the port's row names must be there. */
 void config_read_group(struct cfg_port *port, const struct db_columns *columns,
 		       const struct ovsdb_client_row *row,

@@ -215,6 +215,8 @@ struct cfg_port *config_read_port(
 		port->bond = config_read_bond(columns, row, port);
 	port->security = config_read_security(port, columns, row, interfaces,
 					      n_interfaces);
+	config_read_private(port, columns, row);
+	config_read_teaming(port, columns, row);
 	config_read_overlay_vlans(port);
 	return port;
 }

@@ -132,8 +132,22 @@ static void fill(struct merged *m, const struct db_columns *columns,
 		take(m, columns, column, group, group_column);
 }
 
+static const char private_vlan[] = "private-vlan";
+
+static void remove_key(struct ovsdb_datum *map, const char *key,
+		       const struct ovsdb_type *type)
+{
+	for (unsigned i = 0; i < map->n; i++)
+		if (!strcmp(ovsdb_atom_string(&map->keys[i]), key)) {
+			ovsdb_datum_remove_at(map, i, type);
+			return;
+		}
+}
+
+/* port: as it was before merging. */
 static void fill_other_config(struct merged *m,
 			      const struct db_columns *columns,
+			      const struct ovsdb_client_row *port,
 			      const struct ovsdb_client_row *group)
 {
 	int i = db_column_index(columns, DB_PORT_OTHER_CONFIG);
@@ -144,9 +158,26 @@ static void fill_other_config(struct merged *m,
 	if (i < 0 || !m->columns[i] || !defaults->n)
 		return;
 	db_column_type(DB_PORT_OTHER_CONFIG, &type);
-	ovsdb_datum_clone(&m->other, m->columns[i]);
-	ovsdb_datum_union(&m->other, defaults, &type, false);
+	ovsdb_datum_clone(&m->other, defaults);
+	/* One setting in two places: a port that is protected is isolated. */
+	if (db_get_boolean(columns, port, DB_PORT_PROTECTED, false))
+		remove_key(&m->other, private_vlan, &type);
+	ovsdb_datum_union(&m->other, m->columns[i], &type, true);
 	m->columns[i] = &m->other;
+}
+
+/* Nor does the group's count where the port says how it is set apart. */
+static void fill_protected(struct merged *m, const struct db_columns *columns,
+			   const struct ovsdb_client_row *port,
+			   const struct ovsdb_client_row *group)
+{
+	const struct ovsdb_datum *own =
+		db_get(columns, port, DB_PORT_OTHER_CONFIG);
+
+	if (db_get_boolean(columns, group, DB_PORT_GROUP_PROTECTED, false) &&
+	    !ovsdb_datum_get_string(own, private_vlan))
+		take(m, columns, DB_PORT_PROTECTED, group,
+		     DB_PORT_GROUP_PROTECTED);
 }
 
 /* Whether ports of that mode do something with a tag, or with trunks. */
@@ -197,10 +228,8 @@ const struct ovsdb_client_row *db_merge_port(
 	m = merge_begin(port);
 	fill_vlans(m, columns, group);
 	fill(m, columns, DB_PORT_QOS, group, DB_PORT_GROUP_QOS, false);
-	if (db_get_boolean(columns, group, DB_PORT_GROUP_PROTECTED, false))
-		take(m, columns, DB_PORT_PROTECTED, group,
-		     DB_PORT_GROUP_PROTECTED);
-	fill_other_config(m, columns, group);
+	fill_protected(m, columns, port, group);
+	fill_other_config(m, columns, port, group);
 	return &m->row;
 }
 

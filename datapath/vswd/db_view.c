@@ -188,6 +188,8 @@ static struct cfg_bridge *read_settings(struct db_view *view,
 	bridge = xmalloc(sizeof(*bridge));
 	*bridge = *cached->config;
 	bridge->name = xstrdup(bridge->name);
+	private_vlans_clone(&bridge->private_vlans,
+			    &cached->config->private_vlans);
 	return bridge;
 }
 

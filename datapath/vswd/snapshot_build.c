@@ -12,6 +12,7 @@
 #include "vswd/mirror.h"
 #include "vswd/overlay.h"
 #include "vswd/port_policy.h"
+#include "vswd/private_vlan.h"
 #include "vswd/segment.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
@@ -51,26 +52,13 @@ static void fill_port(struct building *w, struct vport *v, struct fwd_port *p)
 	frames_attach(w->vs, v, p);
 }
 
-/*
- * In an isolated segment everything is but the gateway, and the host where that
- * is what the machines are to reach.
- */
-static bool is_isolated(const struct vport *v)
-{
-	const struct cfg_segment *segment = v->bridge->config->segment;
-
-	return segment && segment->isolated &&
-	       strcmp(vport_type(v), "gateway") &&
-	       !(segment->type == SEGMENT_HOST_ONLY && vport_is_local(v));
-}
-
 static void add_port(struct building *w, struct fwd_bridge *fb, struct vport *v)
 {
 	struct fwd_port *p =
 		fwd_bridge_add_port(fb, v->port, v->number, &v->config->vlan);
 
 	fill_port(w, v, p);
-	p->isolated = is_isolated(v);
+	private_vlan_attach(v->bridge, p, v->config, v);
 	port_policy_attach(w->vs, p, v->config, &v->policy);
 	if (p->ingress || p->egress)
 		frames_want_violations(w->vs, v, p);
@@ -94,7 +82,7 @@ static void add_bond(struct building *w, struct fwd_bridge *fb,
 	vb->fwd = fwd_bridge_add_port(fb, vb->port, vb->number,
 				      &vb->config->vlan);
 	vb->fwd->ofport = first ? first->ofport : 0;
-	vb->fwd->isolated = first && is_isolated(first);
+	private_vlan_attach(vb->bridge, vb->fwd, vb->config, first);
 	port_policy_attach(w->vs, vb->fwd, vb->config, &vb->policy);
 	fwd_port_make_bond(vb->fwd, bond_make_table(vb->bond));
 	vb->fwd->bond->stops_slow = fb->forward_bpdu && bond_lacp(vb->bond);
@@ -124,6 +112,7 @@ static void add_bridge(struct building *w, struct bridge *b)
 		fb->no_learn_vlans = b->config->has_flood_vlans;
 		fb->flood_vlans = b->config->flood_vlans;
 	}
+	private_vlan_begin(b, fb);
 	for (size_t i = 0; i < b->n_vports; i++) {
 		struct vport *v = b->vports[i];
 
@@ -137,6 +126,7 @@ static void add_bridge(struct building *w, struct bridge *b)
 			add_bond(w, fb, vb);
 	}
 	mirrors_attach(b, fb);
+	teaming_attach(b);
 }
 
 static void join_patches(struct building *w)

@@ -13,6 +13,7 @@
 #include "vswd/frames.h"
 #include "vswd/overlay.h"
 #include "vswd/segment.h"
+#include "vswd/private_vlan.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
 
@@ -80,6 +81,10 @@ const char *vport_error(const struct vport *v)
 		return v->interface->overlay->error;
 	if (v->config->error)
 		return v->config->error;
+	if (private_vlan_fault(v))
+		return private_vlan_fault(v);
+	if (teaming_fault(v))
+		return teaming_fault(v);
 	if (v->overlay && overlay_fault(v->overlay))
 		return overlay_fault(v->overlay);
 	return v->conflict;

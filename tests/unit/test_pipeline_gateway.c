@@ -367,7 +367,7 @@ static void isolated_ports(void **state)
 {
 	struct net *n = *state;
 
-	n->vm->fwd->isolated = n->vm2->fwd->isolated = true;
+	n->vm->fwd->apart = n->vm2->fwd->apart = FWD_ISOLATED;
 	learn(n->segment, 0x0200000000ee, n->vm2);
 	pkt_udp(&k, VM, 1, VM2, 2);
 	set_macs(&k, 0x0200000000ee, VM_MAC);
@@ -397,7 +397,7 @@ static void isolated_ports_keep_their_stations(void **state)
 {
 	struct net *n = *state;
 
-	n->vm->fwd->isolated = n->vm2->fwd->isolated = true;
+	n->vm->fwd->apart = n->vm2->fwd->apart = FWD_ISOLATED;
 	learn(n->segment, 0x0200000000ee, n->vm2);
 	pkt_udp(&k, VM, 1025, REMOTE, 4000);
 	set_macs(&k, GW_INSIDE, 0x0200000000ee);

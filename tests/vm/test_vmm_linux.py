@@ -64,11 +64,15 @@ def try_vlans(machine, one, two):
 
 
 def try_trunk(one, two):
-    """VLAN 10 is tagged in the one and not in the other."""
+    """VLAN 10 is tagged in the one and not in the other. Two cards of `two` are
+    in it then: a neighbour that took one for the other would try for long to
+    reach a card that is down after a reboot."""
     one.run("ip addr add 10.1.0.1/24 dev eth0")
     two.run("ip link set eth1 up; vconfig add eth1 10; "
             "ip addr add 10.1.0.2/24 dev eth1.10; ip link set eth1.10 up")
     one.must_ping("10.1.0.2")
+    equal(one.who_has("10.0.0.2"), {two.mac("eth0")}, "who has 10.0.0.2")
+    equal(one.who_has("10.1.0.2"), {two.mac("eth1")}, "who has 10.1.0.2")
 
 
 def try_dhcp(one):

@@ -29,6 +29,8 @@ if [ -n "$root" ] && [ ! -e /is-root ]; then
 	exec switch_root /root /init
 fi
 echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+# ARP is answered by the card that has the address only, not by each in the LAN.
+echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore
 modprobe virtio_pci
 modprobe virtio_net
 modprobe 8021q

@@ -31,6 +31,7 @@ class Machine(Shell):
         self.cpus = cpus
         self.process = None
         self.used = 1
+        self.guests = []
         self.console = lab.switch.log_file(f"{name}.console")
 
     def path(self, name):
@@ -106,6 +107,19 @@ class Machine(Shell):
             return (out or True) if status == 0 else None
         return wait_until(succeeds, what, timeout, interval=0.1)
 
+    def look_at_all(self):
+        """The machine, the switch in it, and its guests from outside."""
+        commands = ["vsw-ctl bridge/show", "vsw-ctl fdb/show br0",
+                    "vsw-ctl vhost/show", "vsw-ctl port/stats",
+                    "vsw-ctl worker/show", "cat /tmp/vswd", "ps", "free",
+                    "dmesg | tail -n 20"]
+        for guest in self.guests:
+            commands += [f"vsw-vmm info {guest.name}",
+                         f"cat /tmp/{guest.name}",
+                         f"cat {guest.directory}/machine.log",
+                         f"tail -n 30 {guest.directory}/serial.log"]
+        return "\n".join(map(self.look, commands))
+
     def channel_number(self):
         self.used += 1
         assert self.used <= CHANNELS, "CHANNELS is too small"
@@ -124,6 +138,7 @@ class Linux(Shell):
         self.options = ["--kernel /vm/vmlinuz --initrd /vm/initrd",
                         f"--append '{COMMAND_LINE} panic={panic}'", f"--memory {memory}",
                         f"--cpus {cpus}", "--serial=log", *options]
+        machine.guests.append(self)
         number = machine.channel_number()
         self.channel = machine.connect(number - 1)
         machine.run(f"relay /dev/vport*p{number} {self.directory}/console.sock"
@@ -159,6 +174,12 @@ class Linux(Shell):
         self.machine.until(f"! test -e {self.directory}/api.sock",
                            lambda: f"{self.name} ends: {self.explain()}",
                            timeout)
+
+    def look_at_network(self):
+        """Of all guests: who does not answer may be the other."""
+        return "\n".join(
+            [super(Linux, guest).look_at_network()
+             for guest in self.machine.guests] + [self.machine.look_at_all()])
 
     def explain(self):
         return self.machine.run(

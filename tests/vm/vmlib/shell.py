@@ -58,7 +58,19 @@ class Shell:
                               f"{output}")
         return (status, output) if not check else output
 
+    def look(self, command):
+        """What a failure tells: its output, or why there is none."""
+        try:
+            return f"--- {self.name}: {command}\n" + \
+                self.run(command, check=False, timeout=15)[1]
+        except (GuestFailed, OSError) as error:
+            return str(error)
+
     # The network, from inside.
+
+    def look_at_network(self):
+        return "\n".join(map(self.look, (
+            "ifconfig", "ip neigh", "ethtool -S eth0", "cat /proc/interrupts")))
 
     def address(self, device, *addresses):
         for one in addresses:
@@ -70,9 +82,18 @@ class Shell:
                              f"{address}", check=False)
         return status == 0
 
-    def must_ping(self, address, timeout=15, **kwargs):
+    def who_has(self, address, device="eth0"):
+        """The MACs of all that answer for the address."""
+        out = self.run(f"arping -b -c 2 -w 3 -I {device} {address}")
+        return set(re.findall(r"reply from \S+ \[([0-9a-f:]+)\]", out))
+
+    def mac(self, device="eth0"):
+        return self.run(f"cat /sys/class/net/{device}/address").strip()
+
+    def must_ping(self, address, timeout=30, **kwargs):
         wait_until(lambda: self.ping(address, **kwargs),
-                   f"{self.name} reaches {address}", timeout)
+                   lambda: f"{self.name} reaches {address}\n"
+                   f"{self.look_at_network()}", timeout)
 
     def serve_iperf(self):
         self.run("iperf3 -s -D >/dev/null 2>&1")

@@ -11,6 +11,7 @@
 #include "ctl/bond_check.h"
 #include "ctl/ctl.h"
 #include "ctl/mirror_check.h"
+#include "ctl/shape_check.h"
 #include "ctl/overlay_check.h"
 #include "ctl/record.h"
 #include "ctl/reload.h"
@@ -184,6 +185,7 @@ static bool try_commands(struct ctl *ctl)
 	}
 	record_check_symbols(ctl);
 	bond_check(ctl);
+	shape_check(ctl);
 	segment_check(ctl);
 	overlay_check(ctl);
 	mirror_check(ctl);

@@ -63,12 +63,12 @@ void worker_take_over_shapers(struct worker *w,
 			shaper_home_serve(w->home, fwd_port_shaper(out), out);
 	}
 	shaper_home_end(w->home, let_go, w);
+	w->shapes = shaper_home_serves(w->home);
 }
 
 bool worker_shaping_is_due(const struct worker *w)
 {
-	return shaper_home_serves(w->home) &&
-	       shaper_home_is_due(w->home, ticks_to_ns(w->now));
+	return w->shapes && shaper_home_is_due(w->home, ticks_to_ns(w->now));
 }
 
 unsigned worker_shape(struct worker *w)
@@ -76,8 +76,6 @@ unsigned worker_shape(struct worker *w)
 	uint64_t start;
 	unsigned n;
 
-	if (likely(!shaper_home_serves(w->home)))
-		return 0;
 	w->now = ticks_now();
 	if (!shaper_home_is_due(w->home, ticks_to_ns(w->now)))
 		return 0;
@@ -109,7 +107,7 @@ int worker_sleep(struct worker *w, struct epoll_event *events, int max)
 {
 	int n;
 
-	if (likely(!shaper_home_serves(w->home)))
+	if (likely(!w->shapes))
 		return epoll_wait(w->epoll_fd, events, max, -1);
 	n = wait(w, events, max,
 		 shaper_home_sleep(w->home, ticks_to_ns(w->now)));

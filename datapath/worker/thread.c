@@ -284,7 +284,8 @@ void *worker_main(void *worker_)
 	w->look_interval = w->pool->look_min;
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		renew(w);
-		worker_shape(w);
+		if (unlikely(w->shapes))
+			worker_shape(w);
 		if (!w->n_active) {
 			idle(w);
 			continue;

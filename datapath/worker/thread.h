@@ -65,6 +65,7 @@ struct worker {
 	unsigned n_active;
 	unsigned n_in_memory; /* of the active ones */
 	unsigned n_resting;   /* watched and not active */
+	bool shapes;	      /* its home has shapers */
 	uint64_t now;	      /* ticks, when it looked last */
 	uint64_t last;	      /* ticks when it was done with the last packets */
 	struct poll_window window;	   /* of all of it, before it sleeps */

@@ -3,6 +3,7 @@ import json
 import re
 import time
 
+from lib import netns
 from lib.netns import wait_until
 from lib.testing import test
 from lib.traffic import serve_iperf
@@ -170,28 +171,45 @@ def _(lab):
     assert "codel" in drops and "queue-full" in drops, drops
 
 
-@test("settings that contradict each other are the port's error", only="vsw")
+@test("settings that contradict each other are refused, or the port's error",
+      only="vsw")
 def _(lab):
     lab.start(monitor=False)
-    lab.host("h1", "10.0.0.1/24", other_config={"egress-peak-kbps": 5})
+    lab.host("h1", "10.0.0.1/24")
+
+    def refused(*args):
+        result = lab.switch.vsw_ctl("set", "Port", "h1", *args, check=False)
+        assert result.returncode == 1, f"{args} is not refused"
+        for word in args:
+            assert word.partition("=")[0].split(":")[-1] in result.stderr, \
+                result.stderr
+
+    def store(*args):
+        """As a client does that knows of none of this."""
+        netns.run(["ovs-vsctl", "--timeout=20",
+                   f"--db=unix:{lab.switch.path('db.sock')}", *args])
 
     def error(*words):
         wait_until(lambda: all(
             word in str(lab.switch.get("Interface", "h1", "error"))
             for word in words), f"an error with {words}")
 
+    peak, average = ("other_config:egress-peak-kbps",
+                     "other_config:egress-average-kbps")
+    refused(f"{peak}=5")
+    store("set", "Port", "h1", f"{peak}=5")
     error("egress-peak-kbps", "egress-average-kbps")
-    lab.switch.set("Port", "h1", other_config={"egress-average-kbps": 10})
+    refused(f"{average}=10")
+    store("set", "Port", "h1", f"{average}=10")
     error("egress-peak-kbps=5", "egress-average-kbps=10")
     lab.switch.set("Port", "h1", other_config={"egress-peak-kbps": 50})
     wait_until(lambda: not lab.switch.get("Interface", "h1", "error"),
                "no error is left")
-    make_qos(lab, "h1", "linux-htb", 1000000, {
-        1: (None, {"min-rate": 2000000, "match": "1"})}, select="pcp")
+    store("set", "Port", "h1", "qos=@qos", "--", "--id=@qos", "create", "QoS",
+          "type=linux-htb", "other_config:max-rate=1000000", "queues=1=@q",
+          "--", "--id=@q", "create", "Queue", "other_config:min-rate=2000000")
     error("qos", "egress-average-kbps")
-    lab.switch.ctl("remove", "Port", "h1", "other_config",
-                   "egress-average-kbps", "--", "remove", "Port", "h1",
-                   "other_config", "egress-peak-kbps")
+    store("clear", "Port", "h1", "other_config")
     error("min-rate", "max-rate=1000000")
     lab.switch.ctl("clear", "Port", "h1", "qos")
     wait_until(lambda: not lab.switch.get("Interface", "h1", "error"),

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl/acl_check.h"
 #include "ctl/bond_check.h"
 #include "ctl/ctl.h"
 #include "ctl/mirror_check.h"
@@ -16,6 +17,7 @@
 #include "ctl/record.h"
 #include "ctl/reload.h"
 #include "ctl/rpc.h"
+#include "ctl/security_check.h"
 #include "ctl/segment_check.h"
 #include "ctl/table.h"
 #include "ctl/tables.h"
@@ -184,11 +186,13 @@ static bool try_commands(struct ctl *ctl)
 			return false;
 	}
 	record_check_symbols(ctl);
+	acl_check(ctl);
 	bond_check(ctl);
 	shape_check(ctl);
 	segment_check(ctl);
 	overlay_check(ctl);
 	mirror_check(ctl);
+	security_check(ctl);
 	return true;
 }
 

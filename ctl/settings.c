@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "ctl/ctl.h"
 #include "ctl/overlay_settings.h"
+#include "ctl/security_check.h"
 #include "ctl/segment_settings.h"
 
 struct setting {
@@ -31,10 +32,15 @@ static const char pairs[] = "pairs";
 static const char address[] = "address";
 /* As choices: what a queue is chosen by. */
 static const char values[] = "values";
+/* As choices: the name of an access list (acl_check.c). */
+static const char list_name[] = "access list";
 /* As choices: a name. */
 static const char name[] = "name";
 /* As choices: names with commas between them. */
 static const char names[] = "names";
+/* As choices: MAC addresses, or IP addresses and networks. */
+static const char macs[] = "macs";
+static const char ips[] = "ips";
 /* As choices: a number from min to max, or 0. */
 static const char or_zero[] = "or zero";
 
@@ -61,6 +67,20 @@ static const struct setting settings[] = {
 	{ "Queue", "burst", 1, 2147483648, NULL },
 	{ "Queue", "priority", 0, UINT32_MAX, NULL },
 	{ "Queue", "match", 0, 0, values },
+	{ "Port", "promiscuous", 0, 0, "accept reject" },
+	{ "Port", "mac-changes", 0, 0, "accept reject" },
+	{ "Port", "forged-transmits", 0, 0, "accept reject" },
+	{ "Port", "allowed-macs", 0, 0, macs },
+	{ "Port", "allowed-ips", 0, 0, ips },
+	{ "Port", "dhcp-guard", 0, 0, "true false" },
+	{ "Port", "router-guard", 0, 0, "true false" },
+	{ "Port", "mac-limit-action", 0, 0, "allow evict drop" },
+	{ "Port", "acl-in", 0, 0, list_name },
+	{ "Port", "acl-out", 0, 0, list_name },
+	{ "Port", "storm-broadcast", 1, 100000000, NULL },
+	{ "Port", "storm-multicast", 1, 100000000, NULL },
+	{ "Port", "storm-unknown", 1, 100000000, NULL },
+	{ "Port", "storm-burst", 1, 100000000, NULL },
 	{ "Port", "priority-tags", 0, 0,
 	  "no never false if-nonzero true always" },
 	{ "Port", "qinq-ethtype", 0, 0, "802.1ad 802.1q" },
@@ -217,11 +237,26 @@ static const struct kind {
 	{ address, settings_is_address,
 	  "the MAC address of one device, such as 02:00:00:00:00:01" },
 	{ name, is_name, "the name of one interface" },
+	{ list_name, is_name, "the name of an access list" },
 	{ names, is_names, "names with commas between them, such as e0,e1" },
 };
 
+static void check_addresses(const struct setting *s, const char *value)
+{
+	char *why = s->choices == macs ? security_check_macs(value)
+				       : security_check_ips(value);
+
+	if (why)
+		ctl_fatal("other_config:%s of table %s cannot be \"%s\": %s",
+			  s->key, s->table, value, why);
+}
+
 static void check(const struct setting *s, const char *value)
 {
+	if (s->choices == macs || s->choices == ips) {
+		check_addresses(s, value);
+		return;
+	}
 	if (s->choices == pairs) {
 		check_pairs(s, value);
 		return;
@@ -299,7 +334,10 @@ static const char *words_of(const struct setting *s)
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (s->choices == kinds[i].choices)
 			return NULL;
-	return s->choices == pairs || s->choices == or_zero ? NULL : s->choices;
+	return s->choices == pairs || s->choices == or_zero ||
+			       s->choices == macs || s->choices == ips
+		       ? NULL
+		       : s->choices;
 }
 
 size_t settings_count(void)

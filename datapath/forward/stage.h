@@ -148,6 +148,13 @@ unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 /* policy_shape.c: packets that the port's shaper keeps for later. */
 void policy_shape(struct pipeline *pl, const struct fwd_port *out,
 		  struct packet *const packets[], unsigned n);
+/*
+ * snoop.c: copies of what a guarded port's station asks DHCP, and is answered
+ * by a port that is to be trusted.
+ */
+void snoop_asked(const struct stage *s);
+void snoop_answered(const struct pipeline *pl, const struct fwd_port *out,
+		    struct packet *const packets[], unsigned n);
 void lookup_burst(struct stage *s);
 /* The same of what a gateway sends: its own address is nothing to be learned.
  */

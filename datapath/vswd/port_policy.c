@@ -4,7 +4,9 @@
 
 #include "forward/policies.h"
 #include "vswd/port_shaper.h"
+#include "vswd/acls.h"
 #include "vswd/port_security.h"
+#include "vswd/port_snoop.h"
 
 static struct port_policy *get(struct port_policy **policy)
 {
@@ -43,6 +45,53 @@ static void attach_marking(struct fwd_port *port, const struct cfg_port *config)
 	ingress->mark_dscp = config->mark_dscp;
 }
 
+static void attach_security(struct vswitch *vs, struct fwd_port *port,
+			    const struct cfg_port *config,
+			    struct port_policy **policy)
+{
+	const struct cfg_security *s = config->security;
+	const struct allowed_ips *_Atomic *leased = NULL;
+
+	if (s && s->by_dhcp)
+		leased = port_snoop_leased(vs, config->name,
+					   &get(policy)->snoop);
+	port_security_attach(port, s, leased);
+}
+
+static void attach_acls(struct vswitch *vs, struct fwd_port *port,
+			const struct cfg_port *config)
+{
+	if (config->acl_in)
+		fwd_port_ingress(port)->acl = acls_get(vs, config->acl_in);
+	if (config->acl_out)
+		fwd_port_egress(port)->acl = acls_get(vs, config->acl_out);
+}
+
+/* As attach_policer(). */
+static void attach_storm(struct fwd_port *port, const struct cfg_port *config,
+			 struct port_policy **policy)
+{
+	bool wanted = !storm_config_is_none(&config->storm);
+
+	if (!wanted && !(*policy && (*policy)->storm))
+		return;
+	if (!get(policy)->storm)
+		(*policy)->storm = storm_create(&config->storm);
+	else
+		storm_configure((*policy)->storm, &config->storm);
+	if (wanted)
+		fwd_port_ingress(port)->storm = (*policy)->storm;
+}
+
+static void attach_mac_limit(struct fwd_port *port,
+			     const struct cfg_port *config)
+{
+	fdb_set_port_evicts(port->bridge->fdb, port->number,
+			    config->mac_limit_action == MAC_LIMIT_EVICT);
+	if (config->mac_limit && config->mac_limit_action == MAC_LIMIT_DROP)
+		fwd_port_ingress(port)->drops_unlearned = true;
+}
+
 void port_policy_attach(struct vswitch *vs, struct fwd_port *port,
 			const struct cfg_port *config,
 			struct port_policy **policy)
@@ -52,7 +101,10 @@ void port_policy_attach(struct vswitch *vs, struct fwd_port *port,
 	attach_marking(port, config);
 	if (config->qos || (*policy && (*policy)->shaper))
 		port_shaper_attach(port, config->qos, &get(policy)->shaper);
-	port_security_attach(port, config->security, NULL);
+	attach_security(vs, port, config, policy);
+	attach_acls(vs, port, config);
+	attach_storm(port, config, policy);
+	attach_mac_limit(port, config);
 }
 
 void port_policy_attach_member(struct vswitch *vs, struct fwd_port *member,
@@ -73,6 +125,8 @@ void port_policy_free(struct port_policy *policy)
 		next = policy->next;
 		policer_destroy(policy->policer);
 		port_shaper_free(policy->shaper);
+		port_snoop_free(policy->snoop);
+		storm_destroy(policy->storm);
 		free(policy);
 	}
 }

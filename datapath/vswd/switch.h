@@ -19,7 +19,9 @@
 
 #define OFPORT_LOCAL 65534 /* OpenFlow's number for the bridge's own port */
 
+struct acl;
 struct capture_session;
+struct doomed_acl;
 struct discovery_port;
 struct events;
 struct evpn_host;
@@ -31,8 +33,10 @@ struct overlay;
 struct overlay_remote;
 struct port_policy;
 struct segment;
+struct snoops;
 struct suppress_table;
 struct underlay;
+struct vacl;
 struct vbond;
 struct vdiscovery;
 
@@ -46,6 +50,7 @@ struct vport {
 	struct port *port;		       /* NULL: not open */
 	char *error;	/* why not, or what is wrong with it; NULL: nothing */
 	char *conflict; /* another bridge that wants it; NULL: none */
+	char *acl_error; /* its access list is not there (acls.c); or NULL */
 	bool conflict_seen;
 	bool to_open;	/* at the next chance */
 	bool wait_link; /* its device is not to be had: try when it changes */
@@ -158,12 +163,16 @@ struct vswitch {
 	struct capture_session *captures;
 	struct frames *frames;	      /* frames.c */
 	struct vdiscovery *discovery; /* discovery.c */
+	struct vacl *acls;	      /* acls.c; in no order */
+	struct doomed_acl *doomed_acls;
+	struct acl *no_acl; /* for ports whose list is not there, or NULL */
 	struct segment *segments;     /* segment.c; in no order */
 	struct segment *doomed_segments;
 	uint32_t last_segment_id;
 	struct overlay *overlays; /* overlay.c; in no order */
 	struct underlay *underlays;
 	struct evpn_host *evpn; /* overlay_evpn.c, or NULL */
+	struct snoops *snoops;	/* port_snoop.c, or NULL */
 	uint32_t now_s; /* as of the last vswitch_tick(), CLOCK_MONOTONIC */
 	const char *run_dir; /* lives longer */
 	/* Of the configuration that is, or is just put, in force. */

@@ -14,36 +14,22 @@ static const char *const bond_columns[] = { "name",	    "interfaces",
 					    "bond_updelay", "bond_downdelay",
 					    "other_config", NULL };
 
-static bool is_changed(const struct view_row *row, const char *column)
-{
-	const json_t *mutation;
-	size_t i;
-
-	if (json_object_get(row->set, column))
-		return true;
-	json_array_foreach(row->mutated, i, mutation)
-		if (!strcmp(json_string_value(json_array_get(mutation, 0)),
-			    column))
-			return true;
-	return false;
-}
-
 /* What concerns bonds is changed in a row, not its tag alone. */
 static bool is_touched(const struct view_row *row)
 {
 	if (row->deleted || strcmp(row->table, "Port"))
 		return false;
 	for (size_t c = 1; bond_columns[c]; c++)
-		if (is_changed(row, bond_columns[c]))
+		if (view_is_changed(row, bond_columns[c]))
 			return true;
-	return is_changed(row, "bond_active_slave");
+	return view_is_changed(row, "bond_active_slave");
 }
 
 /* A member's own settings: its port is looked at. */
 static bool is_touched_member(struct view_row *row)
 {
 	return !row->deleted && !strcmp(row->table, "Interface") &&
-	       is_changed(row, "other_config") &&
+	       view_is_changed(row, "other_config") &&
 	       view_get_key(row, "other_config", "lacp-port-id");
 }
 
@@ -84,7 +70,7 @@ static void read_settings(struct ctl *ctl, struct view_row *row,
 #undef KEY
 	};
 	/* vswd writes it, too: only what this command line sets matters. */
-	if (is_changed(row, "bond_active_slave"))
+	if (view_is_changed(row, "bond_active_slave"))
 		s->active_mac = optional(row, "bond_active_slave");
 	s->members = port_ifaces(ctl, row, &s->n_members);
 }

@@ -67,6 +67,7 @@ const struct daemon_command daemon_commands[] = {
 	{ "log/list", "", "print log modules and their levels" },
 	{ "worker/clear", "", "count for worker/show from now on" },
 	{ "worker/show", "", "print the worker threads and their queues" },
+	{ "qos/show", "[PORT]", "print shaped ports, their queues and delays" },
 	{ "vhost/show", "[PORT]", "print vhost-user ports and their rings" },
 	{ "trace",
 	  "BRIDGE in_port=PORT[,FIELD=VALUE...] [HEX|pcap:FILE[:N]] "

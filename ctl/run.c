@@ -13,6 +13,7 @@
 #include "ctl/group_check.h"
 #include "ctl/ctl.h"
 #include "ctl/mirror_check.h"
+#include "ctl/shape_check.h"
 #include "ctl/overlay_check.h"
 #include "ctl/record.h"
 #include "ctl/reload.h"
@@ -189,6 +190,7 @@ static bool try_commands(struct ctl *ctl)
 	acl_check(ctl);
 	bond_check(ctl);
 	group_check(ctl);
+	shape_check(ctl);
 	segment_check(ctl);
 	overlay_check(ctl);
 	mirror_check(ctl);

@@ -31,6 +31,8 @@ static const char numbers[] = "numbers";
 static const char pairs[] = "pairs";
 /* As choices: the address of one device. */
 static const char address[] = "address";
+/* As choices: what a queue is chosen by. */
+static const char values[] = "values";
 /* As choices: the name of an access list (acl_check.c). */
 static const char list_name[] = "access list";
 /* As choices: a name. */
@@ -65,6 +67,16 @@ static const struct setting settings[] = {
 	{ "Port", "private-vlan", 0, 0, private_vlan },
 	{ "Port", "teaming-order", 0, 0, names },
 	{ "Port", "mac-table-limit", 1, 4194304, NULL },
+	{ "Port", "egress-average-kbps", 1, 1000000000, NULL },
+	{ "Port", "egress-peak-kbps", 1, 1000000000, NULL },
+	{ "Port", "egress-burst-kb", 1, 268435, NULL },
+	{ "QoS", "max-rate", 1, 1000000000000, NULL },
+	{ "QoS", "select", 0, 0, "pcp dscp" },
+	{ "Queue", "min-rate", 1, 1000000000000, NULL },
+	{ "Queue", "max-rate", 1, 1000000000000, NULL },
+	{ "Queue", "burst", 1, 2147483648, NULL },
+	{ "Queue", "priority", 0, UINT32_MAX, NULL },
+	{ "Queue", "match", 0, 0, values },
 	{ "Port", "promiscuous", 0, 0, "accept reject" },
 	{ "Port", "mac-changes", 0, 0, "accept reject" },
 	{ "Port", "forged-transmits", 0, 0, "accept reject" },
@@ -156,6 +168,22 @@ static bool is_numbers(const char *value)
 	return value[0] && !value[strspn(value, "0123456789,")];
 }
 
+/* A PCP or DSCP, or several. */
+static bool is_values(const char *value)
+{
+	const char *at = value;
+
+	while (*(at += strspn(at, ", "))) {
+		size_t n = strspn(at, "0123456789");
+
+		if (!n || n > 2 || (at[n] && !strchr(", ", at[n])) ||
+		    atoi(at) > 63)
+			return false;
+		at += n;
+	}
+	return at > value && value[strcspn(value, "0123456789")];
+}
+
 /* An address of one device: none of a group, and not zero. */
 bool settings_is_address(const char *value)
 {
@@ -236,6 +264,8 @@ static const struct kind {
 	  "a directory below the run directory, without \"..\"" },
 	{ numbers, is_numbers,
 	  "megabytes of each NUMA node, such as 1024,1024" },
+	{ values, is_values,
+	  "PCPs (0 to 7) or DSCPs (0 to 63) with commas between them" },
 	{ address, settings_is_address,
 	  "the MAC address of one device, such as 02:00:00:00:00:01" },
 	{ name, is_name, "the name of one interface" },

@@ -93,6 +93,8 @@ bool view_get_bool(struct view_row *row, const char *column);
 bool view_get_integer(struct view_row *row, const char *column, json_int_t *n);
 /* The elements of a set as an array (new reference). */
 json_t *view_get_set(struct view_row *row, const char *column);
+/* Whether this invocation has changed the column, perhaps to what it was. */
+bool view_is_changed(const struct view_row *row, const char *column);
 /* A map's value, or NULL. */
 const char *view_get_key(struct view_row *row, const char *column,
 			 const char *key);

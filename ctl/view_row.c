@@ -227,3 +227,17 @@ void view_verify(struct view_row *row, const char *column)
 	if (base)
 		json_object_set(row->verify, column, base);
 }
+
+bool view_is_changed(const struct view_row *row, const char *column)
+{
+	const json_t *mutation;
+	size_t i;
+
+	if (json_object_get(row->set, column))
+		return true;
+	json_array_foreach(row->mutated, i, mutation)
+		if (!strcmp(json_string_value(json_array_get(mutation, 0)),
+			    column))
+			return true;
+	return false;
+}

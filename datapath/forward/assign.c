@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/ticks.h"
-#include "forward/snapshot.h"
+#include "forward/stage.h"
 
 LOG_MODULE(worker);
 
@@ -228,4 +228,5 @@ void fwd_snapshot_finish(struct fwd_snapshot *snapshot,
 	find_queues(snapshot, previous);
 	assign_workers(snapshot, n_workers);
 	for_each_port(snapshot, forget_pins);
+	snapshot_find_shaped(snapshot);
 }

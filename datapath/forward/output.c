@@ -114,6 +114,12 @@ static __attribute__((noinline)) void send_special(
 			return;
 		packets = kept;
 	}
+	output_on(pl, out, packets, n);
+}
+
+void output_on(struct pipeline *pl, const struct fwd_port *out,
+	       struct packet *const packets[], unsigned n)
+{
 	if (out->tunnel)
 		overlay_send(pl, out, packets, n, false);
 	else if (out->bond)

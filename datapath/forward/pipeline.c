@@ -7,7 +7,8 @@
  *	policy_in.c           mirrors, guards, access lists, limits, marks
  *	lookup.c              learn the senders, look up the receivers
  *	output.c              sort by port, tags, flood
- *	policy_out.c          access lists, marks, mirrors, shaping
+ *	policy_out.c          access lists, marks, mirrors
+ *	policy_shape.c        a shaper keeps packets for later
  *	port_send (port/)     MTU, offloads, transmit; or into the next bridge
  *
  * A burst from one port to one station goes a shorter way (uniform.c).

@@ -31,6 +31,15 @@ void pipeline_run(struct pipeline *pipeline, const struct fwd_port *in,
 void pipeline_emit(struct pipeline *pipeline, const struct fwd_port *out,
 		   const void *frame, uint32_t len, uint16_t vid);
 
+struct shaper_batch; /* shape/shaper_home.h */
+
+/*
+ * What the shaper of a port of the snapshot in force has let go leaves, or has
+ * been dropped there. The batch's packets may be changed.
+ */
+void pipeline_shaped(struct pipeline *pipeline, const struct fwd_port *shaped,
+		     const struct shaper_batch *batch);
+
 /* Nothing comes at the moment: gets ready for more of what came last. */
 void pipeline_warm(struct pipeline *pipeline);
 /* Another snapshot: nothing of the one before is pointed to any more. */

@@ -28,5 +28,9 @@ unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 		snoop_answered(pl, out, kept, n);
 	if (unlikely(egress->mirrors) && n)
 		mirror_sent(pl, out, kept, n);
+	if (egress->shaper && n) {
+		policy_shape(pl, out, kept, n);
+		return 0;
+	}
 	return n;
 }

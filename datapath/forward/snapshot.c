@@ -57,6 +57,7 @@ void fwd_snapshot_destroy(struct fwd_snapshot *snapshot)
 	if (!snapshot)
 		return;
 	snapshot_free_tunnels(snapshot);
+	free(snapshot->shaped);
 	for (gateway = snapshot->gateways; gateway; gateway = next) {
 		next = gateway->next;
 		free(gateway->router);

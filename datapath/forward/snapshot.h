@@ -34,6 +34,7 @@ struct fwd_tunnel;
 struct fwd_underlay;
 struct punt;
 struct suppress_table; /* tunnel/suppress.h; likewise */
+struct shaper;	       /* shape/shaper.h */
 struct router;	       /* router/router.h; pipeline.c alone looks into it */
 struct tunnel;	       /* tunnel/tunnel.h; likewise */
 struct tunnel_demux;
@@ -322,6 +323,8 @@ struct fwd_snapshot {
 	struct fwd_bridge **bridges;
 	unsigned n_rxqs;
 	struct fwd_rxq *rxqs;
+	unsigned n_shaped;
+	const struct fwd_port **shaped; /* ports with a shaper */
 	struct fwd_gateway *gateways;
 	struct fwd_tunnel *tunnels;
 	struct fwd_underlay *underlays;
@@ -397,6 +400,8 @@ struct fwd_port *fwd_tunnel_add_remote(struct fwd_tunnel *tunnel,
  */
 struct fwd_ingress *fwd_port_ingress(struct fwd_port *port);
 struct fwd_egress *fwd_port_egress(struct fwd_port *port);
+/* Of one of fwd_snapshot.shaped. */
+struct shaper *fwd_port_shaper(const struct fwd_port *port);
 /* Frames to unknown stations go to the port only if they are for one of these.
  */
 void fwd_port_set_stations(struct fwd_port *port, const uint64_t *macs,

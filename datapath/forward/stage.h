@@ -147,6 +147,9 @@ bool policy_learns(const struct fwd_ingress *ingress, const struct item *item);
 unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 			  struct packet *const packets[], unsigned n,
 			  struct packet *kept[]);
+/* policy_shape.c: packets that the port's shaper keeps for later. */
+void policy_shape(struct pipeline *pl, const struct fwd_port *out,
+		  struct packet *const packets[], unsigned n);
 /*
  * snoop.c: copies of what a guarded port's station asks DHCP, and is answered
  * by a port that is to be trusted.
@@ -192,6 +195,9 @@ void pipeline_forward_vlan(struct pipeline *pl, const struct fwd_port *in,
  */
 void output_send(struct pipeline *pl, const struct fwd_port *out,
 		 struct packet *const packets[], unsigned n);
+/* The same of those that have been through policy_out_burst(). */
+void output_on(struct pipeline *pl, const struct fwd_port *out,
+	       struct packet *const packets[], unsigned n);
 /* By the port's own queues, whatever else it is. */
 void output_device(struct pipeline *pl, const struct fwd_port *out,
 		   struct packet *const packets[], unsigned n);
@@ -311,6 +317,8 @@ static inline uint32_t frame_max_of(const struct fwd_port *in)
 
 /* snapshot.c: the port gets its place in by_number. */
 void bridge_index_number(struct fwd_bridge *bridge, struct fwd_port *port);
+/* policy_shape.c: its ports with shapers. */
+void snapshot_find_shaped(struct fwd_snapshot *snapshot);
 /* snapshot_tunnel.c: VXLAN ports and underlays of the snapshot, ... */
 void snapshot_free_tunnels(struct fwd_snapshot *snapshot);
 

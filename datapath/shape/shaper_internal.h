@@ -50,9 +50,12 @@ struct shaper_queue {
 struct shaper_tree {
 	struct shaper_config config;
 	struct rate average, peak;
-	uint32_t limit;	      /* buffers in use */
-	uint64_t turn;	      /* of the queue that was served last */
-	uint64_t busy;	      /* bit a queue that has packets */
+	uint32_t limit; /* buffers in use */
+	uint64_t busy;	/* bit a queue that has packets */
+	/* What has held packets since it was looked at last: a bit a queue's
+	 * maximum, and the port. */
+	uint64_t held;
+	bool port_held;
 	uint8_t by_field[64]; /* queue by PCP or DSCP */
 	uint64_t patience_ns; /* how late the home may be for its own good */
 	struct shaper_queue *queues; /* config.n_queues */

@@ -15,6 +15,21 @@
 /* At most, at once: RFC 8290 4.1 has no number; Linux's. */
 #define SHED_MAX 64
 
+#define FRAMES_TO_RECOVER 8
+#define TARGET_MAX_NS	  (15 * RATE_NS_PER_MS)
+
+/*
+ * A slow link is not late as long as a frame takes (RFC 8289 4.3); and TCP
+ * needs some frames on their way to recover from a loss without a timeout, for
+ * which one may wait a little longer, as only its own flow does.
+ */
+static uint64_t target_of(uint64_t frame_ns)
+{
+	uint64_t some = MIN(FRAMES_TO_RECOVER * frame_ns, TARGET_MAX_NS);
+
+	return MAX(CODEL_TARGET_NS, MAX(some, frame_ns * 3 / 2));
+}
+
 void shaper_queue_init(struct shaper_queue *q,
 		       const struct shaper_queue_config *config,
 		       uint64_t port_bps)
@@ -24,8 +39,7 @@ void shaper_queue_init(struct shaper_queue *q,
 
 	q->config = *config;
 	q->codel.mtu = RATE_FRAME_SIZE;
-	/* A slow link is not late as long as a frame takes (RFC 8289 4.3). */
-	q->codel.target_ns = MAX(CODEL_TARGET_NS, frame_ns * 3 / 2);
+	q->codel.target_ns = target_of(frame_ns);
 	q->codel.interval_ns =
 		CODEL_INTERVAL_NS + q->codel.target_ns - CODEL_TARGET_NS;
 	q->fresh = q->old = (struct flow_list){ FLOW_NONE, FLOW_NONE };

@@ -244,10 +244,11 @@ static bool is_before(const struct shaper_queue *a, bool a_own,
 }
 
 /*
- * NULL: none may, for *wait_ns. *own: it is within its minimum.
+ * NULL: none may, for *wait_ns. held: queues whose maximum they waited for.
+ * *own: it is within its minimum.
  */
 static struct shaper_queue *choose(struct shaper_tree *t, uint64_t now_ns,
-				   uint64_t *wait_ns, bool *own)
+				   uint64_t held, uint64_t *wait_ns, bool *own)
 {
 	struct shaper_queue *best = NULL;
 
@@ -256,9 +257,10 @@ static struct shaper_queue *choose(struct shaper_tree *t, uint64_t now_ns,
 		struct shaper_queue *q = &t->queues[__builtin_ctzll(bits)];
 		bool q_own;
 
-		rate_refill(&q->max, now_ns);
-		rate_refill(&q->min, now_ns);
+		rate_refill(&q->max, now_ns, held & bits & -bits);
+		rate_refill(&q->min, now_ns, false);
 		if (!rate_has(&q->max)) {
+			t->held |= bits & -bits;
 			*wait_ns = MIN(*wait_ns, rate_wait_ns(&q->max));
 			continue;
 		}
@@ -336,10 +338,12 @@ uint64_t shaper_leave(struct shaper *s, struct shaper_batch *batch,
 		      uint64_t now_ns)
 {
 	struct shaper_tree *t = s->tree;
-	uint64_t wait_ns = 0;
+	uint64_t wait_ns = 0, held = t->held;
 
-	rate_refill(&t->average, now_ns);
-	rate_refill(&t->peak, now_ns);
+	rate_refill(&t->average, now_ns, t->port_held);
+	rate_refill(&t->peak, now_ns, t->port_held);
+	t->held = 0;
+	t->port_held = true;
 	while (t->busy && !is_full(batch)) {
 		struct shaper_queue *q;
 		bool own = false;
@@ -349,14 +353,18 @@ uint64_t shaper_leave(struct shaper *s, struct shaper_batch *batch,
 				      rate_wait_ns(&t->peak));
 			break;
 		}
-		q = choose(t, now_ns, &wait_ns, &own);
-		if (!q)
+		q = choose(t, now_ns, held, &wait_ns, &own);
+		if (!q) {
+			t->port_held = false;
 			break;
+		}
 		wait_ns = 0;
 		leave(s, batch, q, own, now_ns);
 	}
-	if (!t->busy)
+	if (!t->busy) {
+		t->port_held = false;
 		return UINT64_MAX;
+	}
 	return wait_ns ? now_ns + MAX(wait_ns, t->patience_ns) : now_ns;
 }
 

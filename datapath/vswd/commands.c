@@ -217,6 +217,7 @@ void commands_register(struct control_server *server, struct vswitch *vs)
 	commands_register_port(server, vs);
 	commands_register_worker(server, vs);
 	commands_register_vhost(server, vs);
+	commands_register_qos(server, vs);
 	commands_register_bond(server, vs);
 	commands_register_lacp(server, vs);
 	commands_register_lldp(server, vs);

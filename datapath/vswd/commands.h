@@ -27,6 +27,8 @@ void commands_register_worker(struct control_server *server,
 			      struct vswitch *vs);
 /* commands_vhost.c: vhost/show */
 void commands_register_vhost(struct control_server *server, struct vswitch *vs);
+/* commands_qos.c: qos/show */
+void commands_register_qos(struct control_server *server, struct vswitch *vs);
 /* commands_bond.c: bond/... */
 void commands_register_bond(struct control_server *server, struct vswitch *vs);
 /* commands_lacp.c: lacp/show and show-stats */

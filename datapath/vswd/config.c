@@ -91,6 +91,7 @@ void cfg_port_unref(struct cfg_port *port)
 	cfg_security_free(port->security);
 	free(port->trunks);
 	free(port->cvlans);
+	free(port->qos);
 	free(port->acl_in);
 	free(port->acl_out);
 	free(port->error);

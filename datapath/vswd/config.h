@@ -45,6 +45,7 @@ enum mac_limit_action {
 struct cfg_acl;	     /* vswd/config_acl.h */
 struct cfg_mirror;   /* vswd/config_mirror.h */
 struct cfg_overlay;  /* vswd/config_overlay.h */
+struct cfg_qos;	     /* vswd/config_qos.h */
 struct cfg_security; /* vswd/config_security.h */
 struct cfg_segment;  /* vswd/config_segment.h */
 
@@ -102,6 +103,7 @@ struct cfg_port {
 	uint32_t mac_limit;	    /* other_config:mac-table-limit; 0: none */
 	bool marks;		    /* other_config:set-pcp and set-dscp: */
 	int8_t mark_pcp, mark_dscp; /* -1: as it is */
+	struct cfg_qos *qos;	    /* NULL: not shaped */
 	enum mac_limit_action mac_limit_action;
 	char *acl_in, *acl_out; /* names of access lists, or NULL */
 	struct storm_config storm;

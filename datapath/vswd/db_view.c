@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "vswd/columns.h"
+#include "vswd/config_qos.h"
 #include "vswd/config_acl.h"
 #include "vswd/config_read.h"
 #include "vswd/config_read_overlay.h"
@@ -99,6 +100,7 @@ static struct cfg_port *read_merged(const struct db_columns *columns,
 						   rows->group);
 	config =
 		config_read_port(columns, port, interfaces, rows->n_interfaces);
+	config_read_qos(config, columns, port, rows);
 	for (size_t i = 0; i < rows->n_interfaces; i++)
 		db_merged_free(interfaces[i], rows->interfaces[i]);
 	db_merged_free(port, rows->port);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "forward/policies.h"
+#include "vswd/port_shaper.h"
 #include "vswd/acls.h"
 #include "vswd/port_security.h"
 #include "vswd/port_snoop.h"
@@ -98,6 +99,8 @@ void port_policy_attach(struct vswitch *vs, struct fwd_port *port,
 	if (!port->bond && config->n_interfaces)
 		attach_policer(port, &config->interfaces[0], policy);
 	attach_marking(port, config);
+	if (config->qos || (*policy && (*policy)->shaper))
+		port_shaper_attach(port, config->qos, &get(policy)->shaper);
 	attach_security(vs, port, config, policy);
 	attach_acls(vs, port, config);
 	attach_storm(port, config, policy);
@@ -121,6 +124,7 @@ void port_policy_free(struct port_policy *policy)
 	for (; policy; policy = next) {
 		next = policy->next;
 		policer_destroy(policy->policer);
+		port_shaper_free(policy->shaper);
 		port_snoop_free(policy->snoop);
 		storm_destroy(policy->storm);
 		free(policy);

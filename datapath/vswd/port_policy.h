@@ -13,7 +13,8 @@
  * made when the configuration asks for it first.
  */
 struct port_policy {
-	struct policer *policer;  /* of the interface */
+	struct policer *policer; /* of the interface */
+	struct port_shaper *shaper;
 	struct port_snoop *snoop; /* DHCP's leases (port_snoop.h), or NULL */
 	struct storm *storm;
 	struct port_policy *next; /* replaced ones that workers may still use */

@@ -155,4 +155,5 @@ void worker_take_over(struct worker *w, const struct fwd_snapshot *s,
 			serve_queue(w, &s->rxqs[i]);
 	free(stayed);
 	free(places);
+	worker_take_over_shapers(w, s);
 }

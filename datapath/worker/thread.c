@@ -13,6 +13,8 @@
  * over and says so; the control thread waits for that before it frees anything
  * of the old one. So all that a worker holds is alive while it holds it.
  *
+ * Between two rounds it also sends what its ports' shapers let go (shaping.c).
+ *
  * Time is read once a poll, from base/ticks.h; what a burst took is its queue's
  * and the worker's busy time, everything else is idleness.
  */
@@ -235,7 +237,7 @@ static void sleep_until_ready(struct worker *w)
 	int n;
 
 	counter_add(&w->counters.sleeps, 1);
-	n = epoll_wait(w->epoll_fd, events, EVENTS, -1);
+	n = worker_sleep(w, events, EVENTS);
 	w->now = ticks_now();
 	counter_add(&w->counters.asleep, w->now - start);
 	activate_ready(w, events, n);
@@ -251,7 +253,8 @@ static void idle(struct worker *w)
 		look_for_ready(w);
 		renew(w);
 		w->now = ticks_now();
-		if (w->n_active || atomic_load(&w->stop))
+		if (w->n_active || atomic_load(&w->stop) ||
+		    worker_shaping_is_due(w))
 			return;
 	}
 	sleep_until_ready(w);
@@ -281,6 +284,8 @@ void *worker_main(void *worker_)
 	w->look_interval = w->pool->look_min;
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		renew(w);
+		if (unlikely(w->shapes))
+			worker_shape(w);
 		if (!w->n_active) {
 			idle(w);
 			continue;

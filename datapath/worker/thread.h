@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/epoll.h>
 
 #include "worker/worker.h"
 
@@ -40,12 +41,15 @@ struct worker_counters {
 	_Atomic int tid; /* of the thread */
 } CACHE_ALIGNED;
 
+struct shaper_home; /* shape/shaper_home.h */
+
 struct worker {
 	unsigned index; /* from 0; its thread number is one more */
 	pthread_t thread;
 	struct worker_pool *pool;
 	struct pipeline *pipeline;
 	struct packet *burst;
+	struct shaper_home *home; /* of shapers that it serves */
 	int epoll_fd, wake_fd;
 	_Atomic bool stop;
 	_Atomic uint64_t taken; /* generation that it works by; for publish */
@@ -61,6 +65,7 @@ struct worker {
 	unsigned n_active;
 	unsigned n_in_memory; /* of the active ones */
 	unsigned n_resting;   /* watched and not active */
+	bool shapes;	      /* its home has shapers */
 	uint64_t now;	      /* ticks, when it looked last */
 	uint64_t last;	      /* ticks when it was done with the last packets */
 	struct poll_window window;	   /* of all of it, before it sleeps */
@@ -92,5 +97,21 @@ void worker_take_over(struct worker *w, const struct fwd_snapshot *snapshot,
 		      bool only_letting_go);
 /* queues.c: the queue is polled in every round; false: it was already. */
 bool worker_activate(struct worker *w, unsigned place);
+
+/* shaping.c: a snapshot's shapers that have no worker get one. */
+void worker_pool_adopt_shapers(struct worker_pool *pool,
+			       const struct fwd_snapshot *snapshot);
+/* shaping.c: serves the shapers of this snapshot that are its own. */
+void worker_take_over_shapers(struct worker *w,
+			      const struct fwd_snapshot *snapshot);
+/* shaping.c: sends what shapers let go now; how many packets. */
+unsigned worker_shape(struct worker *w);
+/* shaping.c: whether that would do anything now. */
+bool worker_shaping_is_due(const struct worker *w);
+/*
+ * shaping.c: epoll_wait() that ends when a shaper's time has come. Returns what
+ * that does.
+ */
+int worker_sleep(struct worker *w, struct epoll_event *events, int max);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/ticks.h"
 #include "forward/pipeline.h"
+#include "shape/shaper_home.h"
 #include "worker/thread.h"
 
 LOG_MODULE(worker);
@@ -47,6 +48,7 @@ static void worker_fini(struct worker *w)
 		close(w->epoll_fd);
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);
+	shaper_home_destroy(w->home);
 	pipeline_destroy(w->pipeline);
 	free(w->burst);
 	free(w->queues);
@@ -67,6 +69,7 @@ static int worker_init(struct worker *w, struct worker_pool *pool,
 	w->burst = xcalloc_aligned(PACKET_BURST_MAX, sizeof(struct packet));
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	w->home = shaper_home_create(w->wake_fd);
 	if (w->epoll_fd < 0 || w->wake_fd < 0 ||
 	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &event) < 0)
 		return -errno;
@@ -256,6 +259,7 @@ void worker_pool_publish(struct worker_pool *pool,
 {
 	bool moves = queues_move(pool->snapshot, snapshot);
 
+	worker_pool_adopt_shapers(pool, snapshot);
 	pool->snapshot = snapshot;
 	/* A queue's old worker lets go of it before the new one begins. */
 	if (moves) {

@@ -185,6 +185,10 @@ _vsw_ctl_candidates() {
 		_vsw_ctl_keys Port_Group | grep -vx port-group=
 		;;
 	TYPE) echo nat host-only internal bridged ;;
+	MIRROR) _vsw_ctl_ask --no-headings list-mirrors "$table" |
+		cut -d' ' -f1 ;;
+	MIRROR-KEY) printf '%s\n' all src= dst= port= vlan= output-port= \
+		output-vlan= snaplen= ;;
 	REMOTE-MAC) printf '%s\n' vlan= ip= sticky= ;;
 	VXLAN)
 		printf '%s\n' vni= local= remote= tag=
@@ -301,6 +305,12 @@ _vsw_ctl_complete() {
 		table=vxlan
 		((position == 1)) && return
 		((position > 1)) && kind=VXLAN
+		;;
+	add-mirror)
+		table=Mirror
+		# a new name, then what it selects and where to
+		((position == 1)) && return
+		((position > 1)) && kind=MIRROR-KEY
 		;;
 	add-remote-mac)
 		table=vxlan

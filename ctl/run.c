@@ -10,11 +10,14 @@
 
 #include "ctl/acl_check.h"
 #include "ctl/bond_check.h"
+#include "ctl/group_check.h"
 #include "ctl/ctl.h"
+#include "ctl/mirror_check.h"
 #include "ctl/overlay_check.h"
 #include "ctl/record.h"
 #include "ctl/reload.h"
 #include "ctl/rpc.h"
+#include "ctl/security_check.h"
 #include "ctl/segment_check.h"
 #include "ctl/table.h"
 #include "ctl/tables.h"
@@ -185,8 +188,11 @@ static bool try_commands(struct ctl *ctl)
 	record_check_symbols(ctl);
 	acl_check(ctl);
 	bond_check(ctl);
+	group_check(ctl);
 	segment_check(ctl);
 	overlay_check(ctl);
+	mirror_check(ctl);
+	security_check(ctl);
 	return true;
 }
 

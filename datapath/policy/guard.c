@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "policy/inspect_internal.h"
+
 #define IP_PROTO_IGMP	2
 #define IP_PROTO_UDP	17
 #define IP_PROTO_ICMPV6 58
@@ -128,15 +130,16 @@ static bool is_nobody6(const uint8_t ip[16])
  * 5.4.2), where routers are (RFC 4861 4.1), and tells them of its groups
  * (RFC 3590 4).
  */
-static bool may_be_nobody6(const struct packet *p)
+static bool may_be_nobody6(const struct packet *p, unsigned at)
 {
-	struct flow_key key;
+	const uint8_t *ip = p->header + at;
+	struct inspect_upper upper =
+		inspect_upper6(ip, p->header_len - at, p->len - at);
 
-	if (!flow_parse_packet(p, &key) || !key.l4 ||
-	    key.ip_proto != IP_PROTO_ICMPV6 || key.fragment != FLOW_FRAG_NONE ||
-	    !key.has_ports || key.dst_ip[0] != 0xff)
+	if (upper.state != UPPER_THERE || upper.is_fragment ||
+	    upper.protocol != IP_PROTO_ICMPV6 || ip[24] != 0xff)
 		return false;
-	switch (key.src_port >> 8) {
+	switch (reader_u8(&upper.data)) {
 	case 131: /* MLD report, done, and version 2 report */
 	case 132:
 	case 143:
@@ -154,7 +157,7 @@ static int judge_ip4(const struct allowed *a, const struct packet *p,
 	const uint8_t *ip = p->header + place->at;
 	uint32_t src;
 
-	if (p->header_len < place->at + IP4_LEN || ip[0] >> 4 != 4)
+	if (p->header_len < place->at + IP4_LEN)
 		return DROP_UNINSPECTED;
 	src = load_be32(ip + 12);
 	if (allowed_ip4(a, src))
@@ -169,11 +172,11 @@ static int judge_ip6(const struct allowed *a, const struct packet *p,
 {
 	const uint8_t *ip = p->header + place->at;
 
-	if (p->header_len < place->at + IP6_LEN || ip[0] >> 4 != 6)
+	if (p->header_len < place->at + IP6_LEN)
 		return DROP_UNINSPECTED;
 	if (allowed_ip6(a, ip + 8))
 		return -1;
-	if (is_nobody6(ip + 8) && may_be_nobody6(p))
+	if (is_nobody6(ip + 8) && may_be_nobody6(p, place->at))
 		return -1;
 	return DROP_SPOOFED_IP;
 }

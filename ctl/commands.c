@@ -3,7 +3,7 @@
 
 #include "ctl/cmd.h"
 
-#define N_GROUPS 11
+#define N_GROUPS 12
 
 static const struct ctl_command_group *all_groups(void)
 {
@@ -28,6 +28,8 @@ static const struct ctl_command_group *all_groups(void)
 			  overlay_commands, n_overlay_commands },
 			{ "Mirrors (copies of packets, to a port or a VLAN)",
 			  mirror_commands, n_mirror_commands },
+			{ "Access lists of ports", acl_commands,
+			  n_acl_commands },
 			{ "Controllers, managers and SSL", remote_commands,
 			  n_remote_commands },
 			{ "Records of any table (TABLE and COLUMN may be cut "

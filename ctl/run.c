@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl/acl_check.h"
 #include "ctl/bond_check.h"
 #include "ctl/group_check.h"
 #include "ctl/ctl.h"
@@ -185,6 +186,7 @@ static bool try_commands(struct ctl *ctl)
 			return false;
 	}
 	record_check_symbols(ctl);
+	acl_check(ctl);
 	bond_check(ctl);
 	group_check(ctl);
 	segment_check(ctl);

@@ -31,6 +31,8 @@ static const char numbers[] = "numbers";
 static const char pairs[] = "pairs";
 /* As choices: the address of one device. */
 static const char address[] = "address";
+/* As choices: the name of an access list (acl_check.c). */
+static const char list_name[] = "access list";
 /* As choices: a name. */
 static const char name[] = "name";
 static const char group[] = "group";
@@ -70,6 +72,13 @@ static const struct setting settings[] = {
 	{ "Port", "allowed-ips", 0, 0, ips },
 	{ "Port", "dhcp-guard", 0, 0, "true false" },
 	{ "Port", "router-guard", 0, 0, "true false" },
+	{ "Port", "mac-limit-action", 0, 0, "allow evict drop" },
+	{ "Port", "acl-in", 0, 0, list_name },
+	{ "Port", "acl-out", 0, 0, list_name },
+	{ "Port", "storm-broadcast", 1, 100000000, NULL },
+	{ "Port", "storm-multicast", 1, 100000000, NULL },
+	{ "Port", "storm-unknown", 1, 100000000, NULL },
+	{ "Port", "storm-burst", 1, 100000000, NULL },
 	{ "Port", "priority-tags", 0, 0,
 	  "no never false if-nonzero true always" },
 	{ "Port", "qinq-ethtype", 0, 0, "802.1ad 802.1q" },
@@ -230,6 +239,7 @@ static const struct kind {
 	{ address, settings_is_address,
 	  "the MAC address of one device, such as 02:00:00:00:00:01" },
 	{ name, is_name, "the name of one interface" },
+	{ list_name, is_name, "the name of an access list" },
 	{ private_vlan, is_private_vlan,
 	  "isolated, promiscuous or community:NAME" },
 	{ group, is_name, "the name of one port group" },

@@ -164,6 +164,7 @@ _vsw_ctl_candidates() {
 	local kind=$1 table=$2
 
 	case $kind in
+	in_port=*) printf '%s\n' in_port= ;;
 	*BRIDGE\|PORT*)
 		_vsw_ctl_ask list-br
 		_vsw_ctl_ports

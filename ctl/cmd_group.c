@@ -38,7 +38,7 @@ static bool is_column(const struct ovsdb_table_schema *table, const char *name)
 {
 	for (size_t i = 0; i < table->n_columns; i++)
 		if (!strcmp(table->columns[i].name, name))
-			return strcmp(name, "name") && strcmp(name, "error");
+			return strcmp(name, "name") != 0;
 	return false;
 }
 

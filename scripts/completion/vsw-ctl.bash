@@ -180,7 +180,7 @@ _vsw_ctl_candidates() {
 	SETTING)
 		# of a group: columns, and keys of other_config
 		_vsw_ctl_columns Port_Group | tr ' ' '\n' |
-			grep -vxE '|_uuid|name|error|other_config|external_ids' |
+			grep -vxE "|_uuid|name|other_config|external_ids" |
 			sed 's/$/=/'
 		_vsw_ctl_keys Port_Group | grep -vx port-group=
 		;;

@@ -115,6 +115,7 @@ def _(lab):
     check("p1", [], two, one)
     check("u", ["p1"], one, station(3))
     lab.switch.ctl("set", "Port", "p2", "protected=false")
+    check("p2", ["p1", "u"], BROADCAST, two)
     check("p1", ["p2"], two, one)
 
 

@@ -47,6 +47,8 @@ const struct daemon_command daemon_commands[] = {
 	{ "lldp/neighbors", "[PORT]",
 	  "print who is at the other end, by LLDP and CDP" },
 	{ "lldp/stats", "[PORT]", "print LLDP's and CDP's counters" },
+	{ "guard/show", "[PORT]",
+	  "print what ports' machines may say, leases, violations" },
 	{ "mirror/show", "[BRIDGE]",
 	  "print mirrors: what they select, where to, counters" },
 	{ "vtep/show", "[BRIDGE|PORT]",

@@ -39,6 +39,7 @@ struct fwd_ingress {
 	struct policer *policer;    /* NULL: none */
 	bool marks;		    /* priorities are put on: */
 	int8_t mark_pcp, mark_dscp; /* -1: as it is */
+	bool snoops; /* what is asked of DHCP is for the control thread, too */
 };
 
 struct fwd_egress {
@@ -46,6 +47,7 @@ struct fwd_egress {
 	uint32_t mirrors; /* that want what leaves by this port */
 	const struct acl *acl;
 	struct shaper *shaper; /* holds packets and sends them later */
+	bool snoops;	       /* the same of what DHCP answers */
 };
 
 #endif

@@ -117,6 +117,8 @@ void policy_in_burst(struct pipeline *pl, struct stage *s)
 	}
 	if (in->guard && !guard_burst(pl, s, in->guard))
 		return;
+	if (unlikely(in->snoops))
+		snoop_asked(s);
 	if (in->acl || in->storm)
 		filters_in_burst(pl, s);
 	if (s->in->ingress && s->in->ingress->policer && s->n_items)

@@ -21,6 +21,8 @@ unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 		n = filters_out(pl, out, packets, n, kept);
 	else
 		memcpy(kept, packets, n * sizeof(*kept));
+	if (unlikely(egress->snoops))
+		snoop_answered(pl, out, kept, n);
 	if (unlikely(egress->mirrors) && n)
 		mirror_sent(pl, out, kept, n);
 	return n;

@@ -30,6 +30,7 @@ enum punt_kind {
 	PUNT_GATEWAY_LINK,
 	PUNT_TUNNEL,	/* an overlay's: struct tunnel_note in the record */
 	PUNT_UNDERLAY,	/* to an underlay's station, and nothing of VXLAN */
+	PUNT_DHCP,	/* of a snooped port: a copy; vid: enum punt_dhcp */
 	PUNT_VIOLATION, /* a copy of what a policy forbade: reason in the note
 			 */
 	N_PUNT_KINDS,
@@ -92,6 +93,12 @@ int punt_ring_fd(const struct punt_ring *ring); /* readable: there are some */
 unsigned punt_ring_read(struct punt_ring *ring, unsigned max,
 			void (*cb)(const struct punt_record *, void *aux),
 			void *aux);
+
+/* PUNT_DHCP: which way it went. */
+enum punt_dhcp {
+	PUNT_DHCP_ASKED,    /* it came in by the port */
+	PUNT_DHCP_ANSWERED, /* it left by the port */
+};
 
 enum tunnel_what {
 	TUNNEL_TOO_BIG,	   /* frame: the inner one; mtu, vid (0: none) */

@@ -145,6 +145,13 @@ bool policy_learns(const struct fwd_ingress *ingress, const struct item *item);
 unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 			  struct packet *const packets[], unsigned n,
 			  struct packet *kept[]);
+/*
+ * snoop.c: copies of what a guarded port's station asks DHCP, and is answered
+ * by a port that is to be trusted.
+ */
+void snoop_asked(const struct stage *s);
+void snoop_answered(const struct pipeline *pl, const struct fwd_port *out,
+		    struct packet *const packets[], unsigned n);
 void lookup_burst(struct stage *s);
 /* The same of what a gateway sends: its own address is nothing to be learned.
  */

@@ -18,14 +18,19 @@ struct ports {
 	uint16_t from, to;
 };
 
-/* Leaves the reader at the payload. */
 static struct ports read_ports(struct reader *udp)
 {
 	struct ports ports = { .from = reader_be16(udp) };
 
 	ports.to = reader_be16(udp);
-	reader_skip(udp, 4);
 	return ports;
+}
+
+/* The payload's first byte, behind length and checksum. */
+static uint8_t read_type(struct reader *udp)
+{
+	reader_skip(udp, 4);
+	return reader_u8(udp);
 }
 
 int dhcp_guard4(struct reader udp)
@@ -36,7 +41,7 @@ int dhcp_guard4(struct reader udp)
 		return DROP_UNINSPECTED;
 	if (ports.from != DHCP_SERVER_PORT && ports.to != DHCP_CLIENT_PORT)
 		return -1;
-	return reader_u8(&udp) == BOOTREQUEST ? -1 : DROP_DHCP_SERVER;
+	return read_type(&udp) == BOOTREQUEST ? -1 : DROP_DHCP_SERVER;
 }
 
 int dhcp_guard6(struct reader udp)
@@ -47,7 +52,7 @@ int dhcp_guard6(struct reader udp)
 		return DROP_UNINSPECTED;
 	if (ports.from != DHCPV6_SERVER_PORT && ports.to != DHCPV6_CLIENT_PORT)
 		return -1;
-	switch (reader_u8(&udp)) {
+	switch (read_type(&udp)) {
 	case DHCPV6_ADVERTISE:
 	case DHCPV6_REPLY:
 	case DHCPV6_RECONFIGURE:

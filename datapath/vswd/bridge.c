@@ -6,6 +6,7 @@
 #include "vswd/event_sources.h"
 #include "vswd/mirror.h"
 #include "vswd/overlay.h"
+#include "vswd/port_snoop.h"
 #include "vswd/segment.h"
 #include "vswd/switch.h"
 #include "vswd/net_text.h"
@@ -304,6 +305,7 @@ static void look_elsewhere(struct vswitch *vs, struct bridge *b)
 bool vswitch_tick(struct vswitch *vs, uint32_t now_s)
 {
 	vs->now_s = now_s;
+	port_snoops_tick(vs);
 	vswitch_balance(vs, now_s);
 	for (struct bridge *b = vs->bridges; b; b = b->next) {
 		fdb_tick(b->fdb, now_s);

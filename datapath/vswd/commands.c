@@ -226,4 +226,5 @@ void commands_register(struct control_server *server, struct vswitch *vs)
 	commands_register_mirror(server, vs);
 	commands_register_capture(server, vs);
 	commands_register_events(server, vs);
+	commands_register_guard(server, vs);
 }

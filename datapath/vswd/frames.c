@@ -14,6 +14,7 @@
 #include "packet/neighbor.h"
 #include "vswd/event_sources.h"
 #include "vswd/overlay.h"
+#include "vswd/port_snoop.h"
 #include "vswd/segment.h"
 #include "vswd/vbond.h"
 
@@ -102,6 +103,9 @@ static void dispatch(struct frames *f, struct vport *v,
 	case PUNT_TUNNEL:
 	case PUNT_UNDERLAY:
 		overlays_receive(f->vs, v, r);
+		break;
+	case PUNT_DHCP:
+		port_snoop_receive(v, r);
 		break;
 	case PUNT_VIOLATION:
 		event_violation(v, r);
@@ -224,6 +228,16 @@ void frames_want_violations(struct vswitch *vs, struct vport *v,
 		return;
 	p->punt = &tap->punt;
 	p->punts |= 1u << PUNT_VIOLATION;
+}
+
+bool frames_want_dhcp(struct vswitch *vs, struct vport *v, struct fwd_port *p)
+{
+	struct frames_tap *tap = get_tap(vs->frames, v);
+
+	if (!tap)
+		return false;
+	p->punt = &tap->punt;
+	return true;
 }
 
 struct frames_tap *frames_detach(struct vport *v)

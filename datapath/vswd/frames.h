@@ -43,6 +43,12 @@ void frames_attach(struct vswitch *vs, struct vport *v, struct fwd_port *p);
 void frames_want_violations(struct vswitch *vs, struct vport *v,
 			    struct fwd_port *p);
 
+/*
+ * The same of DHCP, asked and answered, which the caller sees to. False: it
+ * cannot.
+ */
+bool frames_want_dhcp(struct vswitch *vs, struct vport *v, struct fwd_port *p);
+
 /* Sends a frame by the port, as it is, if the snapshot in force has it. */
 void frames_send(struct vswitch *vs, struct vport *v, const void *frame,
 		 size_t len);

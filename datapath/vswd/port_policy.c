@@ -4,6 +4,7 @@
 
 #include "forward/policies.h"
 #include "vswd/port_security.h"
+#include "vswd/port_snoop.h"
 
 static struct port_policy *get(struct port_policy **policy)
 {
@@ -42,6 +43,19 @@ static void attach_marking(struct fwd_port *port, const struct cfg_port *config)
 	ingress->mark_dscp = config->mark_dscp;
 }
 
+static void attach_security(struct vswitch *vs, struct fwd_port *port,
+			    const struct cfg_port *config,
+			    struct port_policy **policy)
+{
+	const struct cfg_security *s = config->security;
+	const struct allowed_ips *_Atomic *leased = NULL;
+
+	if (s && s->by_dhcp)
+		leased = port_snoop_leased(vs, config->name,
+					   &get(policy)->snoop);
+	port_security_attach(port, s, leased);
+}
+
 void port_policy_attach(struct vswitch *vs, struct fwd_port *port,
 			const struct cfg_port *config,
 			struct port_policy **policy)
@@ -49,7 +63,7 @@ void port_policy_attach(struct vswitch *vs, struct fwd_port *port,
 	if (!port->bond && config->n_interfaces)
 		attach_policer(port, &config->interfaces[0], policy);
 	attach_marking(port, config);
-	port_security_attach(port, config->security, NULL);
+	attach_security(vs, port, config, policy);
 }
 
 void port_policy_attach_member(struct vswitch *vs, struct fwd_port *member,
@@ -69,6 +83,7 @@ void port_policy_free(struct port_policy *policy)
 	for (; policy; policy = next) {
 		next = policy->next;
 		policer_destroy(policy->policer);
+		port_snoop_free(policy->snoop);
 		free(policy);
 	}
 }

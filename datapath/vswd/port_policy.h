@@ -14,6 +14,7 @@
  */
 struct port_policy {
 	struct policer *policer;  /* of the interface */
+	struct port_snoop *snoop; /* DHCP's leases (port_snoop.h), or NULL */
 	struct port_policy *next; /* replaced ones that workers may still use */
 };
 

@@ -20,6 +20,7 @@
 #include "vswd/events.h"
 #include "vswd/frames.h"
 #include "vswd/overlay.h"
+#include "vswd/port_snoop.h"
 #include "vswd/segment.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
@@ -472,6 +473,7 @@ void vswitch_destroy(struct vswitch *vs)
 		return;
 	segments_end(vs);
 	overlays_end(vs);
+	port_snoops_stop(vs);
 	vswitch_reconcile(vs, NULL);
 	worker_pool_destroy(vs->pool);
 	segments_published(vs);
@@ -480,6 +482,7 @@ void vswitch_destroy(struct vswitch *vs)
 	hmap_destroy(&vs->vports);
 	vswitch_stop_discovery(vs);
 	vswitch_stop_frames(vs);
+	port_snoops_free(vs);
 	event_free(vs->events);
 	events_destroy(vs->log);
 	free(vs->numbering);

@@ -12,6 +12,7 @@
 #include "vswd/mirror.h"
 #include "vswd/overlay.h"
 #include "vswd/port_policy.h"
+#include "vswd/port_snoop.h"
 #include "vswd/private_vlan.h"
 #include "vswd/segment.h"
 #include "vswd/switch.h"
@@ -60,6 +61,7 @@ static void add_port(struct building *w, struct fwd_bridge *fb, struct vport *v)
 	fill_port(w, v, p);
 	private_vlan_attach(v->bridge, p, v->config, v);
 	port_policy_attach(w->vs, p, v->config, &v->policy);
+	port_snoop_attach(w->vs, v, p);
 	if (p->ingress || p->egress)
 		frames_want_violations(w->vs, v, p);
 	if (!strcmp(vport_type(v), "patch"))

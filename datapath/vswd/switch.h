@@ -31,6 +31,7 @@ struct overlay;
 struct overlay_remote;
 struct port_policy;
 struct segment;
+struct snoops;
 struct suppress_table;
 struct underlay;
 struct vbond;
@@ -164,6 +165,7 @@ struct vswitch {
 	struct overlay *overlays; /* overlay.c; in no order */
 	struct underlay *underlays;
 	struct evpn_host *evpn; /* overlay_evpn.c, or NULL */
+	struct snoops *snoops;	/* port_snoop.c, or NULL */
 	uint32_t now_s; /* as of the last vswitch_tick(), CLOCK_MONOTONIC */
 	const char *run_dir; /* lives longer */
 	/* Of the configuration that is, or is just put, in force. */

@@ -176,6 +176,11 @@ static inline bool is_member(const struct fwd_port *out,
 	       (likely(!out->filters_customers) || carries_customer(out, item));
 }
 
+bool output_reaches(const struct fwd_port *out, const struct item *item)
+{
+	return is_member(out, item);
+}
+
 /* Of a secondary VLAN: it is not meant for all that know its stations. */
 static enum drop_reason why_no_member(const struct fwd_port *out,
 				      const struct item *item)
@@ -336,6 +341,11 @@ static bool is_for_stations(const struct fwd_port *out, const struct item *item)
 		if (out->stations->macs[i] == mac)
 			return true;
 	return false;
+}
+
+bool output_wants(const struct fwd_port *out, const struct item *item)
+{
+	return !out->stations || is_for_stations(out, item);
 }
 
 /* As flood_items(), to a port that gets but what is for its stations. */

@@ -15,6 +15,7 @@
 #include "ctl/record.h"
 #include "ctl/reload.h"
 #include "ctl/rpc.h"
+#include "ctl/security_check.h"
 #include "ctl/segment_check.h"
 #include "ctl/table.h"
 #include "ctl/tables.h"
@@ -187,6 +188,7 @@ static bool try_commands(struct ctl *ctl)
 	segment_check(ctl);
 	overlay_check(ctl);
 	mirror_check(ctl);
+	security_check(ctl);
 	return true;
 }
 

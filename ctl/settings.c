@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "ctl/ctl.h"
 #include "ctl/overlay_settings.h"
+#include "ctl/security_check.h"
 #include "ctl/segment_settings.h"
 
 struct setting {
@@ -33,6 +34,9 @@ static const char address[] = "address";
 static const char name[] = "name";
 /* As choices: names with commas between them. */
 static const char names[] = "names";
+/* As choices: MAC addresses, or IP addresses and networks. */
+static const char macs[] = "macs";
+static const char ips[] = "ips";
 /* As choices: a number from min to max, or 0. */
 static const char or_zero[] = "or zero";
 
@@ -49,6 +53,13 @@ static const struct setting settings[] = {
 	{ "Bridge", "mac-table-size", 1, 4194304, NULL },
 	{ "Bridge", "forward-bpdu", 0, 0, "true false" },
 	{ "Port", "mac-table-limit", 1, 4194304, NULL },
+	{ "Port", "promiscuous", 0, 0, "accept reject" },
+	{ "Port", "mac-changes", 0, 0, "accept reject" },
+	{ "Port", "forged-transmits", 0, 0, "accept reject" },
+	{ "Port", "allowed-macs", 0, 0, macs },
+	{ "Port", "allowed-ips", 0, 0, ips },
+	{ "Port", "dhcp-guard", 0, 0, "true false" },
+	{ "Port", "router-guard", 0, 0, "true false" },
 	{ "Port", "priority-tags", 0, 0,
 	  "no never false if-nonzero true always" },
 	{ "Port", "qinq-ethtype", 0, 0, "802.1ad 802.1q" },
@@ -190,8 +201,22 @@ static const struct kind {
 	{ names, is_names, "names with commas between them, such as e0,e1" },
 };
 
+static void check_addresses(const struct setting *s, const char *value)
+{
+	char *why = s->choices == macs ? security_check_macs(value)
+				       : security_check_ips(value);
+
+	if (why)
+		ctl_fatal("other_config:%s of table %s cannot be \"%s\": %s",
+			  s->key, s->table, value, why);
+}
+
 static void check(const struct setting *s, const char *value)
 {
+	if (s->choices == macs || s->choices == ips) {
+		check_addresses(s, value);
+		return;
+	}
 	if (s->choices == pairs) {
 		check_pairs(s, value);
 		return;
@@ -269,7 +294,10 @@ static const char *words_of(const struct setting *s)
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (s->choices == kinds[i].choices)
 			return NULL;
-	return s->choices == pairs || s->choices == or_zero ? NULL : s->choices;
+	return s->choices == pairs || s->choices == or_zero ||
+			       s->choices == macs || s->choices == ips
+		       ? NULL
+		       : s->choices;
 }
 
 size_t settings_count(void)

@@ -111,9 +111,7 @@ static struct admission admission_of(const struct stage *s)
 			!in->is_tunnel && s->native_vid != VLAN_VID_NONE,
 		.tpid = in->tpid,
 		.untagged = { .vid = s->native_vid },
-		.untagged_key = fdb_make_key(
-			0, fwd_bridge_fid(in->bridge,
-					  s->native_vid & VLAN_VID_MASK)),
+		.untagged_key = fdb_make_key(0, s->native_vid & VLAN_VID_MASK),
 	};
 }
 
@@ -144,7 +142,7 @@ static inline int classify(const struct admission *a, struct item *item,
 	if (likely(a->takes_untagged && !eth_type_is_vlan(type)))
 		return -1;
 	reason = classify_special(a, item, type);
-	*key = fdb_make_key(0, fwd_bridge_fid(a->in->bridge, item->vlan.vid));
+	*key = fdb_make_key(0, item->vlan.vid);
 	return reason;
 }
 
@@ -219,6 +217,22 @@ static void count_received(const struct pipeline *pl, const struct fwd_port *in,
 		counter_add(&c->rx_broadcast, tally->broadcast);
 }
 
+/* Stations of a private VLAN are known by its primary. */
+static __attribute__((noinline)) void use_primaries(
+	const struct fwd_bridge *bridge, struct item *item,
+	const struct item *end)
+{
+	for (; item < end; item++) {
+		fdb_key fid =
+			fdb_make_key(0, fwd_bridge_fid(bridge, item->vlan.vid));
+
+		item->src = fid | load_mac(item->packet->header + 6);
+		item->dst = fid | load_mac(item->packet->header);
+		item->src_bucket = fdb_prefetch(bridge->fdb, item->src);
+		item->dst_bucket = fdb_prefetch(bridge->fdb, item->dst);
+	}
+}
+
 void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 		   unsigned n)
 {
@@ -242,6 +256,8 @@ void ingress_burst(struct pipeline *pl, struct stage *s, struct packet *packets,
 		item->dst_bucket = fdb_prefetch(fdb, item->dst);
 		item++;
 	}
+	if (unlikely(in->bridge->primaries != NULL))
+		use_primaries(in->bridge, s->items, item);
 	s->n_items = item - s->items;
 	s->n_groups = tally.multicast + tally.broadcast;
 	count_received(pl, in, n, &tally);

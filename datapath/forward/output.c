@@ -14,12 +14,13 @@ static inline uint32_t wanted_tag(const struct fwd_port *out,
 {
 	struct vlan_state vlan = item->vlan;
 
-	if (unlikely(out->as_primary))
+	if (unlikely(out->odd_tags) && out->as_primary)
 		vlan.vid = fwd_bridge_fid(out->bridge, vlan.vid);
 	if (vlan.vid && vlan.vid != out->untagged_vid)
 		return TAG(vlan.prio | vlan.vid);
-	if (unlikely(out->priority_tags) &&
-	    (out->priority_tags == PRIORITY_TAGS_ALWAYS || vlan.prio >> 13))
+	if (unlikely(out->odd_tags) &&
+	    (out->priority_tags == PRIORITY_TAGS_ALWAYS ||
+	     (out->priority_tags && vlan.prio >> 13)))
 		return TAG(vlan.prio);
 	return 0;
 }
@@ -465,10 +466,8 @@ static void capture_received(const struct stage *s,
 
 /* A member of the VLAN, with the tag that the port wants. */
 static inline bool leaves_as_it_is(const struct fwd_port *out,
-				   const struct item *item, uint64_t plain)
+				   const struct item *item)
 {
-	if (likely(item->vlan.word == plain))
-		return true;
 	return wanted_tag(out, item) == item->vlan.tag && is_member(out, item);
 }
 
@@ -506,17 +505,22 @@ __attribute__((always_inline)) static inline bool send_plain_burst(
 {
 	const struct fwd_port *out = s->items[0].out;
 	unsigned n = s->n_items;
-	uint64_t plain;
+	uint64_t usual;
 
 	if (!out || out == s->as)
 		return false;
 	if (unlikely(out->vni_by_vlan) && send_vlan_burst(pl, s))
 		return true;
-	plain = out->plain.word;
+	/* Most bursts are of one VLAN: its first packet tells of all. */
+	usual = out->plain.word;
+	if (unlikely(s->items[0].vlan.word != usual) &&
+	    !out->filters_customers && leaves_as_it_is(out, &s->items[0]))
+		usual = s->items[0].vlan.word;
 	for (unsigned i = 0; i < n; i++) {
 		const struct item *item = &s->items[i];
 
-		if (item->out != out || !leaves_as_it_is(out, item, plain))
+		if (item->out != out || (unlikely(item->vlan.word != usual) &&
+					 !leaves_as_it_is(out, item)))
 			return false;
 		s->sending[i] = item->packet;
 	}

@@ -157,6 +157,7 @@ static void apply_vlan_config(struct fwd_port *p, const struct vlan_config *c)
 /* Untagged packets of the VLAN that leaves untagged need nothing done. */
 static void find_plain(struct fwd_port *p)
 {
+	p->odd_tags = p->priority_tags || p->filters_customers;
 	p->plain.word = UINT64_MAX;
 	if (p->priority_tags == PRIORITY_TAGS_ALWAYS || p->filters_customers)
 		return;

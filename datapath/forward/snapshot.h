@@ -158,9 +158,11 @@ struct fwd_port {
 	bool filters_customers; /* dot1q-tunnel: by cvlans, both ways */
 	bool vni_by_vlan;	/* a remote, whose frames' VLANs say the VNI */
 	bool as_primary;	/* secondary VLANs leave as their primary */
-	uint16_t apart;		/* fwd_are_apart() */
-	uint8_t gateway_side;	/* enum router_side */
-	uint8_t priority_tags;	/* enum priority_tags */
+	bool odd_tags;	/* one of the last two, or priority_tags is not "never"
+			 */
+	uint16_t apart; /* fwd_are_apart() */
+	uint8_t gateway_side;  /* enum router_side */
+	uint8_t priority_tags; /* enum priority_tags */
 	bool learns;
 	bool floods;		/* takes part in flooding */
 	struct vlan_set vlans;	/* which it is a member of, both ways */

@@ -26,7 +26,7 @@ void fwd_port_make_host(struct fwd_port *port, uint16_t secondary,
 			bool community)
 {
 	port->native_vid = secondary;
-	port->as_primary = true;
+	port->as_primary = port->odd_tags = true;
 	if (community)
 		vlan_set_add(&port->vlans, secondary);
 }
@@ -40,7 +40,7 @@ void fwd_port_make_promiscuous(struct fwd_port *port)
 		    !vlan_set_has(&port->vlans, primaries[vid]))
 			continue;
 		vlan_set_add(&port->vlans, vid);
-		port->as_primary = true;
+		port->as_primary = port->odd_tags = true;
 	}
 }
 

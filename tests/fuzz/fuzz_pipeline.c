@@ -1,8 +1,8 @@
 /*
  * Frames of a stranger through the whole pipeline: two bridges joined by patch
  * ports, ports of every VLAN mode, a receiver without offloads, a bond whose
- * members filter, ports that punt. What leaves must be readable to its last
- * byte, and what does not must be counted or punted.
+ * members filter, ports that punt, a mirror that cuts. What leaves must be
+ * readable to its last byte, and what does not must be counted or punted.
  *
  * Input: records of { port, flags, length (2 bytes), frame }; flags: 1 an
  * offload header of 12 bytes stands before the frame, 2 the frame lies in
@@ -13,6 +13,7 @@
 
 #include "base/ticks.h"
 #include "bond/bond_table.h"
+#include "forward/mirror.h"
 #include "forward/pipeline.h"
 #include "forward/punt.h"
 #include "packet/offload.h"
@@ -89,6 +90,19 @@ static void punt_at(struct lab *lab, unsigned i)
 	lab->fwd[i]->punts = ((1 << N_PUNT_KINDS) - 1) | PUNT_ANSWERS;
 }
 
+/* Of all in the second bridge, into a VLAN of it. */
+static void mirror(struct fwd_bridge *bridge)
+{
+	static struct mirror_counters counters[PORT_THREADS_MAX];
+	const struct fwd_mirror config = { .out_vid = 3,
+					   .snaplen = 40,
+					   .counters = counters };
+	const struct fwd_mirror *m = fwd_bridge_add_mirror(bridge, &config);
+
+	for (unsigned i = 0; i < bridge->n_ports; i++)
+		fwd_mirror_select(m, bridge->ports[i], true, true);
+}
+
 static void open_lab(struct lab *lab)
 {
 	struct fdb_config config = { .max_entries = 64,
@@ -125,6 +139,7 @@ static void open_lab(struct lab *lab)
 	null_set_offloads(lab->ports[1], 0);
 	null_set_offloads(lab->ports[BRIDGED], 0);
 	fwd_port_connect(lab->fwd[6], lab->fwd[7]);
+	mirror(bridge);
 }
 
 static void see_punt(const struct punt_record *r, void *lab_)

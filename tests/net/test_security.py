@@ -6,12 +6,16 @@ from lib.testing import contains, test
 A, B, X = station(0xa), station(0xb), station(0xbad)
 
 
+def syn(source, target, _):
+    return raw_ip.syn(source, target)
+
+
 def packet(src, source, target="10.0.0.2", dst=B, what=raw_ip.udp):
     """An IP packet between two stations in an Ethernet frame."""
-    body = (raw_ip.ip6 if ":" in source else raw_ip.ip4)(
+    typed = (raw_ip.ip6 if ":" in source else raw_ip.ip4)(
         source, target, what(source, target, b"data"))
-    kind = 0x86dd if ":" in source else 0x0800
-    return frame(dst, src, payload=body, ethertype=kind, length=90)
+    return frame(dst, src, payload=typed[2:], length=90,
+                 ethertype=int.from_bytes(typed[:2], "big"))
 
 
 def secure(lab, port, *macs, **keys):
@@ -49,12 +53,12 @@ def _(lab):
     lab.start().ports({"a": {}, "b": {}})
     secure(lab, "a", A, allowed_ips="10.0.0.1 10.9.0.0/16 fd00::1")
     good = [packet(A, "10.0.0.1"), packet(A, "10.9.7.1"),
-            packet(A, "10.0.0.1", what=raw_ip.syn),
+            packet(A, "10.0.0.1", what=syn),
             packet(A, "10.0.0.1").tagged(7),
             packet(A, "fd00::1", "fd00::2"),
             packet(A, "fd00::1", "fd00::2").tagged(7),
             packet(A, "fe80::ff:fe00:a", "fd00::2")]
-    bad = [packet(A, "10.0.0.2"), packet(A, "10.0.0.3", what=raw_ip.syn),
+    bad = [packet(A, "10.0.0.2"), packet(A, "10.0.0.3", what=syn),
            packet(A, "10.0.0.2").tagged(7),
            packet(A, "10.0.0.2").tagged(7).tagged(8),
            packet(A, "0.0.0.0"), packet(A, "fd00::2", "fd00::9"),
@@ -141,6 +145,7 @@ def _(lab):
                        *(["nodad"] if ":" in address else []))
         mine = address.split("/")[0]
         assert not a.ping(target, extra=("-I", mine)), f"{mine} gets through"
+        a.namespace.ip("addr", "del", address, "dev", "eth0")
         a.must_ping(target)
     own = a.mac
     a.namespace.ip("link", "set", "eth0", "address", X)

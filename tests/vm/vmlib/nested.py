@@ -5,17 +5,21 @@ The machine is a guest as the others are, told what to do by its init.sh; each
 guest inside has a channel of its own to us, too: a serial port of the machine,
 and there a relay between that and the guest's console socket.
 """
+import functools
 import json
 import os
 import socket
+import subprocess
 
-from lib.netns import wait_until
+from lib import netns
 
 from . import image, nested_image
 from .shell import GuestFailed, Shell
 
-BOOT_TIMEOUT = 90
-INNER_BOOT_TIMEOUT = 150
+# A guest that has a software CPU to share with others, on a host that may be
+# busy itself, is slower at times by more than ten times.
+PATIENCE = 150
+wait_until = functools.partial(netns.wait_until, timeout=PATIENCE)
 CHANNELS = 5  # the machine's own, and guests'
 HOME = "/var/lib/vsw/vms"
 COMMAND_LINE = image.COMMAND_LINE + " vsw.shell=/dev/ttyS0"
@@ -23,6 +27,8 @@ COMMAND_LINE = image.COMMAND_LINE + " vsw.shell=/dev/ttyS0"
 
 class Machine(Shell):
     """Of a lab; ended with the test at the latest."""
+
+    patience = PATIENCE
 
     def __init__(self, lab, name="machine", memory=2048, cpus=2):
         super().__init__(name)
@@ -78,7 +84,7 @@ class Machine(Shell):
 
     def wait(self):
         """It is up and has /dev/kvm."""
-        self.read_until(rb"READY\r?\n", BOOT_TIMEOUT, "boots")
+        self.read_until(rb"READY\r?\n", PATIENCE, "boots")
         self.run("mount -t tmpfs run /run; mkdir -p /run/vsw; "
                  "modprobe kvm_amd && modprobe tun && modprobe veth && "
                  "mkdir -p /dev/net /dev/pts /dev/shm; "
@@ -91,7 +97,10 @@ class Machine(Shell):
     def has_reset(self):
         """Its processor has, which ends QEMU with status 0: now and then QEMU's
         AMD-V does in the middle of a guest, and no word of the kernel."""
-        return self.process is not None and self.process.poll() == 0
+        try:
+            return self.process is not None and self.process.wait(10) == 0
+        except subprocess.TimeoutExpired:
+            return False
 
     def spawn(self, name, command):
         """Goes on behind; its output is in /tmp/NAME."""
@@ -100,12 +109,12 @@ class Machine(Shell):
     def output(self, name):
         return self.run(f"cat /tmp/{name}")
 
-    def until(self, command, what, timeout=20):
+    def until(self, command, what):
         """Returns the command's output once it succeeds."""
         def succeeds():
             status, out = self.run(command, check=False)
             return (out or True) if status == 0 else None
-        return wait_until(succeeds, what, timeout, interval=0.1)
+        return wait_until(succeeds, what, interval=0.1)
 
     def look_at_all(self):
         """The machine, the switch in it, and its guests from outside."""
@@ -129,6 +138,8 @@ class Machine(Shell):
 class Linux(Shell):
     """A Debian kernel under vsw-vmm in the machine, with busybox: told what
     to do on its serial port."""
+
+    patience = PATIENCE
 
     def __init__(self, machine, name, *options, memory="192M", cpus=1,
                  panic=-1):
@@ -154,8 +165,8 @@ class Linux(Shell):
         self.machine.spawn(self.name, f"vsw-vmm restore {self.name}")
         return self
 
-    def wait(self, timeout=INNER_BOOT_TIMEOUT):
-        self.read_until(rb"READY\r?\n", timeout, "boots")
+    def wait(self):
+        self.read_until(rb"READY\r?\n", PATIENCE, "boots")
         return self
 
     def ctl(self, command, *words):
@@ -169,11 +180,10 @@ class Linux(Shell):
         """Of the CPUs, to vsw-vmm."""
         return json.loads(self.ctl("info"))["machine"]["exits"]
 
-    def wait_gone(self, timeout=40):
+    def wait_gone(self):
         """Its vsw-vmm has ended."""
         self.machine.until(f"! test -e {self.directory}/api.sock",
-                           lambda: f"{self.name} ends: {self.explain()}",
-                           timeout)
+                           lambda: f"{self.name} ends: {self.explain()}")
 
     def look_at_network(self):
         """Of all guests: who does not answer may be the other."""
@@ -187,4 +197,6 @@ class Linux(Shell):
             f"tail -n 30 {self.directory}/serial.log", check=False)[1]
 
     def tail(self):
-        return self.explain() + super().tail()
+        return "\n".join([self.machine.look(f"vsw-vmm info {self.name}"),
+                          self.machine.look("top -b -n 1 | head -n 20"),
+                          self.explain(), super().tail()])

@@ -14,6 +14,8 @@ class GuestFailed(AssertionError):
 class Shell:
     """channel: a socket that the guest's init reads commands from."""
 
+    patience = 60  # seconds, for what comes much sooner
+
     def __init__(self, name):
         self.name = name
         self.number = 0
@@ -44,13 +46,13 @@ class Shell:
                                       f"{what}\n{self.tail()}")
                 self.buffer += data
 
-    def run(self, command, check=True, timeout=60):
+    def run(self, command, check=True, timeout=None):
         """A command of the guest's shell: (status, output)."""
         self.number += 1
         self.channel.sendall(f"{self.number} {command}\n".encode())
         match = self.read_until(
             rb"\nBEGIN %d\n(.*)\nEND %d (\d+)\n" % (self.number, self.number),
-            timeout, command)
+            timeout or self.patience, command)
         output, status = match.group(1).decode(errors="replace"), \
             int(match.group(2))
         if check and status:
@@ -90,10 +92,10 @@ class Shell:
     def mac(self, device="eth0"):
         return self.run(f"cat /sys/class/net/{device}/address").strip()
 
-    def must_ping(self, address, timeout=30, **kwargs):
+    def must_ping(self, address, timeout=None, **kwargs):
         wait_until(lambda: self.ping(address, **kwargs),
                    lambda: f"{self.name} reaches {address}\n"
-                   f"{self.look_at_network()}", timeout)
+                   f"{self.look_at_network()}", timeout or self.patience)
 
     def serve_iperf(self):
         self.run("iperf3 -s -D >/dev/null 2>&1")

@@ -1,0 +1,117 @@
+#include "ctl/security_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/address_list.h"
+#include "ctl/bridge.h"
+#include "ctl/ctl.h"
+#include "ctl/value.h"
+#include "ctl/view.h"
+
+char *security_check_macs(const char *value)
+{
+	struct address_list list;
+
+	return address_list_macs(&list, value);
+}
+
+char *security_check_ips(const char *value)
+{
+	struct address_list list;
+
+	return address_list_ips(&list, value);
+}
+
+static bool is_changed(const struct view_row *row, const char *column)
+{
+	const json_t *mutation;
+	size_t i;
+
+	if (json_object_get(row->set, column))
+		return true;
+	json_array_foreach(row->mutated, i, mutation)
+		if (!strcmp(json_string_value(json_array_get(mutation, 0)),
+			    column))
+			return true;
+	return false;
+}
+
+static bool is(const char *value, const char *word)
+{
+	return value && !strcmp(value, word);
+}
+
+/* Some interface of the port is said to have a MAC address. */
+static bool is_attached(struct ctl *ctl, struct view_row *port)
+{
+	static const char *const columns[] = { "name", "external_ids", NULL };
+	const char **names;
+	bool found = false;
+	size_t n;
+
+	names = port_ifaces(ctl, port, &n);
+	for (size_t i = 0; !found && i < n; i++) {
+		struct view_row *iface = view_by_name(
+			ctl->view, "Interface", "name", names[i], columns);
+
+		found = iface &&
+			view_get_key(iface, "external_ids", "attached-mac");
+		if (found)
+			view_verify(iface, "external_ids");
+	}
+	free(names);
+	return found;
+}
+
+static void check_row(struct ctl *ctl, struct view_row *row)
+{
+	static const char *const columns[] = { "name", "interfaces",
+					       "other_config", NULL };
+	const char *key = NULL, *macs;
+
+	if (!row->inserted)
+		view_fetch(ctl->view, "Port",
+			   view_where("_uuid", "==", value_uuid(row->uuid)),
+			   columns);
+	if (is(view_get_key(row, "other_config", "forged-transmits"), "reject"))
+		key = "forged-transmits";
+	else if (is(view_get_key(row, "other_config", "mac-changes"), "reject"))
+		key = "mac-changes";
+	macs = view_get_key(row, "other_config", "allowed-macs");
+	if (!key)
+		return;
+	if (is(macs, "any"))
+		ctl_fatal("other_config:%s=reject and "
+			  "other_config:allowed-macs=any of port %s contradict "
+			  "each other; clear one",
+			  key, view_get_string(row, "name"));
+	/* A group may know them; that is for vswd to say. */
+	if (macs || view_get_key(row, "other_config", "port-group") ||
+	    is_attached(ctl, row))
+		return;
+	ctl_fatal("other_config:%s=reject of port %s needs "
+		  "other_config:allowed-macs, or external_ids:attached-mac of "
+		  "its interface, to tell which MAC addresses are its own",
+		  key, view_get_string(row, "name"));
+}
+
+void security_check(struct ctl *ctl)
+{
+	/* Fetching adds rows at the end, which nobody has changed. */
+	for (struct view_row *row = view_first(ctl->view); row;
+	     row = row->next) {
+		struct view_row *port = NULL;
+
+		if (row->deleted)
+			continue;
+		if (!strcmp(row->table, "Port") &&
+		    is_changed(row, "other_config"))
+			port = row;
+		else if (!strcmp(row->table, "Interface") && !row->inserted &&
+			 is_changed(row, "external_ids"))
+			port = iface_port(ctl, view_get_string(row, "name"));
+		if (port)
+			check_row(ctl, port);
+	}
+}

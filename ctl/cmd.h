@@ -23,10 +23,14 @@ extern const struct ctl_command_class segment_commands[];
 extern const size_t n_segment_commands;
 extern const struct ctl_command_class forward_commands[];
 extern const size_t n_forward_commands;
+extern const struct ctl_command_class group_commands[];
+extern const size_t n_group_commands;
 extern const struct ctl_command_class mirror_commands[];
 extern const size_t n_mirror_commands;
 extern const struct ctl_command_class overlay_commands[];
 extern const size_t n_overlay_commands;
+extern const struct ctl_command_class acl_commands[];
+extern const size_t n_acl_commands;
 
 /* The Segment of the bridge of that name, and the bridge; NULL: none. */
 struct view_row *segment_find(struct ctl *ctl, const char *name,

@@ -51,6 +51,8 @@ const struct daemon_command daemon_commands[] = {
 	  "print what ports' machines may say, leases, violations" },
 	{ "mirror/show", "[BRIDGE]",
 	  "print mirrors: what they select, where to, counters" },
+	{ "acl/show", "[NAME]",
+	  "print access lists and how often each rule has decided" },
 	{ "vtep/show", "[BRIDGE|PORT]",
 	  "print VXLAN ports: remote VTEPs, VNIs, counters" },
 	{ "segment/show", "[SEGMENT]",
@@ -80,8 +82,8 @@ bool daemon_has_command(const char *name)
 	for (size_t i = 0; i < n_daemon_commands; i++)
 		if (!strcmp(daemon_commands[i].name, name))
 			return true;
-	/* No command of the database's has one. */
-	return strchr(name, '/') && *name != '/' && *name != '-';
+	return strchr(name, '/') && *name != '/' && *name != '-' &&
+	       !ctl_find_command(name);
 }
 
 static char *socket_path(const struct ctl_options *options)

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl/acl_check.h"
 #include "ctl/bond_check.h"
+#include "ctl/group_check.h"
 #include "ctl/ctl.h"
 #include "ctl/mirror_check.h"
 #include "ctl/overlay_check.h"
@@ -184,7 +186,9 @@ static bool try_commands(struct ctl *ctl)
 			return false;
 	}
 	record_check_symbols(ctl);
+	acl_check(ctl);
 	bond_check(ctl);
+	group_check(ctl);
 	segment_check(ctl);
 	overlay_check(ctl);
 	mirror_check(ctl);

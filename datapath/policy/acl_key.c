@@ -86,6 +86,16 @@ static bool is_icmp(const struct flow_key *flow)
 	       flow->ip_proto == IPPROTO_ICMPV6;
 }
 
+/* How much of its upper header is looked at. */
+static uint32_t wanted_l4(const struct flow_key *flow)
+{
+	if (flow->ip_proto == IPPROTO_TCP)
+		return TCP_HEADER_LEN;
+	if (has_ports(flow->ip_proto))
+		return 4;
+	return is_icmp(flow) ? 2 : 0;
+}
+
 /* RFC 3128: a fragment that begins within the TCP header. */
 static bool writes_over(const struct packet *p, const struct flow_key *flow)
 {
@@ -113,19 +123,17 @@ static bool is_whole(const struct packet *p, const struct flow_key *flow)
 		return false;
 	if (flow->fragment == FLOW_FRAG_LATER)
 		return !writes_over(p, flow);
-	end = ip_end(p, flow);
-	end = MIN(end, p->header_len);
-	if (flow->ip_proto == IPPROTO_TCP)
-		return (uint32_t)flow->l4 + TCP_HEADER_LEN <= end;
-	if (has_ports(flow->ip_proto))
-		return flow->l4 + 4u <= end;
-	return !is_icmp(flow) || flow->l4 + 2u <= end;
+	end = p->header_len;
+	if (flow->fragment == FLOW_FRAG_FIRST)
+		end = MIN(end, ip_end(p, flow));
+	return flow->l4 + wanted_l4(flow) <= end;
 }
 
-static void take_flow(const struct packet *p, const struct flow_key *flow,
+/* whole: is_whole() */
+static void take_flow(const struct flow_key *flow, bool whole,
 		      struct acl_key *key)
 {
-	bool first = flow->fragment != FLOW_FRAG_LATER;
+	bool has_l4 = whole && flow->fragment != FLOW_FRAG_LATER;
 
 	memcpy(key->addresses, flow->src_ip, 16);
 	memcpy(key->addresses + 16, flow->dst_ip, 16);
@@ -138,13 +146,10 @@ static void take_flow(const struct packet *p, const struct flow_key *flow,
 	key->has_proto = flow->ip_version == 4 || flow->l4;
 	key->sport = flow->src_port;
 	key->dport = flow->dst_port;
-	key->has_dport = flow->has_ports;
-	key->has_sport =
-		flow->has_ports || (flow->l4 && first && is_icmp(flow) &&
-				    flow->l4 + 2 <= p->header_len);
+	key->has_dport = has_l4 && flow->has_ports;
+	key->has_sport = key->has_dport || (has_l4 && is_icmp(flow));
 	key->tcp_flags = flow->tcp_flags;
-	key->has_flags = flow->l4 && first && flow->ip_proto == IPPROTO_TCP &&
-			 flow->l4 + TCP_HEADER_LEN <= p->header_len;
+	key->has_flags = has_l4 && flow->ip_proto == IPPROTO_TCP;
 }
 
 /* As acl_key_fill(), of whatever it is. */
@@ -153,21 +158,23 @@ static __attribute__((noinline)) bool take_any(const struct acl *acl,
 					       struct acl_key *key)
 {
 	struct flow_key flow;
-	bool is_ip;
+	bool is_ip, whole;
 
 	flow_parse_packet(p, &flow);
 	is_ip = flow.ethertype == ETH_TYPE_IPV4 ||
 		flow.ethertype == ETH_TYPE_IPV6;
-	if (is_ip && !is_whole(p, &flow) && p->header_len < p->len &&
+	whole = is_ip && is_whole(p, &flow);
+	if (is_ip && !whole && p->header_len < p->len &&
 	    p->header_len < PACKET_PULL_MAX) {
 		packet_pull(p, PACKET_PULL_MAX);
 		flow_parse_packet(p, &flow);
+		whole = is_whole(p, &flow);
 	}
-	take_flow(p, &flow, key);
+	take_flow(&flow, whole, key);
 	if (!is_ip)
 		return true;
 	if (acl->wants_l4)
-		return is_whole(p, &flow);
+		return whole;
 	return !acl->wants_ip || flow.ip_version;
 }
 

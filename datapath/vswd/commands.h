@@ -45,6 +45,8 @@ void commands_register_guard(struct control_server *server, struct vswitch *vs);
 /* commands_mirror.c: mirror/show */
 void commands_register_mirror(struct control_server *server,
 			      struct vswitch *vs);
+/* commands_acl.c: acl/show */
+void commands_register_acl(struct control_server *server, struct vswitch *vs);
 /* commands_capture.c: capture */
 void commands_register_capture(struct control_server *server,
 			       struct vswitch *vs);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/config_acl.h"
 #include "vswd/config_mirror.h"
 #include "vswd/config_overlay.h"
 #include "vswd/config_security.h"
@@ -90,6 +91,8 @@ void cfg_port_unref(struct cfg_port *port)
 	cfg_security_free(port->security);
 	free(port->trunks);
 	free(port->cvlans);
+	free(port->acl_in);
+	free(port->acl_out);
 	free(port->error);
 	free(port->community);
 	free(port->teaming_order);
@@ -181,6 +184,9 @@ void cfg_switch_free(struct cfg_switch *config)
 		return;
 	for (size_t i = 0; i < config->n_bridges; i++)
 		cfg_bridge_free(config->bridges[i]);
+	for (size_t i = 0; i < config->n_acls; i++)
+		cfg_acl_unref(config->acls[i]);
+	free(config->acls);
 	number_pairs_fini(&config->worker_cores);
 	free(config->bridges);
 	cfg_options_free(config->settings, config->n_settings);

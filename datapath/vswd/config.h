@@ -16,6 +16,7 @@
 #include "bond/bond.h"
 #include "forward/snapshot.h"
 #include "ovsdb-lite/uuid.h"
+#include "policy/storm.h"
 #include "port/port.h"
 #include "shape/policer.h"
 
@@ -35,9 +36,14 @@ enum cfg_cdp {
 	CFG_CDP_BOTH,
 };
 
+enum mac_limit_action {
+	MAC_LIMIT_ALLOW, /* not learned, and forwarded */
+	MAC_LIMIT_EVICT, /* learned in the place of another */
+	MAC_LIMIT_DROP,
+};
+
+struct cfg_acl;	     /* vswd/config_acl.h */
 struct cfg_mirror;   /* vswd/config_mirror.h */
-struct cfg_overlay;  /* vswd/config_overlay.h */
-struct cfg_segment;  /* vswd/config_segment.h */
 struct cfg_overlay;  /* vswd/config_overlay.h */
 struct cfg_security; /* vswd/config_security.h */
 struct cfg_segment;  /* vswd/config_segment.h */
@@ -96,6 +102,9 @@ struct cfg_port {
 	uint32_t mac_limit;	    /* other_config:mac-table-limit; 0: none */
 	bool marks;		    /* other_config:set-pcp and set-dscp: */
 	int8_t mark_pcp, mark_dscp; /* -1: as it is */
+	enum mac_limit_action mac_limit_action;
+	char *acl_in, *acl_out; /* names of access lists, or NULL */
+	struct storm_config storm;
 	struct cfg_security *security; /* NULL: nothing is restricted */
 	enum cfg_apart apart;
 	char *community;       /* its name, of CFG_COMMUNITY; else NULL */
@@ -135,6 +144,8 @@ struct cfg_switch {
 	unsigned stats_interval_ms;
 	struct port_option *settings; /* all of other_config, for ports */
 	size_t n_settings;
+	struct cfg_acl **acls; /* a reference each; in no order */
+	size_t n_acls;
 	struct cfg_bridge **bridges; /* sorted by name */
 	size_t n_bridges;
 };

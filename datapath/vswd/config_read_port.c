@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/log.h"
+#include "vswd/config_acl.h"
 #include "vswd/config_read.h"
 #include "vswd/config_read_shaping.h"
 #include "vswd/config_read_overlay.h"
@@ -206,6 +207,7 @@ struct cfg_port *config_read_port(
 		db_get(columns, row, DB_PORT_OTHER_CONFIG), where,
 		"mac-table-limit", 1, FDB_SIZE_MAX, 0);
 	free(where);
+	config_read_filters(port, db_get(columns, row, DB_PORT_OTHER_CONFIG));
 	config_read_marking(port, db_get(columns, row, DB_PORT_OTHER_CONFIG));
 	port->n_interfaces = n_interfaces;
 	port->interfaces = xcalloc(n_interfaces, sizeof(*port->interfaces));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "vswd/columns.h"
+#include "vswd/config_acl.h"
 #include "vswd/config_read.h"
 #include "vswd/config_read_overlay.h"
 #include "vswd/db_groups.h"
@@ -32,6 +33,7 @@ struct cached_bridge {
 struct db_view {
 	struct db_columns *columns;
 	struct hmap ports, bridges;
+	struct db_acls *acls;
 	struct db_segments *segments;
 	struct db_overlays *overlays;
 	struct db_mirrors *mirrors;
@@ -48,6 +50,7 @@ struct db_view *db_view_create(void)
 
 	hmap_init(&view->ports);
 	hmap_init(&view->bridges);
+	view->acls = db_acls_create();
 	view->segments = db_segments_create();
 	view->overlays = db_overlays_create();
 	view->mirrors = db_mirrors_create();
@@ -277,6 +280,7 @@ static void sweep(struct db_view *view, bool all)
 void db_view_forget(struct db_view *view)
 {
 	sweep(view, true);
+	db_acls_forget(view->acls);
 	db_segments_forget(view->segments);
 	db_overlays_forget(view->overlays);
 	db_mirrors_forget(view->mirrors);
@@ -297,6 +301,7 @@ void db_view_destroy(struct db_view *view)
 	db_view_forget(view);
 	hmap_destroy(&view->ports);
 	hmap_destroy(&view->bridges);
+	db_acls_destroy(view->acls);
 	db_segments_destroy(view->segments);
 	db_overlays_destroy(view->overlays);
 	db_mirrors_destroy(view->mirrors);
@@ -333,6 +338,7 @@ struct cfg_switch *db_view_read(struct db_view *view,
 			config->bridges[config->n_bridges++] =
 				read_bridge(view, client, bridge);
 	}
+	db_acls_read(view->acls, view->columns, client, config);
 	db_segments_finish(view->segments, config);
 	db_overlays_finish(view->overlays, config);
 	db_mirrors_finish(view->mirrors);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "forward/policies.h"
+#include "vswd/acls.h"
 #include "vswd/port_security.h"
 #include "vswd/port_snoop.h"
 
@@ -56,6 +57,40 @@ static void attach_security(struct vswitch *vs, struct fwd_port *port,
 	port_security_attach(port, s, leased);
 }
 
+static void attach_acls(struct vswitch *vs, struct fwd_port *port,
+			const struct cfg_port *config)
+{
+	if (config->acl_in)
+		fwd_port_ingress(port)->acl = acls_get(vs, config->acl_in);
+	if (config->acl_out)
+		fwd_port_egress(port)->acl = acls_get(vs, config->acl_out);
+}
+
+/* As attach_policer(). */
+static void attach_storm(struct fwd_port *port, const struct cfg_port *config,
+			 struct port_policy **policy)
+{
+	bool wanted = !storm_config_is_none(&config->storm);
+
+	if (!wanted && !(*policy && (*policy)->storm))
+		return;
+	if (!get(policy)->storm)
+		(*policy)->storm = storm_create(&config->storm);
+	else
+		storm_configure((*policy)->storm, &config->storm);
+	if (wanted)
+		fwd_port_ingress(port)->storm = (*policy)->storm;
+}
+
+static void attach_mac_limit(struct fwd_port *port,
+			     const struct cfg_port *config)
+{
+	fdb_set_port_evicts(port->bridge->fdb, port->number,
+			    config->mac_limit_action == MAC_LIMIT_EVICT);
+	if (config->mac_limit && config->mac_limit_action == MAC_LIMIT_DROP)
+		fwd_port_ingress(port)->drops_unlearned = true;
+}
+
 void port_policy_attach(struct vswitch *vs, struct fwd_port *port,
 			const struct cfg_port *config,
 			struct port_policy **policy)
@@ -64,6 +99,9 @@ void port_policy_attach(struct vswitch *vs, struct fwd_port *port,
 		attach_policer(port, &config->interfaces[0], policy);
 	attach_marking(port, config);
 	attach_security(vs, port, config, policy);
+	attach_acls(vs, port, config);
+	attach_storm(port, config, policy);
+	attach_mac_limit(port, config);
 }
 
 void port_policy_attach_member(struct vswitch *vs, struct fwd_port *member,
@@ -84,6 +122,7 @@ void port_policy_free(struct port_policy *policy)
 		next = policy->next;
 		policer_destroy(policy->policer);
 		port_snoop_free(policy->snoop);
+		storm_destroy(policy->storm);
 		free(policy);
 	}
 }

@@ -15,6 +15,7 @@
 struct port_policy {
 	struct policer *policer;  /* of the interface */
 	struct port_snoop *snoop; /* DHCP's leases (port_snoop.h), or NULL */
+	struct storm *storm;
 	struct port_policy *next; /* replaced ones that workers may still use */
 };
 

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "port/vhost_user.h"
+#include "vswd/acls.h"
 #include "vswd/capture_session.h"
 #include "vswd/discovery.h"
 #include "vswd/events.h"
@@ -432,6 +433,7 @@ static void take_over(struct vswitch *vs, struct cfg_switch *config)
 	vs->settings = config->settings;
 	vs->n_settings = config->n_settings;
 	configure_workers(vs, config);
+	acls_reconcile(vs, config);
 	segments_release(vs, config);
 	for (size_t i = 0; i < config->n_bridges; i++)
 		keep_ports(vs, want_bridge(vs, config->bridges[i]),
@@ -461,6 +463,7 @@ void vswitch_reconcile(struct vswitch *vs, struct cfg_switch *config)
 	}
 	drop_unseen_bridges(vs);
 	end_conflicts(vs);
+	acls_check_ports(vs);
 	cfg_switch_free(vs->config);
 	vs->config = config;
 	if (vs->pool)
@@ -479,6 +482,7 @@ void vswitch_destroy(struct vswitch *vs)
 	segments_published(vs);
 	fwd_snapshot_destroy(vs->snapshot);
 	capture_nodes_free(vs->snapshot_captures);
+	acls_end(vs);
 	hmap_destroy(&vs->vports);
 	vswitch_stop_discovery(vs);
 	vswitch_stop_frames(vs);

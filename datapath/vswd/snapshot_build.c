@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/acls.h"
 #include "vswd/capture_session.h"
 #include "vswd/frames.h"
 #include "vswd/mirror.h"
@@ -265,6 +266,7 @@ void vswitch_publish(struct vswitch *vs)
 	fwd_snapshot_destroy(old);
 	capture_nodes_free(old_captures);
 	free_doomed(vs);
+	acls_published(vs);
 	segments_published(vs);
 	mirrors_published(vs);
 	tell_settled(vs);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vswd/acls.h"
 #include "vswd/mirror.h"
 #include "vswd/segment_rows.h"
 #include "vswd/status.h"
@@ -195,5 +196,6 @@ void stats_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 	     node = hmap_next(&vs->vports, node))
 		tell_stats(CONTAINER_OF(node, struct vport, node), operations);
 	segment_rows_collect_stats(vs, schema, operations);
+	acl_rows_collect(vs, schema, operations, true);
 	mirror_rows_collect_stats(vs, schema, operations);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/acls.h"
 #include "vswd/config_overlay.h"
 #include "vswd/mirror.h"
 #include "vswd/overlay.h"
@@ -247,6 +248,7 @@ void status_collect(struct vswitch *vs, const struct ovsdb_schema *schema,
 			stats_collect_port(v, schema, operations);
 	}
 	segment_rows_collect(vs, schema, operations);
+	acl_rows_collect(vs, schema, operations, false);
 	mirror_rows_collect(vs, schema, operations);
 }
 
@@ -287,6 +289,7 @@ void status_forget(struct vswitch *vs)
 	if (vs->config)
 		vs->config->cur_cfg = ~vs->config->next_cfg;
 	segment_rows_forget(vs);
+	acl_rows_forget(vs);
 	mirror_rows_forget(vs);
 	for (struct bridge *b = vs->bridges; b; b = b->next) {
 		b->dirty = true;

@@ -19,7 +19,9 @@
 
 #define OFPORT_LOCAL 65534 /* OpenFlow's number for the bridge's own port */
 
+struct acl;
 struct capture_session;
+struct doomed_acl;
 struct discovery_port;
 struct events;
 struct evpn_host;
@@ -34,6 +36,7 @@ struct segment;
 struct snoops;
 struct suppress_table;
 struct underlay;
+struct vacl;
 struct vbond;
 struct vdiscovery;
 
@@ -47,6 +50,7 @@ struct vport {
 	struct port *port;		       /* NULL: not open */
 	char *error;	/* why not, or what is wrong with it; NULL: nothing */
 	char *conflict; /* another bridge that wants it; NULL: none */
+	char *acl_error; /* its access list is not there (acls.c); or NULL */
 	bool conflict_seen;
 	bool to_open;	/* at the next chance */
 	bool wait_link; /* its device is not to be had: try when it changes */
@@ -159,6 +163,9 @@ struct vswitch {
 	struct capture_session *captures;
 	struct frames *frames;	      /* frames.c */
 	struct vdiscovery *discovery; /* discovery.c */
+	struct vacl *acls;	      /* acls.c; in no order */
+	struct doomed_acl *doomed_acls;
+	struct acl *no_acl; /* for ports whose list is not there, or NULL */
 	struct segment *segments;     /* segment.c; in no order */
 	struct segment *doomed_segments;
 	uint32_t last_segment_id;

@@ -81,6 +81,8 @@ const char *vport_error(const struct vport *v)
 		return v->interface->overlay->error;
 	if (v->config->error)
 		return v->config->error;
+	if (v->acl_error)
+		return v->acl_error;
 	if (private_vlan_fault(v))
 		return private_vlan_fault(v);
 	if (teaming_fault(v))
@@ -299,6 +301,7 @@ void vport_destroy(struct vswitch *vs, struct vport *v)
 	free(v->told_stats);
 	cfg_port_unref(v->config);
 	free(v->conflict);
+	free(v->acl_error);
 	free(v->error);
 	free(v);
 }

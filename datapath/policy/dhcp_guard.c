@@ -38,7 +38,7 @@ int dhcp_guard4(struct reader udp)
 	struct ports ports = read_ports(&udp);
 
 	if (udp.failed)
-		return DROP_UNINSPECTED;
+		return -1; /* all of it: no receiver takes it */
 	if (ports.from != DHCP_SERVER_PORT && ports.to != DHCP_CLIENT_PORT)
 		return -1;
 	return read_type(&udp) == BOOTREQUEST ? -1 : DROP_DHCP_SERVER;
@@ -49,7 +49,7 @@ int dhcp_guard6(struct reader udp)
 	struct ports ports = read_ports(&udp);
 
 	if (udp.failed)
-		return DROP_UNINSPECTED;
+		return -1; /* all of it: no receiver takes it */
 	if (ports.from != DHCPV6_SERVER_PORT && ports.to != DHCPV6_CLIENT_PORT)
 		return -1;
 	switch (read_type(&udp)) {

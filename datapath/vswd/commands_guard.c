@@ -205,10 +205,11 @@ static void cmd_show(struct control_request *request, int argc,
 		} else {
 			json_decref(all);
 			if (one)
-				command_fail(request,
-					     "%s: nothing is restricted at it; "
-					     "see \"Security\" in vswd(8)",
-					     argv[1]);
+				command_fail(
+					request,
+					"%s: nothing is restricted at it; "
+					"see \"Table Port: security\" in vswd(8)",
+					argv[1]);
 			return;
 		}
 	} else {

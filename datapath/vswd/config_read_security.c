@@ -163,6 +163,13 @@ struct cfg_security *config_read_security(
 	read_ips(s, other, where);
 	free(where);
 	check_macs(port, s, other);
+	if (s->by_dhcp && n_interfaces > 1)
+		cfg_port_refuse(
+			port,
+			xasprintf("other_config:allowed-ips says dhcp, and %zu "
+				  "interfaces make the port a bond, at which "
+				  "DHCP is not listened to; name the addresses",
+				  n_interfaces));
 	if (is_open(s)) {
 		cfg_security_free(s);
 		return NULL;

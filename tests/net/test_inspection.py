@@ -8,6 +8,7 @@ import struct
 
 from lib.frame import BROADCAST, Frame, mac_bytes
 from lib.netns import wait_until
+from lib.segment_vm import Machine, add_segment
 from lib.testing import contains, equal, test
 
 ARP, IPV4, IPV6, VLAN = 0x0806, 0x0800, 0x86dd, 0x8100
@@ -294,3 +295,20 @@ def _(lab):
     wait_until(lambda: not lab.switch.command("guard/show", "vm")[0]["leases"],
                "the lease is given back")
     assert not vm.ping(server.ip), "an address that was given back"
+
+
+@test("a segment's machine may use what its gateway leases it", only="vsw")
+def _(lab):
+    lab.start(monitor=False)
+    add_segment(lab)
+    vm = Machine(lab, "vm1")
+    guard(lab, "vm1", allowed_macs=vm.host.mac, forged_transmits="reject",
+          allowed_ips="dhcp", dhcp_guard="true", router_guard="true")
+    address = vm.dhclient()
+    vm.run("ping", "-c", "1", "-W", "5", "10.20.0.1")
+    shown = lab.switch.command("guard/show", "vm1")[0]
+    equal([lease["ip"] for lease in shown["leases"]], [address], "leases")
+    vm.dhclient("-r")
+    wait_until(lambda: not lab.switch.command("guard/show",
+                                              "vm1")[0]["leases"],
+               "the lease is given back")

@@ -87,25 +87,58 @@ def _(lab):
     try_killed_switch(lab, listens=False, packed="on")
 
 
-def migrate(lab, source, target, port):
-    """port: which source is on. Its dirty pages are told by the switch, too."""
+MIB = 1 << 20
+
+
+def migrate(lab, source, target, port, left):
+    """
+    port: which source is on. Its dirty pages are told by the switch, too: all of
+    the memory but so many bytes is sent while the guest runs.
+
+    That is one round, and the rest is sent while the guest is stopped. False: it
+    was too late for that, and the guest is at source. From the second round on QEMU before 9.0 loses what a software CPU writes (its commit
+    03bfc2188f06), whatever the guest is plugged into.
+    """
+    def ram(what):
+        return source.qmp("query-migrate").get("ram", {}).get(what, 1 << 40)
+
+    def limit(bandwidth):
+        source.qmp("migrate-set-parameters",
+                   **{"max-bandwidth": bandwidth, "downtime-limit": 1})
+
+    def sent_but(left):
+        wait_until(lambda: ram("remaining") < left,
+                   lambda: f"memory is sent: {source.qmp('query-migrate')}", 90)
+
     path = source.path("migration")
     target.qmp("migrate-incoming", uri=f"unix:{path}")
-    # slow, until the dirty log has been seen
-    source.qmp("migrate-set-parameters", **{"max-bandwidth": 2 << 20,
-                                            "downtime-limit": 1000})
+    limit(16 * MIB)
     source.qmp("migrate", uri=f"unix:{path}")
     wait_until(lambda: keeps_log(lab, port),
                f"{port} has a dirty log in shared memory", timeout=30)
-    source.qmp("migrate-set-parameters", **{"max-bandwidth": 64 << 20})
+    sent_but(left + 20 * MIB)
+    limit(2 * MIB)
+    sent_but(left)
+    source.qmp("stop")
+    if ram("dirty-sync-count") > 1:
+        source.qmp("migrate_cancel")
+        wait_status(source, "cancelled")
+        source.qmp("cont")
+        return False
+    limit(1024 * MIB)
+    wait_status(source, "completed")
+    wait_until(lambda: target.qmp("query-status")["status"] == "paused",
+               "all has come")
+    target.qmp("cont")
+    return True
 
+
+def wait_status(source, wanted):
     def status():
         return source.qmp("query-migrate")
-
-    wait_until(lambda: status().get("status") in ("completed", "failed"),
+    wait_until(lambda: status().get("status") in (wanted, "failed"),
                lambda: f"the migration ends, it is {status()}", timeout=90)
-    equal(status()["status"], "completed", f"the migration: {status()}")
-    wait_until(lambda: target.qmp("query-status")["running"], "it goes on")
+    equal(status()["status"], wanted, f"the migration: {status()}")
 
 
 def keeps_log(lab, port):
@@ -125,9 +158,15 @@ def try_migration(lab, **features):
     with Echoes(host, guest, "10.0.0.1") as echoes:
         for i in (1, 2):
             echoes.more()
-            target = Guest(lab, f"at{i}", Nic(1, paths[i % 2], **features),
-                           incoming=True).start()
-            migrate(lab, guest, target, ("vh2", "vh1")[i % 2])
+            for left in (12 * MIB, 48 * MIB, 128 * MIB):
+                target = Guest(lab, f"at{i}", Nic(1, paths[i % 2], **features),
+                               incoming=True).start()
+                moved = migrate(lab, guest, target, ("vh2", "vh1")[i % 2],
+                                left)
+                if moved:
+                    break
+                target.kill()
+            assert moved, "it was never stopped in time"
             target.number = guest.number
             guest.kill()
             guest = target

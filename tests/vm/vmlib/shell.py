@@ -107,15 +107,22 @@ class Shell:
         def report():
             out = json.loads(self.run(
                 f"iperf3 -c {address} -t {seconds} -J {options}",
-                timeout=30 + 3 * seconds, check=False)[1])
-            return None if is_busy(out) else out
-        return received_bits(wait_until(report, f"{address} is not busy", 30),
-                             self.name)
+                timeout=self.patience + 3 * seconds, check=False)[1])
+            return None if is_busy(out) or is_over_early(out) else out
+        return received_bits(
+            wait_until(report, f"iperf3 to {address} has bytes through",
+                       self.patience), self.name)
 
 
 def is_busy(report):
     """A server of iperf3 may not be done yet with the client before."""
     return "busy" in report.get("error", "")
+
+
+def is_over_early(report):
+    """On a busy machine the time can be over before the first byte came."""
+    return "error" not in report and not \
+        report["end"]["sum_received"]["bits_per_second"]
 
 
 def received_bits(report, what):

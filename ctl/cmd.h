@@ -23,6 +23,8 @@ extern const struct ctl_command_class segment_commands[];
 extern const size_t n_segment_commands;
 extern const struct ctl_command_class forward_commands[];
 extern const size_t n_forward_commands;
+extern const struct ctl_command_class group_commands[];
+extern const size_t n_group_commands;
 extern const struct ctl_command_class mirror_commands[];
 extern const size_t n_mirror_commands;
 extern const struct ctl_command_class overlay_commands[];

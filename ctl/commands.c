@@ -3,7 +3,7 @@
 
 #include "ctl/cmd.h"
 
-#define N_GROUPS 13
+#define N_GROUPS 12
 
 static const struct ctl_command_group *all_groups(void)
 {
@@ -18,6 +18,8 @@ static const struct ctl_command_group *all_groups(void)
 			{ "Ports, bonds and interfaces (a bond is one port of "
 			  "several interfaces)",
 			  port_commands, n_port_commands },
+			{ "Port groups (settings that many ports refer to)",
+			  group_commands, n_group_commands },
 			{ "Segments (a bridge with a gateway: NAT, DHCP, DNS)",
 			  segment_commands, n_segment_commands },
 			{ "Port forwards and leases of a segment",

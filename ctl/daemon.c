@@ -16,6 +16,7 @@
 #include "ctl/ctl.h"
 #include "ctl/events.h"
 #include "ctl/table.h"
+#include "ctl/trace.h"
 #include "ovsdb-lite/control_client.h"
 
 /* After "exit": how long its end is waited for. */
@@ -68,6 +69,10 @@ const struct daemon_command daemon_commands[] = {
 	{ "worker/show", "", "print the worker threads and their queues" },
 	{ "qos/show", "[PORT]", "print shaped ports, their queues and delays" },
 	{ "vhost/show", "[PORT]", "print vhost-user ports and their rings" },
+	{ "trace",
+	  "BRIDGE in_port=PORT[,FIELD=VALUE...] [HEX|pcap:FILE[:N]] "
+	  "[--commit]",
+	  "print the way that a frame would take, and why" },
 	{ "capture", "BRIDGE|PORT [FILTER...] [-w FILE|-] [-c COUNT]",
 	  "capture packets, printed or as pcapng" },
 	{ "events", "[BRIDGE|PORT] [--kind=A,B] [--after=ID] [--follow]",
@@ -83,8 +88,8 @@ bool daemon_has_command(const char *name)
 	for (size_t i = 0; i < n_daemon_commands; i++)
 		if (!strcmp(daemon_commands[i].name, name))
 			return true;
-	/* No command of the database's has one. */
-	return strchr(name, '/') && *name != '/' && *name != '-';
+	return strchr(name, '/') && *name != '/' && *name != '-' &&
+	       !ctl_find_command(name);
 }
 
 static char *socket_path(const struct ctl_options *options)
@@ -200,7 +205,8 @@ static void check_words(int argc, char **argv)
 				  "says what it takes",
 				  argv[0], word, argv[0]);
 		if (strncmp(word, "--", 2) || !strncmp(word, "--format=", 9) ||
-		    (!strcmp(argv[0], "exit") && !strcmp(word, "--cleanup")))
+		    (!strcmp(argv[0], "exit") && !strcmp(word, "--cleanup")) ||
+		    (!strcmp(argv[0], "trace") && !strcmp(word, "--commit")))
 			continue;
 		ctl_fatal("%s takes no option %s; options stand before the "
 			  "command: \"vsw-ctl [OPTION]... %s\"",
@@ -242,6 +248,7 @@ static void print_answer(const struct ctl_options *options, const char *text)
 int daemon_run(const struct ctl_options *options, int argc, char **argv)
 {
 	bool ends = !strcmp(argv[0], "exit");
+	bool is_trace = !strcmp(argv[0], "trace");
 	int status, pidfile, n = 0;
 	const char **words;
 	char *text;
@@ -254,11 +261,13 @@ int daemon_run(const struct ctl_options *options, int argc, char **argv)
 	check_words(argc, argv);
 	words = xcalloc(argc + 2, sizeof(*words));
 	for (int i = 0; i < argc; i++)
-		words[n++] = argv[i];
+		words[n++] = is_trace ? trace_argument(argv[i]) : argv[i];
 	if (options->format_given && options->style.format == TABLE_JSON)
 		words[n++] = "--format=json";
 	pidfile = ends ? open_pidfile(options) : -1;
 	status = daemon_call(options, n, words, &text, NULL, NULL);
+	for (int i = 0; is_trace && i < argc; i++)
+		free((char *)words[i]);
 	free(words);
 	if (pidfile >= 0) {
 		if (!status)

@@ -10,6 +10,7 @@
 
 #include "ctl/acl_check.h"
 #include "ctl/bond_check.h"
+#include "ctl/group_check.h"
 #include "ctl/ctl.h"
 #include "ctl/mirror_check.h"
 #include "ctl/shape_check.h"
@@ -188,6 +189,7 @@ static bool try_commands(struct ctl *ctl)
 	record_check_symbols(ctl);
 	acl_check(ctl);
 	bond_check(ctl);
+	group_check(ctl);
 	shape_check(ctl);
 	segment_check(ctl);
 	overlay_check(ctl);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/number_pairs.h"
+#include "base/private_vlans.h"
 #include "base/util.h"
 #include "ctl/ctl.h"
 #include "ctl/overlay_settings.h"
@@ -36,8 +37,13 @@ static const char values[] = "values";
 static const char list_name[] = "access list";
 /* As choices: a name. */
 static const char name[] = "name";
+static const char group[] = "group";
 /* As choices: names with commas between them. */
 static const char names[] = "names";
+/* As choices: private VLANs (base/private_vlans.h), and how a port is in one.
+ */
+static const char private_vlans[] = "private VLANs";
+static const char private_vlan[] = "private VLAN";
 /* As choices: MAC addresses, or IP addresses and networks. */
 static const char macs[] = "macs";
 static const char ips[] = "ips";
@@ -56,6 +62,10 @@ static const struct setting settings[] = {
 	{ "Bridge", "mac-aging-time", 1, 86400 * 365, NULL },
 	{ "Bridge", "mac-table-size", 1, 4194304, NULL },
 	{ "Bridge", "forward-bpdu", 0, 0, "true false" },
+	{ "Bridge", "private-vlans", 0, 0, private_vlans },
+	{ "Port", "port-group", 0, 0, group },
+	{ "Port", "private-vlan", 0, 0, private_vlan },
+	{ "Port", "teaming-order", 0, 0, names },
 	{ "Port", "mac-table-limit", 1, 4194304, NULL },
 	{ "Port", "egress-average-kbps", 1, 1000000000, NULL },
 	{ "Port", "egress-peak-kbps", 1, 1000000000, NULL },
@@ -222,6 +232,28 @@ static bool is_names(const char *value)
 	return true;
 }
 
+static bool is_private_vlan(const char *value)
+{
+	static const char community[] = "community:";
+
+	return !strcmp(value, "isolated") || !strcmp(value, "promiscuous") ||
+	       (!strncmp(value, community, strlen(community)) &&
+		private_vlan_is_name(value + strlen(community)));
+}
+
+static void check_private_vlans(const char *value)
+{
+	struct private_vlans vlans;
+	char *why = private_vlans_parse(value, &vlans);
+
+	private_vlans_fini(&vlans);
+	if (why)
+		ctl_fatal("other_config:private-vlans cannot be \"%s\": %s; "
+			  "it is each primary VLAN with its secondary ones, "
+			  "such as \"100:isolated=101,community:web=102\"",
+			  value, why);
+}
+
 /* Kinds of values that a sentence describes. */
 static const struct kind {
 	const char *choices;
@@ -238,6 +270,9 @@ static const struct kind {
 	  "the MAC address of one device, such as 02:00:00:00:00:01" },
 	{ name, is_name, "the name of one interface" },
 	{ list_name, is_name, "the name of an access list" },
+	{ private_vlan, is_private_vlan,
+	  "isolated, promiscuous or community:NAME" },
+	{ group, is_name, "the name of one port group" },
 	{ names, is_names, "names with commas between them, such as e0,e1" },
 };
 
@@ -259,6 +294,10 @@ static void check(const struct setting *s, const char *value)
 	}
 	if (s->choices == pairs) {
 		check_pairs(s, value);
+		return;
+	}
+	if (s->choices == private_vlans) {
+		check_private_vlans(value);
 		return;
 	}
 	if (s->choices == or_zero) {
@@ -305,6 +344,11 @@ static bool is_of_segment(const char *table, const char *column)
 	return !strcmp(table, "Segment") && !strcmp(column, "options");
 }
 
+const char *settings_table(const char *table)
+{
+	return strcmp(table, "Port_Group") ? table : "Port";
+}
+
 bool settings_are_in(const char *table, const char *column)
 {
 	return !strcmp(column, "other_config") || !strcmp(column, "lldp") ||
@@ -323,7 +367,8 @@ void settings_check(const char *table, const char *column, const char *key,
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		const struct setting *s = &settings[i];
 
-		if (!strcmp(s->table, table) && is_named(s, column, key))
+		if (!strcmp(s->table, settings_table(table)) &&
+		    is_named(s, column, key))
 			check(s, value);
 	}
 }
@@ -335,6 +380,7 @@ static const char *words_of(const struct setting *s)
 		if (s->choices == kinds[i].choices)
 			return NULL;
 	return s->choices == pairs || s->choices == or_zero ||
+			       s->choices == private_vlans ||
 			       s->choices == macs || s->choices == ips
 		       ? NULL
 		       : s->choices;

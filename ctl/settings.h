@@ -11,6 +11,8 @@
 
 /* A column, a map of strings, that has settings to check. */
 bool settings_are_in(const char *table, const char *column);
+/* The table whose settings those of `table` are: a group's are its ports'. */
+const char *settings_table(const char *table);
 /*
  * Ends the program with a message when table's column:key has a value that vswd
  * does not take. Keys that vswd does not know pass, but for a segment's

@@ -64,7 +64,9 @@ static const char *nearest(const char *table, const char *column,
 		unsigned edits;
 
 		settings_get(i, &s);
-		key = strcmp(s.table, table) ? NULL : key_in(&s, column);
+		key = strcmp(s.table, settings_table(table))
+			      ? NULL
+			      : key_in(&s, column);
 		if (!key || !is_near(typed, key))
 			continue;
 		edits = edit_distance(typed, key);
@@ -114,7 +116,8 @@ char *settings_example(const char *table, const char *column)
 
 	for (size_t i = 0; i < settings_count(); i++) {
 		settings_get(i, &s);
-		if (strchr(s.key, ':') && !strcmp(s.table, table) &&
+		if (strchr(s.key, ':') &&
+		    !strcmp(s.table, settings_table(table)) &&
 		    key_in(&s, column) && s.words)
 			return xasprintf("%s=%.*s", s.key,
 					 (int)strcspn(s.words, " "), s.words);

@@ -5,7 +5,7 @@
  *
  *	allow src=10.0.0.0/8 proto=tcp dport=80-443
  *
- * What it says of packets, fragments among them, is in docs/policy.md.
+ * What it says of packets, fragments among them, is in vswd(8).
  */
 #ifndef BASE_ACL_RULE_H
 #define BASE_ACL_RULE_H

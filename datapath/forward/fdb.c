@@ -211,6 +211,28 @@ void fdb_set_age(struct fdb *fdb, uint32_t age_s)
 	fdb->age_s = age_s;
 }
 
+static void fill_entry(struct fdb_entry *entry, fdb_key key, uint64_t value,
+		       uint32_t now)
+{
+	entry->mac = key & 0xffffffffffffull;
+	entry->fid = key >> 48 & 0xfff;
+	entry->port = fdb_value_port(value);
+	entry->is_static = fdb_value_is_static(value);
+	entry->is_controlled = value & FDB_VALUE_CONTROLLED;
+	entry->is_sticky = entry->is_controlled && value & FDB_VALUE_STATIC;
+	entry->age_s = entry->is_static ? 0 : now - fdb_value_tick(value);
+}
+
+bool fdb_get(const struct fdb *fdb, fdb_key key, struct fdb_entry *entry)
+{
+	uint64_t value = fdb_find_value(&fdb->table, key);
+
+	if (!(value & FDB_VALUE_LIVE))
+		return false;
+	fill_entry(entry, key, value, fdb_now(fdb));
+	return true;
+}
+
 void fdb_for_each(const struct fdb *fdb,
 		  bool (*cb)(const struct fdb_entry *, void *aux), void *aux)
 {
@@ -224,15 +246,7 @@ void fdb_for_each(const struct fdb *fdb,
 		if (!fdb_read_slot(&fdb->table.buckets[at / FDB_BUCKET_SLOTS],
 				   at % FDB_BUCKET_SLOTS, &slot))
 			continue;
-		entry.mac = slot.key & 0xffffffffffffull;
-		entry.fid = slot.key >> 48 & 0xfff;
-		entry.port = fdb_value_port(slot.value);
-		entry.is_static = fdb_value_is_static(slot.value);
-		entry.is_controlled = slot.value & FDB_VALUE_CONTROLLED;
-		entry.is_sticky =
-			entry.is_controlled && slot.value & FDB_VALUE_STATIC;
-		entry.age_s =
-			entry.is_static ? 0 : now - fdb_value_tick(slot.value);
+		fill_entry(&entry, slot.key, slot.value, now);
 		if (!cb(&entry, aux))
 			return;
 	}

@@ -188,6 +188,10 @@ unsigned fdb_flush(struct fdb *fdb, uint16_t port, int fid);
  * grace period of the snapshot that had it, or a worker may learn on it again.
  */
 unsigned fdb_purge_port(struct fdb *fdb, uint16_t port);
+/* Any thread. What is known of one station; false: nothing. */
+bool fdb_get(const struct fdb *fdb, fdb_key key, struct fdb_entry *entry);
+/* Any thread. As fdb_set_port_limit() has set it; 0: none. */
+uint32_t fdb_port_limit(const struct fdb *fdb, uint16_t port);
 /* Calls back for each entry, in no order, until it returns false. */
 void fdb_for_each(const struct fdb *fdb,
 		  bool (*cb)(const struct fdb_entry *, void *aux), void *aux);

@@ -17,6 +17,11 @@ void fdb_set_port_evicts(struct fdb *fdb, uint16_t port, bool evicts)
 	atomic_store_explicit(&fdb->ports[port].evicts, evicts, relaxed);
 }
 
+uint32_t fdb_port_limit(const struct fdb *fdb, uint16_t port)
+{
+	return atomic_load_explicit(&fdb->ports[port].limit, relaxed);
+}
+
 uint32_t fdb_port_entries(const struct fdb *fdb, uint16_t port)
 {
 	return atomic_load_explicit(&fdb->ports[port].learned, relaxed);

@@ -1,6 +1,7 @@
 #include "forward/filters.h"
 
 #include "base/ticks.h"
+#include "forward/trace.h"
 #include "policy/acl.h"
 #include "policy/storm.h"
 #include "shape/wire_bytes.h"
@@ -28,14 +29,23 @@ static int judge_group(struct storm *storm, const struct packet *p)
 	return take(storm, all ? STORM_BROADCAST : STORM_MULTICAST, p);
 }
 
+static inline bool acl_lets(struct pipeline *pl, const struct acl *acl,
+			    const struct fwd_port *port, bool leaves,
+			    struct packet *p, uint16_t vid)
+{
+	if (unlikely(pl->trace != NULL))
+		return trace_acl(pl, acl, port, leaves, p, vid);
+	return acl_judge(acl, p, vid, pl->thread) == ACL_ALLOWED;
+}
+
 /* A drop reason, or -1: it goes on. */
-static int judge(const struct pipeline *pl, const struct fwd_ingress *ingress,
-		 const struct item *item)
+static int judge(struct pipeline *pl, const struct stage *s,
+		 const struct fwd_ingress *ingress, const struct item *item)
 {
 	struct packet *p = item->packet;
 
-	if (ingress->acl && acl_judge(ingress->acl, p, item->vlan.vid,
-				      pl->thread) != ACL_ALLOWED)
+	if (ingress->acl &&
+	    !acl_lets(pl, ingress->acl, s->as, false, p, item->vlan.vid))
 		return DROP_ACL_IN;
 	if (ingress->storm && p->header[0] & 1)
 		return judge_group(ingress->storm, p);
@@ -73,7 +83,7 @@ void filters_in_burst(struct pipeline *pl, struct stage *s)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < s->n_items; i++) {
-		int reason = judge(pl, ingress, &s->items[i]);
+		int reason = judge(pl, s, ingress, &s->items[i]);
 
 		if (unlikely(reason >= 0))
 			drop_violation(pl, s->in, &s->items[i], reason);
@@ -125,8 +135,7 @@ unsigned filters_out(struct pipeline *pl, const struct fwd_port *out,
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = packets[i];
 
-		if (acl_judge(acl, p, filters_vid_out(out, p), pl->thread) ==
-		    ACL_ALLOWED)
+		if (acl_lets(pl, acl, out, true, p, filters_vid_out(out, p)))
 			kept[n_kept++] = p;
 		else
 			drop_out(pl, out, p, DROP_ACL_OUT);

@@ -10,6 +10,7 @@
 #include "forward/mirror.h"
 #include "forward/punt.h"
 #include "forward/stage.h"
+#include "forward/trace.h"
 #include "packet/csum.h"
 #include "packet/parse.h"
 
@@ -158,14 +159,18 @@ __attribute__((always_inline)) static inline uint64_t enter(
 	counter_add(&c->rx_packets, n);
 	counter_add(&c->rx_bytes, bytes);
 	out = common_port(s, n_receivers);
-	if (likely(out)) {
+	if (likely(out && !pl->trace)) {
 		output_send(pl, out, packets, n);
 	} else {
 		fill_in(s, packets, n);
 		if (unlikely(in->ingress) && in->ingress->mirrors)
 			mirror_received(pl, s);
 		lookup_routed(s);
+		if (unlikely(pl->trace != NULL))
+			trace_routed(pl, s);
 		output_burst(pl, s);
+		if (unlikely(pl->trace != NULL))
+			trace_took(pl, s, TRACE_AT_OUTPUT);
 	}
 out:
 	pl->depth--;

@@ -21,7 +21,7 @@ static void learn(const struct fwd_port *in, const struct item *item)
 {
 	const struct fdb *fdb = in->bridge->fdb;
 
-	if (!in->learns)
+	if (!in->learns || unlikely(in->bridge->traced))
 		return;
 	if (unlikely(in->as->ingress != NULL) &&
 	    !policy_learns(in->as->ingress, item))

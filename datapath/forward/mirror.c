@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "forward/stage.h"
+#include "forward/trace.h"
 #include "packet/csum.h"
 #include "packet/gso.h"
 
@@ -336,6 +337,8 @@ static __attribute__((noinline)) void copy_all(struct pipeline *pl,
 {
 	struct mirror_scratch **scratch = &pl->mirror_scratches[pl->depth];
 
+	if (unlikely(pl->trace != NULL))
+		trace_mirror(pl, m, picks->n);
 	if (!*scratch)
 		*scratch = xcalloc_aligned(1, sizeof(**scratch));
 	pl->mirroring[pl->depth] = bridge;

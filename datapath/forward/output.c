@@ -182,6 +182,11 @@ static inline bool is_member(const struct fwd_port *out,
 	       (likely(!out->filters_customers) || carries_customer(out, item));
 }
 
+bool output_reaches(const struct fwd_port *out, const struct item *item)
+{
+	return is_member(out, item);
+}
+
 /* Of a secondary VLAN: it is not meant for all that know its stations. */
 static enum drop_reason why_no_member(const struct fwd_port *out,
 				      const struct item *item)
@@ -344,12 +349,15 @@ static bool is_for_stations(const struct fwd_port *out, const struct item *item)
 	return false;
 }
 
-/* The same to a port that gets but what is for its stations. */
-static __attribute__((noinline)) void flood_stations(struct pipeline *pl,
-						     struct stage *s,
-						     const struct fwd_port *out,
-						     unsigned from, unsigned to,
-						     bool reached[])
+bool output_wants(const struct fwd_port *out, const struct item *item)
+{
+	return !out->stations || is_for_stations(out, item);
+}
+
+/* As flood_items(), to a port that gets but what is for its stations. */
+static __attribute__((noinline)) void flood_stations(
+	struct pipeline *pl, struct stage *s, const struct fwd_port *out,
+	unsigned from, unsigned to, bool reached[], const bool *answered)
 {
 	for (unsigned end; from < to; from = end) {
 		bool is_wanted = is_for_stations(out, &s->items[from]);
@@ -359,7 +367,7 @@ static __attribute__((noinline)) void flood_stations(struct pipeline *pl,
 		       is_for_stations(out, &s->items[end]) == is_wanted)
 			end++;
 		if (is_wanted)
-			flood_port(pl, s, out, from, end, reached);
+			flood_items(pl, s, out, from, end, reached, answered);
 	}
 }
 
@@ -375,12 +383,16 @@ static __attribute__((noinline)) void flood_tunnels(struct pipeline *pl,
 	overlay_suppress(pl, s, from, to, answered);
 	for (unsigned i = 0; i < bridge->n_ports; i++) {
 		const struct fwd_port *out = bridge->ports[i];
+		const bool *but;
 
 		if (!out->tunnel || out == s->as || !out->floods ||
 		    fwd_are_apart(s->as, out) || is_split(s->as, out))
 			continue;
-		flood_items(pl, s, out, from, to, reached,
-			    out->tunnel->suppress ? answered : NULL);
+		but = out->tunnel->suppress ? answered : NULL;
+		if (out->stations)
+			flood_stations(pl, s, out, from, to, reached, but);
+		else
+			flood_items(pl, s, out, from, to, reached, but);
 	}
 }
 
@@ -399,7 +411,7 @@ static void flood(struct pipeline *pl, struct stage *s, unsigned from,
 		    unlikely(apart && fwd_are_apart(s->as, out)))
 			continue;
 		if (unlikely(out->stations != NULL))
-			flood_stations(pl, s, out, from, to, reached);
+			flood_stations(pl, s, out, from, to, reached, NULL);
 		else
 			flood_port(pl, s, out, from, to, reached);
 	}

@@ -10,6 +10,7 @@
  * Nothing enters a tunnel, or comes out of an underlay, on its way from that.
  */
 #include "forward/overlay_internal.h"
+#include "forward/trace.h"
 #include "packet/vlan.h"
 
 void overlay_free_scratches(struct pipeline *pl)
@@ -262,6 +263,8 @@ static void replicate(struct pipeline *pl, const struct fwd_port *out,
 void overlay_send(struct pipeline *pl, const struct fwd_port *out,
 		  struct packet *const packets[], unsigned n, bool shared)
 {
+	if (unlikely(pl->trace != NULL))
+		trace_special(pl, out, "tunnel", packets, n);
 	if (unlikely(overlay_is_inside(pl, out->tunnel))) {
 		overlay_drop_all(pl, out, packets, n, DROP_TUNNEL_LOOP);
 		return;
@@ -277,6 +280,8 @@ void overlay_send(struct pipeline *pl, const struct fwd_port *out,
 void overlay_send_vlan(struct pipeline *pl, const struct fwd_port *out,
 		       uint16_t vid, struct packet *const packets[], unsigned n)
 {
+	if (unlikely(pl->trace != NULL))
+		trace_special(pl, out, "tunnel", packets, n);
 	if (unlikely(overlay_is_inside(pl, out->tunnel)))
 		overlay_drop_all(pl, out, packets, n, DROP_TUNNEL_LOOP);
 	else if (may_go(pl, out, packets, n))

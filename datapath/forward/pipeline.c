@@ -28,6 +28,7 @@
 #include "forward/mirror.h"
 #include "forward/punt.h"
 #include "forward/stage.h"
+#include "forward/trace.h"
 #include "router/router.h"
 
 struct pipeline *pipeline_create(unsigned thread)
@@ -67,6 +68,53 @@ static void look_at_groups(const struct stage *s)
 		filter_note_announced(s);
 }
 
+/* Where a trace looks on; traced: constant. */
+#define TOOK(AT)                                                               \
+	do {                                                                   \
+		if (traced)                                                    \
+			trace_took(pl, s, AT);                                 \
+	} while (0)
+
+__attribute__((always_inline)) static inline void take_steps(
+	struct pipeline *pl, struct stage *s, struct packet *packets,
+	unsigned n, bool traced)
+{
+	const struct fwd_port *in = s->in;
+
+	ingress_burst(pl, s, packets, n);
+	TOOK(TRACE_AT_INGRESS);
+	if (unlikely(fwd_port_filter(in))) {
+		filter_burst(pl, s);
+		TOOK(TRACE_AT_BOND);
+	}
+	if (unlikely(s->as->ingress != NULL)) {
+		if (traced)
+			trace_policies_in(pl, s);
+		policy_in_burst(pl, s);
+		TOOK(TRACE_AT_POLICY);
+	}
+	if (unlikely(s->n_groups))
+		look_at_groups(s);
+	if (unlikely(in->punts & PUNT_ANSWERS))
+		protocol_copy_answers(s);
+	lookup_burst(s);
+	TOOK(TRACE_AT_LOOKUP);
+	if (unlikely(s->as->ingress != NULL))
+		policy_found_burst(pl, s);
+	TOOK(TRACE_AT_FOUND);
+	output_burst(pl, s);
+	TOOK(TRACE_AT_OUTPUT);
+}
+
+static __attribute__((noinline)) void take_traced_steps(struct pipeline *pl,
+							struct stage *s,
+							struct packet *packets,
+							unsigned n)
+{
+	trace_enters(pl, s, packets, n);
+	take_steps(pl, s, packets, n, true);
+}
+
 /* native_vid: the VLAN of untagged packets. */
 static void forward(struct pipeline *pl, const struct fwd_port *in,
 		    uint16_t native_vid, struct packet *packets, unsigned n)
@@ -78,21 +126,11 @@ static void forward(struct pipeline *pl, const struct fwd_port *in,
 	s->native_vid = native_vid;
 	if (unlikely(in->bridge->n_mirrors))
 		mirror_begin(packets, n);
-	if (seems_uniform(packets, n) && uniform_burst(pl, s, packets, n))
-		return;
-	ingress_burst(pl, s, packets, n);
-	if (unlikely(fwd_port_filter(in)))
-		filter_burst(pl, s);
-	if (unlikely(s->as->ingress != NULL))
-		policy_in_burst(pl, s);
-	if (unlikely(s->n_groups))
-		look_at_groups(s);
-	if (unlikely(in->punts & PUNT_ANSWERS))
-		protocol_copy_answers(s);
-	lookup_burst(s);
-	if (unlikely(s->as->ingress != NULL))
-		policy_found_burst(pl, s);
-	output_burst(pl, s);
+	if (unlikely(pl->trace != NULL))
+		take_traced_steps(pl, s, packets, n);
+	else if (!seems_uniform(packets, n) ||
+		 !uniform_burst(pl, s, packets, n))
+		take_steps(pl, s, packets, n, false);
 }
 
 void pipeline_forward(struct pipeline *pl, const struct fwd_port *in,
@@ -352,6 +390,8 @@ void pipeline_route(struct pipeline *pl, const struct fwd_port *out,
 	struct packet *copies[PACKET_BURST_MAX];
 	struct routed r;
 
+	if (unlikely(pl->trace != NULL))
+		trace_gateway(pl, out, now_ms(), packets, n);
 	if (is_routing(pl, out)) {
 		for (unsigned i = 0; i < n; i++)
 			drop_out(pl, out, packets[i], DROP_PATCH_LOOP);
@@ -484,6 +524,8 @@ static __attribute__((noinline)) void share_out_kept(
 void pipeline_bond(struct pipeline *pl, const struct fwd_port *bond,
 		   struct packet *const packets[], unsigned n)
 {
+	if (unlikely(pl->trace != NULL))
+		trace_bond(pl, bond, packets, n);
 	if (unlikely(bond->bond->stops_slow))
 		share_out_kept(pl, bond, packets, n);
 	else

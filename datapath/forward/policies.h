@@ -22,7 +22,6 @@ struct policer; /* shape/policer.h */
 struct shaper;	/* shape/shaper.h */
 struct storm;	/* policy/storm.h */
 struct fwd_port;
-struct fwd_team;
 
 /* A mirror is a bit, by its index in fwd_bridge.mirrors. */
 #define FWD_MIRRORS_MAX 32

@@ -7,6 +7,7 @@
 #include "forward/mirror.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
+#include "forward/trace.h"
 
 unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 			  struct packet *const packets[], unsigned n,
@@ -14,6 +15,8 @@ unsigned policy_out_burst(struct pipeline *pl, const struct fwd_port *out,
 {
 	const struct fwd_egress *egress = out->egress;
 
+	if (unlikely(pl->trace != NULL))
+		trace_policies_out(pl, out);
 	if (unlikely(egress->reserved) &&
 	    !mirror_may_leave(pl, out, packets, n))
 		return 0;

@@ -264,6 +264,7 @@ struct fwd_bridge {
 	bool forward_bpdu;
 	bool no_learn_vlans; /* flood_vlans has any */
 	bool has_tunnels;    /* a port is a VXLAN port */
+	bool traced;	     /* a trace's copy: teaches the FDB nothing */
 	struct vlan_set flood_vlans;
 	unsigned n_mirrors;
 	struct fwd_mirror **mirrors; /* each one piece of memory */

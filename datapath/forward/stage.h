@@ -59,6 +59,7 @@ struct stage {
 
 struct bond_rows;      /* bond/bond_table.h */
 struct mirror_scratch; /* mirror.c */
+struct trace;	       /* forward/trace.h */
 struct tunnel_scratch; /* tunnel/tunnel.h */
 
 /* Tunnels that a packet may be in at once, on its way into and out of them. */
@@ -67,6 +68,7 @@ struct tunnel_scratch; /* tunnel/tunnel.h */
 struct pipeline {
 	unsigned thread;
 	unsigned depth;
+	struct trace *trace;		 /* that looks on, or NULL */
 	const struct fwd_port *last_out; /* to which was sent last, or NULL */
 	unsigned copies_left;		 /* that may cross patch ports */
 	struct stage *stages[PATCH_DEPTH_MAX];
@@ -202,6 +204,10 @@ void output_device(struct pipeline *pl, const struct fwd_port *out,
 /* Gives an item the tag that the port wants; false: it was dropped there. */
 bool output_prepare(const struct pipeline *pl, const struct fwd_port *out,
 		    struct item *item);
+/* Whether the port is a member of the item's VLANs. */
+bool output_reaches(const struct fwd_port *out, const struct item *item);
+/* Whether it is to get the item, whose receiver is not known. */
+bool output_wants(const struct fwd_port *out, const struct item *item);
 /* One item by `out`, with the tag that the port wants. */
 void output_emit(struct pipeline *pl, const struct fwd_port *out,
 		 struct item *item);

@@ -234,6 +234,14 @@ int nat_save(struct nat *nat, uint64_t now_ms, nat_write_cb *write, void *aux);
 int64_t nat_load(struct nat *nat, uint64_t now_ms, uint64_t away_ms,
 		 const void *state, size_t len, char **errp);
 
+/*
+ * Another NAT with the same settings and the sessions that nat_save() keeps, to
+ * ask it what must not change this one: by thread 0, which chooses as this
+ * one's thread 0 would next, and calls this. Costs as much as saving and
+ * loading. 0, or an error of those with a message.
+ */
+int nat_copy(struct nat *nat, uint64_t now_ms, struct nat **copyp, char **errp);
+
 /* ------------------------------------------------------ packet's way */
 
 enum nat_verdict {

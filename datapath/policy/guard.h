@@ -45,7 +45,8 @@ struct guard *guard_create(const struct inspect_rules *rules, bool learns_all);
 bool guard_learns(const struct guard *guard, uint64_t mac);
 
 /*
- * Of a packet that came in, its first PACKET_PULL bytes private: a drop
+ * Of a packet that came in, its first PACKET_PULL bytes private, from an
+ * address of one device that is not zero (ingress.c has seen to that): a drop
  * reason, or -1 when the guard has nothing against it. The memo is of this
  * burst and guard. Any worker.
  */

@@ -58,6 +58,21 @@ struct storm *storm_create(const struct storm_config *config)
 	return storm;
 }
 
+struct storm *storm_copy(const struct storm *storm)
+{
+	struct storm *copy = xcalloc_aligned(1, sizeof(*copy));
+
+	copy->since = storm->since;
+	for (unsigned i = 0; i < N_STORM_KINDS; i++) {
+		const struct bucket *from = &storm->buckets[i];
+
+		store(&copy->buckets[i].full_at, load(&from->full_at));
+		store(&copy->buckets[i].cost, load(&from->cost));
+		store(&copy->buckets[i].burst, load(&from->burst));
+	}
+	return copy;
+}
+
 void storm_destroy(struct storm *storm)
 {
 	free(storm);

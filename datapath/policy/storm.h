@@ -32,6 +32,8 @@ struct storm;
 
 /* Control thread, after ticks_init(). Never NULL. */
 struct storm *storm_create(const struct storm_config *config);
+/* One with the same limits and fillings, to try out what would pass. free(). */
+struct storm *storm_copy(const struct storm *storm);
 void storm_destroy(struct storm *storm); /* accepts NULL */
 /* Control thread, while workers use it. */
 void storm_configure(struct storm *storm, const struct storm_config *config);

@@ -130,6 +130,24 @@ struct router *router_create(const struct router_config *config)
 	return r;
 }
 
+struct router *router_copy(const struct router *router, struct nat *nat)
+{
+	const size_t lanes_at =
+		(sizeof(*router) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+	uint8_t *piece = xcalloc_aligned(1, lanes_at + sizeof(struct lane));
+	struct router *copy = (struct router *)(void *)piece;
+
+	*copy = *router;
+	copy->nat = nat;
+	copy->lanes = (struct lane *)(void *)(piece + lanes_at);
+	return copy;
+}
+
+struct nat *router_get_nat(const struct router *router)
+{
+	return router->nat;
+}
+
 uint32_t router_id(const struct router *router)
 {
 	return router->id;

@@ -84,6 +84,13 @@ struct router_config {
 
 /* One piece of memory; free() ends it, which the snapshot does. */
 struct router *router_create(const struct router_config *config);
+/*
+ * The same router with another NAT, for one thread, number 0, only. It refers
+ * to the first one, which is to stay. free() ends it.
+ */
+struct router *router_copy(const struct router *router, struct nat *nat);
+/* Its NAT, or NULL. */
+struct nat *router_get_nat(const struct router *router);
 /* router_config.id */
 uint32_t router_id(const struct router *router);
 

@@ -65,6 +65,24 @@ struct policer *policer_create(const struct policer_config *config)
 	return p;
 }
 
+static void copy_bucket(struct bucket *to, const struct bucket *from)
+{
+	to->full_at =
+		atomic_load_explicit(&from->full_at, memory_order_relaxed);
+	to->cost = atomic_load_explicit(&from->cost, memory_order_relaxed);
+	to->burst = atomic_load_explicit(&from->burst, memory_order_relaxed);
+}
+
+struct policer *policer_copy(const struct policer *policer)
+{
+	struct policer *p = xcalloc_aligned(1, sizeof(*p));
+
+	p->since = policer->since;
+	copy_bucket(&p->bytes, &policer->bytes);
+	copy_bucket(&p->frames, &policer->frames);
+	return p;
+}
+
 void policer_destroy(struct policer *policer)
 {
 	free(policer);

@@ -31,6 +31,8 @@ struct policer;
 
 /* Control thread, after ticks_init(). With the bucket full. Never NULL. */
 struct policer *policer_create(const struct policer_config *config);
+/* One with the same rates and filling, to try out what would pass. free(). */
+struct policer *policer_copy(const struct policer *policer);
 void policer_destroy(struct policer *policer); /* accepts NULL */
 /* Control thread, while workers use it; the bucket keeps its filling. */
 void policer_configure(struct policer *policer,

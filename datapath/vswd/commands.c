@@ -225,6 +225,7 @@ void commands_register(struct control_server *server, struct vswitch *vs)
 	commands_register_nat(server, vs);
 	commands_register_acl(server, vs);
 	commands_register_vtep(server, vs);
+	commands_register_trace(server, vs);
 	commands_register_mirror(server, vs);
 	commands_register_capture(server, vs);
 	commands_register_events(server, vs);

@@ -44,6 +44,8 @@ void commands_register_nat(struct control_server *server, struct vswitch *vs);
 void commands_register_vtep(struct control_server *server, struct vswitch *vs);
 /* commands_guard.c: guard/show */
 void commands_register_guard(struct control_server *server, struct vswitch *vs);
+/* commands_trace.c: trace */
+void commands_register_trace(struct control_server *server, struct vswitch *vs);
 /* commands_mirror.c: mirror/show */
 void commands_register_mirror(struct control_server *server,
 			      struct vswitch *vs);

@@ -7,6 +7,7 @@
 #include "vswd/commands.h"
 #include "vswd/net_text.h"
 #include "vswd/overlay.h"
+#include "vswd/private_vlan.h"
 #include "vswd/switch.h"
 
 struct entry_list {
@@ -158,7 +159,9 @@ static void cmd_add(struct control_request *request, int argc,
 
 	if (vlan < 0 || !parse_mac(request, argv[4], &mac))
 		return;
-	error = fdb_add_static(b->fdb, fdb_make_key(mac, vlan), v->number);
+	error = fdb_add_static(b->fdb,
+			       fdb_make_key(mac, private_vlan_fid(b, vlan)),
+			       v->number);
 	if (error)
 		command_fail(request, "cannot add the entry: %s",
 			     strerror(-error));
@@ -183,7 +186,7 @@ static void cmd_del(struct control_request *request, int argc,
 
 	if (vlan < 0 || !parse_mac(request, argv[3], &mac))
 		return;
-	if (fdb_delete(b->fdb, fdb_make_key(mac, vlan))) {
+	if (fdb_delete(b->fdb, fdb_make_key(mac, private_vlan_fid(b, vlan)))) {
 		control_reply_error(request, "no such entry");
 		return;
 	}

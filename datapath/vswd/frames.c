@@ -296,12 +296,17 @@ void frames_announce(struct vswitch *vs, struct vbond *vb, const void *frame,
 void frames_inject(struct vswitch *vs, struct vport *v, const void *frame,
 		   size_t len)
 {
+	if (v->fwd)
+		frames_inject_at(vs, v->fwd, frame, len);
+}
+
+void frames_inject_at(struct vswitch *vs, const struct fwd_port *in,
+		      const void *frame, size_t len)
+{
 	struct packet p;
 
-	if (!v->fwd)
-		return;
 	packet_init(&p, frame, len);
-	pipeline_run(get_pipeline(vs->frames), v->fwd, &p, 1);
+	pipeline_run(get_pipeline(vs->frames), in, &p, 1);
 }
 
 void frames_forget(struct vswitch *vs)

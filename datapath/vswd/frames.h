@@ -65,6 +65,10 @@ void frames_announce(struct vswitch *vs, struct vbond *vb, const void *frame,
 void frames_inject(struct vswitch *vs, struct vport *v, const void *frame,
 		   size_t len);
 
+/* The same by any port of the snapshot in force. */
+void frames_inject_at(struct vswitch *vs, const struct fwd_port *in,
+		      const void *frame, size_t len);
+
 /* Another snapshot is about to be in force, or none. */
 void frames_forget(struct vswitch *vs);
 

@@ -56,6 +56,17 @@ void private_vlan_begin(const struct bridge *b, struct fwd_bridge *fb)
 					 all->vlans[i].secondary);
 }
 
+int private_vlan_fid(const struct bridge *b, int vlan)
+{
+	const struct private_vlans *all =
+		b->config ? &b->config->private_vlans : NULL;
+
+	for (size_t i = 0; all && i < all->n; i++)
+		if (all->vlans[i].secondary == vlan)
+			return all->vlans[i].primary;
+	return vlan;
+}
+
 static uint16_t secondary_of(const struct bridge *b,
 			     const struct cfg_port *config)
 {

@@ -21,8 +21,14 @@ void private_vlan_attach(const struct bridge *b, struct fwd_port *port,
  */
 const char *private_vlan_fault(const struct vport *v);
 
+/* The VLAN by which the FDB knows addresses of this one. */
+int private_vlan_fid(const struct bridge *b, int vlan);
+
 /* teaming.c: when all ports of the bridge are added. */
 void teaming_attach(const struct bridge *b);
+/* A bond of the bridge has other settings, or is gone: so may their faults be.
+ */
+void teaming_bond_changed(const struct bridge *b);
 /* Why the port's teaming order counts for nothing with some bond, or NULL. */
 const char *teaming_fault(const struct vport *v);
 

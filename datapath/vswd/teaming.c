@@ -70,6 +70,13 @@ void teaming_attach(const struct bridge *b)
 	}
 }
 
+void teaming_bond_changed(const struct bridge *b)
+{
+	for (size_t i = 0; i < b->n_vports; i++)
+		if (b->vports[i]->config->teaming_order)
+			vport_mark_dirty(b->vs, b->vports[i]);
+}
+
 const char *teaming_fault(const struct vport *v)
 {
 	if (!v->config->teaming_order)

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "port/counting.h"
+#include "vswd/private_vlan.h"
 
 LOG_MODULE(bond);
 
@@ -362,6 +363,7 @@ void vbond_apply(struct vbond *vb)
 	}
 	replace(&vb->applied, vb->good);
 	vb->ids = ids;
+	teaming_bond_changed(vb->bridge);
 	if (first)
 		bond_restore_active(vb->bond, config->active_mac,
 				    vswitch_now_ms());
@@ -384,6 +386,7 @@ void vbond_destroy(struct vbond *vb)
 	d->number = vb->number;
 	d->fate = NUMBER_FREED;
 	bridge_orphan_number(vb->bridge, vb->number);
+	teaming_bond_changed(vb->bridge);
 	while (*p != vb)
 		p = &(*p)->next;
 	*p = vb->next;

@@ -47,6 +47,11 @@ _vsw_ctl_table() {
 		}'
 }
 
+# The table whose keys of other_config it has: a group's are its ports'.
+_vsw_ctl_settings_table() {
+	_vsw_ctl_table "$1" | sed 's/^Port_Group$/Port/'
+}
+
 # What may follow KEY= of other_config, or a column's own =.
 _vsw_ctl_values() {
 	local table=$1 key=$2
@@ -75,13 +80,17 @@ _vsw_ctl_values() {
 		return
 	fi
 	case $key in
+	port-group) _vsw_ctl_ask list-groups ;;
+	private-vlan) printf '%s\n' isolated promiscuous community: ;;
+	protected) echo true false ;;
 	bond_mode) echo active-backup balance-slb balance-tcp ;;
 	lacp) echo active passive off ;;
 	enable) echo true false ;;
 	vlan_mode) echo access trunk native-tagged native-untagged \
 		dot1q-tunnel ;;
 	*) "${_vsw_ctl[0]}" --settings 2>/dev/null |
-		awk -v table="$(_vsw_ctl_table "$table")" -v key="$key" \
+		awk -v table="$(_vsw_ctl_settings_table "$table")" \
+			-v key="$key" \
 			'$1 == table && $2 == key {
 				$1 = $2 = ""
 				print
@@ -92,7 +101,7 @@ _vsw_ctl_values() {
 # The keys of other_config that the switch knows.
 _vsw_ctl_keys() {
 	"${_vsw_ctl[0]}" --settings 2>/dev/null |
-		awk -v table="$(_vsw_ctl_table "$1")" \
+		awk -v table="$(_vsw_ctl_settings_table "$1")" \
 			'$1 == table && $2 !~ /:/ { print $2 "=" }'
 }
 
@@ -155,6 +164,7 @@ _vsw_ctl_candidates() {
 	local kind=$1 table=$2
 
 	case $kind in
+	in_port=*) printf '%s\n' in_port= ;;
 	*BRIDGE\|PORT*)
 		_vsw_ctl_ask list-br
 		_vsw_ctl_ports
@@ -166,7 +176,19 @@ _vsw_ctl_candidates() {
 	*BRIDGE* | *PARENT*) _vsw_ctl_ask list-br ;;
 	SEGMENT) _vsw_ctl_ask --no-headings list-segments |
 		cut -d' ' -f1 ;;
+	*GROUP*) _vsw_ctl_ask list-groups ;;
+	SETTING)
+		# of a group: columns, and keys of other_config
+		_vsw_ctl_columns Port_Group | tr ' ' '\n' |
+			grep -vxE "|_uuid|name|other_config|external_ids" |
+			sed 's/$/=/'
+		_vsw_ctl_keys Port_Group | grep -vx port-group=
+		;;
 	TYPE) echo nat host-only internal bridged ;;
+	MIRROR) _vsw_ctl_ask --no-headings list-mirrors "$table" |
+		cut -d' ' -f1 ;;
+	MIRROR-KEY) printf '%s\n' all src= dst= port= vlan= output-port= \
+		output-vlan= snaplen= ;;
 	REMOTE-MAC) printf '%s\n' vlan= ip= sticky= ;;
 	VXLAN)
 		printf '%s\n' vni= local= remote= tag=
@@ -274,10 +296,21 @@ _vsw_ctl_complete() {
 		fi
 		;;
 	set-segment) table=Segment ;;
+	add-group | set-group)
+		table=Port_Group
+		((position > 0)) && kind=SETTING
+		[[ $name == add-group && $kind == GROUP ]] && return
+		;;
 	add-vtep)
 		table=vxlan
 		((position == 1)) && return
 		((position > 1)) && kind=VXLAN
+		;;
+	add-mirror)
+		table=Mirror
+		# a new name, then what it selects and where to
+		((position == 1)) && return
+		((position > 1)) && kind=MIRROR-KEY
 		;;
 	add-remote-mac)
 		table=vxlan

@@ -22,6 +22,7 @@
 #include "nat/nat.h"
 #include "packet/csum.h"
 #include "packet/parse.h"
+#include "policy/acl.h"
 #include "policy/guard.h"
 #include "port/null.h"
 #include "router/neighbor_table.h"
@@ -64,6 +65,7 @@ struct gateway {
 struct bench {
 	struct fwd_snapshot *snapshot;
 	struct gateway gateway;
+	struct acl *acl; /* or NULL */
 	struct fwd_bridge *bridge;
 	struct port *port[PORTS_MAX];
 	struct fwd_port *fwd[PORTS_MAX];
@@ -84,9 +86,11 @@ struct bench_case {
 	bool nat;	  /* through a gateway, ... */
 	bool inbound;	  /* ... from outside */
 	bool tcp;
-	bool solo;  /* one sender, ... */
-	bool flow;  /* ... to one receiver */
-	bool guard; /* MAC and IP of the sender are guarded */
+	bool solo;	   /* one sender, ... */
+	bool flow;	   /* ... to one receiver */
+	bool guard;	   /* MAC and IP of the sender are guarded */
+	unsigned acl;	   /* rules of an access list */
+	bool random_flows; /* from and to anywhere within its rules */
 };
 
 /* The designated form leaves out what is 0. */
@@ -148,6 +152,16 @@ static const struct bench_case cases[] = {
 	       .solo = true),
 	TAGGED("solo-tag-guard", "the same, its MAC and IP guarded",
 	       .frames = UDP4, .solo = true, .guard = true),
+	FLAT("acl-1", "an access list of one rule", .frames = UDP4, .acl = 1),
+	FLAT("acl-1000", "of 1,000 rules", .frames = UDP4, .acl = 1000),
+	FLAT("acl-1-random", "one rule, flows at random", .frames = UDP4,
+	     .acl = 1, .random_flows = true),
+	FLAT("acl-1000-random", "1,000 rules, flows at random", .frames = UDP4,
+	     .acl = 1000, .random_flows = true),
+	FLAT("acl-1-6", "one rule, IPv6", .frames = UDP6, .acl = 1,
+	     .random_flows = true),
+	FLAT("acl-1000-6", "1,000 rules, IPv6", .frames = UDP6, .acl = 1000,
+	     .random_flows = true),
 	CASE("gw-nat-out", "UDP through a gateway with NAT", TRUNK, TRUNK,
 	     .nat = true),
 	CASE("gw-nat-in", "the answers", TRUNK, TRUNK, .nat = true,
@@ -260,6 +274,68 @@ static void guard_port(struct bench *b)
 	fwd_port_ingress(b->fwd[0])->guard = guard_create(&rules, false);
 }
 
+static uint32_t next_number(void)
+{
+	static uint32_t x = 1;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	return x >> 8;
+}
+
+/*
+ * Rules of networks, protocols and ports, as a company's: each network is in
+ * some, each service in many. None is of the sender's flow.
+ */
+static void make_acl(struct bench *b, const struct bench_case *c)
+{
+	struct acl_rule *rules = xcalloc(c->acl, sizeof(*rules));
+	char text[160];
+
+	for (unsigned i = 0; i < c->acl; i++) {
+		char *why;
+
+		if (c->frames == UDP6)
+			snprintf(text, sizeof(text),
+				 "deny src=fd00:0:%x::/48 dst=fd00:%x::/32 "
+				 "proto=%s dport=%u",
+				 1 + i % 200, 1 + i / 5 % 50,
+				 i % 3 ? "tcp" : "udp", 1000 + i % 20);
+		else
+			snprintf(text, sizeof(text),
+				 "deny src=10.%u.%u.0/24 dst=10.200.%u.0/24 "
+				 "proto=%s dport=%u",
+				 1 + i / 100, i % 100, i / 5 % 50,
+				 i % 3 ? "tcp" : "udp", 1000 + i % 20);
+		rules[i].order = i + 1;
+		why = acl_rule_parse(&rules[i], text);
+		if (why) {
+			fprintf(stderr, "bench_pipeline: %s: %s\n", text, why);
+			exit(1);
+		}
+	}
+	b->acl = acl_create(rules, c->acl, true, 2, NULL);
+	fwd_port_ingress(b->fwd[0])->acl = b->acl;
+	free(rules);
+}
+
+/* Addresses and a port that rules have, seldom those of one rule. */
+static void randomize(uint8_t *ip, const struct bench_case *c)
+{
+	if (c->frames == UDP6) {
+		store_be16(ip + 12, 1 + next_number() % 200);
+		store_be16(ip + 26, 1 + next_number() % 50);
+		store_be16(ip + 42, 1000 + next_number() % 20);
+		return;
+	}
+	ip[13] = 1 + next_number() % 10;
+	ip[14] = next_number() % 100;
+	ip[17] = 200;
+	ip[18] = next_number() % 50;
+	store_be16(ip + 22, 1000 + next_number() % 20);
+}
+
 /* Sender s speaks to receiver s; receivers live on ports 1 and up. */
 static void make_frames(struct bench *b, const struct bench_case *c)
 {
@@ -277,6 +353,8 @@ static void make_frames(struct bench *b, const struct bench_case *c)
 			store_be16(f + 14, c->tag);
 		}
 		fill_frame(f + (c->tag ? 16 : 12), c, c->solo ? 0 : s);
+		if (c->random_flows)
+			randomize(f + (c->tag ? 18 : 14), c);
 		if (c->known)
 			fdb_add_static(b->bridge->fdb, fdb_make_key(to, 10),
 				       2 + s % c->outputs);
@@ -512,6 +590,8 @@ int main(int argc, char *argv[])
 	open_ports(b, c);
 	if (c->guard)
 		guard_port(b);
+	if (c->acl)
+		make_acl(b, c);
 	if (c->nat) {
 		open_gateway(b);
 		open_flows(b, c);
@@ -538,6 +618,7 @@ int main(int argc, char *argv[])
 	if (c->nat)
 		fdb_destroy(b->gateway.outside->fdb);
 	fwd_snapshot_destroy(b->snapshot);
+	acl_destroy(b->acl);
 	for (unsigned i = 0; i < PORTS_MAX; i++)
 		port_close(b->port[i]);
 	if (c->nat)

@@ -1,5 +1,5 @@
 /*
- * An access list as docs/policy.md describes it, one rule after another: what
+ * An access list as vswd(8) describes it, one rule after another: what
  * the compiled one is compared with.
  */
 #ifndef TESTS_ACL_REFERENCE_H

@@ -8,12 +8,15 @@
 
 #include <cmocka.h>
 
+#include "forward/trace.h"
+
 struct fixture *fixture_create(void)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 
 	f->snapshot = fwd_snapshot_create(1);
 	f->pipeline = pipeline_create(0);
+	f->traces = true;
 	return f;
 }
 
@@ -102,6 +105,93 @@ void fixture_burst(struct fixture *f, struct fixture_port *in,
 	free(packets);
 }
 
+/* What a port has sent and dropped before a frame, to compare with. */
+struct before {
+	struct port_counters counters;
+	unsigned n_sent;
+};
+
+static void note(const struct fixture *f, struct before before[])
+{
+	for (unsigned i = 0; i < f->n_ports; i++) {
+		port_get_counters(f->ports[i].port, &before[i].counters);
+		before[i].n_sent = f->ports[i].n_sent;
+	}
+}
+
+static void assert_untouched(const struct fixture *f,
+			     const struct before before[])
+{
+	struct port_counters now;
+
+	for (unsigned i = 0; i < f->n_ports; i++) {
+		assert_int_equal(f->ports[i].n_sent, before[i].n_sent);
+		port_get_counters(f->ports[i].port, &now);
+		assert_memory_equal(&now, &before[i].counters, sizeof(now));
+	}
+}
+
+/* Outputs of a port in a trace, compared with what the port has sent since. */
+static void compare_outputs(const struct trace *t, const struct fixture_port *p,
+			    unsigned before)
+{
+	const struct trace_step *step;
+	unsigned n, at = before;
+
+	for (step = trace_steps(t, &n); n--; step++) {
+		const struct sent_frame *sent = &p->sent[at];
+
+		if (step->kind != TRACE_OUTPUT ||
+		    strcmp(step->port, p->port->name) != 0)
+			continue;
+		if (++at > MIN(p->n_sent, (unsigned)FIXTURE_FRAMES))
+			continue;
+		assert_int_equal(step->frame_len, sent->len);
+		assert_memory_equal(step->frame, sent->data,
+				    MIN(sent->len, sizeof(sent->data)));
+	}
+	assert_int_equal(at, p->n_sent);
+}
+
+static void compare_drops(const struct trace *t, const struct fixture_port *p,
+			  const struct port_counters *before)
+{
+	const struct trace_step *step;
+	struct port_counters now;
+	unsigned n;
+
+	port_get_counters(p->port, &now);
+	for (step = trace_steps(t, &n); n--; step++)
+		if (step->kind == TRACE_DROP &&
+		    !strcmp(step->port, p->port->name))
+			now.drops[step->reason] -= step->n;
+	for (unsigned i = 0; i < N_DROP_REASONS; i++)
+		if (now.drops[i] != before->drops[i])
+			fail_msg("the trace is %lld off in drops by %s",
+				 (long long)(now.drops[i] - before->drops[i]),
+				 drop_reason_name(i));
+}
+
+/* The trace says what then happens, and changes nothing. */
+static void trace_frame(struct fixture *f, struct fixture_port *in,
+			const struct iovec *frame)
+{
+	struct before *before = xcalloc(f->n_ports, sizeof(*before));
+	struct trace *t = trace_create(f->snapshot);
+
+	note(f, before);
+	assert_int_equal(trace_run(t, in->fwd, frame->iov_base, frame->iov_len),
+			 0);
+	assert_untouched(f, before);
+	fixture_burst(f, in, frame, 1);
+	for (unsigned i = 0; i < f->n_ports; i++) {
+		compare_outputs(t, &f->ports[i], before[i].n_sent);
+		compare_drops(t, &f->ports[i], &before[i].counters);
+	}
+	trace_destroy(t);
+	free(before);
+}
+
 void fixture_frame(struct fixture *f, struct fixture_port *in, const void *data,
 		   uint32_t len)
 {
@@ -111,7 +201,10 @@ void fixture_frame(struct fixture *f, struct fixture_port *in, const void *data,
 	struct iovec frame = { copy, len };
 
 	memcpy(copy, data, len);
-	fixture_burst(f, in, &frame, 1);
+	if (f->traces)
+		trace_frame(f, in, &frame);
+	else
+		fixture_burst(f, in, &frame, 1);
 	free(copy);
 }
 

@@ -24,6 +24,8 @@ struct fixture_port {
 };
 
 struct fixture {
+	/* Each frame of fixture_frame() is traced first, and compared. */
+	bool traces;
 	struct fwd_snapshot *snapshot;
 	struct pipeline *pipeline;
 	unsigned n_ports;

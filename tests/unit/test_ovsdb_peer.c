@@ -601,7 +601,8 @@ static void remove_column(json_t *table, const char *name)
 
 /*
  * A database of the published schema, as its packages make it. Of its tables
- * only two have a column more: Bridge its segment, Interface its remote_macs.
+ * only three have a column more: Bridge its segment, Interface its remote_macs,
+ * Mirror its error.
  */
 static void published_schema(void **state)
 {
@@ -629,6 +630,8 @@ static void published_schema(void **state)
 			remove_column(a, "segment");
 		if (!strcmp(table->name, "Interface"))
 			remove_column(a, "remote_macs");
+		if (!strcmp(table->name, "Mirror"))
+			remove_column(a, "error");
 		assert_true(json_equal(a, b));
 		json_decref(a);
 		json_decref(b);

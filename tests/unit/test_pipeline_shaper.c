@@ -1,0 +1,141 @@
+/* Shaped ports in the pipeline: what is kept leaves later, the same way. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/ticks.h"
+#include "forward/policies.h"
+#include "shape/shaper_home.h"
+#include "switch_fixture.h"
+
+static const struct shaper_config slow = {
+	.average_bps = 1000000,
+	.n_queues = 1,
+	.queues[0].dscp = SHAPER_DSCP_KEPT,
+};
+
+struct lab {
+	struct fixture *f;
+	struct shaper_home *home;
+	struct shaper *shaper;
+	int fd;
+};
+
+static int setup(void **state)
+{
+	struct lab *lab = xcalloc(1, sizeof(*lab));
+
+	ticks_init();
+	lab->f = fixture_create();
+	lab->fd = eventfd(0, EFD_NONBLOCK);
+	lab->home = shaper_home_create(lab->fd);
+	lab->shaper = shaper_create(&slow);
+	assert_true(shaper_home_adopt(lab->home, lab->shaper));
+	*state = lab;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct lab *lab = *state;
+
+	shaper_destroy(lab->shaper);
+	shaper_home_destroy(lab->home);
+	fixture_destroy(lab->f);
+	close(lab->fd);
+	free(lab);
+	return 0;
+}
+
+static void let_go(void *arg, const void *out, const struct shaper_batch *batch)
+{
+	struct lab *lab = arg;
+
+	pipeline_shaped(lab->f->pipeline, out, batch);
+}
+
+static void shape(struct lab *lab, struct fixture_port *port)
+{
+	fwd_port_egress(port->fwd)->shaper = lab->shaper;
+	shaper_home_begin(lab->home);
+	shaper_home_serve(lab->home, lab->shaper, port->fwd);
+	shaper_home_end(lab->home, let_go, lab);
+}
+
+/* So many seconds from now, as far as the shaper knows. */
+static void run(struct lab *lab, unsigned s)
+{
+	shaper_home_run(lab->home, ticks_to_ns(ticks_now()) + s * 1000000000ull,
+			let_go, lab);
+}
+
+static void kept_and_sent(void **state)
+{
+	struct lab *lab = *state;
+	struct fwd_bridge *bridge = fixture_bridge(lab->f, "br0");
+	struct fixture_port *a = fixture_port(lab->f, bridge, NULL);
+	struct fixture_port *b = fixture_port(lab->f, bridge, NULL);
+	uint8_t frame[1000] = { 0 };
+	uint32_t len = 1000;
+
+	make_frame(frame, 0xff, 1, NULL);
+	shape(lab, b);
+	for (unsigned i = 0; i < 8; i++)
+		fixture_frame(lab->f, a, frame, len);
+	assert_int_equal(b->n_sent, 0);
+	run(lab, 0);
+	assert_in_range(b->n_sent, 3, 4); /* the burst, and a debt */
+	assert_int_equal(b->sent[0].len, len);
+	for (unsigned s = 1; s < 9; s++)
+		run(lab, s);
+	assert_in_range(b->n_sent + fixture_drops(b, DROP_CODEL), 8, 8);
+	assert_int_equal(a->n_sent, 0);
+	/* No snapshot has it any more: what waits is gone. */
+	for (unsigned i = 0; i < 8; i++)
+		fixture_frame(lab->f, a, frame, len);
+	shaper_home_begin(lab->home);
+	shaper_home_end(lab->home, let_go, lab);
+	assert_int_equal(fixture_drops(b, DROP_SHAPER_GONE), 8);
+}
+
+/* A flood that goes round through a shaper ends as it would without. */
+static void loops_end(void **state)
+{
+	struct lab *lab = *state;
+	struct fwd_bridge *br0 = fixture_bridge(lab->f, "br0");
+	struct fwd_bridge *br1 = fixture_bridge(lab->f, "br1");
+	struct fixture_port *in = fixture_port(lab->f, br0, NULL);
+	struct fixture_port *links[2][2];
+	uint64_t ended = 0;
+	uint8_t frame[100];
+	uint32_t len = make_frame(frame, 0xff, 1, NULL);
+
+	for (unsigned i = 0; i < 2; i++) {
+		links[i][0] = fixture_port(lab->f, br0, NULL);
+		links[i][1] = fixture_port(lab->f, br1, NULL);
+		fwd_port_connect(links[i][0]->fwd, links[i][1]->fwd);
+	}
+	shape(lab, links[0][0]);
+	fixture_frame(lab->f, in, frame, len);
+	for (unsigned i = 0; i < 100; i++)
+		run(lab, i);
+	for (unsigned i = 0; i < 4; i++)
+		ended += fixture_drops(links[i / 2][i % 2], DROP_PATCH_LOOP);
+	assert_true(ended > 0);
+	assert_true(shaper_home_sleep(lab->home, 0) == UINT64_MAX);
+	shaper_home_awake(lab->home);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(kept_and_sent, setup, teardown),
+		cmocka_unit_test_setup_teardown(loops_end, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

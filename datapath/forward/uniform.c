@@ -57,7 +57,7 @@ static inline bool is_free(const struct fwd_port *in)
 	return (in == in->as || !in->ingress) &&
 	       !((uintptr_t)i->mirrors | (uintptr_t)i->acl |
 		 (uintptr_t)i->storm | (uintptr_t)i->policer |
-		 (uintptr_t)i->marks | i->reserved);
+		 (uintptr_t)i->marks | i->reserved | i->drops_unlearned);
 }
 
 /* Where the burst goes, if it may go there as it is, or NULL. */

@@ -44,6 +44,8 @@ static void compile(struct acl_compiler *c)
 	const unsigned fields = acl->fields;
 
 	acl->by_kind = fields & (ACL_ETHERTYPE | ACL_PROTO);
+	acl->by_more = fields & (ACL_TCP_FLAGS | ACL_FRAGMENT | ACL_VLAN |
+				 ACL_SRC_MAC | ACL_DST_MAC);
 	if (acl->by_kind)
 		acl_make_kinds(c);
 	if (fields & ACL_SRC)

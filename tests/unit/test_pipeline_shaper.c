@@ -12,6 +12,7 @@
 #include "forward/mirror.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
+#include "forward/trace.h"
 #include "shape/shaper_home.h"
 #include "switch_fixture.h"
 
@@ -104,6 +105,37 @@ static void kept_and_sent(void **state)
 	shaper_home_begin(lab->home);
 	shaper_home_end(lab->home, let_go, lab);
 	assert_int_equal(fixture_drops(b, DROP_SHAPER_GONE), 8);
+}
+
+/* In a trace it leaves at once, and none waits for that in the real queue. */
+static void traced(void **state)
+{
+	struct lab *lab = *state;
+	struct fwd_bridge *bridge = fixture_bridge(lab->f, "br0");
+	struct fixture_port *a = fixture_port(lab->f, bridge, NULL);
+	struct fixture_port *b = fixture_port(lab->f, bridge, NULL);
+	uint8_t frame[100];
+	uint32_t len = make_frame(frame, 0xff, 1, NULL);
+	const struct trace_step *steps;
+	struct trace *trace;
+	unsigned n, outputs = 0;
+
+	shape(lab, b);
+	trace = trace_create(lab->f->snapshot);
+	assert_int_equal(trace_run(trace, a->fwd, frame, len), 0);
+	steps = trace_steps(trace, &n);
+	for (unsigned i = 0; i < n; i++)
+		if (steps[i].kind == TRACE_OUTPUT) {
+			assert_string_equal(steps[i].port, b->port->name);
+			assert_int_equal(steps[i].frame_len, len);
+			outputs++;
+		}
+	assert_int_equal(outputs, 1);
+	trace_destroy(trace);
+	run(lab, 1);
+	assert_int_equal(b->n_sent, 0);
+	assert_true(shaper_home_sleep(lab->home, 0) == UINT64_MAX);
+	shaper_home_awake(lab->home);
 }
 
 /* A flood that goes round through a shaper ends as it would without. */
@@ -223,6 +255,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(kept_and_sent, setup, teardown),
+		cmocka_unit_test_setup_teardown(traced, setup, teardown),
 		cmocka_unit_test_setup_teardown(loops_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(copies_are_not_copied_again,
 						setup, teardown),

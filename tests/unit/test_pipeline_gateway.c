@@ -424,10 +424,6 @@ static void isolated_ports_keep_their_stations(void **state)
 	assert_int_equal(n->uplink->n_sent, 1);
 }
 
-/*
- * Another gateway's port on the outside bridge leads back to the first one's
- * inside: a router is not entered anew by what it has sent.
- */
 /* What is imposed on its port is imposed on what it routes. */
 static void policies_hold(void **state)
 {
@@ -454,6 +450,10 @@ static void policies_hold(void **state)
 	policer_destroy(policer);
 }
 
+/*
+ * Another gateway's port on the outside bridge leads back to the first one's
+ * inside: a router is not entered anew by what it has sent.
+ */
 static void loops_end(void **state)
 {
 	struct net *n = *state;

@@ -21,7 +21,8 @@ bool events_take_options(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "-f"))
 			argv[i] = (char *)"follow";
-		else if (!strncmp(argv[i], "--", 2))
+		else if (!strncmp(argv[i], "--", 2) &&
+			 strncmp(argv[i], "--format", 8))
 			argv[i] += 2;
 		follow |= !strcmp(argv[i], "follow");
 	}

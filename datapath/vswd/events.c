@@ -165,12 +165,14 @@ static void add_line(const struct follower *f, const json_t *event)
 
 static void tell(struct follower *f, const json_t *event)
 {
+	json_int_t missing =
+		json_integer_value(json_object_get(event, "missing"));
 	json_t *copy;
 
 	if (!is_wanted(&f->filter, event))
 		return;
 	if (evbuffer_get_length(f->out) > UNSENT_MAX) {
-		f->lost++;
+		f->lost += 1 + missing;
 		return;
 	}
 	if (!f->lost) {
@@ -178,7 +180,7 @@ static void tell(struct follower *f, const json_t *event)
 		return;
 	}
 	copy = json_copy((json_t *)event);
-	json_object_set_new(copy, "missing", json_integer(f->lost));
+	json_object_set_new(copy, "missing", json_integer(f->lost + missing));
 	add_line(f, copy);
 	json_decref(copy);
 	f->lost = 0;

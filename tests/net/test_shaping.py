@@ -82,7 +82,7 @@ def keep_rates(lab, rates, tries=4):
 @test("TCP keeps the rates that are set, and pings pass it by", only="vsw")
 def _(lab):
     lab.start(monitor=False)
-    rates = {"h2": 10000000, "h3": 100000000, "h4": 400000000}
+    rates = {"h2": 10000000, "h3": 100000000, "h4": 200000000}
     source = lab.host("h1", "10.0.0.1/24")
     sinks = {port: lab.host(port, f"10.0.0.{port[1]}/24", other_config={
         "egress-average-kbps": rate // 1000}) for port, rate in rates.items()}

@@ -66,13 +66,24 @@ static const struct fwd_port *find_out(const struct fwd_port *shaped,
 	return remote < tunnel->n_remotes ? tunnel->remotes[remote] : NULL;
 }
 
+/*
+ * By which port they came is not known any more, and the stages remember what
+ * came last, perhaps of a snapshot that has gone. Who tells the control thread
+ * of them does so at the pace of the port that kept them.
+ */
+static void forget_origin(struct pipeline *pl, const struct fwd_port *shaped)
+{
+	for (unsigned i = 0; i <= pl->depth; i++)
+		pl->stages[i]->in = pl->stages[i]->as = NULL;
+	pl->stages[0]->in = shaped;
+}
+
 /* Packets with the same remote and depth. */
 static void let_go(struct pipeline *pl, const struct fwd_port *shaped,
 		   const struct shaper_sent *sent,
 		   struct packet *const packets[], unsigned n)
 {
 	const struct fwd_port *out = find_out(shaped, sent->via);
-	struct stage *s;
 
 	if (!out) {
 		for (unsigned i = 0; i < n; i++)
@@ -81,9 +92,12 @@ static void let_go(struct pipeline *pl, const struct fwd_port *shaped,
 	}
 	pl->depth = MIN(sent->depth, PATCH_DEPTH_MAX - 1);
 	pl->copies_left = n * PATCH_COPIES_MAX;
-	s = pl->stages[pl->depth];
-	s->in = s->as = NULL;
+	forget_origin(pl, shaped);
+	/* Copies of mirrors are copied no more, wherever they lead. */
+	if (shaped->egress->reserved)
+		pl->mirroring[pl->depth] = shaped->bridge;
 	output_on(pl, out, packets, n);
+	pl->mirroring[pl->depth] = NULL;
 	pl->depth = 0;
 }
 

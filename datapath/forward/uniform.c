@@ -45,6 +45,12 @@ static inline bool is_ordinary(uint64_t from)
 }
 
 /*
+ * Stands for the sender before the first: one of an ordinary address and a type
+ * that is reserved. Whoever says that is not learned, and that is all.
+ */
+#define NOBODY 0xffff000000000002ull /* as it lies (little endian) */
+
+/*
  * Nothing is imposed on what comes in but a guard, if anything; nor on what
  * comes in by this member of a bond.
  */
@@ -57,7 +63,7 @@ static inline bool is_free(const struct fwd_port *in)
 	return (in == in->as || !in->ingress) &&
 	       !((uintptr_t)i->mirrors | (uintptr_t)i->acl |
 		 (uintptr_t)i->storm | (uintptr_t)i->policer |
-		 (uintptr_t)i->marks | i->reserved);
+		 (uintptr_t)i->marks | i->reserved | i->drops_unlearned);
 }
 
 /* Where the burst goes, if it may go there as it is, or NULL. */
@@ -103,7 +109,7 @@ __attribute__((always_inline)) static inline bool take_packets(
 	const uint32_t frame_max = u->frame_max;
 	const uint64_t dst = u->dst;
 	struct item *sender = s->items;
-	uint64_t last = 0, bytes = 0; /* nobody */
+	uint64_t last = NOBODY, bytes = 0;
 	struct guard_memo memo;
 
 	if (guard)
@@ -160,7 +166,7 @@ static __attribute__((noinline)) bool take_outer(struct stage *s,
 	const uint64_t dst = u->dst;
 	struct packet **sending = s->sending;
 	struct item *sender = s->items;
-	uint64_t last = 0, bytes = 0; /* nobody */
+	uint64_t last = NOBODY, bytes = 0;
 
 	for (struct packet *p = packets, *end = p + n; p < end; p++) {
 		const uint8_t *data = p->segment.data;

@@ -86,7 +86,8 @@ struct packet {
 		uint64_t state; /* the five above, to compare at once */
 	};
 	struct packet_offload offload;
-	uint32_t mirrored; /* forward/mirror.h; nothing unless that has set it */
+	uint32_t
+		mirrored; /* forward/mirror.h; nothing unless that has set it */
 	uint8_t room[PACKET_HEADROOM + PACKET_HEADER_MAX] CACHE_ALIGNED;
 } CACHE_ALIGNED;
 

@@ -39,7 +39,9 @@ int dhcp_guard4(struct reader udp)
 
 	if (udp.failed)
 		return -1; /* all of it: no receiver takes it */
-	if (ports.from != DHCP_SERVER_PORT && ports.to != DHCP_CLIENT_PORT)
+	/* A relay takes replies at the port where it takes requests. */
+	if (ports.from != DHCP_SERVER_PORT && ports.to != DHCP_CLIENT_PORT &&
+	    ports.to != DHCP_SERVER_PORT)
 		return -1;
 	return read_type(&udp) == BOOTREQUEST ? -1 : DROP_DHCP_SERVER;
 }
@@ -50,7 +52,8 @@ int dhcp_guard6(struct reader udp)
 
 	if (udp.failed)
 		return -1; /* all of it: no receiver takes it */
-	if (ports.from != DHCPV6_SERVER_PORT && ports.to != DHCPV6_CLIENT_PORT)
+	if (ports.from != DHCPV6_SERVER_PORT &&
+	    ports.to != DHCPV6_CLIENT_PORT && ports.to != DHCPV6_SERVER_PORT)
 		return -1;
 	switch (read_type(&udp)) {
 	case DHCPV6_ADVERTISE:

@@ -12,11 +12,15 @@
 /* Times are in so many parts of a tick. */
 #define TIME_SHIFT 8
 #define BURST_MIN  16
+/* Segments of a packet. */
+#define FRAMES_MAX 65536
 
 struct bucket {
 	_Atomic uint64_t full_at; /* since storm.since */
 	_Atomic uint64_t cost;	  /* of a frame; 0: no limit */
 	_Atomic uint64_t burst;
+	/* Nobody can have taken out more; what seems so is of another time. */
+	_Atomic uint64_t most;
 } CACHE_ALIGNED;
 
 struct storm {
@@ -34,6 +38,20 @@ static inline void store(_Atomic uint64_t *at, uint64_t value)
 	atomic_store_explicit(at, value, memory_order_relaxed);
 }
 
+/* Another rate or burst: what was owed at the old one is forgotten. */
+static void configure(struct bucket *b, uint64_t cost, uint64_t frames)
+{
+	const unsigned __int128 max = UINT64_MAX / 4;
+	uint64_t burst = MIN((unsigned __int128)cost * frames, max);
+
+	if (load(&b->cost) == cost && load(&b->burst) == burst)
+		return;
+	store(&b->burst, burst);
+	store(&b->most, burst + cost * FRAMES_MAX);
+	store(&b->cost, cost);
+	store(&b->full_at, 0);
+}
+
 void storm_configure(struct storm *storm, const struct storm_config *config)
 {
 	for (unsigned i = 0; i < N_STORM_KINDS; i++) {
@@ -44,8 +62,7 @@ void storm_configure(struct storm *storm, const struct storm_config *config)
 			burst = MAX(rate / 4, BURST_MIN);
 		if (rate)
 			cost = (ticks_per_second() << TIME_SHIFT) / rate;
-		store(&storm->buckets[i].burst, cost * burst);
-		store(&storm->buckets[i].cost, cost);
+		configure(&storm->buckets[i], cost, burst);
 	}
 }
 
@@ -69,6 +86,7 @@ struct storm *storm_copy(const struct storm *storm)
 		store(&copy->buckets[i].full_at, load(&from->full_at));
 		store(&copy->buckets[i].cost, load(&from->cost));
 		store(&copy->buckets[i].burst, load(&from->burst));
+		store(&copy->buckets[i].most, load(&from->most));
 	}
 	return copy;
 }
@@ -96,16 +114,24 @@ static inline uint64_t time_of(const struct storm *storm, uint64_t ticks)
 	return ticks > storm->since ? (ticks - storm->since) << TIME_SHIFT : 0;
 }
 
+/*
+ * When it is full, and not before now. The clock goes round within a year.
+ */
+static inline uint64_t full_from(const struct bucket *b, uint64_t full_at,
+				 uint64_t now)
+{
+	return full_at > now && full_at - now <= load(&b->most) ? full_at : now;
+}
+
 bool storm_would_take(const struct storm *storm, enum storm_kind kind,
 		      uint64_t now_ticks)
 {
 	const struct bucket *b = &storm->buckets[kind];
-	uint64_t cost = load(&b->cost), full_at = load(&b->full_at);
-	uint64_t now = time_of(storm, now_ticks);
+	uint64_t now = time_of(storm, now_ticks), cost = load(&b->cost);
+	uint64_t from = full_from(b, load(&b->full_at), now);
 
 	/* Room for one at least, as far as the first is concerned. */
-	return !cost || full_at <= now ||
-	       full_at - now + cost <= load(&b->burst);
+	return !cost || from == now || from - now + cost <= load(&b->burst);
 }
 
 bool storm_take(struct storm *storm, enum storm_kind kind, uint32_t frames,
@@ -119,7 +145,7 @@ bool storm_take(struct storm *storm, enum storm_kind kind, uint32_t frames,
 	if (!cost)
 		return true;
 	do {
-		from = MAX(old, now);
+		from = full_from(b, old, now);
 		if (from > now && from - now + cost > burst)
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(

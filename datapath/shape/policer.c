@@ -18,11 +18,15 @@
 #define TIME_SHIFT 6
 /* Costs are kept in so many parts of that. */
 #define COST_SHIFT 20
+/* Of one packet: a segment a byte, each with its headers. */
+#define UNITS_MAX (16u << 20)
 
 struct bucket {
 	_Atomic uint64_t full_at; /* in parts of a tick since policer.since */
 	_Atomic uint64_t cost;	  /* of a unit; 0: no limit */
 	_Atomic uint64_t burst;	  /* parts of a tick */
+	/* Nobody can have taken out more; what seems so is of another time. */
+	_Atomic uint64_t most;
 };
 
 struct policer {
@@ -32,19 +36,36 @@ struct policer {
 	_Atomic uint64_t dropped_frames, dropped_bytes;
 } CACHE_ALIGNED;
 
-/* rate: units a second; burst: units. */
+static uint64_t parts_of(uint64_t cost, uint64_t units)
+{
+	const unsigned __int128 max = UINT64_MAX / 4;
+	unsigned __int128 parts =
+		((unsigned __int128)cost * units) >> COST_SHIFT;
+
+	return MIN(parts, max);
+}
+
+/*
+ * rate: units a second; burst: units. What was owed at another rate is
+ * forgotten.
+ */
 static void configure(struct bucket *b, uint64_t rate, uint64_t burst)
 {
-	uint64_t cost = 0;
+	uint64_t cost = 0, parts;
 
 	if (rate)
 		cost = ((unsigned __int128)ticks_per_second()
 			<< (TIME_SHIFT + COST_SHIFT)) /
 		       rate;
-	atomic_store_explicit(&b->cost, cost, memory_order_relaxed);
-	atomic_store_explicit(&b->burst,
-			      ((unsigned __int128)cost * burst) >> COST_SHIFT,
+	parts = parts_of(cost, burst);
+	if (atomic_load_explicit(&b->cost, memory_order_relaxed) == cost &&
+	    atomic_load_explicit(&b->burst, memory_order_relaxed) == parts)
+		return;
+	atomic_store_explicit(&b->burst, parts, memory_order_relaxed);
+	atomic_store_explicit(&b->most, parts + parts_of(cost, UNITS_MAX),
 			      memory_order_relaxed);
+	atomic_store_explicit(&b->cost, cost, memory_order_relaxed);
+	atomic_store_explicit(&b->full_at, 0, memory_order_relaxed);
 }
 
 void policer_configure(struct policer *p, const struct policer_config *c)
@@ -71,6 +92,7 @@ static void copy_bucket(struct bucket *to, const struct bucket *from)
 		atomic_load_explicit(&from->full_at, memory_order_relaxed);
 	to->cost = atomic_load_explicit(&from->cost, memory_order_relaxed);
 	to->burst = atomic_load_explicit(&from->burst, memory_order_relaxed);
+	to->most = atomic_load_explicit(&from->most, memory_order_relaxed);
 }
 
 struct policer *policer_copy(const struct policer *policer)
@@ -114,6 +136,7 @@ static uint64_t take(struct bucket *b, const struct sizes *sizes, bool frames,
 {
 	uint64_t cost = atomic_load_explicit(&b->cost, memory_order_relaxed);
 	uint64_t burst = atomic_load_explicit(&b->burst, memory_order_relaxed);
+	uint64_t most = atomic_load_explicit(&b->most, memory_order_relaxed);
 	uint64_t old = atomic_load_explicit(&b->full_at, memory_order_relaxed);
 	bool keeps[PACKET_BURST_MAX];
 	uint64_t full_at;
@@ -121,7 +144,8 @@ static uint64_t take(struct bucket *b, const struct sizes *sizes, bool frames,
 	if (!cost)
 		return 0;
 	do {
-		full_at = MAX(old, now);
+		/* The clock goes round within years. */
+		full_at = old > now && old - now <= most ? old : now;
 		for (unsigned i = 0; i < sizes->n; i++) {
 			keeps[i] = pass[i] && full_at - now < MAX(burst, 1u);
 			if (keeps[i])

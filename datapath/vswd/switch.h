@@ -48,8 +48,8 @@ struct vport {
 	struct cfg_port *config;	       /* a reference */
 	const struct cfg_interface *interface; /* in config */
 	struct port *port;		       /* NULL: not open */
-	char *error;	/* why not, or what is wrong with it; NULL: nothing */
-	char *conflict; /* another bridge that wants it; NULL: none */
+	char *error;	 /* why not, or what is wrong with it; NULL: nothing */
+	char *conflict;	 /* another bridge that wants it; NULL: none */
 	char *acl_error; /* its access list is not there (acls.c); or NULL */
 	bool conflict_seen;
 	bool to_open;	/* at the next chance */
@@ -102,7 +102,7 @@ struct bridge {
 	size_t n_vports;
 	struct vbond *bonds;
 	struct mirror *mirrors; /* mirror.h; by name */
-	uint64_t *numbers; /* bit a number that is in use */
+	uint64_t *numbers;	/* bit a number that is in use */
 	struct number_holder *by_number;
 	unsigned n_by_number;
 	uint64_t mac;	      /* of its own port */
@@ -166,7 +166,7 @@ struct vswitch {
 	struct vacl *acls;	      /* acls.c; in no order */
 	struct doomed_acl *doomed_acls;
 	struct acl *no_acl; /* for ports whose list is not there, or NULL */
-	struct segment *segments;     /* segment.c; in no order */
+	struct segment *segments; /* segment.c; in no order */
 	struct segment *doomed_segments;
 	uint32_t last_segment_id;
 	struct overlay *overlays; /* overlay.c; in no order */

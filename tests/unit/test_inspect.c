@@ -464,6 +464,8 @@ static void dhcp_servers(void **state)
 		assert_int_equal(udp4(options, 0x2000, 67, 68, 2),
 				 DROP_DHCP_SERVER);
 		assert_int_equal(udp4(options, 0x2010, 67, 68, 2), PASS);
+		assert_int_equal(udp4(options, 0, 999, 67, 2),
+				 DROP_DHCP_SERVER);
 		/* a client, a relay to a server */
 		assert_int_equal(udp4(options, 0, 68, 67, 1), PASS);
 		assert_int_equal(udp4(options, 0, 67, 67, 1), PASS);
@@ -498,6 +500,8 @@ static void dhcpv6_servers(void **state)
 		assert_int_equal(udp6(999, 546, of_servers[i]),
 				 DROP_DHCP_SERVER);
 		assert_int_equal(udp6(547, 547, of_servers[i]),
+				 DROP_DHCP_SERVER);
+		assert_int_equal(udp6(999, 547, of_servers[i]),
 				 DROP_DHCP_SERVER);
 		assert_int_equal(judge(&guards_router), PASS);
 	}

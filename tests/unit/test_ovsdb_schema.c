@@ -190,7 +190,7 @@ static void vswitch(void **state)
 	assert_int_equal(schema->n_tables, 25);
 	for (size_t i = 0; i < schema->n_tables; i++)
 		columns += schema->tables[i].n_columns;
-	assert_int_equal(columns, 243);
+	assert_int_equal(columns, 242);
 	ovsdb_schema_destroy(schema);
 	json_decref(json);
 }

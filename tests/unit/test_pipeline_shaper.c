@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include "base/ticks.h"
+#include "forward/mirror.h"
 #include "forward/policies.h"
+#include "forward/stage.h"
+#include "forward/trace.h"
 #include "shape/shaper_home.h"
 #include "switch_fixture.h"
 
@@ -31,6 +34,7 @@ static int setup(void **state)
 
 	ticks_init();
 	lab->f = fixture_create();
+	lab->f->traces = false; /* they show what leaves in the end */
 	lab->fd = eventfd(0, EFD_NONBLOCK);
 	lab->home = shaper_home_create(lab->fd);
 	lab->shaper = shaper_create(&slow);
@@ -102,6 +106,37 @@ static void kept_and_sent(void **state)
 	assert_int_equal(fixture_drops(b, DROP_SHAPER_GONE), 8);
 }
 
+/* In a trace it leaves at once, and none waits for that in the real queue. */
+static void traced(void **state)
+{
+	struct lab *lab = *state;
+	struct fwd_bridge *bridge = fixture_bridge(lab->f, "br0");
+	struct fixture_port *a = fixture_port(lab->f, bridge, NULL);
+	struct fixture_port *b = fixture_port(lab->f, bridge, NULL);
+	uint8_t frame[100];
+	uint32_t len = make_frame(frame, 0xff, 1, NULL);
+	const struct trace_step *steps;
+	struct trace *trace;
+	unsigned n, outputs = 0;
+
+	shape(lab, b);
+	trace = trace_create(lab->f->snapshot);
+	assert_int_equal(trace_run(trace, a->fwd, frame, len), 0);
+	steps = trace_steps(trace, &n);
+	for (unsigned i = 0; i < n; i++)
+		if (steps[i].kind == TRACE_OUTPUT) {
+			assert_string_equal(steps[i].port, b->port->name);
+			assert_int_equal(steps[i].frame_len, len);
+			outputs++;
+		}
+	assert_int_equal(outputs, 1);
+	trace_destroy(trace);
+	run(lab, 1);
+	assert_int_equal(b->n_sent, 0);
+	assert_true(shaper_home_sleep(lab->home, 0) == UINT64_MAX);
+	shaper_home_awake(lab->home);
+}
+
 /* A flood that goes round through a shaper ends as it would without. */
 static void loops_end(void **state)
 {
@@ -130,11 +165,71 @@ static void loops_end(void **state)
 	shaper_home_awake(lab->home);
 }
 
+/*
+ * Copies that a mirror sends by a patch port, and that come back by another
+ * link, are not copied again because they have waited.
+ */
+static void copies_are_not_copied_again(void **state)
+{
+	struct lab *lab = *state;
+	struct fwd_bridge *br0 = fixture_bridge(lab->f, "br0");
+	struct fwd_bridge *br1 = fixture_bridge(lab->f, "br1");
+	struct fixture_port *in = fixture_port(lab->f, br0, NULL);
+	struct fixture_port *links[2][2];
+	struct mirror_counters counters[PORT_THREADS_MAX] = { 0 };
+	struct fwd_mirror mirror = { .counters = counters };
+	const struct fwd_mirror *m;
+	uint8_t frame[100];
+	uint32_t len = make_frame(frame, 0xff, 1, NULL);
+
+	for (unsigned i = 0; i < 2; i++) {
+		links[i][0] = fixture_port(lab->f, br0, NULL);
+		links[i][1] = fixture_port(lab->f, br1, NULL);
+		fwd_port_connect(links[i][0]->fwd, links[i][1]->fwd);
+	}
+	mirror.out = links[0][0]->fwd;
+	m = fwd_bridge_add_mirror(br0, &mirror);
+	fwd_mirror_select(m, in->fwd, true, true);
+	fwd_mirror_select(m, links[1][0]->fwd, true, false);
+	shape(lab, links[0][0]);
+	fixture_frame(lab->f, in, frame, len);
+	for (unsigned i = 0; i < 100; i++)
+		run(lab, i);
+	assert_int_equal(counters[0].packets, 1);
+}
+
+/* A gateway whose packets have waited tells by a port that there is. */
+static void origins_are_forgotten(void **state)
+{
+	struct lab *lab = *state;
+	struct fwd_bridge *br0 = fixture_bridge(lab->f, "br0");
+	struct fwd_bridge *br1 = fixture_bridge(lab->f, "br1");
+	struct fixture_port *in = fixture_port(lab->f, br0, NULL);
+	struct fixture_port *link[2];
+	uint8_t frame[100];
+	uint32_t len = make_frame(frame, 0xff, 1, NULL);
+
+	link[0] = fixture_port(lab->f, br0, NULL);
+	link[1] = fixture_port(lab->f, br1, NULL);
+	fwd_port_connect(link[0]->fwd, link[1]->fwd);
+	(void)fixture_port(lab->f, br1, NULL);
+	shape(lab, link[0]);
+	fixture_frame(lab->f, in, frame, len);
+	run(lab, 1);
+	assert_ptr_equal(lab->f->pipeline->stages[0]->in, link[0]->fwd);
+	assert_null(lab->f->pipeline->stages[0]->as);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(kept_and_sent, setup, teardown),
+		cmocka_unit_test_setup_teardown(traced, setup, teardown),
 		cmocka_unit_test_setup_teardown(loops_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(copies_are_not_copied_again,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(origins_are_forgotten, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,38 @@ static void rate_is_kept(void **state)
 	}
 }
 
+/* Debts of another rate would last as long as they took to make. */
+static void another_rate_begins_anew(void **state)
+{
+	const struct policer_config slow = { .rate_kbps = 1, .burst_kb = 80 };
+	const struct policer_config fast = { .rate_kbps = 1000000,
+					     .burst_kb = 80 };
+	struct policer *policer = policer_create(&slow);
+	uint64_t now = ticks_now() + 1000;
+	struct packet p;
+
+	make(&p, 1000);
+	assert_int_equal(offer(policer, &p, &now, 0, 20), 10);
+	policer_configure(policer, &slow); /* no other */
+	assert_int_equal(offer(policer, &p, &now, 0, 20), 0);
+	policer_configure(policer, &fast);
+	assert_int_equal(offer(policer, &p, &now, 0, 20), 10);
+	policer_destroy(policer);
+}
+
+/* Parts of ticks go round after years; frames go on passing. */
+static void clock_goes_round(void **state)
+{
+	const struct policer_config config = { .rate_kbps = 1000 };
+	struct policer *policer = policer_create(&config);
+	uint64_t day = ticks_per_second() * 86400, now = ticks_now();
+	struct packet p;
+
+	make(&p, 1000);
+	assert_int_equal(offer(policer, &p, &now, day, 4000), 4000);
+	policer_destroy(policer);
+}
+
 static void packets_are_counted(void **state)
 {
 	const struct policer_config config = { .rate_kpps = 1,
@@ -301,6 +333,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rate_is_kept),
+		cmocka_unit_test(another_rate_begins_anew),
+		cmocka_unit_test(clock_goes_round),
 		cmocka_unit_test(packets_are_counted),
 		cmocka_unit_test(limits_go_together),
 		cmocka_unit_test(large_packets_pass),

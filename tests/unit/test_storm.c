@@ -50,6 +50,54 @@ static void segments_count_one_by_one(void **state)
 	storm_destroy(storm);
 }
 
+/* Debts of another rate would last as long as they took to make. */
+static void another_rate_begins_anew(void **state)
+{
+	const struct storm_config slow = { .rate_pps = { 1 }, .burst = 1000 };
+	const struct storm_config fast = { .rate_pps = { 1000 }, .burst = 10 };
+	struct storm *storm = storm_create(&slow);
+	uint64_t now = ticks_now() + ticks_per_second();
+
+	assert_true(storm_take(storm, STORM_BROADCAST, 999, now));
+	storm_configure(storm, &slow); /* no other */
+	assert_true(storm_take(storm, STORM_BROADCAST, 1, now));
+	assert_false(storm_take(storm, STORM_BROADCAST, 1, now));
+	storm_configure(storm, &fast);
+	assert_true(storm_take(storm, STORM_BROADCAST, 1, now));
+	storm_destroy(storm);
+}
+
+/* Parts of ticks go round after so many days; frames go on passing. */
+static void clock_goes_round(void **state)
+{
+	const struct storm_config config = { .rate_pps = { 1000 },
+					     .burst = 10 };
+	struct storm *storm = storm_create(&config);
+	uint64_t day = ticks_per_second() * 86400, now = ticks_now();
+
+	for (unsigned i = 0; i < 4000; i++, now += day)
+		assert_true(storm_take(storm, STORM_BROADCAST, 1, now));
+	storm_destroy(storm);
+}
+
+/* The longest burst of the lowest rate is more than there are ticks. */
+static void extremes_are_kept(void **state)
+{
+	const struct storm_config slow = { .rate_pps = { 1 },
+					   .burst = STORM_RATE_MAX };
+	const struct storm_config fast = { .rate_pps = { STORM_RATE_MAX },
+					   .burst = 1 };
+	struct storm *storm = storm_create(&slow);
+	uint64_t now = ticks_now() + ticks_per_second();
+
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(storm_take(storm, STORM_BROADCAST, 65535, now));
+	storm_configure(storm, &fast);
+	assert_true(storm_take(storm, STORM_BROADCAST, 1, now));
+	assert_false(storm_take(storm, STORM_BROADCAST, 1, now));
+	storm_destroy(storm);
+}
+
 struct shared {
 	struct storm *storm;
 	uint64_t now;
@@ -86,6 +134,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rate_is_kept),
 		cmocka_unit_test(segments_count_one_by_one),
+		cmocka_unit_test(another_rate_begins_anew),
+		cmocka_unit_test(clock_goes_round),
+		cmocka_unit_test(extremes_are_kept),
 		cmocka_unit_test(threads_share_it),
 	};
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
-#include "ctl/value.h"
+#include "ctl/effective.h"
 #include "ctl/view.h"
 
 static bool is_touched(const struct view_row *row, const char *table,
@@ -23,38 +23,65 @@ static unsigned long long number(struct view_row *row, const char *key)
 	return text ? strtoull(text, NULL, 10) : 0;
 }
 
-/* What a port's group may say is not looked at. */
-static void check_port(struct view_row *row)
-{
-	const char *name = view_get_string(row, "name");
-	unsigned long long average = number(row, "egress-average-kbps");
-	unsigned long long peak = number(row, "egress-peak-kbps");
-	unsigned long long burst = number(row, "egress-burst-kb");
-	bool alone = !view_get_key(row, "other_config", "port-group");
-	json_t *qos;
-	size_t n;
+static const char *const egress_keys[] = { "egress-average-kbps",
+					   "egress-peak-kbps",
+					   "egress-burst-kb" };
 
-	if (!average && !peak && !burst)
+/* 0: not set, or said to be none. */
+static unsigned long long effective(struct ctl *ctl, struct view_row *row,
+				    const char *key)
+{
+	const char *text = effective_get(ctl, row, key);
+
+	return text ? strtoull(text, NULL, 10) : 0;
+}
+
+static bool has_qos(struct view_row *row)
+{
+	json_t *qos = view_get_set(row, "qos");
+	bool has = json_array_size(qos);
+
+	json_decref(qos);
+	return has;
+}
+
+static bool has_own_keys(struct view_row *row)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(egress_keys); i++)
+		if (view_get_key(row, "other_config", egress_keys[i]))
+			return true;
+	return false;
+}
+
+/* Of a port its group's count, too, but not beside the other kind of its own.
+ */
+static void check_egress(struct ctl *ctl, struct view_row *row)
+{
+	const char *what = strcmp(row->table, "Port") ? "port group" : "port";
+	const char *name = view_get_string(row, "name");
+	unsigned long long average = effective(ctl, row, egress_keys[0]);
+	unsigned long long peak = effective(ctl, row, egress_keys[1]);
+	unsigned long long burst = effective(ctl, row, egress_keys[2]);
+	const char *key = egress_keys[average ? 0 : peak ? 1 : 2];
+	bool own_qos = has_qos(row), own_keys = has_own_keys(row);
+
+	if ((!average && !peak && !burst) || (own_qos && !own_keys))
 		return;
-	if (alone && !average)
-		ctl_fatal("port %s: other_config:%s is set, but "
+	if (!average && !effective_get(ctl, row, egress_keys[0]))
+		ctl_fatal("%s %s: other_config:%s%s is set, but "
 			  "other_config:egress-average-kbps is not; nothing "
 			  "would be shaped",
-			  name, peak ? "egress-peak-kbps" : "egress-burst-kb");
+			  what, name, key, effective_origin(row, key));
 	if (peak && average && peak < average)
-		ctl_fatal("port %s: other_config:egress-peak-kbps=%llu is less "
-			  "than other_config:egress-average-kbps=%llu",
-			  name, peak, average);
-	qos = view_get_set(row, "qos");
-	n = json_array_size(qos);
-	json_decref(qos);
-	if (n)
-		ctl_fatal("port %s: qos and other_config:%s contradict each "
+		ctl_fatal("%s %s: other_config:egress-peak-kbps=%llu%s is less "
+			  "than other_config:egress-average-kbps=%llu%s",
+			  what, name, peak,
+			  effective_origin(row, egress_keys[1]), average,
+			  effective_origin(row, egress_keys[0]));
+	if (own_qos)
+		ctl_fatal("%s %s: qos and other_config:%s contradict each "
 			  "other; a port has one of them",
-			  name,
-			  average ? "egress-average-kbps"
-			  : peak  ? "egress-peak-kbps"
-				  : "egress-burst-kb");
+			  what, name, key);
 }
 
 static void check_queue(struct view_row *row)
@@ -105,23 +132,15 @@ static void check_qos(struct ctl *ctl, struct view_row *row)
 
 void shape_check(struct ctl *ctl)
 {
-	static const char *const port_columns[] = { "name", "other_config",
-						    "qos", NULL };
-
+	effective_each_port(ctl, "qos", check_egress);
 	/* Fetching adds rows at the end, which nobody has changed. */
 	for (struct view_row *row = view_first(ctl->view); row;
 	     row = row->next) {
-		if (is_touched(row, "Port", "qos")) {
-			if (!row->inserted)
-				view_fetch(ctl->view, "Port",
-					   view_where("_uuid", "==",
-						      value_uuid(row->uuid)),
-					   port_columns);
-			check_port(row);
-		} else if (is_touched(row, "Queue", "dscp")) {
+		if (is_touched(row, "Port_Group", "qos"))
+			check_egress(ctl, row);
+		else if (is_touched(row, "Queue", "dscp"))
 			check_queue(row);
-		} else if (is_touched(row, "QoS", "queues")) {
+		else if (is_touched(row, "QoS", "queues"))
 			check_qos(ctl, row);
-		}
 	}
 }

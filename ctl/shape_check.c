@@ -95,39 +95,122 @@ static void check_queue(struct view_row *row)
 			  min, max);
 }
 
+#define QUEUES_MAX 64 /* shape/shaper.h */
+
+struct qos {
+	const char *select;
+	unsigned long long max;	  /* bit/s, or 0 */
+	unsigned long long sum;	  /* of the queues' minimums */
+	unsigned char owners[64]; /* by value: place of the queue, from 1 */
+	long long ids[QUEUES_MAX + 1]; /* by place */
+	unsigned n;
+};
+
+static void check_type(struct view_row *row)
+{
+	static const char *const types[] = { "", "linux-htb", "linux-hfsc",
+					     "linux-noop" };
+	const char *type = view_get_string(row, "type");
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (!strcmp(type, types[i]))
+			return;
+	ctl_fatal("a QoS cannot be of type %s; it is one of: linux-htb "
+		  "linux-hfsc linux-noop",
+		  type);
+}
+
+static void check_match(struct qos *qos, const char *match)
+{
+	unsigned max;
+
+	if (!qos->select)
+		ctl_fatal("queue %lld has other_config:match=%s, but its QoS "
+			  "has no other_config:select=pcp or select=dscp",
+			  qos->ids[qos->n], match);
+	max = strcmp(qos->select, "pcp") ? 63 : 7;
+	for (const char *at = match; *(at += strcspn(at, "0123456789"));
+	     at += strspn(at, "0123456789")) {
+		unsigned long value = strtoul(at, NULL, 10);
+
+		if (value > max)
+			ctl_fatal("queue %lld has other_config:match=%s, but "
+				  "other_config:select=%s of its QoS goes from "
+				  "0 to %u",
+				  qos->ids[qos->n], match, qos->select, max);
+		if (qos->owners[value] && qos->owners[value] != qos->n)
+			ctl_fatal("queues %lld and %lld of a QoS both have %lu "
+				  "in other_config:match",
+				  qos->ids[qos->owners[value]],
+				  qos->ids[qos->n], value);
+		qos->owners[value] = qos->n;
+	}
+}
+
+static void check_queue_of(struct qos *qos, struct view_row *queue)
+{
+	unsigned long long max = number(queue, "max-rate");
+	const char *match = view_get_key(queue, "other_config", "match");
+
+	qos->sum += number(queue, "min-rate");
+	if (qos->max && max > qos->max)
+		ctl_fatal("queue %lld: other_config:max-rate=%llu is more than "
+			  "other_config:max-rate=%llu of its QoS",
+			  qos->ids[qos->n], max, qos->max);
+	if (match)
+		check_match(qos, match);
+}
+
 /* By numbers and the queues' UUIDs: what the rows of the line itself say. */
 static void check_qos(struct ctl *ctl, struct view_row *row)
 {
 	static const char *const columns[] = { "other_config", NULL };
-	unsigned long long max = number(row, "max-rate"), sum = 0;
-	const char *select = view_get_key(row, "other_config", "select");
+	struct qos qos = {
+		.select = view_get_key(row, "other_config", "select"),
+		.max = number(row, "max-rate"),
+	};
 	json_t *map = view_get(row, "queues"), *pair;
+	bool has_default = false;
 	size_t i;
 
+	check_type(row);
 	json_array_foreach(json_array_get(map, 1), i, pair) {
-		const json_t *ref = json_array_get(pair, 1);
-		const char *match;
-		struct view_row *queue = view_by_uuid(
-			ctl->view, "Queue",
-			json_string_value(json_array_get(ref, 1)), columns);
+		long long id = json_integer_value(json_array_get(pair, 0));
+		struct view_row *queue =
+			view_by_uuid(ctl->view, "Queue",
+				     json_string_value(json_array_get(
+					     json_array_get(pair, 1), 1)),
+				     columns);
 
+		has_default |= !id;
+		if (i + !has_default >= QUEUES_MAX)
+			ctl_fatal("a QoS has at most %d queues, with queue 0, "
+				  "which need not be named; this one would "
+				  "have %zu",
+				  QUEUES_MAX,
+				  json_array_size(json_array_get(map, 1)) +
+					  !has_default);
 		if (!queue)
 			continue;
-		sum += number(queue, "min-rate");
-		match = view_get_key(queue, "other_config", "match");
-		if (match && !select)
-			ctl_fatal("queue %lld has other_config:match=%s, but "
-				  "its QoS has no other_config:select=pcp or "
-				  "select=dscp",
-				  (long long)json_integer_value(
-					  json_array_get(pair, 0)),
-				  match);
+		qos.ids[++qos.n] = id;
+		check_queue_of(&qos, queue);
 	}
-	if (max && sum > max)
+	if (qos.max && qos.sum > qos.max)
 		ctl_fatal("other_config:min-rate of the queues is %llu "
 			  "together, more than other_config:max-rate=%llu of "
 			  "their QoS",
-			  sum, max);
+			  qos.sum, qos.max);
+}
+
+static void check_qos_of(struct ctl *ctl, struct view_row *queue)
+{
+	static const char *const columns[] = { "type", "other_config", "queues",
+					       NULL };
+	struct view_row *qos =
+		view_referrer(ctl->view, "QoS", "queues", queue->uuid, columns);
+
+	if (qos)
+		check_qos(ctl, qos);
 }
 
 void shape_check(struct ctl *ctl)
@@ -138,9 +221,13 @@ void shape_check(struct ctl *ctl)
 	     row = row->next) {
 		if (is_touched(row, "Port_Group", "qos"))
 			check_egress(ctl, row);
-		else if (is_touched(row, "Queue", "dscp"))
+		if (is_touched(row, "Queue", "dscp")) {
 			check_queue(row);
-		else if (is_touched(row, "QoS", "queues"))
+			if (!row->inserted)
+				check_qos_of(ctl, row);
+		}
+		if (is_touched(row, "QoS", "queues") ||
+		    is_touched(row, "QoS", "type"))
 			check_qos(ctl, row);
 	}
 }

@@ -86,6 +86,14 @@ def _(lab):
             "egress-peak-kbps=50", "egress-average-kbps=100 of its group")
     ctl("set-group", "web", "egress-average-kbps=")
     ctl("clear", "Port", "a", "other_config")
+    # and what does nothing by itself
+    refused(lab, "set Port a other_config:storm-burst=5", "storm-burst",
+            "storm-broadcast")
+    refused(lab, "set Port a other_config:mac-limit-action=drop",
+            "mac-limit-action=drop", "mac-table-limit")
+    ctl("set", "Port", "a", "other_config:acl-in=none",
+        "other_config:set-pcp=none")
+    ctl("clear", "Port", "a", "other_config")
     refused(lab, 'set Bridge br0 other_config:private-vlans='
             '"100:isolated=100"', "VLAN 100 is primary and secondary")
     ctl("set", "Port", "a", "other_config:port-group=web")

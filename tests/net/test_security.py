@@ -81,7 +81,8 @@ def _(lab):
     lab.settle(["a"])
     lab.check([("b", one := frame(X, B))], {"a": [one]})
     # what was learned before is forgotten
-    secure(lab, "a", A, mac_changes="reject", promiscuous="reject")
+    secure(lab, "a", A, mac_changes="reject",
+           forged_transmits="accept", promiscuous="reject")
     lab.check([("b", one := frame(X, B))], {"c": [one]})
     # its frames pass, and nothing comes back
     sent = [frame(B, X), frame(B, A)]

@@ -127,6 +127,10 @@ def _(lab):
              "src cannot be", "the message")
     contains(refused("set", "Port", "p1", "other_config:acl-in=b"),
              "does not exist", "the message")
+    contains(refused("set", "ACL", "a", "rules={" + ",".join(
+        f"{i}=deny" for i in range(1, 2050)) + "}"), "at most 2048",
+        "the message")
+    contains(refused("add-acl", "none", "allow"), "none", "the message")
     switch.vsw_ctl("set-acl", "a", "10", "deny", "proto=tcp", "dport=80")
     switch.vsw_ctl("set", "Port", "p1", "other_config:acl-in=a")
     contains(refused("del-acl", "a"), "of port p1", "the message")

@@ -238,6 +238,13 @@ def _(lab):
                   {"p2": [*(marked(one, dscp) for one in ips), *others]})
     lab.check([("p2", plain)], {"p1": [plain]})
     lab.switch.ctl("remove", "Port", "p1", "other_config", "set-dscp")
+    # a queue that marks and has no rate
+    lab.switch.ctl("set", "Port", "p2", "qos=@qos", "--", "--id=@qos",
+                   "create", "QoS", "type=linux-htb", "queues=0=@q", "--",
+                   "--id=@q", "create", "Queue", "dscp=46")
+    lab.check([("p1", one) for one in ips[:4]],  # one flow, in its order
+              {"p2": [marked(one, 46) for one in ips[:4]]})
+    lab.switch.ctl("clear", "Port", "p2", "qos")
     lab.check([("p1", ips[3])], {"p2": [ips[3]]})
 
 

@@ -2,12 +2,12 @@
  * The way from a gateway's router back into a bridge, or to the control thread.
  * What comes here is known to be well formed, untagged, to one station, and
  * from the gateway's own address, so it needs no admission and teaches nothing:
- * the stage is filled in as ingress and lookup would have done.
+ * the stage is filled in as ingress and lookup would have done. What is imposed
+ * on the gateway's port holds for what is routed, too.
  */
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 
-#include "forward/mirror.h"
 #include "forward/punt.h"
 #include "forward/stage.h"
 #include "forward/trace.h"
@@ -163,9 +163,14 @@ __attribute__((always_inline)) static inline uint64_t enter(
 		output_send(pl, out, packets, n);
 	} else {
 		fill_in(s, packets, n);
-		if (unlikely(in->ingress) && in->ingress->mirrors)
-			mirror_received(pl, s);
+		if (unlikely(in->ingress != NULL)) {
+			if (pl->trace)
+				trace_policies_in(pl, s);
+			policy_in_burst(pl, s);
+		}
 		lookup_routed(s);
+		if (unlikely(in->ingress != NULL))
+			policy_found_burst(pl, s);
 		if (unlikely(pl->trace != NULL))
 			trace_routed(pl, s);
 		output_burst(pl, s);

@@ -3,8 +3,9 @@
  * from policy_out.c to output.c they stay with shape/shaper.h for a while, and
  * come back on the thread that is its home, perhaps with another snapshot. So
  * what is remembered of them is what every snapshot has: the remote VTEP's
- * index, and how many bridges they have crossed, of which there are to be no
- * more just because they have waited.
+ * index, or the number of the port from which they go to a bond, whose member
+ * may depend on it; and how many bridges they have crossed, of which there are
+ * to be no more just because they have waited.
  */
 #include <stdlib.h>
 
@@ -14,15 +15,26 @@
 #include "forward/stage.h"
 #include "shape/shaper_home.h"
 
+/* What the way on depends on. */
+static uint32_t via_of(const struct pipeline *pl, const struct fwd_port *out)
+{
+	const struct fwd_port *from = pl->stages[pl->depth]->as;
+
+	if (!out->bond)
+		return out->remote;
+	return from ? from->number : 0;
+}
+
 void policy_shape(struct pipeline *pl, const struct fwd_port *out,
 		  struct packet *const packets[], unsigned n)
 {
 	struct shaper *shaper = out->egress->shaper;
 	uint64_t now_ns = ticks_to_ns(ticks_now());
+	uint32_t via = via_of(pl, out);
 
 	for (unsigned i = 0; i < n; i++) {
-		unsigned refused = shaper_put(shaper, packets[i], out->remote,
-					      pl->depth, now_ns);
+		unsigned refused =
+			shaper_put(shaper, packets[i], via, pl->depth, now_ns);
 
 		if (likely(!refused))
 			continue;
@@ -67,18 +79,23 @@ static const struct fwd_port *find_out(const struct fwd_port *shaped,
 }
 
 /*
- * By which port they came is not known any more, and the stages remember what
- * came last, perhaps of a snapshot that has gone. Who tells the control thread
- * of them does so at the pace of the port that kept them.
+ * By which port they came is not known any more, but for bonds; and the stages
+ * remember what came last, perhaps of a snapshot that has gone. Who tells the
+ * control thread of them does so at the pace of the port that kept them.
  */
-static void forget_origin(struct pipeline *pl, const struct fwd_port *shaped)
+static void forget_origin(struct pipeline *pl, const struct fwd_port *shaped,
+			  uint32_t via)
 {
+	const struct fwd_bridge *bridge = shaped->bridge;
+
 	for (unsigned i = 0; i <= pl->depth; i++)
 		pl->stages[i]->in = pl->stages[i]->as = NULL;
 	pl->stages[0]->in = shaped;
+	if (shaped->bond && via < bridge->n_numbers)
+		pl->stages[pl->depth]->as = bridge->by_number[via];
 }
 
-/* Packets with the same remote and depth. */
+/* Packets with the same via and depth. */
 static void let_go(struct pipeline *pl, const struct fwd_port *shaped,
 		   const struct shaper_sent *sent,
 		   struct packet *const packets[], unsigned n)
@@ -92,7 +109,7 @@ static void let_go(struct pipeline *pl, const struct fwd_port *shaped,
 	}
 	pl->depth = MIN(sent->depth, PATCH_DEPTH_MAX - 1);
 	pl->copies_left = n * PATCH_COPIES_MAX;
-	forget_origin(pl, shaped);
+	forget_origin(pl, shaped, sent->via);
 	/* Copies of mirrors are copied no more, wherever they lead. */
 	if (shaped->egress->reserved)
 		pl->mirroring[pl->depth] = shaped->bridge;

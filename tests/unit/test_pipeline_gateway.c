@@ -11,9 +11,12 @@
 #include <cmocka.h>
 
 #include "base/ticks.h"
+#include "forward/policies.h"
 #include "forward/punt.h"
 #include "packet/parse.h"
+#include "policy/acl.h"
 #include "router/router.h"
+#include "shape/policer.h"
 #include "tests/unit/router_fixture.h"
 #include "tests/unit/switch_fixture.h"
 
@@ -421,6 +424,32 @@ static void isolated_ports_keep_their_stations(void **state)
 	assert_int_equal(n->uplink->n_sent, 1);
 }
 
+/* What is imposed on its port is imposed on what it routes. */
+static void policies_hold(void **state)
+{
+	const struct policer_config config = { .rate_kpps = 1,
+					       .burst_kpkts = 1 };
+	struct net *n = *state;
+	struct acl *none = acl_create(NULL, 0, false, 1, NULL);
+	struct policer *policer = policer_create(&config);
+
+	n->f->traces = false; /* what is in force changes */
+	fwd_port_ingress(n->outside->fwd)->acl = none;
+	vm_sends(n, REMOTE, 4000);
+	assert_int_equal(n->uplink->n_sent, 0);
+	assert_int_equal(fixture_drops(n->outside, DROP_ACL_IN), 1);
+	fwd_port_ingress(n->outside->fwd)->acl = NULL;
+	fwd_port_ingress(n->outside->fwd)->policer = policer;
+	for (unsigned i = 0; i < 1100; i++)
+		vm_sends(n, REMOTE, 4000);
+	assert_in_range(n->uplink->n_sent +
+				fixture_drops(n->outside, DROP_POLICED),
+			1100, 1100);
+	assert_true(fixture_drops(n->outside, DROP_POLICED) > 0);
+	acl_destroy(none);
+	policer_destroy(policer);
+}
+
 /*
  * Another gateway's port on the outside bridge leads back to the first one's
  * inside: a router is not entered anew by what it has sent.
@@ -469,6 +498,7 @@ int main(void)
 		T(in_fragments),
 		T(isolated_ports),
 		T(isolated_ports_keep_their_stations),
+		T(policies_hold),
 		T(loops_end),
 	};
 

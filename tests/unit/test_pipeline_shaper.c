@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/ticks.h"
+#include "bond/bond_table.h"
 #include "forward/mirror.h"
 #include "forward/policies.h"
 #include "forward/stage.h"
@@ -220,6 +221,36 @@ static void origins_are_forgotten(void **state)
 	assert_null(lab->f->pipeline->stages[0]->as);
 }
 
+/* A bond's members are chosen as if nothing had waited. */
+static void members_are_chosen_by_origin(void **state)
+{
+	struct lab *lab = *state;
+	struct fwd_bridge *br = fixture_bridge(lab->f, "br0");
+	struct fixture_port *in[2], *members[2], *bond;
+	uint8_t frame[100];
+	uint32_t len;
+
+	for (unsigned i = 0; i < 2; i++)
+		in[i] = fixture_port(lab->f, br, NULL);
+	bond = fixture_port(lab->f, br, NULL);
+	fwd_port_make_bond(bond->fwd,
+			   xcalloc_aligned(1, sizeof(struct bond_table)));
+	for (unsigned i = 0; i < 2; i++)
+		members[i] = fixture_bond_member(lab->f, bond, 0);
+	for (unsigned i = 0; i < 2; i++)
+		fwd_bond_choose(bond->fwd, in[i]->fwd->number, i);
+	shape(lab, bond);
+	for (unsigned i = 0; i < 2; i++) {
+		len = make_frame(frame, 0xff, 1 + i, NULL);
+		fixture_frame(lab->f, in[i], frame, len);
+	}
+	run(lab, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(members[i]->n_sent, 1);
+		assert_int_equal(members[i]->sent[0].data[11], 1 + i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +258,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(traced, setup, teardown),
 		cmocka_unit_test_setup_teardown(loops_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(copies_are_not_copied_again,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(members_are_chosen_by_origin,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(origins_are_forgotten, setup,
 						teardown),

@@ -14,18 +14,7 @@ static const char *const other_columns[] = { "name", "other_config", NULL };
 
 static bool is_changed(const struct view_row *row, const char *column)
 {
-	const json_t *mutation;
-	size_t i;
-
-	if (row->deleted)
-		return false;
-	if (json_object_get(row->set, column))
-		return true;
-	json_array_foreach(row->mutated, i, mutation)
-		if (!strcmp(json_string_value(json_array_get(mutation, 0)),
-			    column))
-			return true;
-	return false;
+	return !row->deleted && view_is_changed(row, column);
 }
 
 static bool has_others(const struct view_row *row)

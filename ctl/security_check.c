@@ -23,20 +23,6 @@ char *security_check_ips(const char *value)
 	return address_list_ips(&list, value);
 }
 
-static bool is_changed(const struct view_row *row, const char *column)
-{
-	const json_t *mutation;
-	size_t i;
-
-	if (json_object_get(row->set, column))
-		return true;
-	json_array_foreach(row->mutated, i, mutation)
-		if (!strcmp(json_string_value(json_array_get(mutation, 0)),
-			    column))
-			return true;
-	return false;
-}
-
 static bool is(const char *value, const char *word)
 {
 	return value && !strcmp(value, word);
@@ -106,10 +92,10 @@ void security_check(struct ctl *ctl)
 		if (row->deleted)
 			continue;
 		if (!strcmp(row->table, "Port") &&
-		    is_changed(row, "other_config"))
+		    view_is_changed(row, "other_config"))
 			port = row;
 		else if (!strcmp(row->table, "Interface") && !row->inserted &&
-			 is_changed(row, "external_ids"))
+			 view_is_changed(row, "external_ids"))
 			port = iface_port(ctl, view_get_string(row, "name"));
 		if (port)
 			check_row(ctl, port);

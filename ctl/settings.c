@@ -70,6 +70,8 @@ static const struct setting settings[] = {
 	{ "Port", "egress-average-kbps", 1, 1000000000, NULL },
 	{ "Port", "egress-peak-kbps", 1, 1000000000, NULL },
 	{ "Port", "egress-burst-kb", 1, 268435, NULL },
+	{ "Port", "set-pcp", 0, 7, NULL },
+	{ "Port", "set-dscp", 0, 63, NULL },
 	{ "QoS", "max-rate", 1, 1000000000000, NULL },
 	{ "QoS", "select", 0, 0, "pcp dscp" },
 	{ "Queue", "min-rate", 1, 1000000000000, NULL },

@@ -6,26 +6,9 @@
  * Packets of one flow keep their order: before a packet is flooded, all that
  * came before it have been sent, and the other way round.
  */
-#include "forward/stage.h"
+#include "forward/output.h"
 
-/* The tag that the packet has when it leaves by `out`. */
-static inline uint32_t wanted_tag(const struct fwd_port *out,
-				  const struct item *item)
-{
-	struct vlan_state vlan = item->vlan;
-
-	if (unlikely(out->odd_tags) && out->as_primary)
-		vlan.vid = fwd_bridge_fid(out->bridge, vlan.vid);
-	if (vlan.vid && vlan.vid != out->untagged_vid)
-		return TAG(vlan.prio | vlan.vid);
-	if (unlikely(out->odd_tags) &&
-	    (out->priority_tags == PRIORITY_TAGS_ALWAYS ||
-	     (out->priority_tags && vlan.prio >> 13)))
-		return TAG(vlan.prio);
-	return 0;
-}
-
-static bool retag(struct item *item, uint32_t tag)
+bool output_retag(struct item *item, uint32_t tag)
 {
 	struct packet *p = item->packet;
 
@@ -37,18 +20,6 @@ static bool retag(struct item *item, uint32_t tag)
 		return false;
 	item->vlan.tag = tag;
 	return true;
-}
-
-/* Puts the packet into the shape for `out`; false: it cannot be sent there. */
-static inline bool prepare(const struct pipeline *pl,
-			   const struct fwd_port *out, struct item *item)
-{
-	uint32_t tag = wanted_tag(out, item);
-
-	if (likely(tag == item->vlan.tag) || likely(retag(item, tag)))
-		return true;
-	drop_out(pl, out, item->packet, DROP_TOO_MANY_TAGS);
-	return false;
 }
 
 bool output_prepare(const struct pipeline *pl, const struct fwd_port *out,
@@ -85,15 +56,6 @@ static void send_captured(const struct pipeline *pl, const struct fwd_port *out,
 	capture_packet(out->capture, packet, CAPTURE_OUT);
 }
 
-/* What most ports are not, in one test. */
-static inline bool is_special(const struct fwd_port *out)
-{
-	return (uintptr_t)out->capture | (uintptr_t)out->patch_peer |
-	       (uintptr_t)out->bond | (uintptr_t)out->gateway |
-	       (uintptr_t)out->tunnel | (uintptr_t)out->underlay |
-	       (uintptr_t)out->egress;
-}
-
 static __attribute__((noinline)) void send_all_captured(
 	const struct pipeline *pl, const struct fwd_port *out,
 	struct packet *const packets[], unsigned n)
@@ -102,9 +64,8 @@ static __attribute__((noinline)) void send_all_captured(
 		send_captured(pl, out, packets[i]);
 }
 
-static __attribute__((noinline)) void send_special(
-	struct pipeline *pl, const struct fwd_port *out,
-	struct packet *const packets[], unsigned n)
+void output_special(struct pipeline *pl, const struct fwd_port *out,
+		    struct packet *const packets[], unsigned n)
 {
 	struct packet *kept[PACKET_BURST_MAX];
 
@@ -144,24 +105,13 @@ void output_device(struct pipeline *pl, const struct fwd_port *out,
 		port_send(out->port, packets, n, pl->thread);
 }
 
-static inline void send_to_port(struct pipeline *pl, const struct fwd_port *out,
-				struct packet *const packets[], unsigned n)
-{
-	pl->last_out = out;
-	if (unlikely(is_special(out)))
-		send_special(pl, out, packets, n);
-	else
-		port_send(out->port, packets, n, pl->thread);
-}
-
 void output_send(struct pipeline *pl, const struct fwd_port *out,
 		 struct packet *const packets[], unsigned n)
 {
 	send_to_port(pl, out, packets, n);
 }
 
-/* Whether the customer's VLAN, inside of ours, is one of a dot1q-tunnel's. */
-static bool carries_customer(const struct fwd_port *out,
+bool output_carries_customer(const struct fwd_port *out,
 			     const struct item *item)
 {
 	const struct packet *p = item->packet;
@@ -172,14 +122,6 @@ static bool carries_customer(const struct fwd_port *out,
 	    eth_type_is_vlan(load_be16(p->header + at)))
 		tci = load_be16(p->header + at + 2);
 	return vlan_set_has(&out->cvlans, VLAN_VID(tci));
-}
-
-/* A known station's port may have left the VLAN since it was learned. */
-static inline bool is_member(const struct fwd_port *out,
-			     const struct item *item)
-{
-	return vlan_set_has(&out->vlans, item->vlan.vid) &&
-	       (likely(!out->filters_customers) || carries_customer(out, item));
 }
 
 bool output_reaches(const struct fwd_port *out, const struct item *item)
@@ -274,153 +216,6 @@ static void enqueue(struct pipeline *pl, struct stage *s, unsigned from,
 		s->busy_queues[s->n_busy++] = at;
 	q->port = out;
 	q->first = q->last = from;
-}
-
-/* What others get, too, for those that would change it. */
-static __attribute__((noinline)) void send_shared(
-	struct pipeline *pl, const struct fwd_port *out,
-	struct packet *const packets[], unsigned n)
-{
-	struct packet *kept[PACKET_BURST_MAX];
-
-	if (out->egress) {
-		n = policy_out_burst(pl, out, packets, n, kept);
-		if (!n)
-			return;
-		packets = kept;
-	}
-	if (out->tunnel)
-		overlay_send(pl, out, packets, n, true);
-	else if (out->gateway)
-		pipeline_route(pl, out, packets, n, true);
-	else if (out->underlay->bridged)
-		overlay_arrive(pl, out, packets, n, true);
-	else
-		output_device(pl, out, packets, n);
-}
-
-/*
- * Items [from, to) to one port, those that are of its VLANs; but for those that
- * were answered, if there are any such.
- */
-__attribute__((always_inline)) static inline void flood_items(
-	struct pipeline *pl, struct stage *s, const struct fwd_port *out,
-	unsigned from, unsigned to, bool reached[], const bool *answered)
-{
-	unsigned n = 0;
-
-	for (unsigned i = from; i < to; i++) {
-		struct item *item = &s->items[i];
-
-		if (!is_member(out, item))
-			continue;
-		reached[i] = true;
-		if (answered && answered[i])
-			continue;
-		if (prepare(pl, out, item))
-			s->sending[n++] = item->packet;
-	}
-	if (!n)
-		return;
-	if (unlikely((uintptr_t)out->gateway | (uintptr_t)out->tunnel |
-		     (uintptr_t)out->underlay))
-		send_shared(pl, out, s->sending, n);
-	else
-		send_to_port(pl, out, s->sending, n);
-}
-
-static void flood_port(struct pipeline *pl, struct stage *s,
-		       const struct fwd_port *out, unsigned from, unsigned to,
-		       bool reached[])
-{
-	flood_items(pl, s, out, from, to, reached, NULL);
-}
-
-/* Whether the port gets frames to that unknown receiver. */
-static bool is_for_stations(const struct fwd_port *out, const struct item *item)
-{
-	uint64_t mac = load_mac(item->packet->header);
-
-	if (mac_is_multicast(mac))
-		return true;
-	for (unsigned i = 0; i < out->stations->n; i++)
-		if (out->stations->macs[i] == mac)
-			return true;
-	return false;
-}
-
-bool output_wants(const struct fwd_port *out, const struct item *item)
-{
-	return !out->stations || is_for_stations(out, item);
-}
-
-/* As flood_items(), to a port that gets but what is for its stations. */
-static __attribute__((noinline)) void flood_stations(
-	struct pipeline *pl, struct stage *s, const struct fwd_port *out,
-	unsigned from, unsigned to, bool reached[], const bool *answered)
-{
-	for (unsigned end; from < to; from = end) {
-		bool is_wanted = is_for_stations(out, &s->items[from]);
-
-		end = from + 1;
-		while (end < to &&
-		       is_for_stations(out, &s->items[end]) == is_wanted)
-			end++;
-		if (is_wanted)
-			flood_items(pl, s, out, from, end, reached, answered);
-	}
-}
-
-/* VXLAN ports, if the packets did not come from another. */
-static __attribute__((noinline)) void flood_tunnels(struct pipeline *pl,
-						    struct stage *s,
-						    unsigned from, unsigned to,
-						    bool reached[])
-{
-	const struct fwd_bridge *bridge = s->in->bridge;
-	bool answered[PACKET_BURST_MAX] = { false };
-
-	overlay_suppress(pl, s, from, to, answered);
-	for (unsigned i = 0; i < bridge->n_ports; i++) {
-		const struct fwd_port *out = bridge->ports[i];
-		const bool *but;
-
-		if (!out->tunnel || out == s->as || !out->floods ||
-		    fwd_are_apart(s->as, out) || is_split(s->as, out))
-			continue;
-		but = out->tunnel->suppress ? answered : NULL;
-		if (out->stations)
-			flood_stations(pl, s, out, from, to, reached, but);
-		else
-			flood_items(pl, s, out, from, to, reached, but);
-	}
-}
-
-/* Items [from, to), all of them to be flooded. */
-static void flood(struct pipeline *pl, struct stage *s, unsigned from,
-		  unsigned to)
-{
-	const struct fwd_bridge *bridge = s->in->bridge;
-	bool reached[PACKET_BURST_MAX] = { false };
-	bool apart = s->as->apart;
-
-	for (unsigned i = 0; i < bridge->n_ports; i++) {
-		const struct fwd_port *out = bridge->ports[i];
-
-		if (out == s->as || !out->floods || unlikely(out->tunnel) ||
-		    unlikely(apart && fwd_are_apart(s->as, out)))
-			continue;
-		if (unlikely(out->stations != NULL))
-			flood_stations(pl, s, out, from, to, reached, NULL);
-		else
-			flood_port(pl, s, out, from, to, reached);
-	}
-	if (unlikely(bridge->has_tunnels))
-		flood_tunnels(pl, s, from, to, reached);
-	for (unsigned i = from; i < to; i++)
-		if (unlikely(!reached[i]))
-			drop(pl, s->in, s->items[i].packet,
-			     apart ? DROP_ISOLATED : DROP_NO_DESTINATION);
 }
 
 /*
@@ -594,7 +389,7 @@ void output_burst(struct pipeline *pl, struct stage *s)
 			enqueue(pl, s, from, to);
 		} else {
 			send_all_queues(pl, s);
-			flood(pl, s, from, to);
+			output_flood(pl, s, from, to);
 		}
 	}
 	send_all_queues(pl, s);

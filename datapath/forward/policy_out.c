@@ -1,7 +1,7 @@
 /*
  * What is imposed on packets as they leave by a port (fwd_egress), in this
- * order: access lists judge them, marks are put on, mirrors see what is left,
- * and a shaper may keep them for later.
+ * order: access lists judge them, mirrors see what is left, and a shaper may
+ * keep them for later (and puts its queues' marks on).
  */
 #include "forward/filters.h"
 #include "forward/mirror.h"

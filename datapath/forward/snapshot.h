@@ -21,7 +21,7 @@
 #include "packet/vlan.h"
 #include "port/port.h"
 
-struct bond_table; /* bond/bond_table.h; pipeline.c alone looks into it */
+struct bond_table; /* bond/bond_table.h; bond_out.c looks into it */
 struct capture;
 struct fwd_bond;
 struct fwd_bridge;

@@ -7,12 +7,13 @@
 
 #include "policy/acl.h"
 
-#define ACL_NODE      0x8000 /* in an entry of a trie: a node, no class */
-#define ACL_STRIP     16     /* words that are looked at together */
-#define ACL_DIMS_MAX  (8 + ACL_MAC_MASKS_MAX)
-#define ACL_N_COUNTED 2 /* counters behind the rules' own */
-#define ACL_MAC_HASH  0x9e3779b97f4a7c15ull
-#define ACL_MAC_FREE  (~0ull) /* no address */
+#define ACL_NODE	0x8000 /* in an entry of a trie: a node, no class */
+#define ACL_STRIP_SHIFT 4
+#define ACL_STRIP	(1 << ACL_STRIP_SHIFT) /* words looked at together */
+#define ACL_DIMS_MAX	(8 + ACL_MAC_MASKS_MAX)
+#define ACL_N_COUNTED	2 /* counters behind the rules' own */
+#define ACL_MAC_HASH	0x9e3779b97f4a7c15ull
+#define ACL_MAC_FREE	(~0ull) /* no address */
 
 _Static_assert(ACL_RULES_MAX % (64 * ACL_STRIP) == 0, "whole strips");
 
@@ -59,6 +60,8 @@ struct acl {
 	unsigned fields; /* that any rule asks for (enum acl_field) */
 	unsigned row_shift;
 	bool by_kind; /* some rule asks for an ethertype or a protocol */
+	/* Or for what lists seldom do: flags, fragments, VLANs, MACs */
+	bool by_more;
 	bool allow_by_default;
 	bool wants_ip; /* what cannot be read up to that is dropped */
 	bool wants_l4;
@@ -82,7 +85,7 @@ struct acl {
 	_Atomic uint64_t *hits;
 };
 
-/* What is asked of a packet (acl_key.c). */
+/* What is asked of a packet (acl_usual.h, acl_key.c). */
 struct acl_key {
 	const uint8_t *src, *dst; /* IP addresses where they lie */
 	uint64_t src_mac, dst_mac;

@@ -1,77 +1,8 @@
 /*
- * What a list asks of a packet: from where it lies for the usual ones, by
- * flow_parse() for all others; and whether that could be read at all.
+ * What a list asks of a packet that is not one of the usual (acl_usual.h), by
+ * flow_parse(); and whether that could be read at all.
  */
-#include <netinet/in.h>
-
-#include "packet/parse.h"
-#include "policy/acl_internal.h"
-
-#define TCP_HEADER_LEN	20
-#define TCP_FLAGS_AT	13
-#define IPV4_HEADER_LEN 20
-#define IPV6_HEADER_LEN 40
-
-/* The header behind IP's; false: there is more to it. */
-static inline bool take_l4(struct acl_key *key, const uint8_t *l4,
-			   const uint8_t *end)
-{
-	switch (key->proto) {
-	case IPPROTO_TCP:
-		if (unlikely(l4 + TCP_HEADER_LEN > end))
-			return false;
-		key->tcp_flags = l4[TCP_FLAGS_AT];
-		key->has_flags = true;
-		break;
-	case IPPROTO_UDP:
-		break;
-	default:
-		return false;
-	}
-	key->sport = load_be16(l4);
-	key->dport = load_be16(l4 + 2);
-	key->has_sport = key->has_dport = true;
-	return true;
-}
-
-/* TCP and UDP without options, in IP without options or fragments. */
-static inline bool take_usual(const struct packet *p, struct acl_key *key)
-{
-	const uint8_t *h = p->header, *end = h + p->header_len, *l3 = h;
-	uint16_t type;
-
-	if (unlikely(p->header_len < PACKET_PULL))
-		return false;
-	type = load_be16(l3 + ETH_HEADER_LEN - 2);
-	l3 += ETH_HEADER_LEN;
-	if (eth_type_is_vlan(type)) {
-		type = load_be16(l3 + 2);
-		l3 += VLAN_TAG_LEN;
-	}
-	key->ethertype = type;
-	key->fragment = FLOW_FRAG_NONE;
-	key->has_proto = true;
-	if (type == ETH_TYPE_IPV4) {
-		/* Neither options nor a fragment. */
-		if (unlikely(l3[0] != 0x45 || load_be16(l3 + 6) & 0x3fff))
-			return false;
-		key->ip_version = 4;
-		key->proto = l3[9];
-		key->src = l3 + 12;
-		key->dst = l3 + 16;
-		return take_l4(key, l3 + IPV4_HEADER_LEN, end);
-	}
-	if (type == ETH_TYPE_IPV6) {
-		if (unlikely(l3[0] >> 4 != 6))
-			return false;
-		key->ip_version = 6;
-		key->proto = l3[6];
-		key->src = l3 + 8;
-		key->dst = l3 + 24;
-		return take_l4(key, l3 + IPV6_HEADER_LEN, end);
-	}
-	return false;
-}
+#include "policy/acl_usual.h"
 
 static bool has_ports(uint8_t proto)
 {
@@ -152,10 +83,7 @@ static void take_flow(const struct flow_key *flow, bool whole,
 	key->has_flags = has_l4 && flow->ip_proto == IPPROTO_TCP;
 }
 
-/* As acl_key_fill(), of whatever it is. */
-static __attribute__((noinline)) bool take_any(const struct acl *acl,
-					       struct packet *p,
-					       struct acl_key *key)
+bool acl_key_fill(const struct acl *acl, struct packet *p, struct acl_key *key)
 {
 	struct flow_key flow;
 	bool is_ip, whole;
@@ -170,20 +98,12 @@ static __attribute__((noinline)) bool take_any(const struct acl *acl,
 		flow_parse_packet(p, &flow);
 		whole = is_whole(p, &flow);
 	}
+	key->dst_mac = load_mac(p->header);
+	key->src_mac = load_mac(p->header + 6);
 	take_flow(&flow, whole, key);
 	if (!is_ip)
 		return true;
 	if (acl->wants_l4)
 		return whole;
 	return !acl->wants_ip || flow.ip_version;
-}
-
-bool acl_key_fill(const struct acl *acl, struct packet *p, struct acl_key *key)
-{
-	key->dst_mac = load_mac(p->header);
-	key->src_mac = load_mac(p->header + 6);
-	key->has_flags = key->has_sport = key->has_dport = false;
-	if (likely(take_usual(p, key)))
-		return true;
-	return take_any(acl, p, key);
 }

@@ -167,6 +167,26 @@ void event_look_at_table(struct bridge *b)
 	b->was_full = full;
 }
 
+void event_look_at_nat(struct segment_nat *nat, const struct nat_stats *stats)
+{
+	const struct vport *v = nat->seg->ports[ROUTER_INSIDE];
+	uint64_t refused = stats->dropped[DROP_NAT_FULL];
+	bool full = refused > nat->noted_full && nat->n_outside;
+
+	nat->noted_full = refused;
+	if (full && !nat->was_full)
+		events_note(nat->seg->vs->log, EVENT_TABLE_FULL,
+			    v ? v->bridge->name : NULL, nat->seg->config->name,
+			    json_pack("{s:I, s:I}", "sessions",
+				      (json_int_t)stats->sessions,
+				      "max_sessions",
+				      (json_int_t)stats->max_sessions),
+			    "the NAT's sessions or outside ports are used up: "
+			    "%u of %u sessions; new ones are refused",
+			    stats->sessions, stats->max_sessions);
+	nat->was_full = full;
+}
+
 /* --- violations ------------------------------------------------------------
  */
 

@@ -6,6 +6,7 @@
 #define VSWD_EVENT_SOURCES_H
 
 #include "forward/punt.h"
+#include "vswd/segment_nat.h"
 #include "vswd/switch.h"
 #include "vswd/vbond.h"
 
@@ -22,6 +23,8 @@ void event_moved(struct bridge *b, uint64_t mac, uint16_t fid, const char *from,
 		 const char *to);
 /* Once a second: whether the bridge's MAC table is full. */
 void event_look_at_table(struct bridge *b);
+/* And whether the sessions or ports of a gateway's NAT are used up. */
+void event_look_at_nat(struct segment_nat *nat, const struct nat_stats *stats);
 /* A port's policy forbade a frame: a record of PUNT_VIOLATION. */
 void event_violation(const struct vport *v, const struct punt_record *r);
 

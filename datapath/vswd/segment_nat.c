@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "packet/parse.h"
+#include "vswd/event_sources.h"
 #include "vswd/vbond.h"
 #include "worker/worker.h"
 
@@ -274,6 +275,7 @@ static void age(struct segment_nat *nat, uint64_t now_ms)
 	bool work;
 
 	nat_get_stats(nat->engine, &stats);
+	event_look_at_nat(nat, &stats);
 	work = has_work(&stats);
 	/* once more after the last: what it left is given back */
 	if (work || nat->had_work)

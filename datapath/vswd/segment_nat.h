@@ -24,7 +24,9 @@ struct segment_nat {
 	bool some_refused; /* of them */
 	char *error;	   /* in one line; NULL: nothing is wrong */
 	uint64_t next_ms;
-	bool had_work; /* for nat_age() */
+	bool had_work;	     /* for nat_age() */
+	uint64_t noted_full; /* event_sources.c's: refused until then */
+	bool was_full;
 	/* What a former run has left, until outside addresses are there. */
 	uint8_t *saved;
 	size_t saved_len;

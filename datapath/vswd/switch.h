@@ -200,6 +200,9 @@ void vswitch_destroy(struct vswitch *vs);
 void vswitch_reconcile(struct vswitch *vs, struct cfg_switch *config);
 /* Opens what waits to be opened, and publishes if anything has changed. */
 void vswitch_commit(struct vswitch *vs);
+/* As many worker threads as are wanted, and how they wait (workers.c). */
+void vswitch_configure_workers(struct vswitch *vs,
+			       const struct cfg_switch *config);
 
 /* The host's device of this name appeared or changed, or is not there now. */
 void vswitch_link_changed(struct vswitch *vs, const char *name, bool there);
@@ -286,6 +289,8 @@ void vport_configure(struct vswitch *vs, struct vport *v,
 void vport_update_status(struct vswitch *vs, struct vport *v);
 /* A locally administered one, the same after every restart. */
 uint64_t vport_made_up_mac(const struct vport *v);
+/* The address that the port is to have; 0: as its device has it. */
+uint64_t vport_wanted_mac(const struct vport *v);
 /* The address that the bridge has now, with or without a port of its own. */
 uint64_t bridge_address(const struct bridge *bridge);
 /*

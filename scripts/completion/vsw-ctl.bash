@@ -220,6 +220,25 @@ _vsw_ctl_candidates() {
 	esac
 }
 
+# Options of events, and kinds behind --kind=, which bash has split. Fails when
+# it is none of them.
+_vsw_ctl_events() {
+	local cur=$1 at=$((COMP_CWORD - 1))
+
+	if [[ $cur == = ]]; then
+		cur=''
+	elif [[ ${COMP_WORDS[at]} == = ]]; then
+		((at--))
+	elif [[ $cur == -* ]]; then
+		COMPREPLY=($(compgen -W '--kind= --after= --follow' -- "$cur"))
+		[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null
+		return 0
+	fi
+	[[ ${COMP_WORDS[at]} == --kind ]] || return 1
+	COMPREPLY=($(compgen -W 'port link guest bond mac-move mac-flap
+		table-full storm violation' -- "$cur"))
+}
+
 _vsw_ctl_complete() {
 	local cur=${COMP_WORDS[COMP_CWORD]} start=1 i name='' first='' position=0
 	local -a _vsw_ctl=("${COMP_WORDS[0]}") kinds
@@ -311,6 +330,9 @@ _vsw_ctl_complete() {
 		# a new name, then what it selects and where to
 		((position == 1)) && return
 		((position > 1)) && kind=MIRROR-KEY
+		;;
+	events)
+		_vsw_ctl_events "$cur" && return
 		;;
 	add-remote-mac)
 		table=vxlan

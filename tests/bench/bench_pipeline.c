@@ -27,6 +27,7 @@
 #include "port/null.h"
 #include "router/neighbor_table.h"
 #include "router/router.h"
+#include "shape/policer.h"
 
 #define STATIONS  64
 #define FRAME_LEN 64
@@ -65,7 +66,8 @@ struct gateway {
 struct bench {
 	struct fwd_snapshot *snapshot;
 	struct gateway gateway;
-	struct acl *acl; /* or NULL */
+	struct acl *acl;	 /* or NULL */
+	struct policer *policer; /* or NULL */
 	struct fwd_bridge *bridge;
 	struct port *port[PORTS_MAX];
 	struct fwd_port *fwd[PORTS_MAX];
@@ -89,6 +91,8 @@ struct bench_case {
 	bool solo;	   /* one sender, ... */
 	bool flow;	   /* ... to one receiver */
 	bool guard;	   /* MAC and IP of the sender are guarded */
+	bool policed;	   /* far below its rate */
+	bool marked;	   /* PCP and DSCP */
 	unsigned acl;	   /* rules of an access list */
 	bool random_flows; /* from and to anywhere within its rules */
 };
@@ -148,6 +152,10 @@ static const struct bench_case cases[] = {
 	     .frames = UDP4, .solo = true, .flow = true, .guard = true),
 	FLAT("solo-6-guard", "of one station to many by IPv6, guarded",
 	     .frames = UDP6, .solo = true, .guard = true),
+	FLAT("solo-policed", "of one station to many, policed", .frames = UDP4,
+	     .solo = true, .policed = true),
+	TAGGED("solo-tag-marked", "tagged, PCP and DSCP set", .frames = UDP4,
+	       .solo = true, .marked = true),
 	TAGGED("solo-tag", "of one station to many, tagged", .frames = UDP4,
 	       .solo = true),
 	TAGGED("solo-tag-guard", "the same, its MAC and IP guarded",
@@ -272,6 +280,26 @@ static void guard_port(struct bench *b)
 
 	store_be16(ip6.address, 0xfd00);
 	fwd_port_ingress(b->fwd[0])->guard = guard_create(&rules, false);
+}
+
+static void police_port(struct bench *b)
+{
+	const struct policer_config config = { .rate_kbps = 1000000000,
+					       .burst_kb = 1000000000,
+					       .rate_kpps = 1000000,
+					       .burst_kpkts = 1000000 };
+
+	b->policer = policer_create(&config);
+	fwd_port_ingress(b->fwd[0])->policer = b->policer;
+}
+
+static void mark_port(struct bench *b)
+{
+	struct fwd_ingress *ingress = fwd_port_ingress(b->fwd[0]);
+
+	ingress->marks = true;
+	ingress->mark_pcp = 5;
+	ingress->mark_dscp = 46;
 }
 
 static uint32_t next_number(void)
@@ -590,6 +618,10 @@ int main(int argc, char *argv[])
 	open_ports(b, c);
 	if (c->guard)
 		guard_port(b);
+	if (c->policed)
+		police_port(b);
+	if (c->marked)
+		mark_port(b);
 	if (c->acl)
 		make_acl(b, c);
 	if (c->nat) {
@@ -619,6 +651,7 @@ int main(int argc, char *argv[])
 		fdb_destroy(b->gateway.outside->fdb);
 	fwd_snapshot_destroy(b->snapshot);
 	acl_destroy(b->acl);
+	policer_destroy(b->policer);
 	for (unsigned i = 0; i < PORTS_MAX; i++)
 		port_close(b->port[i]);
 	if (c->nat)

@@ -2,8 +2,8 @@
 """make bench: measures vswd beside the kernel's bridge and Open vSwitch, guest
 to guest beside Open vSwitch on DPDK, the speed of copies that bounds it, the
 pipeline's instructions, the FDB, the control side, bonds, address translation,
-VXLAN beside the kernel and Open vSwitch, a large EVPN fabric, and what vsw-vmm
-costs beside its guest; prints tables and writes build/bench.json. Absolute
+VXLAN beside the kernel and Open vSwitch, policies of ports, a large EVPN fabric,
+and what vsw-vmm costs beside its guest; prints tables and writes build/bench.json. Absolute
 figures are this machine's; look at the ratios."""
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import bond
 import control
 import nat
+import policy
 import side_by_side
 import vhost
 import vmm
@@ -108,7 +109,7 @@ def main():
     parser.add_argument("--only", choices=["traffic", "vhost", "copy",
                                            "instructions", "fdb", "control",
                                            "bond", "nat", "vxlan",
-                                           "fabric", "vmm"])
+                                           "policy", "fabric", "vmm"])
     args = parser.parse_args()
     parts = [
         ("traffic", lambda: side_by_side.measure(args.rounds),
@@ -121,6 +122,7 @@ def main():
         ("bond", bond.measure, bond.report),
         ("nat", lambda: nat.measure(args.rounds), nat.report),
         ("vxlan", lambda: vxlan.measure(args.rounds), vxlan.report),
+        ("policy", lambda: policy.measure(args.rounds), policy.report),
         ("fabric", fabric, report_fabric),
         ("vmm", vmm.measure, vmm.report),
     ]

@@ -1,5 +1,6 @@
 """vsw-ctl events: what is noted of links, guests, bonds, stations, violations;
 and who follows it."""
+import contextlib
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import signal
 import subprocess
 
 from lib.frame import BROADCAST, frame, station
+from lib.nat import SERVER, STATIC, NatLab, udp_socket
 from lib.netns import ip_batch, wait_until
 from lib.switch import BUILD
 from lib.testing import contains, equal, test
@@ -180,6 +182,17 @@ def _(lab):
     lab.settle(["p1"])
     one = wait_event(lab, kind="table-full", bridge="br0")
     contains(one["text"], "full", "text")
+
+
+@test("a NAT that is full is told", only="vsw")
+def _(lab):
+    nat = NatLab(lab, *STATIC, "nat-sessions=16")
+    socks = [udp_socket(nat.clients[0], SERVER, timeout=1) for _ in range(20)]
+    for sock in socks:
+        with contextlib.suppress(OSError):  # told by ICMP
+            sock.send(b"hello")
+    one = wait_event(lab, kind="table-full", max_sessions=16)
+    contains(one["text"], "NAT", "text")
 
 
 @test("violations and storms are told, at a bounded pace, with who it was",

@@ -108,7 +108,8 @@ void frame_build(struct frame *f, const struct frame_spec *s)
 	f->start = f->l4 + (tcp ? put_tcp(f->data + f->l4, s)
 				: put_udp(f->data + f->l4, s));
 	f->len = f->start + s->payload_len;
-	memcpy(f->data + f->start, s->payload, s->payload_len);
+	if (s->payload_len)
+		memcpy(f->data + f->start, s->payload, s->payload_len);
 	f->csum_offset = tcp ? 16 : 6;
 	if (s->version == 4)
 		sum = plain_sum(ip + 12, 8, s->proto);

@@ -129,8 +129,8 @@ static void flushes(void **state)
 	struct bridge *b = vswitch_find_bridge(f.vs, "br0");
 
 	fdb_learn(b->fdb, fdb_make_key(0x020000000001, 0), p->number);
-	set("[\"forged-transmits\", \"reject\"],"
-	    "[\"allowed-macs\", \"02:00:00:00:00:02\"]");
+	p = set("[\"forged-transmits\", \"reject\"],"
+		"[\"allowed-macs\", \"02:00:00:00:00:02\"]");
 	assert_int_equal(fdb_port_entries(b->fdb, p->number), 1);
 	p = set("[\"mac-changes\", \"reject\"],"
 		"[\"allowed-macs\", \"02:00:00:00:00:02\"]");

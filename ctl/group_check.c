@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ctl/bridge.h"
+#include "ctl/effective.h"
 #include "ctl/value.h"
 #include "ctl/view.h"
 
@@ -56,7 +57,7 @@ static void check_order(struct ctl *ctl, struct view_row *port)
 	const char *order = view_get_key(port, "other_config", "teaming-order");
 	size_t n;
 
-	if (!order)
+	if (!order || effective_is_none(order))
 		return;
 	free(port_ifaces(ctl, port, &n));
 	if (n > 1)

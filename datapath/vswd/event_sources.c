@@ -3,10 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "vswd/events.h"
-
-LOG_MODULE(events);
 
 /* A station that moves so often in so many seconds flaps. */
 #define FLAP_MOVES 5
@@ -185,30 +182,4 @@ void event_look_at_nat(struct segment_nat *nat, const struct nat_stats *stats)
 			    "%u of %u sessions; new ones are refused",
 			    stats->sessions, stats->max_sessions);
 	nat->was_full = full;
-}
-
-/* --- violations ------------------------------------------------------------
- */
-
-void event_violation(const struct vport *v, const struct punt_record *r)
-{
-	char from[MAC_STRING_SIZE], to[MAC_STRING_SIZE];
-	const char *name;
-
-	if (r->len < ETH_HEADER_LEN || r->note >= N_DROP_REASONS)
-		return;
-	name = drop_reason_name(r->note);
-	mac_format(load_mac(r->data + 6), from);
-	mac_format(load_mac(r->data), to);
-	log_warn_limited("bridge %s: port %s: %s from %s to %s in VLAN %u: %s",
-			 v->bridge->name, v->config->name, name, from, to,
-			 r->vid, drop_reason_help(r->note));
-	events_note(v->vs->log,
-		    strncmp(name, "storm-", 6) ? EVENT_VIOLATION : EVENT_STORM,
-		    v->bridge->name, v->config->name,
-		    json_pack("{s:s, s:s, s:s, s:i, s:s}", "reason", name,
-			      "dl_src", from, "dl_dst", to, "vlan", (int)r->vid,
-			      "interface", v->interface->name),
-		    "%s: %s (from %s to %s in VLAN %u)", name,
-		    drop_reason_help(r->note), from, to, r->vid);
 }

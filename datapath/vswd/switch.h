@@ -39,6 +39,7 @@ struct underlay;
 struct vacl;
 struct vbond;
 struct vdiscovery;
+struct violations;
 
 /* One interface of the database, whether its port could be opened or not. */
 struct vport {
@@ -69,6 +70,7 @@ struct vport {
 	struct discovery_port *discovery; /* LLDP and CDP, or NULL: neither */
 	struct overlay *overlay;	  /* of a VXLAN port, or NULL */
 	struct port_policy *policy;	  /* port_policy.h, or NULL */
+	struct violations *violations;	  /* event_violations.c, or NULL */
 
 	/* Of a port that changes by itself (port_events.c). */
 	bool has_event;	  /* that is not taken over yet */

@@ -144,22 +144,53 @@ void event_moved(struct bridge *b, uint64_t mac, uint16_t fid, const char *from,
 	count_move(b, mac, fid, from, to);
 }
 
+/* Ports at their own limits, where something was not learned for a limit. */
+static bool look_at_limits(const struct bridge *b, bool refused)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < b->n_vports; i++) {
+		struct vport *v = b->vports[i];
+		uint32_t limit =
+			v->number ? fdb_port_limit(b->fdb, v->number) : 0;
+		bool full =
+			refused && limit && fdb_port_is_full(b->fdb, v->number);
+
+		any |= full;
+		/* A bond's limit is told by one of its members. */
+		if (full && !v->was_full &&
+		    bridge_find_number(b, v->number) == v)
+			events_note(
+				b->vs->log, EVENT_TABLE_FULL, b->name,
+				v->config->name,
+				json_pack("{s:I}", "limit", (json_int_t)limit),
+				"the port has its limit of %u addresses "
+				"(mac-table-limit); others are not "
+				"learned or push out older ones",
+				limit);
+		v->was_full = full;
+	}
+	return any;
+}
+
 void event_look_at_table(struct bridge *b)
 {
+	bool refused, full;
 	struct fdb_stats s;
-	bool full;
 
 	fdb_get_stats(b->fdb, &s);
-	full = s.refused + s.evicted != b->noted_full;
+	refused = s.refused + s.evicted != b->noted_full;
 	b->noted_full = s.refused + s.evicted;
+	full = !look_at_limits(b, refused) && refused;
+	full |= refused && s.entries >= s.max_entries;
 	if (full && !b->was_full)
 		events_note(b->vs->log, EVENT_TABLE_FULL, b->name, NULL,
 			    json_pack("{s:I, s:I}", "entries",
 				      (json_int_t)s.entries, "max_entries",
 				      (json_int_t)s.max_entries),
-			    "the MAC table, or a port's part of it, is full: "
-			    "%u of %u addresses; stations are not learned or "
-			    "push out others",
+			    "the MAC table is full: %u addresses of %u "
+			    "(mac-table-size of the bridge); stations are not "
+			    "learned or push out others",
 			    s.entries, s.max_entries);
 	b->was_full = full;
 }

@@ -59,6 +59,7 @@ struct vport {
 	bool seen;	/* by the reconciliation under way */
 	bool to_flush;	/* its addresses, with the next snapshot */
 	struct vbond *bond;   /* that it is a member of, or NULL */
+	bool was_full;	      /* at its limit of addresses, when noted last */
 	bool bond_enabled;    /* as it was noted last (event_sources.c) */
 	uint16_t number;      /* in the FDB; its own, or its bond's */
 	uint16_t ofport;      /* 0: none yet */

@@ -21,9 +21,15 @@ bool events_take_options(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "-f"))
 			argv[i] = (char *)"follow";
-		else if (!strncmp(argv[i], "--", 2) &&
-			 strncmp(argv[i], "--format", 8))
+		else if (!strcmp(argv[i], "--follow") ||
+			 !strncmp(argv[i], "--kind=", 7) ||
+			 !strncmp(argv[i], "--after=", 8))
 			argv[i] += 2;
+		else if (argv[i][0] == '-' &&
+			 strncmp(argv[i], "--format", 8) != 0)
+			ctl_fatal("events: unknown option \"%s\"; there are "
+				  "--follow, --kind=KIND,... and --after=ID",
+				  argv[i]);
 		follow |= !strcmp(argv[i], "follow");
 	}
 	return follow;

@@ -134,11 +134,12 @@ unsigned filters_out(struct pipeline *pl, const struct fwd_port *out,
 
 	for (unsigned i = 0; i < n; i++) {
 		struct packet *p = packets[i];
+		uint16_t vid = filters_vid_out(out, p);
 
-		if (acl_lets(pl, acl, out, true, p, filters_vid_out(out, p)))
+		if (acl_lets(pl, acl, out, true, p, vid))
 			kept[n_kept++] = p;
 		else
-			drop_out(pl, out, p, DROP_ACL_OUT);
+			drop_violation_out(pl, out, p, vid, DROP_ACL_OUT);
 	}
 	return n_kept;
 }

@@ -35,6 +35,7 @@ struct fwd_mirror {
 	/* Set when it is added. */
 	uint32_t bit;	/* its own, in masks of the bridge's mirrors */
 	uint32_t twins; /* those that send to the same place, itself included */
+	char name[64];	/* for people; may be cut */
 };
 
 /*

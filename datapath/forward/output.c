@@ -232,7 +232,7 @@ static void isolate(const struct pipeline *pl, struct stage *s)
 
 		if ((out && out != s->as && fwd_are_apart(s->as, out)) ||
 		    is_of_one_apart(s->as, fdb_lookup(fdb, s->items[i].src)))
-			drop(pl, s->in, s->items[i].packet, DROP_ISOLATED);
+			drop_violation(pl, s->in, &s->items[i], DROP_ISOLATED);
 		else
 			s->items[n++] = s->items[i];
 	}

@@ -351,6 +351,10 @@ static inline void drop_out(const struct pipeline *pl,
  */
 void drop_violation(const struct pipeline *pl, const struct fwd_port *in,
 		    const struct item *item, enum drop_reason reason);
+/* The same at the port, or the bond, it was to leave by; vid: its VLAN. */
+void drop_violation_out(const struct pipeline *pl, const struct fwd_port *out,
+			const struct packet *p, uint16_t vid,
+			enum drop_reason reason);
 
 /* The end of a packet at the port, or the bond's member, it came in by. */
 static inline void drop(const struct pipeline *pl, const struct fwd_port *in,

@@ -110,17 +110,15 @@ void trace_policies_out(struct pipeline *pl, const struct fwd_port *out)
 void trace_mirror(struct pipeline *pl, const struct fwd_mirror *mirror,
 		  unsigned n)
 {
-	unsigned index = __builtin_ctz(mirror->bit);
-
 	trace_see(pl->trace, "output");
 	if (mirror->out)
 		trace_say(pl->trace, "mirror", mirror->out,
-			  "mirror %u selects it: %u to %s", index + 1, n,
+			  "mirror %s selects it: %u to %s", mirror->name, n,
 			  mirror->out->port->name);
 	else
 		trace_say(pl->trace, "mirror", NULL,
-			  "mirror %u selects it: %u into VLAN %u", index + 1, n,
-			  mirror->out_vid);
+			  "mirror %s selects it: %u into VLAN %u", mirror->name,
+			  n, mirror->out_vid);
 }
 
 /* --- access lists ----------------------------------------------------------
@@ -137,13 +135,20 @@ bool trace_acl(struct pipeline *pl, const struct acl *acl,
 
 	if (verdict == ACL_UNREADABLE)
 		trace_say(pl->trace, stage, port,
-			  "its headers cannot be read as rules need: denied");
+			  "list %s: its headers cannot be read as rules need: "
+			  "denied",
+			  acl_name(acl));
 	else if (rule < acl_n_rules(acl))
-		trace_say(pl->trace, stage, port, "rule %u %s it",
-			  acl_rule_at(acl, rule)->order, what);
+		trace_say(pl->trace, stage, port, "list %s: rule %u %s it: %s",
+			  acl_name(acl), acl_rule_at(acl, rule)->order, what,
+			  acl_rule_text(acl, rule));
+	else if (*acl_name(acl))
+		trace_say(pl->trace, stage, port,
+			  "list %s: no rule decides; the default %s it",
+			  acl_name(acl), what);
 	else
 		trace_say(pl->trace, stage, port,
-			  "no rule decides; the default %s it", what);
+			  "the port's list does not exist: nothing passes");
 	return verdict == ACL_ALLOWED;
 }
 

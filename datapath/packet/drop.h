@@ -54,7 +54,8 @@
 	X(SAME_PORT, "same-port", "destination is behind the port of arrival") \
 	X(NO_DESTINATION, "no-destination", "no port to send or flood to")     \
 	X(PATCH_LOOP, "patch-loop", "crossed too many patch ports")            \
-	X(ISOLATED, "isolated", "from one isolated port to another")           \
+	X(ISOLATED, "isolated",                                                \
+	  "between ports set apart: isolated, or of other communities")     \
 	X(RX_OVERFLOW, "rx-overflow",                                          \
 	  "kernel's or guest's queue to us was full")                          \
 	/* at the port of departure */                                         \

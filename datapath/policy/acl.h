@@ -62,6 +62,14 @@ enum acl_verdict acl_judge(const struct acl *acl, struct packet *p,
 enum acl_verdict acl_explain(const struct acl *acl, struct packet *p,
 			     uint16_t vid, unsigned *rule);
 
+/*
+ * What a person calls the list, and its rules as they were written, in the
+ * order that they were given in; copied. Before it is used.
+ */
+void acl_set_texts(struct acl *acl, const char *name, char *const texts[]);
+/* "" where nothing was said. */
+const char *acl_name(const struct acl *acl);
+const char *acl_rule_text(const struct acl *acl, unsigned i);
 unsigned acl_n_rules(const struct acl *acl);
 const struct acl_rule *acl_rule_at(const struct acl *acl, unsigned i);
 bool acl_allows_by_default(const struct acl *acl);

@@ -155,10 +155,38 @@ struct acl *acl_create(const struct acl_rule rules[], unsigned n,
 	return NULL;
 }
 
+static void free_texts(struct acl *acl)
+{
+	for (unsigned i = 0; acl->texts && i < acl->n_rules; i++)
+		free(acl->texts[i]);
+	free(acl->texts);
+	free(acl->name);
+}
+
+void acl_set_texts(struct acl *acl, const char *name, char *const texts[])
+{
+	free_texts(acl);
+	acl->name = xstrdup(name);
+	acl->texts = xcalloc(acl->n_rules + 1, sizeof(*acl->texts));
+	for (unsigned i = 0; i < acl->n_rules; i++)
+		acl->texts[i] = xstrdup(texts[i]);
+}
+
+const char *acl_name(const struct acl *acl)
+{
+	return acl->name ? acl->name : "";
+}
+
+const char *acl_rule_text(const struct acl *acl, unsigned i)
+{
+	return acl->texts && i < acl->n_rules ? acl->texts[i] : "";
+}
+
 void acl_destroy(struct acl *acl)
 {
 	if (!acl)
 		return;
+	free_texts(acl);
 	for (unsigned i = 0; i < acl->n_macs; i++) {
 		free(acl->macs[i].keys);
 		free(acl->macs[i].classes);

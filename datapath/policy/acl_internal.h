@@ -80,6 +80,7 @@ struct acl {
 	struct acl_macs macs[ACL_MAC_MASKS_MAX];
 
 	struct acl_rule *rules;
+	char *name, **texts; /* for people, or NULL */
 	unsigned n_threads;
 	size_t hits_stride; /* of a thread's counters */
 	_Atomic uint64_t *hits;

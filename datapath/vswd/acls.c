@@ -121,6 +121,7 @@ static void put_in_force(struct vswitch *vs, struct vacl *v,
 	struct cfg_acl *old = v->in_force ? cfg_acl_ref(v->in_force) : NULL;
 	uint64_t *before = v->before;
 
+	acl_set_texts(acl, config->name, config->texts);
 	doom(vs, v);
 	v->acl = acl;
 	v->in_force = config;

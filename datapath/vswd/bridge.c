@@ -312,8 +312,10 @@ bool vswitch_tick(struct vswitch *vs, uint32_t now_s)
 		fdb_drain_changes(b->fdb);
 		event_look_at_table(b);
 		look_elsewhere(vs, b);
-		for (size_t i = 0; i < b->n_vports; i++)
+		for (size_t i = 0; i < b->n_vports; i++) {
 			vport_tick(vs, b->vports[i]);
+			event_look_at_violations(b->vports[i]);
+		}
 		for (struct vbond *vb = b->bonds; vb; vb = vb->next)
 			vbond_tick(vb);
 	}

@@ -4,6 +4,7 @@
 
 #include "vswd/commands.h"
 #include "vswd/events.h"
+#include "vswd/segment.h"
 #include "vswd/switch.h"
 
 #define ALL_KINDS ((1u << N_EVENT_KINDS) - 1)
@@ -79,6 +80,32 @@ static bool parse(struct control_request *request, int argc,
 	return true;
 }
 
+/* One that is there, or of which events are kept. */
+static bool is_known(const struct vswitch *vs, const char *name)
+{
+	json_t *kept;
+	bool any;
+
+	for (const struct hmap_node *node = hmap_next(&vs->vports, NULL); node;
+	     node = hmap_next(&vs->vports, node)) {
+		const struct vport *v = CONTAINER_OF(node, struct vport, node);
+
+		if (!strcmp(v->interface->name, name) ||
+		    !strcmp(v->config->name, name))
+			return true;
+	}
+	if (vswitch_find_bridge(vs, name))
+		return true;
+	for (const struct segment *seg = vs->segments; seg; seg = seg->next)
+		if (!strcmp(seg->config->name, name))
+			return true;
+	kept = events_read(vs->log, &(struct events_filter){ .kinds = ALL_KINDS,
+							     .port = name });
+	any = json_array_size(kept);
+	json_decref(kept);
+	return any;
+}
+
 static void event_text(struct text *text, const json_t *event)
 {
 	char *line = event_to_text(event);
@@ -98,6 +125,11 @@ static void cmd_events(struct control_request *request, int argc,
 
 	if (!parse(request, argc, argv, &filter, &follow))
 		return;
+	if (filter.port && !is_known(vs, filter.port)) {
+		command_fail(request, "no bridge or port named %s",
+			     filter.port);
+		return;
+	}
 	if (!follow) {
 		command_reply_each(request, events_read(vs->log, &filter),
 				   event_text);

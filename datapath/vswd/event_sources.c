@@ -3,10 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "vswd/events.h"
-
-LOG_MODULE(events);
 
 /* A station that moves so often in so many seconds flaps. */
 #define FLAP_MOVES 5
@@ -147,22 +144,53 @@ void event_moved(struct bridge *b, uint64_t mac, uint16_t fid, const char *from,
 	count_move(b, mac, fid, from, to);
 }
 
+/* Ports at their own limits, where something was not learned for a limit. */
+static bool look_at_limits(const struct bridge *b, bool refused)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < b->n_vports; i++) {
+		struct vport *v = b->vports[i];
+		uint32_t limit =
+			v->number ? fdb_port_limit(b->fdb, v->number) : 0;
+		bool full =
+			refused && limit && fdb_port_is_full(b->fdb, v->number);
+
+		any |= full;
+		/* A bond's limit is told by one of its members. */
+		if (full && !v->was_full &&
+		    bridge_find_number(b, v->number) == v)
+			events_note(
+				b->vs->log, EVENT_TABLE_FULL, b->name,
+				v->config->name,
+				json_pack("{s:I}", "limit", (json_int_t)limit),
+				"the port has its limit of %u addresses "
+				"(mac-table-limit); others are not "
+				"learned or push out older ones",
+				limit);
+		v->was_full = full;
+	}
+	return any;
+}
+
 void event_look_at_table(struct bridge *b)
 {
+	bool refused, full;
 	struct fdb_stats s;
-	bool full;
 
 	fdb_get_stats(b->fdb, &s);
-	full = s.refused + s.evicted != b->noted_full;
+	refused = s.refused + s.evicted != b->noted_full;
 	b->noted_full = s.refused + s.evicted;
+	full = !look_at_limits(b, refused) && refused;
+	full |= refused && s.entries >= s.max_entries;
 	if (full && !b->was_full)
 		events_note(b->vs->log, EVENT_TABLE_FULL, b->name, NULL,
 			    json_pack("{s:I, s:I}", "entries",
 				      (json_int_t)s.entries, "max_entries",
 				      (json_int_t)s.max_entries),
-			    "the MAC table, or a port's part of it, is full: "
-			    "%u of %u addresses; stations are not learned or "
-			    "push out others",
+			    "the MAC table is full: %u addresses of %u "
+			    "(mac-table-size of the bridge); stations are not "
+			    "learned or push out others",
 			    s.entries, s.max_entries);
 	b->was_full = full;
 }
@@ -185,30 +213,4 @@ void event_look_at_nat(struct segment_nat *nat, const struct nat_stats *stats)
 			    "%u of %u sessions; new ones are refused",
 			    stats->sessions, stats->max_sessions);
 	nat->was_full = full;
-}
-
-/* --- violations ------------------------------------------------------------
- */
-
-void event_violation(const struct vport *v, const struct punt_record *r)
-{
-	char from[MAC_STRING_SIZE], to[MAC_STRING_SIZE];
-	const char *name;
-
-	if (r->len < ETH_HEADER_LEN || r->note >= N_DROP_REASONS)
-		return;
-	name = drop_reason_name(r->note);
-	mac_format(load_mac(r->data + 6), from);
-	mac_format(load_mac(r->data), to);
-	log_warn_limited("bridge %s: port %s: %s from %s to %s in VLAN %u: %s",
-			 v->bridge->name, v->config->name, name, from, to,
-			 r->vid, drop_reason_help(r->note));
-	events_note(v->vs->log,
-		    strncmp(name, "storm-", 6) ? EVENT_VIOLATION : EVENT_STORM,
-		    v->bridge->name, v->config->name,
-		    json_pack("{s:s, s:s, s:s, s:i, s:s}", "reason", name,
-			      "dl_src", from, "dl_dst", to, "vlan", (int)r->vid,
-			      "interface", v->interface->name),
-		    "%s: %s (from %s to %s in VLAN %u)", name,
-		    drop_reason_help(r->note), from, to, r->vid);
 }

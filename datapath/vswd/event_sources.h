@@ -26,6 +26,10 @@ void event_look_at_table(struct bridge *b);
 /* And whether the sessions or ports of a gateway's NAT are used up. */
 void event_look_at_nat(struct segment_nat *nat, const struct nat_stats *stats);
 /* A port's policy forbade a frame: a record of PUNT_VIOLATION. */
-void event_violation(const struct vport *v, const struct punt_record *r);
+void event_violation(struct vport *v, const struct punt_record *r);
+/* Once a second: what is not told of yet, and storms that are over. */
+void event_look_at_violations(struct vport *v);
+/* The vport goes. */
+void event_forget_violations(struct vport *v);
 
 #endif

@@ -323,10 +323,14 @@ json_t *events_read(const struct events *events,
 
 void events_destroy(struct events *events)
 {
+	struct follower *next;
+
 	if (!events)
 		return;
-	while (events->followers)
-		follower_free(events->followers);
+	for (struct follower *f = events->followers; f; f = next) {
+		next = f->next;
+		follower_free(f);
+	}
 	for (int k = 0; k < N_EVENT_KINDS; k++)
 		for (int i = 0; i < EVENTS_KEPT; i++)
 			json_decref(events->rings[k].kept[i]);

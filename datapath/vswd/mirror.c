@@ -182,6 +182,7 @@ static struct fwd_mirror *add(const struct bridge *b, struct fwd_bridge *fb,
 			return NULL;
 		}
 	}
+	snprintf(f.name, sizeof(f.name), "%s", c->name);
 	added = fwd_bridge_add_mirror(fb, &f);
 	if (!added)
 		complain(error,

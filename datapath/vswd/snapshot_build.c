@@ -63,7 +63,7 @@ static void add_port(struct building *w, struct fwd_bridge *fb, struct vport *v)
 	private_vlan_attach(v->bridge, p, v->config, v);
 	port_policy_attach(w->vs, p, v->config, &v->policy);
 	port_snoop_attach(w->vs, v, p);
-	if (p->ingress || p->egress)
+	if (p->ingress || p->egress || p->apart)
 		frames_want_violations(w->vs, v, p);
 	if (!strcmp(vport_type(v), "patch"))
 		remember_patch(w, v, p);
@@ -97,7 +97,8 @@ static void add_bond(struct building *w, struct fwd_bridge *fb,
 
 		if (v && p)
 			fill_port(w, v, p);
-		if (v && p && (vb->fwd->ingress || vb->fwd->egress))
+		if (v && p &&
+		    (vb->fwd->ingress || vb->fwd->egress || vb->fwd->apart))
 			frames_want_violations(w->vs, v, p);
 		if (v && p)
 			port_policy_attach_member(w->vs, p, v->interface,

@@ -39,6 +39,7 @@ struct underlay;
 struct vacl;
 struct vbond;
 struct vdiscovery;
+struct violations;
 
 /* One interface of the database, whether its port could be opened or not. */
 struct vport {
@@ -58,6 +59,7 @@ struct vport {
 	bool seen;	/* by the reconciliation under way */
 	bool to_flush;	/* its addresses, with the next snapshot */
 	struct vbond *bond;   /* that it is a member of, or NULL */
+	bool was_full;	      /* at its limit of addresses, when noted last */
 	bool bond_enabled;    /* as it was noted last (event_sources.c) */
 	uint16_t number;      /* in the FDB; its own, or its bond's */
 	uint16_t ofport;      /* 0: none yet */
@@ -69,6 +71,7 @@ struct vport {
 	struct discovery_port *discovery; /* LLDP and CDP, or NULL: neither */
 	struct overlay *overlay;	  /* of a VXLAN port, or NULL */
 	struct port_policy *policy;	  /* port_policy.h, or NULL */
+	struct violations *violations;	  /* event_violations.c, or NULL */
 
 	/* Of a port that changes by itself (port_events.c). */
 	bool has_event;	  /* that is not taken over yet */

@@ -98,6 +98,32 @@ static bool parse_number(const char *text, uint64_t max, uint64_t *number)
 	return !errno && !*end && *number <= max;
 }
 
+/* "syn|ack", "+syn-ack": names of flags, as in Open vSwitch. */
+static bool parse_flags(const char *text, uint64_t *flags)
+{
+	static const char *const names[] = { "fin", "syn", "rst", "psh",
+					     "ack", "urg", "ece", "cwr" };
+	bool set = true;
+
+	*flags = 0;
+	while (*text) {
+		size_t n, i = 0;
+
+		if (strchr("+-|", *text))
+			set = *text++ != '-';
+		n = strcspn(text, "+-|");
+		while (i < ARRAY_SIZE(names) &&
+		       (strlen(names[i]) != n || strncmp(names[i], text, n)))
+			i++;
+		if (i == ARRAY_SIZE(names))
+			return false;
+		if (set)
+			*flags |= 1ull << i;
+		text += n;
+	}
+	return true;
+}
+
 static int read_value(struct trace_fields *f, const struct field *field,
 		      const char *value, char **errp)
 {
@@ -107,7 +133,10 @@ static int read_value(struct trace_fields *f, const struct field *field,
 
 	switch (field->kind) {
 	case FIELD_NUMBER:
-		if (!parse_number(value, field->max, &number))
+		if (field->id == F_TCP_FLAGS && *value &&
+		    parse_flags(value, &number))
+			;
+		else if (!parse_number(value, field->max, &number))
 			return set_error(errp, -EINVAL,
 					 "%s=%s: it must be a number from 0 "
 					 "to %llu",
@@ -154,11 +183,24 @@ static int unknown_field(const char *name, char **errp)
 	return set_error(errp, -EINVAL, "unknown field \"%s\"%s", name, hint);
 }
 
+static int contradiction(const char *name, char **errp)
+{
+	return set_error(errp, -EINVAL,
+			 "%s contradicts a field or word before it: give one "
+			 "of them",
+			 name);
+}
+
 static int read_protocol(struct trace_fields *f, const char *name, char **errp)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
 		if (strcmp(protocols[i].name, name) != 0)
 			continue;
+		if ((trace_has(f, F_DL_TYPE) &&
+		     f->dl_type != protocols[i].type) ||
+		    (trace_has(f, F_NW_PROTO) && protocols[i].proto >= 0 &&
+		     f->nw_proto != (uint64_t)protocols[i].proto))
+			return contradiction(name, errp);
 		f->dl_type = protocols[i].type;
 		f->given |= 1ull << F_DL_TYPE;
 		if (protocols[i].proto < 0)
@@ -173,6 +215,9 @@ static int read_protocol(struct trace_fields *f, const char *name, char **errp)
 static int read_text(char *to, size_t size, const char *name, const char *value,
 		     char **errp)
 {
+	if (*to)
+		return set_error(errp, -EINVAL, "%s=%s: there is %s=%s already",
+				 name, value, name, to);
 	if (!*value || strlen(value) >= size)
 		return set_error(errp, -EINVAL, "%s=%s: %s", name, value,
 				 *value ? "too long" : "a value is missing");
@@ -184,6 +229,7 @@ static int read_field(struct trace_frame *frame, struct trace_fields *f,
 		      char *word, char **errp)
 {
 	char *value = strchr(word, '=');
+	struct trace_fields before;
 
 	if (!value)
 		return read_protocol(f, word, errp);
@@ -199,10 +245,19 @@ static int read_field(struct trace_frame *frame, struct trace_fields *f,
 
 		if (strcmp(fields[i].name, word) != 0)
 			continue;
+		before = *f;
 		error = read_value(f, &fields[i], value, errp);
-		if (!error)
-			f->given |= 1ull << fields[i].id;
-		return error;
+		if (error)
+			return error;
+		if (trace_has(f, fields[i].id) &&
+		    memcmp((char *)f + fields[i].at,
+			   (char *)&before + fields[i].at,
+			   fields[i].kind == FIELD_IP6	 ? 16
+			   : fields[i].kind == FIELD_IP4 ? 4
+							 : 8) != 0)
+			return contradiction(word, errp);
+		f->given |= 1ull << fields[i].id;
+		return 0;
 	}
 	return unknown_field(word, errp);
 }
@@ -213,9 +268,12 @@ static int read_fields(struct trace_frame *frame, struct trace_fields *f,
 	char *copy = xstrdup(list), *rest = copy, *word;
 	int error = 0;
 
-	while (!error && (word = strsep(&rest, ",")))
+	while (!error && (word = strsep(&rest, ","))) {
+		word += strspn(word, " \t");
+		word[strcspn(word, " \t")] = '\0';
 		if (*word)
 			error = read_field(frame, f, word, errp);
+	}
 	free(copy);
 	return error;
 }

@@ -214,6 +214,7 @@ void vport_destroy(struct vswitch *vs, struct vport *v)
 	log_info("bridge %s: interface %s removed", v->bridge->name,
 		 v->interface->name);
 	event_port_removed(v);
+	event_forget_violations(v);
 	d = doom(vs, v);
 	d->tap = frames_detach(v);
 	d->policy = v->policy;

@@ -10,8 +10,10 @@
 
 #include "base/ticks.h"
 #include "bond/bond_table.h"
+#include "forward/policies.h"
 #include "forward/punt.h"
 #include "packet/parse.h"
+#include "policy/acl.h"
 #include "tests/unit/switch_fixture.h"
 
 #define ALL ((1 << N_PUNT_KINDS) - 1)
@@ -512,6 +514,33 @@ static void many_threads_and_a_sleeper(void **state)
 	punt_ring_destroy(puller.ring);
 }
 
+/* What lists forbid at departure, and what ports that are set apart send. */
+static void what_policies_forbid_is_told(void **state)
+{
+	struct lab *l = lab_create(NULL);
+	struct acl *none = acl_create(NULL, 0, false, 1, NULL);
+	struct seen seen;
+
+	(void)state;
+	fwd_port_egress(l->a->fwd)->acl = none;
+	inject(l, l->b, MAC_BROADCAST, REST(0x88, 0xb5));
+	seen = read_all(l);
+	assert_int_equal(seen.kinds[PUNT_VIOLATION], 1);
+	assert_int_equal(seen.last.note, DROP_ACL_OUT);
+	fwd_port_egress(l->a->fwd)->acl = NULL;
+
+	inject(l, l->b, MAC_BROADCAST, REST(0x88, 0xb5));
+	assert_int_equal(read_all(l).kinds[PUNT_VIOLATION], 0);
+	/* The station of inject() is behind b now, and both are set apart. */
+	l->a->fwd->apart = l->b->fwd->apart = FWD_ISOLATED;
+	inject(l, l->a, MAC_BROADCAST, REST(0x88, 0xb5));
+	seen = read_all(l);
+	assert_int_equal(seen.kinds[PUNT_VIOLATION], 1);
+	assert_int_equal(seen.last.note, DROP_ISOLATED);
+	acl_destroy(none);
+	lab_destroy(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -527,6 +556,7 @@ int main(void)
 		cmocka_unit_test(the_pace_is_exact),
 		cmocka_unit_test(others_leave_room_for_links),
 		cmocka_unit_test(long_frames_are_cut),
+		cmocka_unit_test(what_policies_forbid_is_told),
 		cmocka_unit_test(many_threads_and_a_sleeper),
 	};
 

@@ -121,6 +121,18 @@ static void hex_is_taken_as_it_is(void **state)
 	assert_memory_equal(frame.data, bytes, sizeof(bytes));
 }
 
+static void flags_have_names_and_commas_spaces(void **state)
+{
+	(void)state;
+	parse("in_port=p1, tcp, tcp_flags=syn|ack", NULL);
+	assert_string_equal(frame.in_port, "p1");
+	assert_int_equal(key_of_frame().tcp_flags, 0x12);
+	parse("in_port=p1,tcp,tcp_flags=+syn-ack", NULL);
+	assert_int_equal(key_of_frame().tcp_flags, 0x02);
+	parse("in_port=p1,tcp,tcp_flags=0x14,ip", NULL);
+	assert_int_equal(key_of_frame().tcp_flags, 0x14);
+}
+
 static void what_makes_no_sense_is_refused(void **state)
 {
 	(void)state;
@@ -133,6 +145,11 @@ static void what_makes_no_sense_is_refused(void **state)
 	refuse("in_port=p1,tp_dts=1", NULL, "did you mean");
 	refuse("in_port=p1", "123", "no whole bytes");
 	refuse("in_port=p1,tcp", "1234", "not both");
+	refuse("in_port=p1,tcp,dl_type=0x86dd", NULL, "dl_type contradicts");
+	refuse("in_port=p1,dl_type=0x86dd,tcp", NULL, "tcp contradicts");
+	refuse("in_port=p1,nw_proto=17,tcp", NULL, "tcp contradicts");
+	refuse("in_port=p1,in_port=p2", NULL, "there is in_port=p1 already");
+	refuse("in_port=p1,tcp,tcp_flags=syn|fun", NULL, "from 0 to 255");
 	refuse("in_port=", NULL, "a value is missing");
 }
 
@@ -181,6 +198,7 @@ int main(void)
 		cmocka_unit_test(fields_make_a_frame),
 		cmocka_unit_test(fields_say_the_rest),
 		cmocka_unit_test(hex_is_taken_as_it_is),
+		cmocka_unit_test(flags_have_names_and_commas_spaces),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test(a_file_has_so_many_packets),
 	};

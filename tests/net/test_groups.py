@@ -65,6 +65,8 @@ def _(lab):
     refused(lab, "add-group web", "already")
     refused(lab, "set-group nobody tag=3", "nobody")
     refused(lab, "set-group web tag=9999", "9999")
+    refused(lab, "set-group web set-pcp=8", "set-pcp", "from 0 to 7")
+    refused(lab, "set-group web set-dscp=64", "set-dscp", "from 0 to 63")
     refused(lab, "set-group web privat-vlan=isolated",
             'did you mean "private-vlan"')
     refused(lab, "set-group web private-vlan=alone", "alone", "community:NAME")

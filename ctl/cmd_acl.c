@@ -62,6 +62,9 @@ static void add_acl(struct ctl_command *cmd)
 		ctl_fatal("\"%s\": the name of an access list has neither "
 			  "spaces nor commas",
 			  name);
+	if (!strcmp(name, "none"))
+		ctl_fatal("an access list cannot be named none: that is what a "
+			  "port says that has none");
 	if (row && !ctl_has_option(cmd, "--may-exist"))
 		ctl_fatal("access list %s exists already", name);
 	if (!row) {

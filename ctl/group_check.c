@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ctl/bridge.h"
+#include "ctl/effective.h"
 #include "ctl/value.h"
 #include "ctl/view.h"
 
@@ -25,24 +26,11 @@ const char *group_of_port(struct view_row *port)
 	return view_get_key(port, "other_config", "port-group");
 }
 
-static bool is_changed(const struct view_row *row, const char *column)
-{
-	const json_t *mutation;
-	size_t i;
-
-	if (json_object_get(row->set, column))
-		return true;
-	json_array_foreach(row->mutated, i, mutation)
-		if (!strcmp(json_string_value(json_array_get(mutation, 0)),
-			    column))
-			return true;
-	return false;
-}
-
 static bool is_touched(const struct view_row *row)
 {
-	return is_changed(row, "protected") ||
-	       is_changed(row, "other_config") || is_changed(row, "interfaces");
+	return view_is_changed(row, "protected") ||
+	       view_is_changed(row, "other_config") ||
+	       view_is_changed(row, "interfaces");
 }
 
 /* --- the rules -------------------------------------------------------------
@@ -69,7 +57,7 @@ static void check_order(struct ctl *ctl, struct view_row *port)
 	const char *order = view_get_key(port, "other_config", "teaming-order");
 	size_t n;
 
-	if (!order)
+	if (!order || effective_is_none(order))
 		return;
 	free(port_ifaces(ctl, port, &n));
 	if (n > 1)
@@ -84,7 +72,7 @@ static void check_group_is_there(struct ctl *ctl, struct view_row *port)
 {
 	const char *group = group_of_port(port);
 
-	if (!group || !is_changed(port, "other_config") ||
+	if (!group || !view_is_changed(port, "other_config") ||
 	    group_find(ctl, group))
 		return;
 	ctl_fatal("port %s cannot be in port group %s, which there is not; "

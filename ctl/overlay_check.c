@@ -11,31 +11,19 @@ const char *const overlay_columns[] = { "name", "type", "options", NULL };
 const char *const remote_mac_columns[] = { "mac", "vlan",   "remote_ip",
 					   "ips", "sticky", NULL };
 
-static bool is_changed(const struct view_row *row, const char *column)
-{
-	const json_t *mutation;
-	size_t i;
-
-	if (json_object_get(row->set, column))
-		return true;
-	json_array_foreach(row->mutated, i, mutation)
-		if (!strcmp(json_string_value(json_array_get(mutation, 0)),
-			    column))
-			return true;
-	return false;
-}
-
 static bool is_touched(const struct view_row *row)
 {
 	return !row->deleted && !strcmp(row->table, "Interface") &&
-	       (is_changed(row, "type") || is_changed(row, "options"));
+	       (view_is_changed(row, "type") ||
+		view_is_changed(row, "options"));
 }
 
 /* A tag, which may not go with VNIs by VLANs. */
 static bool is_touched_port(const struct view_row *row)
 {
 	return !row->deleted && !row->inserted && !strcmp(row->table, "Port") &&
-	       (is_changed(row, "tag") || is_changed(row, "vlan_mode"));
+	       (view_is_changed(row, "tag") ||
+		view_is_changed(row, "vlan_mode"));
 }
 
 static bool is_touched_mac(const struct view_row *row)

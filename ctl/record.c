@@ -28,22 +28,48 @@ static int fold_case(char c)
 	return c == '-' ? '_' : tolower((unsigned char)c);
 }
 
-/* 2: the same, 1: the beginning of it, 0: another name. */
-static int match(const char *full, const char *typed)
+/* Better ones are greater. */
+enum match {
+	MATCH_NONE,
+	MATCH_OURS, /* as BEGINS, but gives way to a name of Open vSwitch's */
+	MATCH_BEGINS,
+	MATCH_SAME,
+};
+
+/* Tables that Open vSwitch does not have. */
+static const char *const our_tables[] = {
+	"ACL", "Forward", "Lease", "Port_Group", "Remote_MAC", "Segment",
+};
+
+static enum match match(const char *full, const char *typed)
 {
 	while (*typed && fold_case(*full) == fold_case(*typed)) {
 		full++;
 		typed++;
 	}
-	return *typed ? 0 : *full ? 1 : 2;
+	return *typed ? MATCH_NONE : *full ? MATCH_BEGINS : MATCH_SAME;
+}
+
+/*
+ * As match(). What is short for one of Open vSwitch's tables ("p" for Port) is
+ * so here, too, whatever tables are ours.
+ */
+static enum match match_table(const char *full, const char *typed)
+{
+	enum match level = match(full, typed);
+
+	for (size_t i = 0; i < ARRAY_SIZE(our_tables); i++)
+		if (level == MATCH_BEGINS && !strcmp(full, our_tables[i]))
+			return MATCH_OURS;
+	return level;
 }
 
 /* Collects matches of one name among many. */
 struct matcher {
 	const char *typed;
-	size_t found; /* its position */
-	int level;    /* of what is found */
-	int n;	      /* how many match as well */
+	size_t found;	  /* its position */
+	enum match level; /* of what is found */
+	int n;		  /* how many match as well */
 	char *names;
 	struct suggestion suggestion;
 };
@@ -55,13 +81,13 @@ static void matcher_init(struct matcher *m, const char *typed)
 	suggestion_init(&m->suggestion, typed);
 }
 
-static void matcher_offer(struct matcher *m, const char *name, size_t position)
+static void matcher_offer(struct matcher *m, const char *name, size_t position,
+			  enum match level)
 {
-	int level = match(name, m->typed);
 	char *names;
 
 	suggestion_offer(&m->suggestion, name);
-	if (!level || level < m->level)
+	if (level == MATCH_NONE || level < m->level)
 		return;
 	if (level > m->level) {
 		free(m->names);
@@ -85,7 +111,8 @@ const struct ovsdb_table_schema *record_table(struct ctl *ctl, const char *name)
 
 	matcher_init(&m, name);
 	for (size_t i = 0; i < tables_count(tables); i++)
-		matcher_offer(&m, tables_name(tables, i), i);
+		matcher_offer(&m, tables_name(tables, i), i,
+			      match_table(tables_name(tables, i), name));
 	if (m.n > 1)
 		ctl_fatal("more than one table name matches \"%s\": %s", name,
 			  m.names);
@@ -121,9 +148,11 @@ const struct ovsdb_column *record_column(const struct ovsdb_table_schema *table,
 
 	matcher_init(&m, name);
 	for (size_t i = 0; i < table->n_columns; i++)
-		matcher_offer(&m, table->columns[i].name, i);
+		matcher_offer(&m, table->columns[i].name, i,
+			      match(table->columns[i].name, name));
 	if (any)
-		matcher_offer(&m, uuid_column.name, table->n_columns);
+		matcher_offer(&m, uuid_column.name, table->n_columns,
+			      match(uuid_column.name, name));
 	if (m.n > 1)
 		ctl_fatal("%s contains more than one column whose name matches "
 			  "\"%s\": %s",

@@ -11,7 +11,8 @@
 
 /*
  * Table and column names match without case, '-' as '_', and may be cut short
- * as long as they mean one only. "_uuid" is a column only with `any`.
+ * as long as they mean one only; what means one of Open vSwitch's tables is not
+ * taken for one of ours. "_uuid" is a column only with `any`.
  */
 const struct ovsdb_table_schema *record_table(struct ctl *ctl,
 					      const char *name);

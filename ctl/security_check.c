@@ -6,6 +6,7 @@
 #include "base/address_list.h"
 #include "ctl/bridge.h"
 #include "ctl/ctl.h"
+#include "ctl/effective.h"
 #include "ctl/value.h"
 #include "ctl/view.h"
 
@@ -21,20 +22,6 @@ char *security_check_ips(const char *value)
 	struct address_list list;
 
 	return address_list_ips(&list, value);
-}
-
-static bool is_changed(const struct view_row *row, const char *column)
-{
-	const json_t *mutation;
-	size_t i;
-
-	if (json_object_get(row->set, column))
-		return true;
-	json_array_foreach(row->mutated, i, mutation)
-		if (!strcmp(json_string_value(json_array_get(mutation, 0)),
-			    column))
-			return true;
-	return false;
 }
 
 static bool is(const char *value, const char *word)
@@ -64,7 +51,7 @@ static bool is_attached(struct ctl *ctl, struct view_row *port)
 	return found;
 }
 
-static void check_row(struct ctl *ctl, struct view_row *row)
+static void check_port(struct ctl *ctl, struct view_row *row)
 {
 	static const char *const columns[] = { "name", "interfaces",
 					       "other_config", NULL };
@@ -74,44 +61,42 @@ static void check_row(struct ctl *ctl, struct view_row *row)
 		view_fetch(ctl->view, "Port",
 			   view_where("_uuid", "==", value_uuid(row->uuid)),
 			   columns);
-	if (is(view_get_key(row, "other_config", "forged-transmits"), "reject"))
+	if (is(effective_get(ctl, row, "forged-transmits"), "reject"))
 		key = "forged-transmits";
-	else if (is(view_get_key(row, "other_config", "mac-changes"), "reject"))
+	else if (is(effective_get(ctl, row, "mac-changes"), "reject"))
 		key = "mac-changes";
-	macs = view_get_key(row, "other_config", "allowed-macs");
+	macs = effective_get(ctl, row, "allowed-macs");
 	if (!key)
 		return;
 	if (is(macs, "any"))
-		ctl_fatal("other_config:%s=reject and "
-			  "other_config:allowed-macs=any of port %s contradict "
-			  "each other; clear one",
-			  key, view_get_string(row, "name"));
-	/* A group may know them; that is for vswd to say. */
-	if (macs || view_get_key(row, "other_config", "port-group") ||
-	    is_attached(ctl, row))
+		ctl_fatal("other_config:%s=reject%s and "
+			  "other_config:allowed-macs=any%s of port %s "
+			  "contradict each other; clear one",
+			  key, effective_origin(row, key),
+			  effective_origin(row, "allowed-macs"),
+			  view_get_string(row, "name"));
+	if (macs || is_attached(ctl, row))
 		return;
-	ctl_fatal("other_config:%s=reject of port %s needs "
+	ctl_fatal("other_config:%s=reject%s of port %s needs "
 		  "other_config:allowed-macs, or external_ids:attached-mac of "
 		  "its interface, to tell which MAC addresses are its own",
-		  key, view_get_string(row, "name"));
+		  key, effective_origin(row, key),
+		  view_get_string(row, "name"));
 }
 
 void security_check(struct ctl *ctl)
 {
+	effective_each_port(ctl, "interfaces", check_port);
 	/* Fetching adds rows at the end, which nobody has changed. */
 	for (struct view_row *row = view_first(ctl->view); row;
 	     row = row->next) {
-		struct view_row *port = NULL;
+		struct view_row *port;
 
-		if (row->deleted)
+		if (strcmp(row->table, "Interface") != 0 || row->deleted ||
+		    row->inserted || !view_is_changed(row, "external_ids"))
 			continue;
-		if (!strcmp(row->table, "Port") &&
-		    is_changed(row, "other_config"))
-			port = row;
-		else if (!strcmp(row->table, "Interface") && !row->inserted &&
-			 is_changed(row, "external_ids"))
-			port = iface_port(ctl, view_get_string(row, "name"));
+		port = iface_port(ctl, view_get_string(row, "name"));
 		if (port)
-			check_row(ctl, port);
+			check_port(ctl, port);
 	}
 }

@@ -357,6 +357,20 @@ bool settings_are_in(const char *table, const char *column)
 	       is_of_segment(table, column);
 }
 
+/* Of a port, in place of what its group says (vswd/db_groups.h). */
+static bool is_none(const struct setting *s, const char *value)
+{
+	static const char *const optional[] = { "acl-", "storm-", "egress-",
+						"teaming-order", "set-" };
+
+	if (strcmp(s->table, "Port") || (*value && strcmp(value, "none")))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(optional); i++)
+		if (!strncmp(s->key, optional[i], strlen(optional[i])))
+			return true;
+	return false;
+}
+
 void settings_check(const char *table, const char *column, const char *key,
 		    const char *value)
 {
@@ -370,7 +384,7 @@ void settings_check(const char *table, const char *column, const char *key,
 		const struct setting *s = &settings[i];
 
 		if (!strcmp(s->table, settings_table(table)) &&
-		    is_named(s, column, key))
+		    is_named(s, column, key) && !is_none(s, value))
 			check(s, value);
 	}
 }

@@ -13,6 +13,7 @@
 #include "base/net_text.h"
 
 #define ACL_ORDER_MAX 65535
+#define ACL_RULES_MAX 2048 /* in one list */
 
 enum acl_action {
 	ACL_RULE_ALLOW,

@@ -1,12 +1,12 @@
 /*
- * The punts' ring and their pace. The pace is the generic cell rate algorithm:
- * one word a port and kind says when the next frame is due if they came evenly,
- * and a frame may come early by as much as a burst takes.
+ * The punts' ring and their pace (base/gcra.h): a word a port and kind; a frame
+ * may come early by as much as a burst takes.
  */
 #include "forward/punt.h"
 
 #include <stdlib.h>
 
+#include "base/gcra.h"
 #include "base/ticks.h"
 #include "base/wake_ring.h"
 
@@ -107,21 +107,11 @@ static unsigned rate_of(enum punt_kind kind)
 /* Whether a frame may come now; then the next is due an interval later. */
 static bool is_in_time(_Atomic uint64_t *due, unsigned rate)
 {
-	uint64_t now = ticks_now(), second = ticks_per_second();
-	uint64_t interval = second / rate, early = interval * (PUNT_BURST - 1);
-	uint64_t old = atomic_load_explicit(due, memory_order_relaxed), from;
+	uint64_t second = ticks_per_second(), interval = second / rate;
+	uint64_t early = interval * (PUNT_BURST - 1);
 
-	do {
-		from = MAX(old, now);
-		/* Farther ahead than it can be: the clock has been set back. */
-		if (from - now > early + interval + second)
-			from = now;
-		if (from - now > early)
-			return false;
-	} while (!atomic_compare_exchange_weak_explicit(
-		due, &old, from + interval, memory_order_relaxed,
-		memory_order_relaxed));
-	return true;
+	return gcra_take(due, ticks_now(), early, interval,
+			 early + interval + second);
 }
 
 /* Bonds' links hang on these, and they are short. */

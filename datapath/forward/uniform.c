@@ -94,7 +94,8 @@ static inline const struct fwd_port *port_of(const struct stage *s,
 static bool comes_to_know(const struct guard *guard, struct guard_memo *memo,
 			  struct packet *p)
 {
-	return guard_judge_anew(guard, memo, p) < 0 && guard_knows(memo, p);
+	return guard_judge_anew(guard, memo, p) < 0 &&
+	       guard_knows(memo, p, false);
 }
 
 /*
@@ -123,7 +124,7 @@ __attribute__((always_inline)) static inline bool take_packets(
 		if (unlikely(p->header_len < ETH_HEADER_LEN ||
 			     p->len > frame_max || mac_word(p->header) != dst))
 			return false;
-		if (guard && unlikely(!guard_knows(&memo, p)) &&
+		if (guard && unlikely(!guard_knows(&memo, p, false)) &&
 		    !comes_to_know(guard, &memo, p))
 			return false;
 		bytes += p->len;

@@ -29,7 +29,6 @@
 #include "base/acl_rule.h"
 #include "packet/packet.h"
 
-#define ACL_RULES_MAX 2048
 /* Different masks of MAC addresses in a list; no mask is one of them. */
 #define ACL_MAC_MASKS_MAX 8
 

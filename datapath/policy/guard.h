@@ -85,49 +85,62 @@ __attribute__((always_inline)) static inline bool guard_knows6(
 	       likely(p->header_len >= at + 44) && inspect_is_plain6(ip);
 }
 
-/*
- * The packet, untagged, is like one that was found good, and says nothing of
- * addresses or services; its MAC may be learned. (The room for the header is
- * longer than what is read of it, were the packet that short.)
- */
-__attribute__((always_inline)) static inline bool guard_knows(
-	const struct guard_memo *memo, const struct packet *p)
-{
-	uint64_t from;
-
-	memcpy(&from, p->header + 6, sizeof(from));
-	if (likely(from == memo->from4))
-		return guard_knows4(memo, p, ETH_HEADER_LEN);
-	if (likely(from == memo->from6))
-		return guard_knows6(memo, p, ETH_HEADER_LEN);
-	if (unlikely(from << 16 != memo->mac))
-		return false;
-	return true;
-}
-
 /* By what types differ from that of a C-tag, as they lie behind an address. */
 #define GUARD_TAG4 ((uint64_t)(0x0081 ^ 0x0008) << 48)
 #define GUARD_TAG6 ((uint64_t)(0x0081 ^ 0xdd86) << 48)
 
-/* The same of one with a tag, if that is a C-tag. */
-__attribute__((always_inline)) static inline bool guard_knows_tagged(
+/* A source address and a type as they lie; and the type behind a tag. */
+__attribute__((always_inline)) static inline bool guard_is_from(
+	const struct packet *p, bool tagged, uint64_t from, uint16_t type)
+{
+	const unsigned at = ETH_HEADER_LEN + VLAN_TAG_LEN - 2;
+
+	return likely(!memcmp(p->header + 6, &from, sizeof(from))) &&
+	       (!tagged ||
+		likely(!memcmp(p->header + at, &type, sizeof(type))));
+}
+
+/*
+ * The packet is like an IPv4 packet that was found good, and says nothing of
+ * addresses or services; its MAC may be learned. tagged: constant, with a tag;
+ * false if that is no C-tag. (The room for the header is longer than what is
+ * read of it, were the packet that short.)
+ */
+__attribute__((always_inline)) static inline bool guard_knows_ip4(
+	const struct guard_memo *memo, const struct packet *p, bool tagged)
+{
+	return guard_is_from(p, tagged, memo->from4 ^ (tagged ? GUARD_TAG4 : 0),
+			     0x0008) &&
+	       guard_knows4(memo, p,
+			    ETH_HEADER_LEN + (tagged ? VLAN_TAG_LEN : 0));
+}
+
+/* The same of IPv6. */
+__attribute__((always_inline)) static inline bool guard_knows_ip6(
+	const struct guard_memo *memo, const struct packet *p, bool tagged)
+{
+	return guard_is_from(p, tagged, memo->from6 ^ (tagged ? GUARD_TAG6 : 0),
+			     0xdd86) &&
+	       guard_knows6(memo, p,
+			    ETH_HEADER_LEN + (tagged ? VLAN_TAG_LEN : 0));
+}
+
+/* Nothing but its MAC is looked at, and that is good. */
+__attribute__((always_inline)) static inline bool guard_knows_mac(
 	const struct guard_memo *memo, const struct packet *p)
 {
-	const unsigned at = ETH_HEADER_LEN + VLAN_TAG_LEN;
 	uint64_t from;
-	uint16_t type;
 
 	memcpy(&from, p->header + 6, sizeof(from));
-	memcpy(&type, p->header + at - 2, sizeof(type));
-	if (likely(from == (memo->from4 ^ GUARD_TAG4)) &&
-	    likely(type == 0x0008))
-		return guard_knows4(memo, p, at);
-	if (likely(from == (memo->from6 ^ GUARD_TAG6)) &&
-	    likely(type == 0xdd86))
-		return guard_knows6(memo, p, at);
-	if (unlikely(from << 16 != memo->mac))
-		return false;
-	return true;
+	return from << 16 == memo->mac;
+}
+
+/* One of these. */
+__attribute__((always_inline)) static inline bool guard_knows(
+	const struct guard_memo *memo, const struct packet *p, bool tagged)
+{
+	return guard_knows_ip4(memo, p, tagged) ||
+	       guard_knows_ip6(memo, p, tagged) || guard_knows_mac(memo, p);
 }
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * Buckets as the generic cell rate algorithm has them (ITU-T I.371 annex A): a
- * word says when the bucket would be full again; what that is ahead of now has
- * been taken out.
+ * Limits of storms as buckets of base/gcra.h: a word says when the bucket would
+ * be full again.
  */
 #include "policy/storm.h"
 
 #include <stdlib.h>
 
+#include "base/gcra.h"
 #include "base/ticks.h"
 
 /* Times are in so many parts of a tick. */
@@ -139,17 +139,11 @@ bool storm_take(struct storm *storm, enum storm_kind kind, uint32_t frames,
 {
 	struct bucket *b = &storm->buckets[kind];
 	uint64_t cost = load(&b->cost), burst = load(&b->burst);
-	uint64_t now = time_of(storm, now_ticks), old = load(&b->full_at);
-	uint64_t from;
 
 	if (!cost)
 		return true;
-	do {
-		from = full_from(b, old, now);
-		if (from > now && from - now + cost > burst)
-			return false;
-	} while (!atomic_compare_exchange_weak_explicit(
-		&b->full_at, &old, from + cost * frames, memory_order_relaxed,
-		memory_order_relaxed));
-	return true;
+	/* Room for one at least, as far as the first is concerned. */
+	return gcra_take(&b->full_at, time_of(storm, now_ticks),
+			 burst > cost ? burst - cost : 0, cost * frames,
+			 load(&b->most));
 }

@@ -146,9 +146,13 @@ static void sift_up(struct shaper_home *h, unsigned i)
 {
 	uint32_t place = h->heap[i];
 
-	while (i && h->places[place].due_ns < due_at(h, (i - 1) / 2)) {
-		heap_set(h, i, h->heap[(i - 1) / 2]);
-		i = (i - 1) / 2;
+	while (i) {
+		unsigned parent = (i - 1) / 2;
+
+		if (h->places[place].due_ns >= due_at(h, parent))
+			break;
+		heap_set(h, i, h->heap[parent]);
+		i = parent;
 	}
 	heap_set(h, i, place);
 }

@@ -173,8 +173,11 @@ static void guard_text(struct text *text, const json_t *guard)
 		 field_is_true(guard, "router-guard") ? ", router-guard" : "");
 	text_add(text, "  MACs");
 	list_text(text, json_object_get(guard, "macs"));
-	text_add(text, "%s\n  IPs",
-		 json_array_size(json_object_get(guard, "macs")) ? "" : " any");
+	if (!json_array_size(json_object_get(guard, "macs")))
+		text_add(text, field_is_true(guard, "forged-transmits")
+				       ? " any"
+				       : " none");
+	text_add(text, "\n  IPs");
 	list_text(text, json_object_get(guard, "ips"));
 	text_add(text, "%s%s\n",
 		 field_is_true(guard, "guards-ips") ? "" : " any",

@@ -139,6 +139,23 @@ static void shaper_text(struct text *text, const json_t *json)
 		queue_text(text, queue);
 }
 
+static void fail_unshaped(struct control_request *request,
+			  const struct port_row *row, const char *name)
+{
+	const struct cfg_port *config =
+		row->vport ? row->vport->config : row->bond->config;
+
+	if (config && config->error)
+		command_fail(request, "%s is not shaped: %s", name,
+			     config->error);
+	else
+		command_fail(request,
+			     "%s is not shaped: neither it nor its port group "
+			     "has a qos of type linux-htb or linux-hfsc, or "
+			     "other_config:egress-average-kbps",
+			     name);
+}
+
 static void cmd_qos_show(struct control_request *request, int argc,
 			 const char *const argv[], void *aux)
 {
@@ -157,10 +174,7 @@ static void cmd_qos_show(struct control_request *request, int argc,
 			json_array_append_new(all, shaper_json(&rows[i], ps));
 	}
 	if (argc > 1 && !json_array_size(all)) {
-		command_fail(request,
-			     "%s is not shaped: it has neither a qos nor "
-			     "other_config:egress-average-kbps",
-			     argv[1]);
+		fail_unshaped(request, &rows[0], argv[1]);
 		json_decref(all);
 	} else {
 		command_reply_each(request, all, shaper_text);

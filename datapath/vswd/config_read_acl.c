@@ -222,9 +222,10 @@ static void read_mac_limit_action(struct cfg_port *port,
 			port->mac_limit_action = i;
 			return;
 		}
-	log_warn("port %s: other_config:mac-limit-action is \"%s\"; it must be "
-		 "allow, evict or drop; allow is used",
-		 port->name, text);
+	cfg_port_refuse(port, xasprintf("other_config:mac-limit-action is "
+					"\"%s\"; it must be allow, evict or "
+					"drop; allow is used",
+					text));
 }
 
 void config_read_filters(struct cfg_port *port, const struct ovsdb_datum *other)

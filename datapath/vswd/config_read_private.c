@@ -52,11 +52,16 @@ void config_read_private(struct cfg_port *port,
 		db_get(columns, row, DB_PORT_OTHER_CONFIG), "private-vlan");
 	bool protected = db_get_boolean(columns, row, DB_PORT_PROTECTED, false);
 
-	if (text && !read_word(port, text))
-		log_warn("port %s: other_config:private-vlan is \"%s\"; it "
-			 "must be isolated, community:NAME or promiscuous; it "
-			 "is ignored",
-			 port->name, text);
+	if (text && !read_word(port, text)) {
+		/* It was to be kept apart, from all in case of doubt. */
+		port->apart = CFG_ISOLATED;
+		cfg_port_refuse(port,
+				xasprintf("other_config:private-vlan is "
+					  "\"%s\"; it must be isolated, "
+					  "community:NAME or promiscuous; "
+					  "isolated is used",
+					  text));
+	}
 	if (protected &&
 	    (port->apart == CFG_PROMISCUOUS || port->apart == CFG_COMMUNITY))
 		cfg_port_refuse(port,

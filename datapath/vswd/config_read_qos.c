@@ -171,9 +171,13 @@ static void read_match(struct reading *r, struct shaper_queue_config *q,
 	}
 	if (!parse_values(text, max, &q->match)) {
 		q->match = 0;
-		log_warn("%s:match is \"%s\"; it must be numbers from 0 to %u "
-			 "with commas between them; nothing is matched",
-			 r->where, text, max);
+		cfg_port_refuse(
+			r->port,
+			xasprintf(
+				"queue %u of its QoS has match=%s; for "
+				"select=%s it must be numbers from 0 to %u "
+				"with commas between them; nothing is matched",
+				q->id, text, max == 7 ? "pcp" : "dscp", max));
 		return;
 	}
 	check_match(r, q);
@@ -209,6 +213,13 @@ static void read_queue(struct reading *r, struct shaper_queue_config *q,
 				  q->id, q->min_bps, q->max_bps));
 		q->min_bps = q->max_bps;
 	}
+	if (r->config->average_bps && q->max_bps > r->config->average_bps)
+		cfg_port_refuse(
+			r->port,
+			xasprintf("queue %u of its QoS: max-rate=%" PRIu64
+				  " is more than the QoS's max-rate=%" PRIu64
+				  ", which is not exceeded",
+				  q->id, q->max_bps, r->config->average_bps));
 	read_match(r, q, other);
 }
 
@@ -260,11 +271,12 @@ static void check_minimums(struct reading *r)
 				sum, c->average_bps));
 }
 
-/* Whether any queue limits anything; without, there is nothing to shape. */
-static bool shapes(const struct shaper_config *c)
+/* Whether any queue limits or marks anything: without, it does nothing. */
+static bool has_effect(const struct shaper_config *c)
 {
 	for (unsigned i = 0; i < c->n_queues; i++)
-		if (c->queues[i].max_bps)
+		if (c->queues[i].max_bps ||
+		    c->queues[i].dscp != SHAPER_DSCP_KEPT)
 			return true;
 	return c->average_bps;
 }
@@ -303,11 +315,12 @@ static struct cfg_qos *read_rows(struct reading *r)
 	read_queues(r);
 	check_minimums(r);
 	free(r->where);
-	if (shapes(&qos->shaper))
+	if (has_effect(&qos->shaper))
 		return qos;
-	log_warn("port %s: neither its QoS nor a queue of it has a max-rate; "
-		 "nothing is shaped",
-		 r->port->name);
+	cfg_port_refuse(r->port,
+			xstrdup("its QoS is without effect: neither it nor a "
+				"queue of it has a max-rate, and no queue has "
+				"a dscp"));
 	free(qos);
 	return NULL;
 }

@@ -1,36 +1,54 @@
 /* Port:other_config's keys of security, and Interface:external_ids. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/address_list.h"
-#include "base/log.h"
 #include "vswd/config_read.h"
 #include "vswd/config_security.h"
 
-LOG_MODULE(config);
-
 /* A list that has mistakes: what is right of it is used. */
-static void complain(const char *where, const char *key, char *why)
+static void complain(struct cfg_port *port, const char *key, char *why)
 {
 	if (why)
-		log_warn("%s: %s: %s; the rest is used", where, key, why);
+		cfg_port_refuse(port, xasprintf("other_config:%s: %s; only "
+						"the rest is allowed",
+						key, why));
 	free(why);
 }
 
-static bool read_accept(const struct ovsdb_datum *other, const char *where,
+/* Who says something of it wants a limit: what is not known is one. */
+static bool read_accept(struct cfg_port *port, const struct ovsdb_datum *other,
 			const char *key, bool fallback)
 {
 	const char *text = ovsdb_datum_get_string(other, key);
 
-	if (text && !strcmp(text, "accept"))
+	if (!text)
+		return fallback;
+	if (!strcmp(text, "accept"))
 		return true;
-	if (text && !strcmp(text, "reject"))
+	if (strcmp(text, "reject") != 0)
+		cfg_port_refuse(port, xasprintf("other_config:%s is \"%s\"; it "
+						"must be accept or reject; "
+						"reject is used",
+						key, text));
+	return false;
+}
+
+/* The same: true is the limit. */
+static bool read_guard(struct cfg_port *port, const struct ovsdb_datum *other,
+		       const char *key)
+{
+	const char *text = ovsdb_datum_get_string(other, key);
+
+	if (!text || !strcasecmp(text, "false"))
 		return false;
-	if (text)
-		log_warn("%s: %s is \"%s\"; it must be accept or reject; %s is "
-			 "used",
-			 where, key, text, fallback ? "accept" : "reject");
-	return fallback;
+	if (strcasecmp(text, "true") != 0)
+		cfg_port_refuse(port, xasprintf("other_config:%s is \"%s\"; it "
+						"must be true or false; true "
+						"is used",
+						key, text));
+	return true;
 }
 
 /* Of a bond: those of all its interfaces. */
@@ -54,15 +72,15 @@ static void read_attached(struct allowed *a, const struct db_columns *columns,
 
 /* Whose MACs these are: named ones, else what the interfaces are said to have.
  */
-static void read_macs(struct allowed *a, const struct ovsdb_datum *other,
-		      const char *where)
+static void read_macs(struct cfg_port *port, struct allowed *a,
+		      const struct ovsdb_datum *other)
 {
 	const char *text = ovsdb_datum_get_string(other, "allowed-macs");
 	struct address_list list;
 
 	if (!text)
 		return;
-	complain(where, "allowed-macs", address_list_macs(&list, text));
+	complain(port, "allowed-macs", address_list_macs(&list, text));
 	a->n_macs = list.any ? 0 : list.n;
 	free(a->macs);
 	a->macs = xcalloc(a->n_macs, sizeof(*a->macs));
@@ -70,11 +88,15 @@ static void read_macs(struct allowed *a, const struct ovsdb_datum *other,
 		a->macs[i] = list.macs[i];
 }
 
-static bool names_any(const struct ovsdb_datum *other, const char *key)
+static bool names_any_mac(const struct ovsdb_datum *other)
 {
-	const char *text = ovsdb_datum_get_string(other, key);
+	const char *text = ovsdb_datum_get_string(other, "allowed-macs");
+	struct address_list list;
 
-	return text && !strcmp(text, "any");
+	if (!text)
+		return false;
+	free(address_list_macs(&list, text));
+	return list.any;
 }
 
 static void add_ip(struct allowed_ips *ips, const struct net_prefix *p)
@@ -85,8 +107,8 @@ static void add_ip(struct allowed_ips *ips, const struct net_prefix *p)
 		ips->ip6[ips->n_ip6++] = allowed_prefix6(p->addr.bytes, p->len);
 }
 
-static void read_ips(struct cfg_security *s, const struct ovsdb_datum *other,
-		     const char *where)
+static void read_ips(struct cfg_port *port, struct cfg_security *s,
+		     const struct ovsdb_datum *other)
 {
 	const char *text = ovsdb_datum_get_string(other, "allowed-ips");
 	struct allowed *a = &s->rules.allowed;
@@ -94,7 +116,7 @@ static void read_ips(struct cfg_security *s, const struct ovsdb_datum *other,
 
 	if (!text)
 		return;
-	complain(where, "allowed-ips", address_list_ips(&list, text));
+	complain(port, "allowed-ips", address_list_ips(&list, text));
 	if (list.any)
 		return;
 	a->guards_ips = true;
@@ -115,7 +137,7 @@ static void check_macs(struct cfg_port *port, const struct cfg_security *s,
 
 	if (!key || s->rules.allowed.n_macs)
 		return;
-	if (names_any(other, "allowed-macs"))
+	if (names_any_mac(other))
 		cfg_port_refuse(port, xasprintf("other_config:%s=reject and "
 						"other_config:allowed-macs=any "
 						"contradict each other; no MAC "
@@ -148,20 +170,21 @@ struct cfg_security *config_read_security(
 		db_get(columns, row, DB_PORT_OTHER_CONFIG);
 	struct cfg_security *s = xcalloc(1, sizeof(*s));
 	struct allowed *a = &s->rules.allowed;
-	char *where = xasprintf("port %s: other_config", port->name);
+	bool named;
 
 	read_attached(a, columns, interfaces, n_interfaces);
 	/* Of a machine's port; what leads elsewhere has more stations. */
-	s->promiscuous = read_accept(other, where, "promiscuous", !a->n_macs);
-	s->mac_changes = read_accept(other, where, "mac-changes", true);
-	a->guards_macs = !read_accept(other, where, "forged-transmits", true);
-	s->rules.dhcp_guard =
-		config_map_boolean(other, where, "dhcp-guard", false);
-	s->rules.router_guard =
-		config_map_boolean(other, where, "router-guard", false);
-	read_macs(a, other, where);
-	read_ips(s, other, where);
-	free(where);
+	s->promiscuous = read_accept(port, other, "promiscuous", !a->n_macs);
+	/* Who names the port's addresses alone means that it has no others. */
+	named = ovsdb_datum_get_string(other, "allowed-macs") &&
+		!names_any_mac(other) &&
+		!ovsdb_datum_get_string(other, "forged-transmits");
+	s->mac_changes = read_accept(port, other, "mac-changes", !named);
+	a->guards_macs = !read_accept(port, other, "forged-transmits", !named);
+	s->rules.dhcp_guard = read_guard(port, other, "dhcp-guard");
+	s->rules.router_guard = read_guard(port, other, "router-guard");
+	read_macs(port, a, other);
+	read_ips(port, s, other);
 	check_macs(port, s, other);
 	if (s->by_dhcp && n_interfaces > 1)
 		cfg_port_refuse(

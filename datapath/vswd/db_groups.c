@@ -217,19 +217,82 @@ static void fill_vlans(struct merged *m, const struct db_columns *columns,
 	fill(m, columns, DB_PORT_CVLANS, group, DB_PORT_GROUP_CVLANS, false);
 }
 
+/* --- settings that a port opts out of --------------------------------------
+ */
+
+/* Where "" and "none" are no value, but the lack of one. */
+static const char *const optional[] = {
+	"acl-in",
+	"acl-out",
+	"storm-broadcast",
+	"storm-multicast",
+	"storm-unknown",
+	"storm-burst",
+	"egress-average-kbps",
+	"egress-peak-kbps",
+	"egress-burst-kb",
+	"teaming-order",
+	"set-pcp",
+	"set-dscp",
+};
+
+static bool is_none(const struct ovsdb_datum *other, const char *key)
+{
+	const char *value = ovsdb_datum_get_string(other, key);
+
+	return value && (!*value || !strcmp(value, "none"));
+}
+
+static bool has_none(const struct ovsdb_datum *other)
+{
+	for (size_t i = 0; other->n && i < ARRAY_SIZE(optional); i++)
+		if (is_none(other, optional[i]))
+			return true;
+	return false;
+}
+
+/* After the group's settings have come. */
+static void leave_out(struct merged *m, const struct db_columns *columns)
+{
+	int i = db_column_index(columns, DB_PORT_OTHER_CONFIG);
+	struct ovsdb_type type;
+
+	if (i < 0 || !m->columns[i])
+		return;
+	db_column_type(DB_PORT_OTHER_CONFIG, &type);
+	if (m->columns[i] != &m->other)
+		ovsdb_datum_clone(&m->other, m->columns[i]);
+	m->columns[i] = &m->other;
+	/* What else is said of shaping needs the average. */
+	if (is_none(&m->other, "egress-average-kbps")) {
+		remove_key(&m->other, "egress-peak-kbps", &type);
+		remove_key(&m->other, "egress-burst-kb", &type);
+	}
+	for (size_t k = 0; k < ARRAY_SIZE(optional); k++)
+		if (is_none(&m->other, optional[k]))
+			remove_key(&m->other, optional[k], &type);
+}
+
 const struct ovsdb_client_row *db_merge_port(
 	const struct db_columns *columns, const struct ovsdb_client_row *port,
 	const struct ovsdb_client_row *group)
 {
+	bool less = has_none(db_get(columns, port, DB_PORT_OTHER_CONFIG)) ||
+		    (group && has_none(db_get(columns, group,
+					      DB_PORT_GROUP_OTHER_CONFIG)));
 	struct merged *m;
 
-	if (!group)
+	if (!group && !less)
 		return port;
 	m = merge_begin(port);
-	fill_vlans(m, columns, group);
-	fill(m, columns, DB_PORT_QOS, group, DB_PORT_GROUP_QOS, false);
-	fill_protected(m, columns, port, group);
-	fill_other_config(m, columns, port, group);
+	if (group) {
+		fill_vlans(m, columns, group);
+		fill(m, columns, DB_PORT_QOS, group, DB_PORT_GROUP_QOS, false);
+		fill_protected(m, columns, port, group);
+		fill_other_config(m, columns, port, group);
+	}
+	if (less)
+		leave_out(m, columns);
 	return &m->row;
 }
 

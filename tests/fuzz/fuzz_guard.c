@@ -57,8 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pull(&p, data, size);
 	pull(&again, data, size);
 	is_known = eth_type_is_vlan(load_be16(p.header + 12))
-			   ? guard_knows_tagged(&memo, &p)
-			   : guard_knows(&memo, &p);
+			   ? guard_knows(&memo, &p, true)
+			   : guard_knows(&memo, &p, false);
 	reason = guard_judge_anew(g, &memo, &p);
 	MUST(reason >= -1 && reason < N_DROP_REASONS);
 	/* A UDP header that is cut tells its ports. */
@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (is_known)
 		MUST(guard_learns(g, load_mac(data + 6)));
 	/* What is remembered of a good one lets no other pass. */
-	if (guard_knows(&memo, &again) && !is_known)
+	if (guard_knows(&memo, &again, false) && !is_known)
 		MUST(reason == -1);
 	free(g);
 	return 0;

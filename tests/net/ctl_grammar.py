@@ -322,6 +322,7 @@ SCENARIOS = {
         get port p vlan
         get po p vlan_m
         get p p tag
+        list a
         get port nope tag
         --if-exists get port nope tag
         get port p nope

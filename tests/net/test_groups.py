@@ -73,6 +73,27 @@ def _(lab):
     refused(lab, "set Port a protected=true "
             "other_config:private-vlan=community:x",
             "protected=true", "private-vlan=community:x")
+    # what a port and its group say together
+    ctl("add-group", "strict", "forged-transmits=reject")
+    refused(lab, "set Port a other_config:port-group=strict",
+            "forged-transmits=reject of its group", "port a", "allowed-macs")
+    ctl("set", "Port", "a", "other_config:port-group=web")
+    refused(lab, "set-group web forged-transmits=reject", "port a",
+            "allowed-macs")
+    refused(lab, "set-group web egress-peak-kbps=50", "egress-average-kbps")
+    ctl("set-group", "web", "egress-average-kbps=100")
+    refused(lab, "set Port a other_config:egress-peak-kbps=50",
+            "egress-peak-kbps=50", "egress-average-kbps=100 of its group")
+    ctl("set-group", "web", "egress-average-kbps=")
+    ctl("clear", "Port", "a", "other_config")
+    # and what does nothing by itself
+    refused(lab, "set Port a other_config:storm-burst=5", "storm-burst",
+            "storm-broadcast")
+    refused(lab, "set Port a other_config:mac-limit-action=drop",
+            "mac-limit-action=drop", "mac-table-limit")
+    ctl("set", "Port", "a", "other_config:acl-in=none",
+        "other_config:set-pcp=none")
+    ctl("clear", "Port", "a", "other_config")
     refused(lab, 'set Bridge br0 other_config:private-vlans='
             '"100:isolated=100"', "VLAN 100 is primary and secondary")
     ctl("set", "Port", "a", "other_config:port-group=web")

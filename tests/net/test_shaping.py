@@ -5,7 +5,7 @@ import time
 
 from lib import netns
 from lib.netns import wait_until
-from lib.testing import test
+from lib.testing import contains, test
 from lib.traffic import serve_iperf
 
 WINDOW_S = 5
@@ -211,6 +211,30 @@ def _(lab):
     error("qos", "egress-average-kbps")
     store("clear", "Port", "h1", "other_config")
     error("min-rate", "max-rate=1000000")
+    store("--", "clear", "Port", "h1", "qos", "--", "set", "Port", "h1",
+          "qos=@qos", "--", "--id=@qos", "create", "QoS", "type=linux-htb",
+          "queues=1=@q", "--", "--id=@q", "create", "Queue",
+          "other_config:priority=3")
+    error("without effect", "max-rate")
+    result = lab.switch.vsw_ctl("qos/show", "h1", check=False)
+    contains(result.stderr, "without effect", "qos/show")
+
+    def refused_qos(line, *words):
+        result = lab.switch.vsw_ctl(
+            "set", "Port", "h1", "qos=@qos", "--", "--id=@qos", "create",
+            "QoS", *line.split(), check=False)
+        assert result.returncode == 1, f"{line} is not refused"
+        for word in words:
+            contains(result.stderr, word, line)
+
+    refused_qos("type=linux-htp", "linux-htp", "linux-htb")
+    queue = "-- --id=@q create Queue other_config:"
+    refused_qos(f"type=linux-htb other_config:select=pcp queues=1=@q {queue}"
+                "match=8", "match=8", "select=pcp")
+    refused_qos(f"type=linux-htb other_config:max-rate=5 queues=1=@q {queue}"
+                "max-rate=6", "max-rate=6", "max-rate=5")
+    refused_qos("type=linux-htb other_config:select=dscp queues=1=@q,2=@q "
+                f"{queue}match=8", "queues 1 and 2", "match")
     lab.switch.ctl("clear", "Port", "h1", "qos")
     wait_until(lambda: not lab.switch.get("Interface", "h1", "error"),
                "no error is left")

@@ -333,8 +333,8 @@ static void short_way(void **state)
 		packet_init(&p, frame, n);
 		packet_pull(&p, PACKET_PULL);
 		if (eth_type_is_vlan(load_be16(p.header + 12)) == tag &&
-		    (tag ? guard_knows_tagged(&memo, &p)
-			 : guard_knows(&memo, &p))) {
+		    (tag ? guard_knows(&memo, &p, true)
+			 : guard_knows(&memo, &p, false))) {
 			known++;
 			assert_good(guard_judge_anew(g, &memo, &p), &p, tag);
 			assert_true(guard_learns(g, load_mac(p.header + 6)));

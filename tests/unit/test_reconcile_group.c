@@ -120,6 +120,40 @@ static void the_ports_own_wins(void **state)
 	assert_int_equal(find("a")->native_vid, 10);
 }
 
+/* A port does without what its group says, or says so for nothing. */
+static void none_of_it(void **state)
+{
+	static const char none[] =
+		"[\"acl-in\", \"none\"], [\"acl-out\", \"\"],"
+		"[\"storm-broadcast\", \"none\"],"
+		"[\"egress-average-kbps\", \"none\"],"
+		"[\"teaming-order\", \"none\"], [\"set-pcp\", \"none\"]";
+	char *in = xasprintf("{\"other_config\": [\"map\","
+			     " [[\"port-group\", \"web\"], %s]]}",
+			     none),
+	     *alone = xasprintf("{\"other_config\": [\"map\", [%s]]}", none);
+
+	add_group("web", "{\"other_config\": [\"map\", [[\"acl-in\", \"x\"],"
+			 " [\"acl-out\", \"x\"], [\"storm-broadcast\", \"9\"],"
+			 " [\"egress-average-kbps\", \"1000\"],"
+			 " [\"egress-peak-kbps\", \"2000\"],"
+			 " [\"set-dscp\", \"3\"], [\"set-pcp\", \"3\"]]]}");
+	add("a", in);
+	add("b", alone);
+	for (size_t i = 0; i < 2; i++) {
+		const struct cfg_port *c = config_of(i ? "b" : "a");
+
+		assert_null(c->error);
+		assert_true(!c->acl_in && !c->acl_out && !c->qos);
+		assert_true(!c->teaming_order);
+		assert_int_equal(c->storm.rate_pps[STORM_BROADCAST], 0);
+		assert_int_equal(c->mark_pcp, -1);
+		assert_int_equal(c->mark_dscp, i ? -1 : 3);
+	}
+	free(in);
+	free(alone);
+}
+
 static void protected_or_not(void **state)
 {
 	add_group("web", "{\"protected\": true}");
@@ -298,6 +332,7 @@ int main(void)
 #define T(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
 		T(a_change_reaches_all),
 		T(the_ports_own_wins),
+		T(none_of_it),
 		T(protected_or_not),
 		T(a_group_that_is_not_there),
 		T(others_are_left_alone),

@@ -57,7 +57,7 @@ static void nothing(void **state)
 	assert_null(p->ingress);
 	assert_null(p->stations);
 	p = set("[\"promiscuous\", \"accept\"], [\"mac-changes\", \"accept\"],"
-		"[\"forged-transmits\", \"maybe\"], [\"allowed-ips\", \"any\"],"
+		"[\"forged-transmits\", \"accept\"], [\"allowed-ips\", \"any\"],"
 		"[\"allowed-macs\", \"02:00:00:00:00:01\"]");
 	assert_null(p->ingress);
 	assert_null(p->stations);
@@ -87,7 +87,7 @@ static void keys(void **state)
 	assert_true(allowed_ip4(a, 0x0a000001) && allowed_ip4(a, 0x0a090807));
 	assert_false(allowed_ip4(a, 0x0a000002));
 	assert_int_equal(a->ips.n_ip6, 1);
-	assert_null(error());
+	assert_non_null(strstr(error(), "nonsense"));
 }
 
 /* A machine's port, as libvirt says. */
@@ -119,6 +119,47 @@ static void contradictions(void **state)
 	set("[\"mac-changes\", \"reject\"], [\"allowed-macs\", \"any\"]");
 	assert_non_null(strstr(error(), "allowed-macs=any"));
 	set("");
+	assert_null(error());
+}
+
+/* Of a restriction that is misspelt the port says so, and keeps to it. */
+static void misspelt(void **state)
+{
+	const struct fwd_port *p =
+		set("[\"forged-transmits\", \"rejct\"],"
+		    "[\"allowed-macs\", \"02:00:00:00:00:01\"]");
+
+	assert_non_null(strstr(error(), "forged-transmits is \"rejct\""));
+	assert_true(guard_of(p)->rules.allowed.guards_macs);
+	p = set("[\"dhcp-guard\", \"yes\"]");
+	assert_non_null(strstr(error(), "dhcp-guard is \"yes\""));
+	assert_true(guard_of(p)->rules.dhcp_guard);
+	assert_false(guard_of(p)->rules.router_guard);
+	p = set("[\"allowed-ips\", \"10.8.0.300\"]");
+	assert_non_null(strstr(error(), "10.8.0.300"));
+	assert_true(guard_of(p)->rules.allowed.guards_ips);
+	p = set("[\"private-vlan\", \"isolatd\"]");
+	assert_non_null(strstr(error(), "private-vlan is \"isolatd\""));
+	assert_int_equal(p->apart, FWD_ISOLATED);
+}
+
+/* A list of MAC addresses is one to keep to. */
+static void named_alone(void **state)
+{
+	const struct fwd_port *p =
+		set("[\"allowed-macs\", \"02:00:00:00:00:01\"]");
+	const struct guard *g = guard_of(p);
+
+	assert_null(error());
+	assert_true(g->rules.allowed.guards_macs);
+	assert_false(allowed_mac(&g->rules.allowed, 0x020000000002));
+	assert_false(guard_learns(g, 0x020000000002));
+	p = set("[\"allowed-macs\", \"02:00:00:00:00:01\"],"
+		"[\"mac-changes\", \"accept\"]");
+	assert_true(guard_of(p)->rules.allowed.guards_macs);
+	assert_true(guard_learns(guard_of(p), 0x020000000002));
+	p = set("[\"allowed-macs\", \"any\"]");
+	assert_null(guard_of(p));
 	assert_null(error());
 }
 
@@ -179,8 +220,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
-		T(nothing),	   T(keys),    T(attached),
-		T(contradictions), T(flushes), cmocka_unit_test(lists),
+		T(nothing),  T(keys),
+		T(attached), T(contradictions),
+		T(misspelt), T(named_alone),
+		T(flushes),  cmocka_unit_test(lists),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

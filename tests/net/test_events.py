@@ -246,9 +246,11 @@ def _(lab):
     lab.switch.vsw_ctl("add-acl", "web", "allow")
     lab.switch.vsw_ctl("set-acl", "web", "10", "deny", "proto=tcp", "dport=80")
     lab.switch.set("Port", "p2", other_config={"acl-out": "web"})
-    lab.switch.vsw_ctl("trace", "--commit", "br0",
-                       "in_port=p1,tcp,nw_src=10.0.0.1,nw_dst=10.0.0.2,"
-                       "tp_dst=80")
+    text = lab.switch.vsw_ctl("trace", "--commit", "br0",
+                              "in_port=p1,tcp,nw_src=10.0.0.1,"
+                              "nw_dst=10.0.0.2,tp_dst=80").stdout
+    contains(text, "list web: rule 10 denies it: deny proto=tcp dport=80",
+             "the trace")
     one = wait_event(lab, kind="violation", port="p2")
     equal({key: one[key] for key in
            ("reason", "nw_src", "nw_dst", "tp_dst", "count")},

@@ -198,6 +198,8 @@ def _(lab):
     found = outputs(lab, traced)
     equal(found["p2"], [one], "p2")
     equal(found["out"], [one.tagged(10)[:40]], "the copy")
+    text = [s["text"] for s in traced["steps"] if s["stage"] == "mirror"]
+    contains(text[0], "mirror m selects it", "the mirror's step")
     counted = lab.switch.command("mirror/show")[0]
     assert not counted.get("packets") and \
         not counted.get("statistics", {}).get("tx_packets"), counted

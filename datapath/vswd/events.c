@@ -323,11 +323,11 @@ json_t *events_read(const struct events *events,
 
 void events_destroy(struct events *events)
 {
-	struct follower *next;
+	struct follower *f, *next;
 
 	if (!events)
 		return;
-	for (struct follower *f = events->followers; f; f = next) {
+	for (f = events->followers; f; f = next) {
 		next = f->next;
 		follower_free(f);
 	}

@@ -55,7 +55,7 @@
 	X(NO_DESTINATION, "no-destination", "no port to send or flood to")     \
 	X(PATCH_LOOP, "patch-loop", "crossed too many patch ports")            \
 	X(ISOLATED, "isolated",                                                \
-	  "between ports set apart: isolated, or of other communities")     \
+	  "between ports set apart: isolated, or of other communities")        \
 	X(RX_OVERFLOW, "rx-overflow",                                          \
 	  "kernel's or guest's queue to us was full")                          \
 	/* at the port of departure */                                         \

@@ -25,9 +25,9 @@ const struct ovsdb_client_row *db_groups_find(struct db_groups *groups,
  * A row as it would be if it said itself what its group says and it does not:
  * an empty column is the group's, of other_config each key that is not there,
  * of policing rates and bursts those that are 0 or not there, and `protected`
- * is true when either is. Keys of access lists, storm limits, shaping, marks and
- * teaming that are empty or "none" are not there, so that a port can do without
- * what its group has. Valid until the replica changes; freed with
+ * is true when either is. Keys of access lists, storm limits, shaping, marks
+ * and teaming that are empty or "none" are not there, so that a port can do
+ * without what its group has. Valid until the replica changes; freed with
  * db_merged_free(). Without either it is the row itself.
  */
 const struct ovsdb_client_row *db_merge_port(

@@ -23,17 +23,24 @@ static struct pci_guest guest;
 static struct pci_function *functions[PCI_SLOTS];
 static bool gone[PCI_SLOTS];
 static uint64_t mapped[PCI_SLOTS];
+static bool has_table[PCI_SLOTS]; /* of MSI-X, at TABLE of its BAR */
+
+/* Of the BAR, what is the device's own; aux: its place in mapped[]. */
+static uint64_t own_size(const uint64_t *aux)
+{
+	return has_table[aux - mapped] ? TABLE : BAR_SIZE;
+}
 
 static uint64_t bar_read(void *aux, uint64_t offset, unsigned int length)
 {
-	MUST(offset + length <= TABLE);
+	MUST(offset + length <= own_size(aux));
 	return 0;
 }
 
 static void bar_write(void *aux, uint64_t offset, unsigned int length,
 		      uint64_t value)
 {
-	MUST(offset + length <= TABLE);
+	MUST(offset + length <= own_size(aux));
 }
 
 static void bar_mapped(void *aux, uint64_t addr)
@@ -79,6 +86,7 @@ static void add(unsigned int slot, unsigned int n_vectors, bool hot)
 		    &function, NULL))
 		return;
 	functions[slot] = function;
+	has_table[slot] = n_vectors > 0;
 	gone[slot] = false;
 }
 

@@ -461,11 +461,11 @@ SCENARIOS = {
         --if-exists destroy qos nope
         --all destroy queue
         --all destroy queue nope
-        --id=@a create qos type=x -- --id=@a create qos type=y
-        --id=a create qos type=x
-        --id=@a create qos type=x queues:1=@b -- --id=@b create queue dscp=5
-        --id=@a create qos type=x queues:1=@nope
-        --id=12345678-1234-1234-1234-123456789abc create qos type=x
+        --id=@a create qos type=linux-htb -- --id=@a create qos type=linux-hfsc
+        --id=a create qos type=linux-htb
+        --id=@a create qos type=linux-htb queues:1=@b -- --id=@b create queue dscp=5
+        --id=@a create qos type=linux-htb queues:1=@nope
+        --id=12345678-1234-1234-1234-123456789abc create qos type=linux-htb
         get qos 12345678-1234-1234-1234-123456789abc type
         get qos 1234 type
         destroy qos 12345678-1234-1234-1234-123456789abc
@@ -584,7 +584,7 @@ SCENARIOS = {
     "emer-reset": """
         add-br br0 -- add-port br0 p
         set bridge br0 other_config:hwaddr=x other_config:y=z flood_vlans=1 external_ids:a=b mirrors=@m -- --id=@m create mirror name=m
-        set port p other_config:a=b qos=@q -- --id=@q create qos type=x
+        set port p other_config:a=b qos=@q -- --id=@q create qos type=linux-htb
         set interface p other_config:a=b ingress_policing_rate=5 ingress_policing_burst=4
         set-controller br0 tcp:1.2.3.4 -- set-manager ptcp:6640 -- set-ssl a b c -- set-fail-mode br0 secure
         set open . other_config:a=b

@@ -13,6 +13,7 @@ ANY_CID = (1 << 32) - 1
 
 
 TRIES = 3
+WINDOWS = 5
 
 
 def start(machine):
@@ -85,15 +86,20 @@ def try_traffic(one, two):
     none. It goes on."""
     two.serve_iperf()
     one.run("iperf3 -c 10.0.0.2 -t 1000 >/dev/null 2>&1 &")
-    first = wait_until(lambda: moved(one, 1 << 16), "iperf3 sends")
-    last = wait_until(lambda: moved(one, first["rx_bytes"] + (2 << 20)),
-                      "iperf3 sends 2 MiB")
-    size = (last["rx_bytes"] - first["rx_bytes"]) / \
-        (last["rx_packets"] - first["rx_packets"])
-    assert size > 1600, f"{size} bytes a frame"
-    exits = last["exits"] - first["exits"]
-    # a few belong to what a kernel does at times
-    assert exits < 20, f"{exits} exits in 2 MiB"
+    last = wait_until(lambda: moved(one, 1 << 16), "iperf3 sends")
+    for _ in range(WINDOWS):
+        first = last
+        last = wait_until(lambda: moved(one, first["rx_bytes"] + (2 << 20)),
+                          "iperf3 sends 2 MiB")
+        size = (last["rx_bytes"] - first["rx_bytes"]) / \
+            (last["rx_packets"] - first["rx_packets"])
+        assert size > 1600, f"{size} bytes a frame"
+        exits = last["exits"] - first["exits"]
+        # A few belong to what a kernel does at times, and a line on its
+        # serial console takes one a character: not in each of them.
+        if exits < 20:
+            return
+    raise AssertionError(f"{exits} exits in 2 MiB")
 
 
 def moved(one, least):

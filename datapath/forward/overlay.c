@@ -264,7 +264,7 @@ void overlay_send(struct pipeline *pl, const struct fwd_port *out,
 		  struct packet *const packets[], unsigned n, bool shared)
 {
 	if (unlikely(pl->trace != NULL))
-		trace_special(pl, out, "tunnel", packets, n);
+		trace_special(pl, out, "tunnel", n);
 	if (unlikely(overlay_is_inside(pl, out->tunnel))) {
 		overlay_drop_all(pl, out, packets, n, DROP_TUNNEL_LOOP);
 		return;
@@ -281,7 +281,7 @@ void overlay_send_vlan(struct pipeline *pl, const struct fwd_port *out,
 		       uint16_t vid, struct packet *const packets[], unsigned n)
 {
 	if (unlikely(pl->trace != NULL))
-		trace_special(pl, out, "tunnel", packets, n);
+		trace_special(pl, out, "tunnel", n);
 	if (unlikely(overlay_is_inside(pl, out->tunnel)))
 		overlay_drop_all(pl, out, packets, n, DROP_TUNNEL_LOOP);
 	else if (may_go(pl, out, packets, n))

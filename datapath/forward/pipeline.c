@@ -392,7 +392,7 @@ void pipeline_route(struct pipeline *pl, const struct fwd_port *out,
 	struct routed r;
 
 	if (unlikely(pl->trace != NULL))
-		trace_gateway(pl, out, now_ms(), packets, n);
+		trace_gateway(pl, out, now_ms());
 	if (is_routing(pl, out)) {
 		for (unsigned i = 0; i < n; i++)
 			drop_out(pl, out, packets[i], DROP_PATCH_LOOP);

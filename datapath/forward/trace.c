@@ -226,10 +226,8 @@ void trace_bond(struct pipeline *pl, const struct fwd_port *bond,
 }
 
 void trace_special(struct pipeline *pl, const struct fwd_port *out,
-		   const char *stage, struct packet *const packets[],
-		   unsigned n)
+		   const char *stage, unsigned n)
 {
-	(void)packets;
 	trace_see(pl->trace, "output");
 	trace_say(pl->trace, stage, out, "%u frame%s go%s that way", n,
 		  n == 1 ? "" : "s", n == 1 ? "es" : "");

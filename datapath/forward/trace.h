@@ -96,11 +96,10 @@ void trace_bond(struct pipeline *pl, const struct fwd_port *bond,
  * own when the first frame comes to it.
  */
 void trace_gateway(struct pipeline *pl, const struct fwd_port *out,
-		   uint64_t now_ms, struct packet *const packets[], unsigned n);
+		   uint64_t now_ms);
 /* Into a tunnel. */
 void trace_special(struct pipeline *pl, const struct fwd_port *out,
-		   const char *stage, struct packet *const packets[],
-		   unsigned n);
+		   const char *stage, unsigned n);
 
 /* Says something of a step; port may be NULL. */
 void trace_say(struct trace *trace, const char *stage,

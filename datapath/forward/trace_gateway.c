@@ -53,7 +53,7 @@ void trace_free_gateways(struct trace *t)
 }
 
 void trace_gateway(struct pipeline *pl, const struct fwd_port *out,
-		   uint64_t now_ms, struct packet *const packets[], unsigned n)
+		   uint64_t now_ms)
 {
 	struct trace *t = pl->trace;
 
@@ -65,6 +65,4 @@ void trace_gateway(struct pipeline *pl, const struct fwd_port *out,
 		  router_get_nat(out->gateway->router)
 			  ? ", with address translation"
 			  : "");
-	(void)packets;
-	(void)n;
 }

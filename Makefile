@@ -52,7 +52,8 @@ LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(SLIRP) -lpthread -l
 # Libraries, lowest first. A program links those it needs.
 SRC_base   := $(wildcard datapath/base/*.c)
 SRC_ovsdb  := $(filter-out ovsdb-lite/main.c,$(wildcard ovsdb-lite/*.c))
-SRC_dp     := $(wildcard datapath/packet/*.c datapath/vhost/*.c datapath/port/*.c \
+SRC_dp     := $(wildcard datapath/packet/*.c \
+              $(filter-out %.bpf.c,$(wildcard datapath/fastpath/*.c)) datapath/vhost/*.c datapath/port/*.c \
               datapath/forward/*.c datapath/bond/*.c datapath/discovery/*.c \
               datapath/tunnel/*.c \
               datapath/nat/*.c datapath/gateway/*.c datapath/router/*.c \

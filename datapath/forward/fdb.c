@@ -109,6 +109,11 @@ struct fdb *fdb_create(const struct fdb_config *config)
 	return create(config, 0);
 }
 
+struct fastpath_table *fdb_fastpath_table(const struct fdb *fdb)
+{
+	return fdb->in_kernel;
+}
+
 void fdb_destroy(struct fdb *fdb)
 {
 	if (!fdb)

@@ -43,6 +43,8 @@
 #define FDB_AGE_DEFAULT	 300 /* seconds */
 #define FDB_PORT_MAX	 65535
 
+struct fastpath;       /* fastpath/fastpath.h */
+struct fastpath_table; /* likewise */
 struct fdb;
 
 /* MAC in the low 48 bits as load_mac() gives it; fid is 12 bits. Never 0. */
@@ -62,6 +64,11 @@ struct fdb_config {
 	 * than FDB_SIZE_MAX. fdb_resize_controlled() makes room for more.
 	 */
 	uint32_t max_controlled;
+	/*
+	 * Where the table is to be, for the kernel to read it, too; NULL, or
+	 * when there is no room for it there: in memory of our own.
+	 */
+	struct fastpath *fastpath;
 };
 
 /* What lookups return: the port, or FDB_NONE. */
@@ -87,6 +94,8 @@ enum fdb_learn_result {
 	FDB_TABLE_FULL, /* and nothing could give way, or no room was near */
 };
 
+/* Control thread. The table as the kernel knows it; NULL: it does not. */
+struct fastpath_table *fdb_fastpath_table(const struct fdb *fdb);
 /* Control thread. Never NULL. */
 struct fdb *fdb_create(const struct fdb_config *config);
 void fdb_destroy(struct fdb *fdb); /* when no snapshot in force has it */

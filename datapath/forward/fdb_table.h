@@ -29,7 +29,8 @@ struct fdb {
 	uint32_t age_s;
 	uint64_t configured_seed;
 	size_t table_bytes;
-	struct fdb_port *ports; /* by port number */
+	struct fastpath_table *in_kernel; /* whose memory it is, or NULL */
+	struct fdb_port *ports;		  /* by port number */
 	uint32_t n_static;
 	bool time_is_set;
 	uint32_t epoch_s;    /* what fdb_tick() called tick 0 */

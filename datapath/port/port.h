@@ -56,6 +56,8 @@ static inline void counter_add(_Atomic uint64_t *c, uint64_t n)
 }
 
 struct event_base;
+struct fastpath;      /* fastpath/fastpath.h */
+struct fastpath_port; /* likewise */
 struct port;
 
 struct port_option {
@@ -89,6 +91,9 @@ struct port_config {
 	/* For kinds that want some: Open_vSwitch:other_config, all of it. */
 	const struct port_option *settings;
 	size_t n_settings;
+
+	/* ... and what forwards in the kernel; NULL: nothing shall. */
+	struct fastpath *fastpath;
 };
 
 /* What the port's device is like now, for the database and for people. */
@@ -223,6 +228,13 @@ struct port {
 	_Atomic uint32_t mtu;	 /* of the payload, without header and tags */
 	_Atomic bool tx_enabled; /* false: packets to it drop as TX_DOWN */
 	unsigned n_threads;
+	/*
+	 * Control thread. Its part in the kernel's fast path; NULL: it has
+	 * none, and why not, if there is more to say than that it is no device
+	 * of the kernel (freed with the port).
+	 */
+	struct fastpath_port *fastpath;
+	char *no_fastpath;
 	struct port_counters *counters[PORT_THREADS_MAX];
 };
 

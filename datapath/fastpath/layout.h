@@ -1,0 +1,111 @@
+/*
+ * What the kernel's programs (fastpath.bpf.c) and the daemon both read: the
+ * maps' contents, and nothing else. Included by both, so plain types only.
+ *
+ * The maps, by name:
+ *
+ *	fp_owner	array of 1: struct fp_owner. Whose they are
+ *	fp_devices	hash: ifindex -> struct fp_device
+ *	fp_states	array by slot, mapped: struct fp_state
+ *	fp_counters	array by cpu * FP_SLOTS + slot, mapped:
+ *			struct fp_counters
+ *	fp_notes	array by CPU of 1: struct fp_decision
+ *	fp_ports	array of maps by bridge: arrays by the FDB's port
+ *number: struct fp_port; never changed once they are in place
+ *	fp_fdbs		array of maps by bridge: arrays, mapped: struct
+ *			fp_fdb_header at 0, then buckets, which are the FDB's
+ *			own memory (forward/fdb_inline.h)
+ *
+ * A slot is a port's, of whatever bridge, as long as it is open.
+ */
+#ifndef FASTPATH_LAYOUT_H
+#define FASTPATH_LAYOUT_H
+
+#include <linux/types.h>
+
+/* To be raised with every change of what a map contains. */
+#define FP_LAYOUT_VERSION 1
+#define FP_MAGIC	  0x76737766 /* "vswf" */
+
+#define FP_BRIDGES    1024
+#define FP_SLOTS      4096
+#define FP_NUMBER_MAX 16383 /* FDB port numbers above: userspace */
+#define FP_VLANS      4096
+#define FP_VID_NONE   0xffff
+#define FP_OWNER_MAX  232
+
+struct fp_owner {
+	__u32 magic, version;
+	__u64 netns; /* inode number of the network namespace */
+	__u32 pid;
+	__u32 reserved;
+	char run_dir[FP_OWNER_MAX];
+};
+
+struct fp_device {
+	__u16 bridge;
+	__u16 number; /* in that bridge's fp_ports; never 0 */
+	__u32 slot;
+};
+
+/* May change at any time: written by the daemon alone, each field at once. */
+struct fp_state {
+	__u32 frame_max; /* MTU and 14: bytes without tags, each segment's */
+	__u32 up;	 /* frames may leave by it */
+};
+
+struct fp_counters {
+	__u64 rx_packets, rx_bytes; /* from the port, forwarded */
+	__u64 tx_packets, tx_bytes;
+};
+
+enum fp_port_flags {
+	FP_IN = 1 << 0,	     /* what comes in by it may be forwarded here */
+	FP_OUT = 1 << 1,     /* and what leaves by it */
+	FP_TO_HOST = 1 << 2, /* it is the host's end of a tap of ours */
+	FP_TAGGED = 1 << 3,  /* it accepts frames with a VLAN id */
+};
+
+/* A port of a bridge; all zeros: there is none that the kernel may serve. */
+struct fp_port {
+	__u32 ifindex;
+	__u16 flags;	  /* enum fp_port_flags */
+	__u16 native_vid; /* of untagged frames, or FP_VID_NONE */
+	__u32 slot;
+	__u16 untagged_vid; /* leaves without a tag, or FP_VID_NONE */
+	__u16 reserved;
+	/* Of which it is a member, and that may be forwarded here. */
+	__u64 vlans[FP_VLANS / 64];
+};
+
+struct fp_bucket {
+	__u64 key[4];
+	__u64 value[4];
+};
+
+/* As large as a bucket. */
+struct fp_fdb_header {
+	__u64 fresh; /* struct fdb_table's, kept equal */
+	__u64 seed[3];
+	__u64 bucket_mask; /* number of buckets - 1 */
+	__u64 reserved[3];
+};
+
+enum fp_verdict {
+	FP_NONE,      /* nobody has decided */
+	FP_USERSPACE, /* the daemon gets it */
+	FP_FORWARD,
+};
+
+enum fp_tag_op { FP_TAG_KEEP, FP_TAG_POP, FP_TAG_PUSH };
+
+struct fp_decision {
+	__u32 verdict; /* enum fp_verdict */
+	__u32 ifindex;
+	__u32 in_slot, out_slot;
+	__u16 tag_op;  /* enum fp_tag_op */
+	__u16 tci;     /* to be pushed, of type 0x8100 */
+	__u32 to_host; /* into the device, not out by it */
+};
+
+#endif

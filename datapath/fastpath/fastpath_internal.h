@@ -12,6 +12,8 @@
 #ifndef FASTPATH_FASTPATH_INTERNAL_H
 #define FASTPATH_FASTPATH_INTERNAL_H
 
+#include <linux/bpf.h>
+
 #include "fastpath/fastpath.h"
 
 struct fastpath_bpf; /* the skeleton: fastpath.skel.h */
@@ -19,8 +21,8 @@ struct fastpath_leftovers;
 
 /* A bridge as the kernel knows it (publish.c). All zeros: not in force. */
 struct fastpath_in_force {
-	uint64_t table_serial;	     /* struct fastpath_table's; 0: none */
-	const struct fp_port *ports; /* the inner map of fp_ports, mapped */
+	uint64_t table_serial; /* struct fastpath_table's; 0: none */
+	struct fp_port *ports; /* what its map of fp_ports contains */
 	unsigned n_ports;
 };
 
@@ -43,7 +45,7 @@ struct fastpath {
 	/* publish.c */
 	uint64_t last_serial; /* of tables */
 	struct fastpath_in_force bridges[FP_BRIDGES];
-	/* Maps that stand for a bridge that is not in force; or -1. */
+	/* Maps that stand for a bridge that is not in force. */
 	int no_ports_fd, no_fdb_fd;
 };
 
@@ -79,11 +81,16 @@ void fastpath_slot_drop(struct fastpath_port *port);
 int fastpath_slots_map(struct fastpath *fp);
 void fastpath_slots_unmap(struct fastpath *fp);
 
-/* publish.c: takes everything out of force. */
-void fastpath_unpublish(struct fastpath *fp);
-/* The device is not forwarded from now on; nothing when it was not. */
-void fastpath_forget_device(struct fastpath *fp, int ifindex);
+/* table.c: an inner map of fp_ports or fp_fdbs. A descriptor or -errno. */
+int fastpath_inner_create(const char *name, size_t value_bytes,
+			  uint32_t n_values, uint32_t flags);
+#define FASTPATH_PORTS_FLAGS BPF_F_INNER_MAP
+#define FASTPATH_FDB_FLAGS   (BPF_F_INNER_MAP | BPF_F_MMAPABLE)
 
+/* publish.c: what stands for no bridge; 0 or -errno. Before the rest. */
+int fastpath_publish_start(struct fastpath *fp);
+/* Takes everything out of force, unless it is kept, and frees. */
+void fastpath_publish_end(struct fastpath *fp);
 /* probe.c: NULL, or why not, for people, to be freed. Asks the kernel. */
 char *fastpath_why_not(void);
 /* The same, of what loading the programs has returned. */

@@ -93,6 +93,7 @@ static struct fdb *create(const struct fdb_config *config, uint32_t n_static)
 			       FDB_SIZE_MAX - fdb->max_controlled);
 	fdb->age_s = config->age_s;
 	fdb->configured_seed = config->seed;
+	fdb->fastpath = config->fastpath;
 	n_buckets =
 		buckets_for(fdb->max_entries + fdb->max_controlled, n_static);
 	fdb->table_bytes = n_buckets * sizeof(struct fdb_bucket);
@@ -112,6 +113,14 @@ struct fdb *fdb_create(const struct fdb_config *config)
 struct fastpath_table *fdb_fastpath_table(const struct fdb *fdb)
 {
 	return fdb->in_kernel;
+}
+
+bool fdb_set_fastpath(struct fdb *fdb, struct fastpath *fastpath)
+{
+	bool differs = fdb->fastpath != fastpath;
+
+	fdb->fastpath = fastpath;
+	return differs;
 }
 
 void fdb_destroy(struct fdb *fdb)
@@ -173,6 +182,7 @@ static struct fdb *resize(const struct fdb *fdb, uint32_t max_entries,
 		.max_controlled = MAX(max_controlled, n_controlled(fdb)),
 		.age_s = fdb->age_s,
 		.seed = fdb->configured_seed,
+		.fastpath = fdb->fastpath,
 	};
 	struct fdb *new = create(&config, fdb->n_static);
 

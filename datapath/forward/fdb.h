@@ -96,6 +96,11 @@ enum fdb_learn_result {
 
 /* Control thread. The table as the kernel knows it; NULL: it does not. */
 struct fastpath_table *fdb_fastpath_table(const struct fdb *fdb);
+/*
+ * Control thread. fdb_config.fastpath, from the next fdb_resize() on. Returns
+ * whether it was another before.
+ */
+bool fdb_set_fastpath(struct fdb *fdb, struct fastpath *fastpath);
 /* Control thread. Never NULL. */
 struct fdb *fdb_create(const struct fdb_config *config);
 void fdb_destroy(struct fdb *fdb); /* when no snapshot in force has it */

@@ -29,6 +29,7 @@ struct fdb {
 	uint32_t age_s;
 	uint64_t configured_seed;
 	size_t table_bytes;
+	struct fastpath *fastpath;	  /* as configured */
 	struct fastpath_table *in_kernel; /* whose memory it is, or NULL */
 	struct fdb_port *ports;		  /* by port number */
 	uint32_t n_static;

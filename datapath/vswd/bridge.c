@@ -125,12 +125,8 @@ static void resize_fdb(struct vswitch *vs, struct bridge *b, uint32_t size)
 void bridge_place_fdb(struct vswitch *vs, struct bridge *b,
 		      struct fastpath *fastpath)
 {
-	struct fdb_stats stats;
-
-	if (!fdb_set_fastpath(b->fdb, fastpath))
-		return;
-	fdb_get_stats(b->fdb, &stats);
-	replace_fdb(vs, b, fdb_resize(b->fdb, stats.max_entries));
+	if (!fastpath != !fdb_fastpath_table(b->fdb))
+		replace_fdb(vs, b, fdb_move(b->fdb, fastpath));
 }
 
 #define CONTROLLED_FIRST 4096u

@@ -65,13 +65,18 @@ class Peer:
                     raise
                 time.sleep(0.001)
 
+    def take(self):
+        """A frame that has come, or None."""
+        data = netns.receive(self.sock)
+        return None if data is None else Frame(data)
+
     def collect(self):
-        while (data := netns.receive(self.sock)) is not None:
-            at = data.find(MARK)
+        while (one := self.take()) is not None:
+            at = one.find(MARK)
             if at >= 0:
-                self.markers.add(data[at:at + len(MARK) + 4])
+                self.markers.add(bytes(one[at:at + len(MARK) + 4]))
             else:
-                self.received.append(Frame(data))
+                self.received.append(one)
 
 
 class Host:

@@ -70,8 +70,8 @@ def _(lab):
     for source, (source_columns, may_come, _) in PORTS.items():
         for sink, (sink_columns, _, may_leave) in PORTS.items():
             for one in tagged_kinds(home(sink), home(source), (10,)):
-                if sink == "shaped" and one[12:14] == b"\x91\0":
-                    continue  # its type has it in another queue
+                if one[12:14] == b"\x91\0":
+                    continue  # its type has it in another of a shaper's queues
                 steps.append(Step(
                     source, one, fast=may_come and may_leave and
                     source != sink and

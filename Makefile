@@ -173,8 +173,9 @@ $(DIR)/obj/%.bpf.o: %.bpf.c Makefile
 $(DIR)/obj/%.skel.h: $(DIR)/obj/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf >$@.new && mv $@.new $@
 $(call obj,$(filter datapath/fastpath/%,$(SRC_dp))): | $(call skeletons,datapath/fastpath)
-$(DIR)/obj/tests/unit/test_fastpath_%.o: ALL_CFLAGS += -I$(DIR)/obj
-$(patsubst %,$(DIR)/obj/%.o,$(basename $(wildcard tests/unit/test_fastpath_*.c))): | $(call skeletons,tests/unit/bpf)
+$(call obj,$(wildcard tests/unit/test_fastpath*.c)): | \
+	$(call skeletons,datapath/fastpath) $(call skeletons,tests/unit/bpf)
+$(DIR)/obj/tests/unit/test_fastpath%.o: ALL_CFLAGS += -I$(DIR)/obj
 
 # The DSDT, compiled: an array for the C that includes it.
 $(DIR)/obj/vmm/x86/dsdt.hex: vmm/x86/dsdt.asl

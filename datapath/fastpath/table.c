@@ -55,8 +55,7 @@ struct fastpath_table *fastpath_table_create(struct fastpath *fp,
 	size_t bytes = (n_buckets + 1) * sizeof(struct fp_bucket);
 	int fd = fastpath_inner_create("fp_fdb", sizeof(struct fp_bucket),
 				       n_buckets + 1, FASTPATH_FDB_FLAGS);
-	struct fastpath_table *table =
-		fd < 0 ? NULL : map_table(fp, fd, bytes);
+	struct fastpath_table *table = fd < 0 ? NULL : map_table(fp, fd, bytes);
 
 	if (!table) {
 		log_warn("no room in the kernel for a MAC table of %zu bytes: "

@@ -14,6 +14,7 @@
 #   tests/support/dpdk/*.c             a program of DPDK each, if that is here
 #   tests/net/programs/*.c             a program of the net tests each
 #   tests/vm/guests/*.[cS]             a kernel that tests its monitor
+#   datapath/fastpath/*.bpf.c          programs for the kernel, each a skeleton header
 
 VERSION  := 0.1.0
 PREFIX   ?= /usr/local
@@ -27,7 +28,7 @@ CC_tsan  := clang
 CC       := $(or $(CC_$(SAN)),gcc)
 
 PKGS     := jansson libevent libevent_openssl libevent_pthreads libmnl libpcap \
-            libseccomp libcap-ng libxdp openssl $(if $(DPDK),libdpdk)
+            libseccomp libcap-ng libbpf libxdp openssl $(if $(DPDK),libdpdk)
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wpointer-arith -Wvla -Wwrite-strings \
             -Wno-unused-parameter -Wno-gnu-variable-sized-type-not-at-end -Werror
@@ -39,7 +40,8 @@ CFLAGS_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link \
             -fno-sanitize-recover=all -fno-omit-frame-pointer
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -fstack-protector-strong -fPIE $(WARN) \
             -DVSW_VERSION='"$(VERSION)"' $(if $(DPDK),-DHAVE_DPDK) \
-            -Idatapath -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null) \
+            -Idatapath -I. -I$(DIR)/obj/datapath \
+            $(shell pkg-config --cflags $(PKGS) 2>/dev/null) \
             $(CFLAGS_$(SAN)) $(if $(SAN),,$(CFLAGS_)) $(CFLAGS)
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
@@ -53,12 +55,13 @@ LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) $(SLIRP) -lpthread -l
 SRC_base   := $(wildcard datapath/base/*.c)
 SRC_ovsdb  := $(filter-out ovsdb-lite/main.c,$(wildcard ovsdb-lite/*.c))
 SRC_dp     := $(wildcard datapath/packet/*.c \
-              $(filter-out %.bpf.c,$(wildcard datapath/fastpath/*.c)) datapath/vhost/*.c datapath/port/*.c \
+              datapath/fastpath/*.c datapath/vhost/*.c datapath/port/*.c \
               datapath/forward/*.c datapath/bond/*.c datapath/discovery/*.c \
               datapath/tunnel/*.c \
               datapath/nat/*.c datapath/gateway/*.c datapath/router/*.c \
               datapath/policy/*.c datapath/shape/*.c \
               datapath/worker/*.c)
+SRC_dp     := $(filter-out %.bpf.c,$(SRC_dp))
 # Only with DPDK=1.
 ifeq ($(DPDK),)
 SRC_dp     := $(filter-out datapath/port/dpdk%,$(SRC_dp))
@@ -152,6 +155,24 @@ $(DIR)/vsw-vmm: LDLIBS = $(shell pkg-config --libs jansson libevent_core libeven
 $(DIR)/vsw-vmm: $(call obj,vmm/main.c) $(LIB_vmm) $(LIB_ovsdb) $(LIB_base)
 	$(call say,LD,$@)
 	$(call link)
+# Programs for the kernel: what loads one includes its skeleton, NAME.skel.h. The
+# kernel's verifier lets no spilled number take the place of a spilled pointer
+# from who may not look into the kernel (CAP_PERFMON): spills share no slots.
+BPF_CC   := clang
+BPFTOOL  := $(or $(shell command -v bpftool),/usr/sbin/bpftool)
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -mllvm -disable-ssc \
+            $(filter-out -Wmissing-prototypes -Wno-gnu%,$(WARN)) \
+            -Idatapath -isystem /usr/include/$(shell $(BPF_CC) -print-multiarch 2>/dev/null)
+SKELETONS := $(patsubst %.bpf.c,$(DIR)/obj/%.skel.h,$(wildcard datapath/fastpath/*.bpf.c))
+$(DIR)/obj/%.bpf.o: %.bpf.c Makefile
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)
+	$(Q)$(BPF_CC) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@.debug $<
+	$(Q)$(BPFTOOL) gen object $@ $@.debug
+$(DIR)/obj/%.skel.h: $(DIR)/obj/%.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf >$@.new && mv $@.new $@
+$(call obj,$(filter datapath/fastpath/%,$(SRC_dp))): | $(SKELETONS)
+
 # The DSDT, compiled: an array for the C that includes it.
 $(DIR)/obj/vmm/x86/dsdt.hex: vmm/x86/dsdt.asl
 	@mkdir -p $(@D)

@@ -10,11 +10,13 @@
  *	fp_counters	array by cpu * FP_SLOTS + slot, mapped:
  *			struct fp_counters
  *	fp_notes	array by CPU of 1: struct fp_decision
- *	fp_ports	array of maps by bridge: arrays by the FDB's port
- *number: struct fp_port; never changed once they are in place
- *	fp_fdbs		array of maps by bridge: arrays, mapped: struct
- *			fp_fdb_header at 0, then buckets, which are the FDB's
- *			own memory (forward/fdb_inline.h)
+ *	fp_ports	array of maps by bridge: arrays, BPF_F_INNER_MAP, by
+ *			the FDB's port number: struct fp_port; never changed
+ *			once they are in place
+ *	fp_fdbs		array of maps by bridge: arrays, BPF_F_INNER_MAP and
+ *			mapped: struct fp_fdb_header at 0, then struct
+ *			fp_bucket, which are the FDB's own memory
+ *			(forward/fdb_inline.h)
  *
  * A slot is a port's, of whatever bridge, as long as it is open.
  */
@@ -78,10 +80,22 @@ struct fp_port {
 	__u64 vlans[FP_VLANS / 64];
 };
 
+#define FP_BUCKET_SLOTS 4
+
+/* forward/fdb_inline.h says what the two words of a slot are. */
 struct fp_bucket {
-	__u64 key[4];
-	__u64 value[4];
+	__u64 key[FP_BUCKET_SLOTS];
+	__u64 value[FP_BUCKET_SLOTS];
 };
+
+#define FP_KEY_IN_USE	    (1ull << 63)
+#define FP_KEY_FID_SHIFT    48
+#define FP_VALUE_PORT	    0xffffull
+#define FP_VALUE_LIVE	    (1ull << 16)
+#define FP_VALUE_STATIC	    (1ull << 18)
+#define FP_VALUE_CONTROLLED (1ull << 19)
+#define FP_VALUE_PASSED	    (31ull << 20)
+#define FP_TICK_SHIFT	    32
 
 /* As large as a bucket. */
 struct fp_fdb_header {
@@ -101,6 +115,8 @@ enum fp_tag_op { FP_TAG_KEEP, FP_TAG_POP, FP_TAG_PUSH };
 
 struct fp_decision {
 	__u32 verdict; /* enum fp_verdict */
+	/* Whose frame it is about: of another a note is not to be believed. */
+	__u32 in_ifindex, len;
 	__u32 ifindex;
 	__u32 in_slot, out_slot;
 	__u16 tag_op;  /* enum fp_tag_op */

@@ -15,7 +15,7 @@ from .guest import Guest
 INITRAMFS = os.path.join(image.FOLDER, "switch.cpio")
 MODULES = ("virtio_pci", "virtio_net", "virtio_console", "8021q", "veth",
            "tun", "bridge", "sch_ingress", "cls_bpf")
-PROGRAMS = ("iperf3", "ip", "tc")
+PROGRAMS = ("iperf3", "ip", "tc", "setpriv")
 OURS = ("vswd", "vsw-ctl")
 PATIENCE = 60
 # busybox's shell prefers those of its own, which know less
@@ -66,10 +66,14 @@ class SwitchGuest(Guest):
         return netns.wait_until(succeeds, lambda: f"{what}: {self.explain()}",
                                 timeout, interval=0.1)
 
-    def start_switch(self, wait=True):
-        self.run("exec vswd --run-dir /run/vsw >>/run/vswd.out 2>&1 &")
-        if wait:
-            self.until("vsw-ctl show", "vswd answers")
+    def start_switch(self, capabilities=None):
+        """With all capabilities, or those named and no other."""
+        limit = "" if capabilities is None else \
+            "/usr/bin/setpriv --bounding-set -all" + "".join(
+                f",+{name}" for name in capabilities)
+        self.run(f"exec {limit} vswd --run-dir /run/vsw "
+                 ">>/run/vswd.out 2>&1 &")
+        self.until("vsw-ctl show", "vswd answers")
 
     def end_switch(self, signal):
         self.run(f"kill -{signal} $(pidof vswd)")
@@ -95,6 +99,14 @@ class SwitchGuest(Guest):
         out = self.run("vsw-ctl --format=json --data=json --columns=status "
                        f"list Interface {interface}")
         return dict(json.loads(out)["data"][0][0][1]).get("kernel-fast-path")
+
+    def wait_fast(self, *interfaces):
+        """Each says that it is on the fast path."""
+        for name in interfaces:
+            netns.wait_until(lambda n=name: self.status(n), lambda n=name:
+                             f"{n} has a status: {self.explain()}", PATIENCE)
+            assert self.status(name) == "yes", \
+                f"{name}: {self.status(name)}\n{self.explain()}"
 
     def explain(self):
         return "\n".join(map(self.look, (

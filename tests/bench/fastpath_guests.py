@@ -5,7 +5,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-from lab import ROOT, run, wait_until
+from lab import ROOT
 
 sys.path[:0] = [os.path.join(ROOT, "tests", "vm"),
                 os.path.join(ROOT, "tests", "net")]

@@ -32,7 +32,7 @@ def answers(path):
 
 
 def restart(switch, end):
-    """Returns when the new one has both ports and their traffic."""
+    """Returns when the new one has had both ports' traffic for a while."""
     end(switch.process)
     switch.process.wait(20)
     switch.launch()
@@ -41,8 +41,10 @@ def restart(switch, end):
     def serves():
         if not answers(switch.dir + "/vswd.ctl"):
             return False
-        stats = json.loads(switch.ctl("--format=json", "port/stats", *ports))
-        return stats[ports[0]]["rx_packets"] and stats[ports[1]]["tx_packets"]
+        stats = json.loads(switch.ctl("--format=json", "port/stats"))
+        return all(port in stats for port in ports) and \
+            min(stats[ports[0]]["rx_packets"],
+                stats[ports[1]]["tx_packets"]) > RATE / 5
     wait_until("%s has its ports back" % switch.name, serves)
 
 

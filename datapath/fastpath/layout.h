@@ -5,7 +5,10 @@
  * The maps, by name:
  *
  *	fp_owner	array of 1: struct fp_owner. Whose they are
- *	fp_devices	hash: ifindex -> struct fp_device
+ *	fp_devices	hash: ifindex -> struct fp_device, while its port is
+ *			open. Frames of other devices are not ours: those of
+ *			one that was moved to another network namespace, which
+ *			takes the program along
  *	fp_states	array by slot, mapped: struct fp_state
  *	fp_counters	array by cpu * FP_SLOTS + slot, mapped:
  *			struct fp_counters
@@ -36,6 +39,7 @@
 #define FP_VID_NONE   0xffff
 #define FP_OWNER_MAX  232
 
+/* The beginning of all versions alike, so that one can remove another's. */
 struct fp_owner {
 	__u32 magic, version;
 	__u64 netns; /* inode number of the network namespace */
@@ -44,10 +48,17 @@ struct fp_owner {
 	char run_dir[FP_OWNER_MAX];
 };
 
+/* What is to be taken back when the program goes. */
+enum fp_device_flags {
+	FP_DEVICE_PROMISC = 1 << 0, /* IFF_PROMISC */
+	FP_DEVICE_CLSACT = 1 << 1,  /* the clsact qdisc */
+};
+
 struct fp_device {
 	__u16 bridge;
-	__u16 number; /* in that bridge's fp_ports; never 0 */
+	__u16 number; /* in that bridge's fp_ports; 0: in none yet */
 	__u32 slot;
+	__u32 flags; /* enum fp_device_flags */
 };
 
 /* May change at any time: written by the daemon alone, each field at once. */

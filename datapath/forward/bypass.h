@@ -19,8 +19,9 @@ struct fwd_bypass {
 };
 
 /*
- * Fills fp with what the kernel is to know of a port of a bridge; all zeros if
- * it may neither way.
+ * Fills fp with what the kernel is to know of a port of a bridge, or a bond's
+ * member; all zeros if it may neither way. What is the device's is left to the
+ * caller: ifindex, slot and FP_TO_HOST.
  */
 struct fwd_bypass fwd_port_bypass(const struct fwd_port *port,
 				  struct fp_port *fp);

@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
+#include "fastpath/fastpath.h"
+
 #define HUGE_PAGE   (2ul << 20)
 #define MIN_BUCKETS 256u
 
@@ -82,24 +84,59 @@ static void seed_table(struct fdb_table *t, uint64_t seed)
 	t->seed[2] |= 1;
 }
 
+_Static_assert(sizeof(struct fp_bucket) == sizeof(struct fdb_bucket) &&
+		       offsetof(struct fp_bucket, value) ==
+			       offsetof(struct fdb_bucket, value) &&
+		       FP_BUCKET_SLOTS == FDB_BUCKET_SLOTS,
+	       "the kernel's programs read what is written here");
+_Static_assert(FP_VALUE_PORT == FDB_VALUE_PORT &&
+		       FP_VALUE_LIVE == FDB_VALUE_LIVE &&
+		       FP_VALUE_STATIC == FDB_VALUE_STATIC &&
+		       FP_VALUE_CONTROLLED == FDB_VALUE_CONTROLLED &&
+		       FP_VALUE_PASSED == FDB_VALUE_PASSED &&
+		       FP_TICK_SHIFT == FDB_TICK_SHIFT,
+	       "likewise");
+
+void fdb_set_fresh(struct fdb *fdb, uint64_t fresh)
+{
+	atomic_store_explicit(&fdb->table.fresh, fresh, memory_order_relaxed);
+	if (fdb->in_kernel)
+		__atomic_store_n(&fastpath_table_header(fdb->in_kernel)->fresh,
+				 fresh, __ATOMIC_RELAXED);
+}
+
+/* In the kernel's memory, if there is room; else in our own. */
+static void make_table(struct fdb *fdb, uint32_t n_buckets)
+{
+	fdb->table_bytes = n_buckets * sizeof(struct fdb_bucket);
+	fdb->table.offset_mask = fdb->table_bytes - sizeof(struct fdb_bucket);
+	seed_table(&fdb->table, fdb->configured_seed);
+	if (fdb->fastpath)
+		fdb->in_kernel =
+			fastpath_table_create(fdb->fastpath, n_buckets);
+	if (fdb->in_kernel) {
+		fdb->table.buckets = fastpath_table_buckets(fdb->in_kernel);
+		memcpy(fastpath_table_header(fdb->in_kernel)->seed,
+		       fdb->table.seed, sizeof(fdb->table.seed));
+	} else {
+		fdb->table.buckets = map_table(fdb->table_bytes);
+	}
+	fdb_set_fresh(fdb, FDB_VALUE_LIVE);
+}
+
 /* max_controlled comes first: so many may be there already. */
 static struct fdb *create(const struct fdb_config *config, uint32_t n_static)
 {
 	struct fdb *fdb = xcalloc_aligned(1, sizeof(*fdb));
-	uint32_t n_buckets;
 
 	fdb->max_controlled = MIN(config->max_controlled, FDB_SIZE_MAX - 1);
 	fdb->max_entries = MIN(MAX(config->max_entries, 1u),
 			       FDB_SIZE_MAX - fdb->max_controlled);
 	fdb->age_s = config->age_s;
 	fdb->configured_seed = config->seed;
-	n_buckets =
-		buckets_for(fdb->max_entries + fdb->max_controlled, n_static);
-	fdb->table_bytes = n_buckets * sizeof(struct fdb_bucket);
-	fdb->table.buckets = map_table(fdb->table_bytes);
-	fdb->table.offset_mask = fdb->table_bytes - sizeof(struct fdb_bucket);
-	seed_table(&fdb->table, config->seed);
-	atomic_init(&fdb->table.fresh, FDB_VALUE_LIVE);
+	fdb->fastpath = config->fastpath;
+	make_table(fdb, buckets_for(fdb->max_entries + fdb->max_controlled,
+				    n_static));
 	fdb->ports = xcalloc(FDB_PORT_MAX + 1, sizeof(*fdb->ports));
 	return fdb;
 }
@@ -118,7 +155,10 @@ void fdb_destroy(struct fdb *fdb)
 {
 	if (!fdb)
 		return;
-	munmap(fdb->table.buckets, fdb->table_bytes);
+	if (fdb->in_kernel)
+		fastpath_table_destroy(fdb->in_kernel);
+	else
+		munmap(fdb->table.buckets, fdb->table_bytes);
 	mpsc_ring_destroy(fdb->changes);
 	free(fdb->ports);
 	free(fdb);
@@ -166,17 +206,18 @@ static uint32_t n_controlled(const struct fdb *fdb)
 }
 
 static struct fdb *resize(const struct fdb *fdb, uint32_t max_entries,
-			  uint32_t max_controlled)
+			  uint32_t max_controlled, struct fastpath *fastpath)
 {
 	struct fdb_config config = {
 		.max_entries = max_entries,
 		.max_controlled = MAX(max_controlled, n_controlled(fdb)),
 		.age_s = fdb->age_s,
 		.seed = fdb->configured_seed,
+		.fastpath = fastpath,
 	};
 	struct fdb *new = create(&config, fdb->n_static);
 
-	copy_counter(&new->table.fresh, &fdb->table.fresh);
+	fdb_set_fresh(new, read_counter(&fdb->table.fresh));
 	new->time_is_set = fdb->time_is_set;
 	new->epoch_s = fdb->epoch_s;
 	copy_entries(new, fdb);
@@ -202,13 +243,18 @@ static struct fdb *resize(const struct fdb *fdb, uint32_t max_entries,
 
 struct fdb *fdb_resize(const struct fdb *fdb, uint32_t max_entries)
 {
-	return resize(fdb, max_entries, fdb->max_controlled);
+	return resize(fdb, max_entries, fdb->max_controlled, fdb->fastpath);
 }
 
 struct fdb *fdb_resize_controlled(const struct fdb *fdb,
 				  uint32_t max_controlled)
 {
-	return resize(fdb, fdb->max_entries, max_controlled);
+	return resize(fdb, fdb->max_entries, max_controlled, fdb->fastpath);
+}
+
+struct fdb *fdb_move(const struct fdb *fdb, struct fastpath *fastpath)
+{
+	return resize(fdb, fdb->max_entries, fdb->max_controlled, fastpath);
 }
 
 void fdb_set_age(struct fdb *fdb, uint32_t age_s)

@@ -114,6 +114,10 @@ void fdb_destroy(struct fdb *fdb); /* when no snapshot in force has it */
 struct fdb *fdb_resize(const struct fdb *fdb, uint32_t max_entries);
 struct fdb *fdb_resize_controlled(const struct fdb *fdb,
 				  uint32_t max_controlled);
+/*
+ * The same in that memory of the kernel's, NULL: in our own; as fdb_resize().
+ */
+struct fdb *fdb_move(const struct fdb *fdb, struct fastpath *fastpath);
 void fdb_set_age(struct fdb *fdb, uint32_t age_s);
 /*
  * Most entries that the port may have learned; 0: no limit of its own. Those

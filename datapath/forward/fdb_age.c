@@ -53,9 +53,7 @@ void fdb_tick(struct fdb *fdb, uint32_t now_s)
 	elapsed_s = now - fdb_now(fdb);
 	if ((int32_t)elapsed_s <= 0)
 		return;
-	atomic_store_explicit(&fdb->table.fresh,
-			      (uint64_t)now << FDB_TICK_SHIFT | FDB_VALUE_LIVE,
-			      memory_order_relaxed);
+	fdb_set_fresh(fdb, (uint64_t)now << FDB_TICK_SHIFT | FDB_VALUE_LIVE);
 	if (fdb->age_s)
 		age(fdb, now, elapsed_s);
 }

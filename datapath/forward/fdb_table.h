@@ -29,6 +29,7 @@ struct fdb {
 	uint32_t age_s;
 	uint64_t configured_seed;
 	size_t table_bytes;
+	struct fastpath *fastpath;	  /* where it was to be, or NULL */
 	struct fastpath_table *in_kernel; /* whose memory it is, or NULL */
 	struct fdb_port *ports;		  /* by port number */
 	uint32_t n_static;
@@ -93,6 +94,9 @@ static inline struct fdb_bucket *fdb_probe(const struct fdb_table *t,
 
 	return fdb_primary(t, hash + n * step);
 }
+
+/* fdb.c: control thread. Workers' time, and the kernel's. */
+void fdb_set_fresh(struct fdb *fdb, uint64_t fresh);
 
 /* fdb_table.c: any thread. */
 

@@ -1,63 +1,13 @@
-/*
- * The lock on a device (device_lock.h). Anyone may bind the socket's name, so
- * a holder counts only when it runs as root or as we do.
- */
 #include "port/device_lock.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-static socklen_t lock_address(struct sockaddr_un *address, int ifindex)
-{
-	int n;
-
-	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	n = snprintf(address->sun_path + 1, sizeof(address->sun_path) - 1,
-		     "vsw-device-%d", ifindex);
-	return offsetof(struct sockaddr_un, sun_path) + 1 + n;
-}
-
-/* Who listens there: -EBUSY when it counts. */
-static int ask_holder(const struct sockaddr_un *address, socklen_t length,
-		      pid_t *holder)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct ucred peer = { 0 };
-	socklen_t peer_length = sizeof(peer);
-	int error = -EPERM;
-
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)address, length)) {
-		/* Its owner is about to listen, or its queue is full. */
-		error = -EBUSY;
-	} else if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer,
-			       &peer_length) &&
-		   (!peer.uid || peer.uid == geteuid())) {
-		*holder = peer.pid;
-		error = -EBUSY;
-	}
-	close(fd);
-	return error;
-}
+#include "base/netns_lock.h"
 
 int device_lock(int ifindex, pid_t *holder)
 {
-	struct sockaddr_un address;
-	socklen_t length = lock_address(&address, ifindex);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int error;
+	char name[32];
 
-	*holder = 0;
-	if (fd < 0)
-		return -errno;
-	if (!bind(fd, (struct sockaddr *)&address, length) && !listen(fd, 1))
-		return fd;
-	error = -errno;
-	close(fd);
-	return error == -EADDRINUSE ? ask_holder(&address, length, holder)
-				    : error;
+	snprintf(name, sizeof(name), "vsw-device-%d", ifindex);
+	return netns_lock(name, holder);
 }

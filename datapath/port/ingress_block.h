@@ -14,16 +14,18 @@
 #ifndef PORT_INGRESS_BLOCK_H
 #define PORT_INGRESS_BLOCK_H
 
-#include "base/util.h"
+#include "fastpath/attach.h"
 
 struct ingress_block {
-	int link_fd; /* tcx; -1: not */
-	int ifindex;
-	bool filter;	  /* a filter of ours is at the device */
-	bool made_clsact; /* and the qdisc under it, too */
+	int link_fd;		   /* tcx; -1: not */
+	bool filter;		   /* a filter of ours is at the device, ... */
+	struct attach_point point; /* ... there */
 };
 
-#define INGRESS_BLOCK_NONE ((struct ingress_block){ .link_fd = -1 })
+#define INGRESS_BLOCK_NONE                                                     \
+	((struct ingress_block){                                               \
+		.link_fd = -1,                                                 \
+		.point = { .hook = ATTACH_INGRESS, .way = ATTACH_FILTER } })
 
 enum ingress_block_way {
 	INGRESS_BLOCK_ANY,    /* the best that this kernel has */

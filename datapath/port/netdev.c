@@ -1,7 +1,4 @@
-/*
- * Requests to rtnetlink (netdev.h). A request has a socket of its own: they
- * are rare, and an answer can then belong to nothing else.
- */
+/* Network devices by rtnetlink and ethtool (netdev.h). */
 #include "port/netdev.h"
 
 #include <errno.h>
@@ -15,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ANSWER_BYTES 32768 /* a link's description with its VFs */
+#include "base/rtnetlink.h"
 
 static void copy_name(char *to, size_t size, const struct nlattr *attr)
 {
@@ -122,38 +119,9 @@ static int take_link(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_STOP;
 }
 
-/* Waits for the one answer or acknowledgement. */
-static int talk(struct mnl_socket *nl, struct nlmsghdr *nlh,
-		struct netdev_info *info)
-{
-	char answer[ANSWER_BYTES];
-	ssize_t n;
-	int rc;
-
-	nlh->nlmsg_seq = 1;
-	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
-		return -errno;
-	n = mnl_socket_recvfrom(nl, answer, sizeof(answer));
-	if (n < 0)
-		return -errno;
-	rc = mnl_cb_run(answer, n, 1, mnl_socket_get_portid(nl), take_link,
-			info);
-	return rc < 0 ? -errno : 0;
-}
-
 int netdev_request(struct nlmsghdr *nlh, struct netdev_info *info)
 {
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	int error;
-
-	if (!nl)
-		return -errno;
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
-		error = -errno;
-	else
-		error = talk(nl, nlh, info);
-	mnl_socket_close(nl);
-	return error;
+	return rtnetlink_request(nlh, take_link, info);
 }
 
 static struct nlmsghdr *link_request(void *room, int type, int ifindex)

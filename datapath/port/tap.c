@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/tun.h"
 #include "packet/offload.h"
 #include "port/classes.h"
 #include "port/netdev_port.h"
@@ -54,28 +55,19 @@ static struct tap *tap_of(const struct port *port)
 }
 
 /*
- * Opens one queue; the first makes the device. TUNSETIFF attaches to a tap of
- * that name that someone made persistent, so whoever calls has looked before.
+ * Opens one queue; the first makes the device. To one that someone made
+ * persistent it would attach, so whoever calls has looked before.
  */
 static int open_queue(const char *name, bool several, int *fdp)
 {
-	struct ifreq ifr = { 0 };
-	int header = VNET_HDR_LEN, fd, error;
+	int header = VNET_HDR_LEN;
+	int error = tun_attach(name, several, fdp);
 
-	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	memcpy(ifr.ifr_name, name, strlen(name) + 1);
-	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-	if (several)
-		ifr.ifr_flags |= IFF_MULTI_QUEUE;
-	if (ioctl(fd, TUNSETIFF, &ifr) || ioctl(fd, TUNSETVNETHDRSZ, &header)) {
-		error = -errno;
-		close(fd);
+	if (error || !ioctl(*fdp, TUNSETVNETHDRSZ, &header))
 		return error;
-	}
-	*fdp = fd;
-	return 0;
+	error = -errno;
+	close(*fdp);
+	return error;
 }
 
 /* What the host may leave to us; older kernels know less. */

@@ -5,9 +5,11 @@
  * destination looked up.
  *
  * Prints a line of JSON for each number of addresses; numbers in the arguments
- * replace the built-in ones:
+ * replace the built-in ones. With -k, which needs root, each has a second line,
+ * of a table in the kernel's memory (fastpath/), which is in no huge pages:
  *
- *	{"addresses":1000,"lookups_per_s":...,"learns_per_s":...}
+ *	{"addresses":1000,"in_kernel":false,"lookups_per_s":...,
+ *	"learns_per_s":...}
  *
  * lookups_per_s counts frames, each with its fdb_is_fresh() and its
  * fdb_lookup(); learns_per_s counts addresses entered into an empty table.
@@ -17,8 +19,10 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
+#include "fastpath/fastpath.h"
 #include "forward/fdb.h"
 
 #define BURST	  32
@@ -171,9 +175,11 @@ static double measure_learns(const struct subject *s)
 	return learned / spent;
 }
 
-static void set_up(struct subject *s, uint32_t n)
+static void set_up(struct subject *s, uint32_t n, struct fastpath *fastpath)
 {
-	struct fdb_config config = { .max_entries = n, .age_s = 300 };
+	struct fdb_config config = { .max_entries = n,
+				     .age_s = 300,
+				     .fastpath = fastpath };
 
 	s->n = n;
 	s->fdb = fdb_create(&config);
@@ -194,47 +200,70 @@ static void report(struct subject *s)
 	if (stats.entries != s->n || stats.refused || stats.evicted)
 		fprintf(stderr, "%u of %u addresses entered\n", stats.entries,
 			s->n);
-	printf("{\"addresses\":%u,\"lookups_per_s\":%.0f,"
+	printf("{\"addresses\":%u,\"in_kernel\":%s,\"lookups_per_s\":%.0f,"
 	       "\"learns_per_s\":%.0f}\n",
-	       s->n, median(s->lookups_per_s, N_WINDOWS),
+	       s->n, fdb_fastpath_table(s->fdb) ? "true" : "false",
+	       median(s->lookups_per_s, N_WINDOWS),
 	       median(s->learns_per_s, N_WINDOWS));
 	free(s->order);
 	fdb_destroy(s->fdb);
 }
 
-static void bench(const uint32_t *sizes, int n)
+static void bench(const uint32_t *sizes, int n, struct fastpath *fastpath)
 {
-	struct subject *subjects = xcalloc(n, sizeof(*subjects));
+	int n_places = fastpath ? 2 : 1;
+	struct subject *subjects = xcalloc(n * n_places, sizeof(*subjects));
 
-	for (int i = 0; i < n; i++)
-		set_up(&subjects[i], sizes[i]);
+	for (int i = 0; i < n * n_places; i++)
+		set_up(&subjects[i], sizes[i / n_places],
+		       i % n_places ? fastpath : NULL);
 	for (int w = 0; w < N_WINDOWS; w++)
-		for (int i = 0; i < n; i++) {
+		for (int i = 0; i < n * n_places; i++) {
 			struct subject *s = &subjects[i];
 
 			s->learns_per_s[w] = measure_learns(s);
 			s->lookups_per_s[w] = measure_lookups(s);
 		}
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n * n_places; i++)
 		report(&subjects[i]);
 	free(subjects);
+}
+
+static struct fastpath *make_fastpath(void)
+{
+	char *why;
+	struct fastpath *fastpath = fastpath_create("/", &why);
+
+	if (!fastpath) {
+		fprintf(stderr, "%s\n", why);
+		exit(1);
+	}
+	return fastpath;
 }
 
 int main(int argc, char **argv)
 {
 	uint32_t sizes[16] = { 1000, 100000, 1000000 };
-	int n = argc > 1 ? argc - 1 : 3;
+	struct fastpath *fastpath = NULL;
+	int n;
 
+	if (argc > 1 && !strcmp(argv[1], "-k")) {
+		fastpath = make_fastpath();
+		argc--;
+		argv++;
+	}
+	n = argc > 1 ? argc - 1 : 3;
 	for (int i = 1; i < argc; i++) {
 		long size = strtol(argv[i], NULL, 10);
 
 		if (argc > 17 || size < 1 || size > FDB_SIZE_MAX) {
-			fprintf(stderr, "usage: %s [ADDRESSES]... (up to 16)\n",
-				argv[0]);
+			fprintf(stderr, "usage: bench_fdb [-k] [ADDRESSES]..."
+					" (up to 16)\n");
 			return 2;
 		}
 		sizes[i - 1] = size;
 	}
-	bench(sizes, n);
+	bench(sizes, n, fastpath);
+	fastpath_destroy(fastpath);
 	return 0;
 }

@@ -306,8 +306,9 @@ static void test_block_by_filter(void **state)
 	host_drain(va);
 	assert_int_equal(
 		ingress_block_attach(&block, ifindex, INGRESS_BLOCK_FILTER), 0);
-	assert_true(block.filter && block.made_clsact && block.link_fd < 0);
-	host_run("tc filter show dev va ingress | grep -q vsw-ingress-block");
+	assert_true(block.filter && block.point.made_clsact &&
+		    block.link_fd < 0);
+	host_run("tc filter show dev va ingress | grep -q vsw");
 	check_silent(vb, va);
 
 	/* As after a kill: what is left there is taken over, and goes. */
@@ -317,7 +318,6 @@ static void test_block_by_filter(void **state)
 	ingress_block_detach(&again);
 	assert_true(host_answers(vb));
 	host_run("! tc filter show dev va ingress | grep -q vsw");
-	block.filter = false;
 	ingress_block_detach(&block);
 	host_run("! tc qdisc show dev va | grep -q clsact");
 

@@ -1,0 +1,38 @@
+/* Queues of taps (tun.h). */
+#include "base/tun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+int tun_attach(const char *name, bool several, int *fdp)
+{
+	struct ifreq ifr = { 0 };
+	int fd, error;
+
+	if (strlen(name) >= sizeof(ifr.ifr_name))
+		return -EINVAL;
+	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	memcpy(ifr.ifr_name, name, strlen(name) + 1);
+	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	if (several)
+		ifr.ifr_flags |= IFF_MULTI_QUEUE;
+	if (ioctl(fd, TUNSETIFF, &ifr)) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	*fdp = fd;
+	return 0;
+}
+
+int tun_set_persistent(int fd, bool persistent)
+{
+	return ioctl(fd, TUNSETPERSIST, persistent) ? -errno : 0;
+}

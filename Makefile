@@ -171,7 +171,7 @@ $(DIR)/obj/%.bpf.o: %.bpf.c Makefile
 	$(Q)$(BPFTOOL) gen object $@ $@.debug
 $(DIR)/obj/%.skel.h: $(DIR)/obj/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf >$@.new && mv $@.new $@
-$(call obj,$(filter datapath/fastpath/%,$(SRC_dp))): | $(SKELETONS)
+$(call obj,$(filter datapath/fastpath/%,$(SRC_dp)) tests/unit/test_fastpath.c): | $(SKELETONS)
 
 # The DSDT, compiled: an array for the C that includes it.
 $(DIR)/obj/vmm/x86/dsdt.hex: vmm/x86/dsdt.asl

@@ -32,6 +32,8 @@ const struct daemon_command daemon_commands[] = {
 	{ "fdb/stats-show", "BRIDGE", "print the address table's counters" },
 	{ "bridge/show", "[BRIDGE]", "print bridges and the state of ports" },
 	{ "port/stats", "[PORT]...", "print the ports' counters" },
+	{ "fastpath/show", "[BRIDGE]",
+	  "print which ports' frames the kernel forwards, why not others'" },
 	{ "drops", "[BRIDGE|PORT]", "print dropped packets by reason" },
 	{ "bond/list", "", "print the bonds, a line each" },
 	{ "bond/show", "[PORT]", "print the state of bonds and their members" },

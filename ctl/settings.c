@@ -55,6 +55,7 @@ static const struct setting settings[] = {
 	{ "Open_vSwitch", "poll-idle-us", 0, 1000000, NULL },
 	{ "Open_vSwitch", "worker-affinity", 63, 1023, pairs },
 	{ "Open_vSwitch", "worker-auto-balance", 0, 0, "true false" },
+	{ "Open_vSwitch", "kernel-fast-path", 0, 0, "true false" },
 	{ "Interface", "worker-affinity", 65535, 63, pairs },
 	{ "Open_vSwitch", "stats-update-interval", 1000, INT32_MAX, NULL },
 	{ "Open_vSwitch", "vhost-sock-dir", 0, 0, below },

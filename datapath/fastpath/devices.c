@@ -25,9 +25,8 @@ static int map_fd(const struct fastpath *fp)
 static int write_device(const struct fastpath *fp, uint32_t ifindex,
 			const struct fp_device *device, uint64_t flags)
 {
-	return bpf_map_update_elem(map_fd(fp), &ifindex, device, flags)
-		       ? -errno
-		       : 0;
+	return bpf_map_update_elem(map_fd(fp), &ifindex, device, flags) ? -errno
+									: 0;
 }
 
 int fastpath_device_enter(const struct fastpath_port *port)
@@ -52,10 +51,19 @@ int fastpath_device_place(const struct fastpath *fp, uint32_t ifindex,
 	struct fp_device device;
 
 	if (!find(fp, ifindex, slot, &device))
-		return -ENOENT;
+		device = (struct fp_device){ .slot = slot };
 	device.bridge = bridge;
 	device.number = number;
-	return write_device(fp, ifindex, &device, BPF_EXIST);
+	return write_device(fp, ifindex, &device, BPF_ANY);
+}
+
+void fastpath_device_displace(const struct fastpath *fp, uint32_t ifindex,
+			      uint32_t slot)
+{
+	struct fp_device device;
+
+	if (find(fp, ifindex, slot, &device))
+		fastpath_device_place(fp, ifindex, slot, 0, 0);
 }
 
 int fastpath_device_flag(struct fastpath_port *port, uint32_t flags)

@@ -158,6 +158,7 @@ FP_INLINE _Bool read_frame(struct __sk_buff *skb, struct fp_frame *f)
 	return 1;
 }
 
+/* FP_NONE: the device is none of ours. */
 FP_INLINE enum fp_verdict decide(struct __sk_buff *skb, struct fp_decision *d)
 {
 	__u32 ifindex = skb->ifindex, bridge;
@@ -167,7 +168,7 @@ FP_INLINE enum fp_verdict decide(struct __sk_buff *skb, struct fp_decision *d)
 
 	device = bpf_map_lookup_elem(&fp_devices, &ifindex);
 	if (!device)
-		return FP_USERSPACE;
+		return FP_NONE;
 	bridge = device->bridge;
 	env.ports = bpf_map_lookup_elem(&fp_ports, &bridge);
 	env.fdb = bpf_map_lookup_elem(&fp_fdbs, &bridge);
@@ -243,7 +244,10 @@ int fp_filter(struct __sk_buff *skb)
 	return note->verdict == FP_FORWARD ? 0 : -1;
 }
 
-/* Of a device: the host's stack never sees its frames. */
+/*
+ * Of a device: the host's stack never sees its frames, unless the device is
+ * none of ours any more.
+ */
 SEC("tc")
 int fp_ingress(struct __sk_buff *skb)
 {
@@ -261,7 +265,10 @@ int fp_ingress(struct __sk_buff *skb)
 			return TC_ACT_SHOT;
 		return forward(skb, note);
 	}
-	if (decide(skb, &decision) != FP_FORWARD)
+	verdict = decide(skb, &decision);
+	if (verdict == FP_NONE)
+		return TC_ACT_UNSPEC;
+	if (verdict != FP_FORWARD)
 		return TC_ACT_SHOT;
 	return forward(skb, &decision);
 }

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "fastpath/fastpath.skel.h"
 #include "fastpath/fastpath_internal.h"
+#include "fastpath/takeover.h"
 
 LOG_MODULE(fastpath);
 
@@ -78,7 +79,7 @@ static int load(struct fastpath *fp)
 }
 
 /* By which a killed daemon's are known; NULL, or why it cannot be told. */
-static char *name_owner(struct fastpath *fp, const char *run_dir)
+char *fastpath_name_owner(struct fastpath *fp, const char *run_dir)
 {
 	struct stat st;
 
@@ -95,16 +96,33 @@ static char *name_owner(struct fastpath *fp, const char *run_dir)
 	return NULL;
 }
 
+/* NULL, or why there can be no fast path. */
+static char *find_leftovers(struct fastpath *fp)
+{
+	pid_t holder = 0;
+	int error = fastpath_leftovers_find(fp, &holder);
+
+	if (!error || error == -EPERM)
+		return NULL;
+	if (error == -EBUSY)
+		return xasprintf("another vswd runs in %s (process %d)",
+				 fp->run_dir, (int)holder);
+	return xasprintf("cannot look for what killed daemons have left: %s",
+			 strerror(-error));
+}
+
 struct fastpath *fastpath_create(const char *run_dir, char **whyp)
 {
 	struct fastpath *fp = xcalloc(1, sizeof(*fp));
-	char *why = name_owner(fp, run_dir);
+	char *why = fastpath_name_owner(fp, run_dir);
 	int error;
 
 	fp->no_ports_fd = fp->no_fdb_fd = -1;
 	libbpf_set_print(print_debug);
 	if (!why)
 		why = fastpath_why_not();
+	if (!why)
+		why = find_leftovers(fp);
 	if (!why) {
 		error = load(fp);
 		if (error)
@@ -121,6 +139,7 @@ void fastpath_destroy(struct fastpath *fp)
 {
 	if (!fp)
 		return;
+	fastpath_leftovers_free(fp);
 	fastpath_publish_end(fp);
 	fastpath_slots_unmap(fp);
 	fastpath_bpf__destroy(fp->bpf);

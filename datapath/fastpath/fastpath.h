@@ -65,6 +65,12 @@ enum fastpath_side {
 struct fastpath_port *fastpath_port_open(struct fastpath *fp, int ifindex,
 					 const char *name,
 					 enum fastpath_side side, char **whyp);
+/*
+ * Frames to any address go on coming in when no socket asks for them any more.
+ * Taken back when the program is removed. Of a device that is not promiscuous
+ * by the host's wish; 0 or -errno.
+ */
+int fastpath_port_stay_promiscuous(struct fastpath_port *port);
 /* Removes the program, unless fastpath_keep(). The device may be gone. */
 void fastpath_port_close(struct fastpath_port *port);
 /*
@@ -72,7 +78,10 @@ void fastpath_port_close(struct fastpath_port *port);
  * until fastpath_port_settle().
  */
 bool fastpath_port_is_old(const struct fastpath_port *port);
-/* After the first publication that has the port: our own program takes over. */
+/*
+ * After the first publication that has the port: our own program takes over.
+ * 0 or -errno: then the old one is still there, and the port is to be closed.
+ */
 int fastpath_port_settle(struct fastpath_port *port);
 /* For SO_ATTACH_BPF of the device's packet sockets. */
 int fastpath_filter_fd(const struct fastpath *fp);

@@ -6,17 +6,22 @@
  *	slots.c		a port's place in fp_states and fp_counters
  *	table.c		an FDB's memory
  *	publish.c	fp_devices, fp_ports and fp_fdbs: what is in force
+ *	devices.c	fp_devices: which devices are ours, and where
  *	attach.c	programs at devices
- *	takeover.c	what a killed daemon has left
+ *	program.c	a port's program, and what comes in which order
+ *	takeover.c	what a killed daemon has left; leftovers_find.c and
+ *			leftovers_fdb.c find it, left_tap.c: if it is a tap
  */
 #ifndef FASTPATH_FASTPATH_INTERNAL_H
 #define FASTPATH_FASTPATH_INTERNAL_H
 
 #include <linux/bpf.h>
 
+#include "fastpath/attach.h"
 #include "fastpath/fastpath.h"
 
 struct fastpath_bpf; /* the skeleton: fastpath.skel.h */
+struct fastpath_left;
 struct fastpath_leftovers;
 
 /* A bridge as the kernel knows it (publish.c). All zeros: not in force. */
@@ -57,9 +62,10 @@ struct fastpath_port {
 	/* slots.c */
 	uint32_t slot;
 	struct fp_counters at_start; /* what the slot had counted before */
-	/* attach.c */
-	bool is_old;  /* the device's program is a killed daemon's */
-	bool use_tcx; /* and not a filter of clsact */
+	/* program.c */
+	struct attach_point point;
+	struct fastpath_left *old; /* whose program is at the device, or NULL */
+	uint32_t device_flags;	   /* as in fp_devices */
 };
 
 /* An FDB's memory. */
@@ -86,6 +92,26 @@ int fastpath_inner_create(const char *name, size_t value_bytes,
 			  uint32_t n_values, uint32_t flags);
 #define FASTPATH_PORTS_FLAGS BPF_F_INNER_MAP
 #define FASTPATH_FDB_FLAGS   (BPF_F_INNER_MAP | BPF_F_MMAPABLE)
+
+/*
+ * devices.c: the port's device is ours, in no bridge yet; 0 or -errno; ...
+ */
+int fastpath_device_enter(const struct fastpath_port *port);
+/* ... it is in that bridge, as the port with that slot; 0 or -errno; ... */
+int fastpath_device_place(const struct fastpath *fp, uint32_t ifindex,
+			  uint32_t slot, uint16_t bridge, uint16_t number);
+/* ... it is in none any more, if it is that port's; ... */
+void fastpath_device_displace(const struct fastpath *fp, uint32_t ifindex,
+			      uint32_t slot);
+/* ... enum fp_device_flags are these, 0 or -errno; ... */
+int fastpath_device_flag(struct fastpath_port *port, uint32_t flags);
+/* ... it is not ours any more, unless it is another port's. */
+void fastpath_device_leave(const struct fastpath_port *port);
+/* IFF_PROMISC; 0 or -errno. */
+int fastpath_set_promiscuous(int ifindex, bool on);
+
+/* fastpath.c: fp->run_dir and netns; NULL, or why not, to be freed. */
+char *fastpath_name_owner(struct fastpath *fp, const char *run_dir);
 
 /* publish.c: what stands for no bridge; 0 or -errno. Before the rest. */
 int fastpath_publish_start(struct fastpath *fp);

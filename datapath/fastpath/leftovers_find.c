@@ -105,9 +105,9 @@ static bool read_owner(const struct maps *m, struct fp_owner *owner)
 /* --- programs --------------------------------------------------------------
  */
 
-static struct fastpath_instance *
-find_instance(struct fastpath_leftovers *l, const struct fp_owner *owner,
-	      struct maps *m)
+static struct fastpath_instance *find_instance(struct fastpath_leftovers *l,
+					       const struct fp_owner *owner,
+					       struct maps *m)
 {
 	struct fastpath_instance *in;
 
@@ -239,8 +239,8 @@ static void find_device(struct fastpath *fp, struct fastpath_leftovers *l,
 		left->point = point;
 		if (!if_indextoname(ifindex, left->name))
 			left->name[0] = '\0';
-		l->devices = xrealloc(l->devices, (l->n_devices + 1) *
-							  sizeof(*l->devices));
+		l->devices = xrealloc(l->devices,
+				      (l->n_devices + 1) * sizeof(*l->devices));
 		l->devices[l->n_devices++] = left;
 	}
 }

@@ -222,11 +222,6 @@ static bool same_device(const struct fp_port *a, const struct fp_port *b)
 	       a->slot == b->slot;
 }
 
-static int devices_fd(const struct fastpath *fp)
-{
-	return bpf_map__fd(fp->bpf->maps.fp_devices);
-}
-
 /* All that `from` has and `to` has not where it is. */
 static void forget_devices(const struct fastpath *fp,
 			   const struct fastpath_in_force *from,
@@ -236,29 +231,23 @@ static void forget_devices(const struct fastpath *fp,
 		const struct fp_port *port = &from->ports[i];
 
 		if (comes_in(port) && !same_device(port, port_at(to, i)))
-			bpf_map_delete_elem(devices_fd(fp), &port->ifindex);
+			fastpath_device_displace(fp, port->ifindex, port->slot);
 	}
 }
 
 static int enter_devices(const struct fastpath *fp, const struct change *c)
 {
 	const struct fastpath_in_force *now = &fp->bridges[c->index];
+	int error = 0;
 
-	for (unsigned i = 0; i < c->to.n_ports; i++) {
+	for (unsigned i = 0; i < c->to.n_ports && !error; i++) {
 		const struct fp_port *port = &c->to.ports[i];
-		const struct fp_device device = {
-			.bridge = c->index,
-			.number = i,
-			.slot = port->slot,
-		};
 
-		if (!comes_in(port) || same_device(port, port_at(now, i)))
-			continue;
-		if (bpf_map_update_elem(devices_fd(fp), &port->ifindex, &device,
-					BPF_ANY))
-			return -errno;
+		if (comes_in(port) && !same_device(port, port_at(now, i)))
+			error = fastpath_device_place(fp, port->ifindex,
+						      port->slot, c->index, i);
 	}
-	return 0;
+	return error;
 }
 
 /* --- bridges ---------------------------------------------------------------

@@ -107,18 +107,6 @@ int fastpath_slot_take(struct fastpath_port *port)
 	return -ENOSPC;
 }
 
-/* Unless the device has been entered for another port meanwhile. */
-static void forget_device(const struct fastpath_port *port)
-{
-	int fd = bpf_map__fd(port->fp->bpf->maps.fp_devices);
-	uint32_t ifindex = port->ifindex;
-	struct fp_device device;
-
-	if (!bpf_map_lookup_elem(fd, &ifindex, &device) &&
-	    device.slot == port->slot)
-		bpf_map_delete_elem(fd, &ifindex);
-}
-
 void fastpath_slot_drop(struct fastpath_port *port)
 {
 	struct fastpath *fp = port->fp;
@@ -127,7 +115,6 @@ void fastpath_slot_drop(struct fastpath_port *port)
 	if (fp->is_kept)
 		return;
 	set_state(fp, port->slot, 0, false);
-	forget_device(port);
 }
 
 void fastpath_port_follow(struct fastpath_port *port, uint32_t mtu, bool up)

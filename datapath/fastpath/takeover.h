@@ -9,6 +9,8 @@
 #ifndef FASTPATH_TAKEOVER_H
 #define FASTPATH_TAKEOVER_H
 
+#include <sys/types.h>
+
 #include "fastpath/attach.h"
 
 struct fastpath;

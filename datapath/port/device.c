@@ -4,6 +4,11 @@
  * and go by packet sockets, one a receive queue; the device is promiscuous and
  * its frames are kept from the host's own stack as long as the port is open.
  *
+ * With the kernel's fast path, a program does that, and forwards what it can by
+ * itself; the sockets then have a filter and get the rest (fastpath/program.c
+ * has what happens when, so that each frame goes one way). Where it cannot be
+ * had, all frames come by the sockets.
+ *
  * What the host itself sends on the device is none of ours.
  *
  * The device may go away at any time. The sockets then receive nothing and
@@ -15,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "fastpath/fastpath.h"
 #include "packet/offload.h"
 #include "port/classes.h"
 #include "port/ingress_block.h"
@@ -35,6 +41,8 @@ struct device {
 	int ifindex;
 	int lock_fd;
 	struct ingress_block block;
+	struct fastpath *fastpath; /* as it was configured; NULL: not wanted */
+	bool shut;		   /* nothing comes in by the sockets yet */
 	bool bypass; /* the queueing discipline, there being none */
 	uint64_t rx_overflows;
 	uint32_t first_carrier_changes;
@@ -65,6 +73,90 @@ static void block_host(struct device *d)
 			 d->up.name, strerror(-error));
 }
 
+/* --- the kernel's fast path ------------------------------------------------
+ */
+
+/*
+ * Sockets make the device promiscuous, which ends with them, while the program
+ * is to go on. What has no address filter needs nothing.
+ */
+static void stay_promiscuous(struct device *d, const struct netdev_info *info)
+{
+	int error;
+
+	if (!strcmp(info->kind, "veth") || !strcmp(info->kind, "tun") ||
+	    info->flags & IFF_PROMISC)
+		return;
+	error = fastpath_port_stay_promiscuous(d->up.fastpath);
+	if (error)
+		log_warn("%s: cannot be made promiscuous for good, so that "
+			 "little is forwarded while no vswd runs: %s",
+			 d->up.name, strerror(-error));
+}
+
+/* Before the sockets: none of them may get what the program forwards. */
+static void open_fastpath(struct device *d, const struct netdev_info *info)
+{
+	if (d->fastpath)
+		d->up.fastpath =
+			fastpath_port_open(d->fastpath, d->ifindex, d->up.name,
+					   FASTPATH_DEVICE, &d->up.no_fastpath);
+	if (d->up.fastpath)
+		stay_promiscuous(d, info);
+	else
+		block_host(d);
+}
+
+static int let_in(struct device *d)
+{
+	int filter_fd = d->up.fastpath ? fastpath_filter_fd(d->fastpath) : -1;
+	int error = 0;
+
+	for (unsigned i = 0; i < d->up.n_rxqs && !error; i++)
+		error = packet_socket_let_in(&d->queues[i].socket, filter_fd);
+	d->shut = error != 0;
+	return error;
+}
+
+static void close_fastpath(struct device *d)
+{
+	fastpath_port_close(d->up.fastpath);
+	d->up.fastpath = NULL;
+}
+
+/* The sockets are shut: the drop first, then it can do without the program. */
+static void do_without_fastpath(struct device *d, int error)
+{
+	log_warn("%s: does without the kernel's fast path: %s", d->up.name,
+		 strerror(-error));
+	d->up.no_fastpath = xasprintf("the kernel's program cannot be put in "
+				      "place of an older one: %s",
+				      strerror(-error));
+	block_host(d);
+	close_fastpath(d);
+	error = let_in(d);
+	if (error)
+		log_err("%s: receives nothing: %s", d->up.name,
+			strerror(-error));
+}
+
+static void device_settled(struct port *port)
+{
+	struct device *d = device_of(port);
+	int error;
+
+	if (!d->shut || !port->fastpath)
+		return;
+	error = fastpath_port_settle(port->fastpath);
+	if (!error)
+		error = let_in(d);
+	if (error)
+		do_without_fastpath(d, error);
+}
+
+/* --- opening and closing ---------------------------------------------------
+ */
+
 /*
  * A device without a queueing discipline (a veth end, most virtual ones) is
  * sent to directly, which is cheaper; where there is one, it is asked to queue.
@@ -89,6 +181,9 @@ static bool follow(struct device *d, struct netdev_info *info)
 	if (present)
 		follow_qdisc(d, info);
 	netdev_port_follow(&d->up, present, info);
+	if (d->up.fastpath)
+		fastpath_port_follow(d->up.fastpath, d->up.mtu,
+				     d->up.tx_enabled);
 	return present;
 }
 
@@ -115,14 +210,31 @@ static void set_up_queues(struct device *d)
 	port->tx_offloads = OFFLOAD_ALL;
 }
 
-static int open_sockets(struct device *d, char **errp)
+static void close_sockets(struct device *d)
+{
+	for (unsigned i = 0; i < d->up.n_rxqs; i++)
+		packet_socket_close(&d->queues[i].socket);
+	d->up.n_rxqs = 0;
+}
+
+static int open_sockets(struct device *d, unsigned n, char **errp)
 {
 	struct packet_socket sockets[QUEUES_MAX];
-	int error = packet_sockets_open(sockets, d->up.n_rxqs, d->up.name,
-					d->ifindex, errp);
+	int error =
+		packet_sockets_open(sockets, n, d->up.name, d->ifindex, errp);
 
-	for (unsigned i = 0; i < d->up.n_rxqs && !error; i++)
+	if (error)
+		return error;
+	d->up.n_rxqs = n;
+	for (unsigned i = 0; i < n; i++)
 		d->queues[i].socket = sockets[i];
+	d->shut = d->up.fastpath && fastpath_port_is_old(d->up.fastpath);
+	error = d->shut ? 0 : let_in(d);
+	if (error)
+		set_error(errp, error,
+			  "could not let packet sockets receive on network "
+			  "device %s (%s)",
+			  d->up.name, strerror(-error));
 	return error;
 }
 
@@ -130,8 +242,8 @@ static void device_close(struct port *port)
 {
 	struct device *d = device_of(port);
 
-	for (unsigned i = 0; i < port->n_rxqs; i++)
-		packet_socket_close(&d->queues[i].socket);
+	close_sockets(d);
+	close_fastpath(d);
 	ingress_block_detach(&d->block);
 	if (d->lock_fd >= 0)
 		close(d->lock_fd);
@@ -155,16 +267,16 @@ static int device_open(const struct port_config *config, struct port **portp,
 	port_init(&d->up, &port_class_device, config);
 	d->ifindex = info.ifindex;
 	d->block = INGRESS_BLOCK_NONE;
+	d->fastpath = config->fastpath;
 	d->first_carrier_changes = info.carrier_changes;
 	d->lock_fd = -1;
 	error = netdev_port_claim(&info, &d->lock_fd, errp);
 	if (!error) {
-		block_host(d);
-		d->up.n_rxqs = netdev_port_n_rxqs(config, QUEUES_MAX);
-		error = open_sockets(d, errp);
+		open_fastpath(d, &info);
+		error = open_sockets(d, netdev_port_n_rxqs(config, QUEUES_MAX),
+				     errp);
 	}
 	if (error) {
-		d->up.n_rxqs = 0;
 		device_close(&d->up);
 		return error;
 	}
@@ -186,7 +298,8 @@ static int device_reconfigure(struct port *port,
 
 	if (port_config_uses_xdp(config) ||
 	    netdev_port_n_rxqs(config, QUEUES_MAX) != port->n_rxqs ||
-	    config->n_threads != port->n_threads)
+	    config->n_threads != port->n_threads ||
+	    config->fastpath != d->fastpath)
 		return -EOPNOTSUPP;
 	if (!follow(d, &info))
 		return netdev_open_error(port->name, -ENODEV, errp);
@@ -205,6 +318,19 @@ static void device_status(struct port *port, struct port_status *status)
 		netdev_port_status(&info, d->first_carrier_changes, status);
 }
 
+/* What the kernel forwarded by itself is the port's, too. */
+static void add_forwarded(const struct fastpath_port *part,
+			  struct port_counters *total)
+{
+	struct fp_counters c;
+
+	fastpath_port_counters(part, &c);
+	counter_add(&total->rx_packets, c.rx_packets);
+	counter_add(&total->rx_bytes, c.rx_bytes);
+	counter_add(&total->tx_packets, c.tx_packets);
+	counter_add(&total->tx_bytes, c.tx_bytes);
+}
+
 static void device_counters(struct port *port, struct port_counters *total)
 {
 	struct device *d = device_of(port);
@@ -213,6 +339,8 @@ static void device_counters(struct port *port, struct port_counters *total)
 		d->rx_overflows +=
 			packet_socket_take_drops(&d->queues[i].socket);
 	counter_add(&total->drops[DROP_RX_OVERFLOW], d->rx_overflows);
+	if (port->fastpath)
+		add_forwarded(port->fastpath, total);
 }
 
 static unsigned device_receive(struct port_rxq *rxq, struct packet *packets,
@@ -256,6 +384,7 @@ const struct port_class port_class_device = {
 	.close = device_close,
 	.reconfigure = device_reconfigure,
 	.status = device_status,
+	.settled = device_settled,
 	.device_counters = device_counters,
 	.receive = device_receive,
 	.done = device_done,

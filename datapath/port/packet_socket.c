@@ -47,7 +47,10 @@ static void set_buffers(int fd)
 		set_option(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER_BYTES);
 }
 
-/* Nothing comes in until let_in(): else sockets would get frames twice. */
+/*
+ * Nothing comes in until packet_socket_let_in(): else sockets would get frames
+ * twice.
+ */
 static int keep_out(int fd)
 {
 	struct sock_filter nothing = { BPF_RET | BPF_K, 0, 0, 0 };
@@ -59,9 +62,13 @@ static int keep_out(int fd)
 		       : 0;
 }
 
-static int let_in(int fd)
+/* One filter takes the other's place between two frames. */
+int packet_socket_let_in(const struct packet_socket *s, int filter_fd)
 {
-	return set_option(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+	return filter_fd < 0
+		       ? set_option(s->fd, SOL_SOCKET, SO_DETACH_FILTER, 0)
+		       : set_option(s->fd, SOL_SOCKET, SO_ATTACH_BPF,
+				    filter_fd);
 }
 
 /* With protocol 0 it sends only. */
@@ -168,8 +175,6 @@ int packet_sockets_open(struct packet_socket *sockets, unsigned n,
 		what = "spread over several queues";
 		error = join_fanout(sockets, n);
 	}
-	for (unsigned i = 0; i < n && !error; i++)
-		error = let_in(sockets[i].fd);
 	if (!error)
 		return 0;
 	for (unsigned i = 0; i < n; i++)

@@ -24,11 +24,16 @@ struct packet_socket {
 
 /*
  * Opens n sockets on a device that share its frames between them by flow, and
- * makes the device promiscuous for as long as they live. 0 or -errno with a
- * message.
+ * makes the device promiscuous for as long as they live. Nothing comes in until
+ * each has been let in. 0 or -errno with a message.
  */
 int packet_sockets_open(struct packet_socket *sockets, unsigned n,
 			const char *name, int ifindex, char **errp);
+/*
+ * Lets in all frames, or those that the BPF program (of type socket filter)
+ * takes; -1: none. 0 or -errno; then all is as it was. Control thread.
+ */
+int packet_socket_let_in(const struct packet_socket *socket, int filter_fd);
 void packet_socket_close(struct packet_socket *socket);
 
 /* What did not fit and was dropped since the last call. */

@@ -291,6 +291,7 @@ static int xdp_open(const struct port_config *config, struct port **portp,
 	x->lock_fd = x->promiscuous_fd = -1;
 	x->program = XDP_PROGRAM_NONE;
 	x->wanted = mode;
+	x->up.no_fastpath = xstrdup("AF_XDP takes its frames before");
 	x->first_carrier_changes = info.carrier_changes;
 	error = start(x, config, &info, errp);
 	if (error) {

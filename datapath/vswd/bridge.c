@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "vswd/event_sources.h"
+#include "vswd/fastpath.h"
 #include "vswd/mirror.h"
 #include "vswd/overlay.h"
 #include "vswd/port_snoop.h"
@@ -52,11 +53,13 @@ static void fdb_changed(struct fdb_listener *listener, enum fdb_change change,
 	overlays_fdb_change(b, change, mac, fid, port, old_port);
 }
 
-static struct fdb *make_fdb(const struct cfg_bridge *config)
+static struct fdb *make_fdb(const struct vswitch *vs,
+			    const struct cfg_bridge *config)
 {
 	const struct fdb_config c = {
 		.max_entries = config->mac_table_size,
 		.age_s = config->mac_age_s,
+		.fastpath = vfastpath_get(vs),
 	};
 
 	return fdb_create(&c);
@@ -72,7 +75,8 @@ struct bridge *bridge_create(struct vswitch *vs,
 	b->uuid = config->uuid;
 	b->numbers = xcalloc(N_NUMBERS / 64, sizeof(*b->numbers));
 	b->numbers[0] = 1; /* number 0 is FDB_NONE */
-	b->fdb = make_fdb(config);
+	b->fdb = make_fdb(vs, config);
+	b->fast_index = vfastpath_take_index(vs);
 	b->listener.change = fdb_changed;
 	fdb_add_listener(b->fdb, &b->listener);
 	b->dirty = true;
@@ -85,6 +89,7 @@ void bridge_destroy(struct bridge *b)
 	log_info("bridge %s: removed", b->name);
 	fdb_remove_listener(b->fdb, &b->listener);
 	fdb_destroy(b->fdb);
+	vfastpath_free_index(b->vs, b->fast_index);
 	mirrors_destroy(b);
 	cfg_bridge_free(b->config);
 	free(b->vports);
@@ -115,6 +120,13 @@ static void resize_fdb(struct vswitch *vs, struct bridge *b, uint32_t size)
 	replace_fdb(vs, b, fdb_resize(b->fdb, size));
 	log_info("bridge %s: the MAC table holds %u addresses now", b->name,
 		 size);
+}
+
+void bridge_place_fdb(struct vswitch *vs, struct bridge *b,
+		      struct fastpath *fastpath)
+{
+	if (!fastpath != !fdb_fastpath_table(b->fdb))
+		replace_fdb(vs, b, fdb_move(b->fdb, fastpath));
 }
 
 #define CONTROLLED_FIRST 4096u

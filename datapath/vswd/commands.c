@@ -215,6 +215,7 @@ void commands_register(struct control_server *server, struct vswitch *vs)
 			 NULL);
 	commands_register_fdb(server, vs);
 	commands_register_port(server, vs);
+	commands_register_fastpath(server, vs);
 	commands_register_worker(server, vs);
 	commands_register_vhost(server, vs);
 	commands_register_qos(server, vs);

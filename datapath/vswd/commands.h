@@ -22,6 +22,9 @@ void commands_register(struct control_server *server, struct vswitch *vs);
 void commands_register_fdb(struct control_server *server, struct vswitch *vs);
 /* commands_port.c: bridge/show, port/stats, drops */
 void commands_register_port(struct control_server *server, struct vswitch *vs);
+/* commands_fastpath.c: fastpath/show */
+void commands_register_fastpath(struct control_server *server,
+				struct vswitch *vs);
 /* commands_worker.c: worker/show and clear, memory/show, coverage/show */
 void commands_register_worker(struct control_server *server,
 			      struct vswitch *vs);

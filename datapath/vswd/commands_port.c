@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "vswd/commands_bond.h"
+#include "vswd/fastpath.h"
 #include "vswd/port_rows.h"
 #include "vswd/status.h"
 #include "vswd/switch.h"
@@ -159,6 +160,15 @@ static void cmd_bridge_show(struct control_request *request, int argc,
 /* --- port/stats ------------------------------------------------------------
  */
 
+static void value_text(struct text *text, const char *name, const json_t *value)
+{
+	if (json_is_string(value))
+		text_add(text, "  %-22s %s\n", name, json_string_value(value));
+	else
+		text_add(text, "  %-22s %lld\n", name,
+			 (long long)json_integer_value(value));
+}
+
 static void stats_text(struct text *text, const struct port_row *row,
 		       const json_t *stats)
 {
@@ -169,14 +179,31 @@ static void stats_text(struct text *text, const struct port_row *row,
 		 port_row_bridge(row)->name,
 		 row->vport ? "" : ", all members of the bond");
 	json_object_foreach((json_t *)stats, name, value)
-		text_add(text, "  %-22s %lld\n", name,
-			 (long long)json_integer_value(value));
+		value_text(text, name, value);
+}
+
+/* How many of the frames the kernel has forwarded, and why not all. */
+static void add_fastpath(const struct port_row *row, json_t *stats)
+{
+	struct fp_counters counters;
+	char *why = row->vport ? vfastpath_text(row->vport) : NULL;
+
+	if (!why)
+		return;
+	vfastpath_counters(row->vport, &counters);
+	json_object_set_new(stats, "fast_path_rx_packets",
+			    json_integer((json_int_t)counters.rx_packets));
+	json_object_set_new(stats, "fast_path_tx_packets",
+			    json_integer((json_int_t)counters.tx_packets));
+	json_object_set_new(stats, "fast_path", json_string(why));
+	free(why);
 }
 
 /* A bond's: what ended there, and what passed its members. */
 static json_t *row_stats(const struct port_row *row)
 {
 	struct port_counters sum, more;
+	json_t *stats;
 
 	port_get_counters(port_row_port(row), &sum);
 	for (size_t i = 0; !row->vport && i < row->bond->n_members; i++) {
@@ -187,7 +214,9 @@ static json_t *row_stats(const struct port_row *row)
 		port_get_counters(port, &more);
 		port_counters_add(&sum, &more);
 	}
-	return stats_to_json(&sum);
+	stats = stats_to_json(&sum);
+	add_fastpath(row, stats);
+	return stats;
 }
 
 static void cmd_port_stats(struct control_request *request, int argc,

@@ -142,6 +142,7 @@ struct cfg_switch {
 	unsigned n_workers; /* 0: as many as suit the machine */
 	unsigned poll_idle_us;
 	bool worker_auto_balance;
+	bool kernel_fast_path;
 	struct number_pairs worker_cores; /* other_config:worker-affinity */
 	unsigned stats_interval_ms;
 	struct port_option *settings; /* all of other_config, for ports */

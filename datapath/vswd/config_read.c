@@ -155,6 +155,8 @@ struct cfg_switch *config_read_switch(const struct db_columns *columns,
 						  CONFIG_POLL_IDLE_US);
 	config->worker_auto_balance =
 		config_map_boolean(other, where, "worker-auto-balance", true);
+	config->kernel_fast_path =
+		config_map_boolean(other, where, "kernel-fast-path", true);
 	config_map_pairs(other, where, "worker-affinity", WORKERS_MAX - 1,
 			 CONFIG_CORE_MAX, &config->worker_cores);
 	config->stats_interval_ms =

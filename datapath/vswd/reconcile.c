@@ -19,6 +19,7 @@
 #include "vswd/capture_session.h"
 #include "vswd/discovery.h"
 #include "vswd/events.h"
+#include "vswd/fastpath.h"
 #include "vswd/frames.h"
 #include "vswd/overlay.h"
 #include "vswd/port_snoop.h"
@@ -358,6 +359,7 @@ static void take_over(struct vswitch *vs, struct cfg_switch *config)
 
 	vs->settings = config->settings;
 	vs->n_settings = config->n_settings;
+	vfastpath_configure(vs, config);
 	vswitch_configure_workers(vs, config);
 	acls_reconcile(vs, config);
 	segments_release(vs, config);
@@ -373,6 +375,7 @@ static void take_over(struct vswitch *vs, struct cfg_switch *config)
 	}
 	forget_vports(vs, &gone);
 	config->n_bridges = 0; /* they are the bridges' now */
+	vfastpath_follow(vs);
 	segments_reconcile(vs);
 }
 
@@ -394,6 +397,8 @@ void vswitch_reconcile(struct vswitch *vs, struct cfg_switch *config)
 	vs->config = config;
 	if (vs->pool)
 		vswitch_commit(vs);
+	if (config)
+		vfastpath_configured(vs);
 }
 
 void vswitch_destroy(struct vswitch *vs)

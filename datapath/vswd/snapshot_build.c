@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "vswd/acls.h"
 #include "vswd/capture_session.h"
+#include "vswd/fastpath.h"
 #include "vswd/frames.h"
 #include "vswd/mirror.h"
 #include "vswd/overlay.h"
@@ -162,7 +163,9 @@ static void settle_number(const struct doomed_port *d)
 {
 	struct fdb *fdb = d->bridge->fdb;
 
-	if (!d->number || d->fate == NUMBER_KEPT)
+	/* The kernel goes on by what is known, when we are no more. */
+	if (!d->number || d->fate == NUMBER_KEPT ||
+	    vfastpath_is_kept(d->bridge->vs))
 		return;
 	if (d->fate == NUMBER_FLUSHED) {
 		fdb_flush(fdb, d->number, -1);
@@ -260,6 +263,7 @@ void vswitch_publish(struct vswitch *vs)
 	fwd_snapshot_loosen(old, w.snapshot);
 	worker_pool_publish(vs->pool, w.snapshot);
 	frames_forget(vs);
+	vfastpath_publish(vs);
 	vs->snapshot = w.snapshot;
 	vs->snapshot_captures = w.captures;
 	vs->changed = false;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "vswd/acls.h"
 #include "vswd/config_overlay.h"
+#include "vswd/fastpath.h"
 #include "vswd/mirror.h"
 #include "vswd/overlay.h"
 #include "vswd/remote_mac_rows.h"
@@ -86,6 +87,16 @@ static void add_status(void *map, const char *key, const char *value)
 		json_array_append_new(map, json_pack("[s,o]", key, text));
 }
 
+/* Of the kernel's devices; of others it goes without saying. */
+static void add_fastpath(const struct vport *v, json_t *map)
+{
+	char *text = v->status.ifindex ? vfastpath_text(v) : NULL;
+
+	if (text)
+		add_status(map, "kernel-fast-path", text);
+	free(text);
+}
+
 static json_t *status_map(const struct vport *v)
 {
 	json_t *map = json_array();
@@ -102,6 +113,7 @@ static json_t *status_map(const struct vport *v)
 		v->port->class->describe(v->port, add_status, map);
 	if (v->overlay)
 		overlay_describe(v->overlay, add_status, map);
+	add_fastpath(v, map);
 	return json_pack("[s,o]", "map", map);
 }
 

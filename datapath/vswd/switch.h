@@ -39,6 +39,7 @@ struct underlay;
 struct vacl;
 struct vbond;
 struct vdiscovery;
+struct vfastpath;
 struct violations;
 
 /* One interface of the database, whether its port could be opened or not. */
@@ -72,6 +73,8 @@ struct vport {
 	struct overlay *overlay;	  /* of a VXLAN port, or NULL */
 	struct port_policy *policy;	  /* port_policy.h, or NULL */
 	struct violations *violations;	  /* event_violations.c, or NULL */
+	/* Of the last publication, for fastpath.c, which shows more. */
+	const char *off_fast_in, *off_fast_out;
 
 	/* Of a port that changes by itself (port_events.c). */
 	bool has_event;	  /* that is not taken over yet */
@@ -116,6 +119,7 @@ struct bridge {
 	uint64_t told_mac;
 	struct flaps *flaps; /* event_sources.c, or NULL */
 	uint64_t noted_full; /* what the FDB had to refuse until then */
+	unsigned fast_index; /* in the kernel's fast path (fastpath.h) */
 	bool was_full;
 };
 
@@ -174,8 +178,9 @@ struct vswitch {
 	uint32_t last_segment_id;
 	struct overlay *overlays; /* overlay.c; in no order */
 	struct underlay *underlays;
-	struct evpn_host *evpn; /* overlay_evpn.c, or NULL */
-	struct snoops *snoops;	/* port_snoop.c, or NULL */
+	struct evpn_host *evpn;	    /* overlay_evpn.c, or NULL */
+	struct snoops *snoops;	    /* port_snoop.c, or NULL */
+	struct vfastpath *fastpath; /* fastpath.c, or NULL; lives longer */
 	uint32_t now_s; /* as of the last vswitch_tick(), CLOCK_MONOTONIC */
 	const char *run_dir; /* lives longer */
 	/* Of the configuration that is, or is just put, in force. */
@@ -254,6 +259,12 @@ void bridge_configure(struct vswitch *vs, struct bridge *bridge,
  * it is as large as it can be.
  */
 bool bridge_grow_controlled(struct vswitch *vs, struct bridge *b);
+/*
+ * The MAC table where the kernel's fast path (NULL: it is off) reads it, too,
+ * or in memory of ours; if it is another then, a snapshot follows.
+ */
+void bridge_place_fdb(struct vswitch *vs, struct bridge *bridge,
+		      struct fastpath *fastpath);
 /*
  * A number for the FDB: 0 when none is free. It is orphaned when its vport goes
  * and freed when no worker can learn on it any more.

@@ -10,6 +10,7 @@
 #include "vswd/config_security.h"
 #include "vswd/discovery.h"
 #include "vswd/event_sources.h"
+#include "vswd/fastpath.h"
 #include "vswd/frames.h"
 #include "vswd/overlay.h"
 #include "vswd/segment.h"
@@ -121,6 +122,7 @@ static void fill_config(struct vswitch *vs, struct vport *v,
 		.state_dir = vs->run_dir,
 		.settings = vs->settings,
 		.n_settings = vs->n_settings,
+		.fastpath = vfastpath_get(vs),
 	};
 }
 

@@ -17,6 +17,7 @@
 #include "vswd/capture_session.h"
 #include "vswd/commands.h"
 #include "vswd/db_link.h"
+#include "vswd/fastpath.h"
 #include "vswd/options.h"
 #include "vswd/switch.h"
 
@@ -26,6 +27,7 @@ struct vswd {
 	const struct vswd_options *options;
 	struct event_base *base;
 	struct vswitch *vs;
+	struct vfastpath *fastpath;
 	struct ovsdb_embed *embed;
 	struct tls *tls; /* NULL: none */
 	struct db_link *db;
@@ -227,6 +229,9 @@ struct vswd *vswd_start(const struct vswd_options *options, char **errp)
 	if (!error)
 		log_info("vswd %s, run directory %s", VSW_VERSION,
 			 options->run_dir);
+	if (!error)
+		d->vs->fastpath = d->fastpath =
+			vfastpath_create(options->run_dir);
 	if (!error && options->sandbox) {
 		sandbox_drop_capabilities(
 			options->db_remote ? NULL : options->db_file);
@@ -264,6 +269,7 @@ void vswd_stop(struct vswd *d)
 	tls_set_default(NULL);
 	tls_destroy(d->tls);
 	vswitch_destroy(d->vs);
+	vfastpath_destroy(d->fastpath);
 	ovsdb_embed_stop(d->embed);
 	free_event(d->tick);
 	free_event(d->sigterm);

@@ -12,6 +12,8 @@
 
 #include "forward/fdb.h"
 
+#include "fdb_places.h"
+
 #define MAC(n) (0x020000000000 + (n))
 #define KEY(n) fdb_make_key(MAC(n), 10)
 #define LOCAL  3 /* ports */
@@ -21,6 +23,7 @@
 static struct fdb *make(uint32_t max_entries, uint32_t max_controlled)
 {
 	struct fdb_config config = { .max_entries = max_entries,
+				     .fastpath = fdb_place,
 				     .max_controlled = max_controlled,
 				     .age_s = 10,
 				     .seed = 1 };
@@ -309,5 +312,5 @@ int main(void)
 		cmocka_unit_test(test_never_below_what_is_there),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_IN_BOTH_PLACES(tests);
 }

@@ -10,6 +10,8 @@
 
 #include "forward/fdb_table.h"
 
+#include "fdb_places.h"
+
 #define MAC(n) (0x020000000000ull + (n))
 
 static struct fdb_stats stats_of(const struct fdb *fdb)
@@ -43,6 +45,7 @@ static void test_sparse(void **state)
 {
 	for (uint64_t seed = 1; seed <= 200; seed++) {
 		struct fdb_config config = { .max_entries = 16,
+					     .fastpath = fdb_place,
 					     .age_s = 300,
 					     .seed = seed };
 		struct fdb *fdb = fdb_create(&config);
@@ -61,6 +64,7 @@ static void test_sparse(void **state)
 static void test_flood(void **state)
 {
 	struct fdb_config config = { .max_entries = 4096,
+				     .fastpath = fdb_place,
 				     .age_s = 300,
 				     .seed = 1 };
 	struct fdb *fdb = fdb_create(&config);
@@ -87,6 +91,7 @@ static void test_flood(void **state)
 static void test_two_floods(void **state)
 {
 	struct fdb_config config = { .max_entries = 4096,
+				     .fastpath = fdb_place,
 				     .age_s = 300,
 				     .seed = 1 };
 	struct fdb *fdb = fdb_create(&config);
@@ -106,6 +111,7 @@ static void test_two_floods(void **state)
 static void test_oldest_first(void **state)
 {
 	struct fdb_config config = { .max_entries = 4096,
+				     .fastpath = fdb_place,
 				     .age_s = 300,
 				     .seed = 1 };
 	struct fdb *fdb = fdb_create(&config);
@@ -125,6 +131,7 @@ static void test_oldest_first(void **state)
 static void test_nothing_gives_way(void **state)
 {
 	struct fdb_config config = { .max_entries = 16,
+				     .fastpath = fdb_place,
 				     .age_s = 300,
 				     .seed = 1 };
 	struct fdb *fdb = fdb_create(&config);
@@ -192,6 +199,7 @@ static fdb_key mirrored(uint32_t i)
 static void check_pattern(pattern_fn *pattern, uint64_t seed, uint32_t n)
 {
 	struct fdb_config config = { .max_entries = n,
+				     .fastpath = fdb_place,
 				     .age_s = 300,
 				     .seed = seed };
 	struct fdb *fdb = fdb_create(&config);
@@ -244,5 +252,5 @@ int main(void)
 		cmocka_unit_test(test_million),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_IN_BOTH_PLACES(tests);
 }

@@ -12,6 +12,8 @@
 
 #include "forward/fdb.h"
 
+#include "fdb_places.h"
+
 #define N_STATIONS 3000
 #define N_PORTS	   8
 #define N_CALLS	   200000
@@ -320,7 +322,11 @@ static void check_all(struct model *m)
 
 static void run(uint64_t seed)
 {
-	struct fdb_config config = { N_STATIONS, 300, seed, MAX_CONTROLLED };
+	struct fdb_config config = { .max_entries = N_STATIONS,
+				     .age_s = 300,
+				     .seed = seed,
+				     .max_controlled = MAX_CONTROLLED,
+				     .fastpath = fdb_place };
 	struct model m = { .fdb = fdb_create(&config),
 			   .age_s = 300,
 			   .max_controlled = MAX_CONTROLLED };
@@ -363,5 +369,5 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_model) };
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_IN_BOTH_PLACES(tests);
 }

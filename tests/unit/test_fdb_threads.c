@@ -18,6 +18,8 @@
 
 #include "forward/fdb_table.h"
 
+#include "fdb_places.h"
+
 #define N_WORKERS 3
 #define N_PORTS	  50
 
@@ -279,7 +281,11 @@ static void play(struct scene *s, bool with_control)
 
 static struct fdb *make(uint32_t max_entries)
 {
-	struct fdb_config config = { max_entries, 10, 1, max_entries / 4 };
+	struct fdb_config config = { .max_entries = max_entries,
+				     .age_s = 10,
+				     .seed = 1,
+				     .max_controlled = max_entries / 4,
+				     .fastpath = fdb_place };
 
 	return fdb_create(&config);
 }
@@ -395,5 +401,5 @@ int main(void)
 		cmocka_unit_test(test_one_slot),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_IN_BOTH_PLACES(tests);
 }

@@ -81,7 +81,8 @@ const struct daemon_command daemon_commands[] = {
 	  "print what happened, and go on" },
 	{ "list-commands", "", "print all commands that vswd knows" },
 	{ "version", "", "print vswd's version" },
-	{ "exit", "", "end vswd" },
+	{ "exit", "[--keep]",
+	  "end vswd; --keep: for another to take over what forwards" },
 };
 const size_t n_daemon_commands = ARRAY_SIZE(daemon_commands);
 
@@ -207,7 +208,8 @@ static void check_words(int argc, char **argv)
 				  "says what it takes",
 				  argv[0], word, argv[0]);
 		if (strncmp(word, "--", 2) || !strncmp(word, "--format=", 9) ||
-		    (!strcmp(argv[0], "exit") && !strcmp(word, "--cleanup")) ||
+		    (!strcmp(argv[0], "exit") &&
+		     (!strcmp(word, "--cleanup") || !strcmp(word, "--keep"))) ||
 		    (!strcmp(argv[0], "trace") && !strcmp(word, "--commit")))
 			continue;
 		ctl_fatal("%s takes no option %s; options stand before the "

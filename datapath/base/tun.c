@@ -7,7 +7,13 @@
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* Of Linux 5.4. */
+#ifndef TUNGETDEVNETNS
+#define TUNGETDEVNETNS _IO('T', 227)
+#endif
 
 int tun_attach(const char *name, bool several, int *fdp)
 {
@@ -35,4 +41,18 @@ int tun_attach(const char *name, bool several, int *fdp)
 int tun_set_persistent(int fd, bool persistent)
 {
 	return ioctl(fd, TUNSETPERSIST, persistent) ? -errno : 0;
+}
+
+bool tun_is_here(int fd)
+{
+	int netns = ioctl(fd, TUNGETDEVNETNS);
+	struct stat its, ours;
+	bool here;
+
+	if (netns < 0)
+		return false;
+	here = !fstat(netns, &its) && !stat("/proc/self/ns/net", &ours) &&
+	       its.st_dev == ours.st_dev && its.st_ino == ours.st_ino;
+	close(netns);
+	return here;
 }

@@ -23,4 +23,7 @@ int tun_attach(const char *name, bool several, int *fdp);
 /* Whether the device of that queue outlives it. 0 or -errno. */
 int tun_set_persistent(int fd, bool persistent);
 
+/* The device of that queue is in the network namespace that we are in. */
+bool tun_is_here(int fd);
+
 #endif

@@ -24,5 +24,7 @@ int left_tap_remove(int ifindex)
 	if (!error)
 		error = tun_set_persistent(fd, false);
 	close(fd);
+	if (!error && if_indextoname(ifindex, name))
+		error = -EBUSY;
 	return error;
 }

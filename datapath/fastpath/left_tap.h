@@ -8,11 +8,10 @@
 #include "base/util.h"
 
 /*
- * Removes the tap of that number, with its programs and addresses. One that a
- * process is attached to goes with that process. Control thread.
- * 0, or -errno: -ENODEV when this network namespace has no such device, -EINVAL
- * when it is no tap, -EBUSY when a process has its only queue; then nothing is
- * changed.
+ * Removes the tap of that number, with its programs and addresses. Control
+ * thread. 0, or -errno: -ENODEV when this network namespace has no such device,
+ * -EINVAL when it is no tap, -EBUSY when a process is attached to it; of
+ * several queues, it goes with that process then.
  */
 int left_tap_remove(int ifindex);
 

@@ -103,6 +103,8 @@ void port_fini(struct port *port)
 		free(port->counters[i]);
 		port->counters[i] = NULL;
 	}
+	free(port->no_fastpath);
+	port->no_fastpath = NULL;
 	free(port->name);
 	port->name = NULL;
 }

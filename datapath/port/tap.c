@@ -1,7 +1,9 @@
 /*
  * The tap kinds (Interface type "tap" and "internal"): a network device of the
  * host that we make, with ourselves at the other end of its wire. It exists as
- * long as the port is open, and is gone when the process is, however it ends.
+ * long as the port is open, and is gone when the process is, however that ends:
+ * unless it takes part in the kernel's fast path (tap_fastpath.h), which is to
+ * go on then. A later process attaches to what was left so.
  *
  * "internal" is the host's own port on a bridge; it differs in nothing else.
  * As Open vSwitch does, the device is left down: whoever gives it an address
@@ -26,6 +28,7 @@
 #include "port/classes.h"
 #include "port/netdev_port.h"
 #include "port/rx_arena.h"
+#include "port/tap_fastpath.h"
 
 LOG_MODULE(tap);
 
@@ -42,6 +45,8 @@ struct tap {
 	struct port up;
 	int ifindex;
 	uint32_t first_carrier_changes;
+	uint64_t first_dropped; /* of a device that was left */
+	struct tap_fastpath fastpath;
 	uint64_t rx_overflows;		    /* as the device said last, */
 	uint64_t rx_packets_asked;	    /* when so many had been received */
 	struct port_rxq queues[QUEUES_MAX]; /* fd: the queue of the tap */
@@ -83,11 +88,14 @@ static int set_offloads(int fd)
 	return -errno;
 }
 
-static int check_name(const struct port_config *config, char **errp)
+/* *left: a device of that name is there, and we are to attach to it. */
+static int check_name(const struct port_config *config, bool *left, char **errp)
 {
 	const char *name = config->name;
 	struct netdev_info info;
 	int error;
+
+	*left = false;
 
 	if (!name[0] || strlen(name) >= IFNAMSIZ || strchr(name, '%') ||
 	    strchr(name, '/'))
@@ -100,6 +108,9 @@ static int check_name(const struct port_config *config, char **errp)
 		return 0;
 	if (error)
 		return netdev_open_error(name, error, errp);
+	*left = tap_fastpath_is_left(config);
+	if (*left)
+		return 0;
 	return set_error(errp, -EEXIST,
 			 "could not create network device %s (File exists): "
 			 "the host has a device of that name; remove it (ip "
@@ -129,26 +140,42 @@ static void close_queues(struct tap *t)
 	t->up.n_rxqs = 0;
 }
 
-/* Opens n queues; the port's n_rxqs counts those that are open. */
-static int open_queues(struct tap *t, unsigned n)
+/*
+ * One that was left is for one queue or for several, as it was made; to be used
+ * as it is rather than to lose its addresses.
+ */
+static int open_first_queue(struct tap *t, bool left, bool *several)
 {
-	int error, offloads = 0;
+	int *fd = &t->queues[0].fd;
+	int error = open_queue(t->up.name, *several, fd);
 
-	while (t->up.n_rxqs < n) {
-		struct port_rxq *rxq = &t->queues[t->up.n_rxqs];
+	if (error != -EINVAL || !left)
+		return error;
+	*several = !*several;
+	return open_queue(t->up.name, *several, fd);
+}
 
-		error = open_queue(t->up.name, n > 1, &rxq->fd);
-		if (error)
-			return error;
-		rxq->port = &t->up;
-		rxq->index = t->up.n_rxqs;
-		t->rxqs[t->up.n_rxqs++] = rxq;
-		if (rxq->index)
-			continue;
-		offloads = set_offloads(rxq->fd);
-		if (offloads < 0)
-			return offloads;
+/* Opens n queues; the port's n_rxqs counts those that are open. */
+static int open_queues(struct tap *t, unsigned n, bool left)
+{
+	bool several = n > 1;
+	int error, offloads;
+
+	error = open_first_queue(t, left, &several);
+	for (unsigned i = 0; !error; i++) {
+		t->queues[i].port = &t->up;
+		t->queues[i].index = i;
+		t->rxqs[i] = &t->queues[i];
+		t->up.n_rxqs = i + 1;
+		if (i + 1 == (several ? n : 1))
+			break;
+		error = open_queue(t->up.name, true, &t->queues[i + 1].fd);
 	}
+	if (error)
+		return error;
+	offloads = set_offloads(t->queues[0].fd);
+	if (offloads < 0)
+		return offloads;
 	t->up.tx_offloads = offloads;
 	return 0;
 }
@@ -180,16 +207,22 @@ enum whereabouts {
 };
 
 /* Asks the device itself, then the kernel; info is filled if it is here. */
-static enum whereabouts find(const struct tap *t, struct netdev_info *info)
+static enum whereabouts find(struct tap *t, struct netdev_info *info)
 {
 	struct ifreq ifr = { 0 };
 
 	if (ioctl(t->queues[0].fd, TUNGETIFF, &ifr))
 		return TAP_GONE;
 	/* By the name that it has now; the number alone may be another's. */
-	if (!netdev_get(ifr.ifr_name, info) && info->ifindex == t->ifindex)
+	if (netdev_get(ifr.ifr_name, info))
+		return TAP_ELSEWHERE;
+	if (info->ifindex == t->ifindex)
 		return TAP_HERE;
-	return TAP_ELSEWHERE;
+	/* It was away, and got another number there. */
+	if (!tun_is_here(t->queues[0].fd))
+		return TAP_ELSEWHERE;
+	t->ifindex = info->ifindex;
+	return TAP_HERE;
 }
 
 static enum whereabouts follow(struct tap *t, struct netdev_info *info)
@@ -205,6 +238,8 @@ static enum whereabouts follow(struct tap *t, struct netdev_info *info)
 	} else {
 		netdev_port_follow(&t->up, where == TAP_HERE, info);
 	}
+	tap_fastpath_follow(&t->fastpath, &t->up, t->queues[0].fd,
+			    where == TAP_HERE ? info->ifindex : 0);
 	if (where == TAP_GONE)
 		park(t);
 	return where;
@@ -214,6 +249,7 @@ static void tap_close(struct port *port)
 {
 	struct tap *t = tap_of(port);
 
+	tap_fastpath_close(&t->fastpath, port, t->queues[0].fd);
 	close_queues(t);
 	port_fini(port);
 	free(t);
@@ -239,7 +275,8 @@ static int open_as(const struct port_class *class,
 {
 	unsigned n = netdev_port_n_rxqs(config, QUEUES_MAX);
 	struct netdev_info info;
-	int error = check_name(config, errp);
+	bool left;
+	int error = check_name(config, &left, errp);
 	char *why = NULL;
 	struct tap *t;
 
@@ -248,7 +285,8 @@ static int open_as(const struct port_class *class,
 	t = xcalloc_aligned(1, sizeof(*t));
 	port_init(&t->up, class, config);
 	set_up_senders(t);
-	error = open_queues(t, n);
+	tap_fastpath_configure(&t->fastpath, config);
+	error = open_queues(t, n, left);
 	if (!error)
 		error = netdev_get(config->name, &info);
 	if (error) {
@@ -257,6 +295,7 @@ static int open_as(const struct port_class *class,
 	}
 	t->ifindex = info.ifindex;
 	t->first_carrier_changes = info.carrier_changes;
+	t->first_dropped = info.tx_dropped;
 	t->rx_packets_asked = UINT64_MAX;
 	if (netdev_port_apply(&info, config, &why))
 		log_warn("%s", why);
@@ -285,6 +324,7 @@ static int tap_reconfigure(struct port *port, const struct port_config *config,
 	struct netdev_info info;
 	int error;
 
+	tap_fastpath_configure(&t->fastpath, config);
 	switch (follow(t, &info)) {
 	case TAP_GONE:
 		return netdev_open_error(port->name, -ENODEV, errp);
@@ -316,6 +356,13 @@ static void tap_status(struct port *port, struct port_status *status)
 	}
 }
 
+static void tap_settled(struct port *port)
+{
+	struct tap *t = tap_of(port);
+
+	tap_fastpath_settled(&t->fastpath, port, t->queues[0].fd);
+}
+
 /*
  * What the host sent while the queue to us was full, the device counts as
  * dropped. Frames that we receive later come after every such one: where there
@@ -329,9 +376,10 @@ static void tap_counters(struct port *port, struct port_counters *total)
 	if (t->rx_packets_asked != total->rx_packets &&
 	    find(t, &info) == TAP_HERE) {
 		t->rx_packets_asked = total->rx_packets;
-		t->rx_overflows = info.tx_dropped;
+		t->rx_overflows = info.tx_dropped - t->first_dropped;
 	}
 	counter_add(&total->drops[DROP_RX_OVERFLOW], t->rx_overflows);
+	tap_fastpath_counters(&t->fastpath, port, total);
 }
 
 /* One frame of n bytes with its header; false: dropped and counted. */
@@ -433,8 +481,9 @@ static unsigned tap_send(struct port_txq *txq, struct packet *const packets[],
 	{                                                                      \
 		.type = TYPE, .open = OPEN, .close = tap_close,                \
 		.any_threads = true, .reconfigure = tap_reconfigure,           \
-		.status = tap_status, .device_counters = tap_counters,         \
-		.receive = tap_receive, .done = tap_done, .send = tap_send,    \
+		.status = tap_status, .settled = tap_settled,                  \
+		.device_counters = tap_counters, .receive = tap_receive,       \
+		.done = tap_done, .send = tap_send,                            \
 	}
 
 const struct port_class port_class_tap = TAP_CLASS("tap", tap_open);

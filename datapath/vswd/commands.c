@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "vswd/fastpath.h"
 #include "vswd/switch.h"
 
 /* --- what they share -------------------------------------------------------
@@ -182,14 +183,25 @@ struct vport **command_sorted_vports(const struct vswitch *vs,
 /* --- the daemon's own ------------------------------------------------------
  */
 
+/* --cleanup is what ovs-appctl's users say, and what happens anyway. */
 static void cmd_exit(struct control_request *request, int argc,
 		     const char *const argv[], void *aux)
 {
 	/* The reply is on its way when the loop has turned once more. */
 	const struct timeval soon = { .tv_usec = 10000 };
+	struct vswitch *vs = aux;
+	bool keep = argc > 1 && !strcmp(argv[1], "--keep");
 
+	if (argc > 1 && !keep && strcmp(argv[1], "--cleanup") != 0) {
+		command_fail(request,
+			     "exit: %s is neither --cleanup nor --keep",
+			     argv[1]);
+		return;
+	}
+	if (keep)
+		vfastpath_keep(vs);
 	control_reply(request, "");
-	event_base_loopexit(aux, &soon);
+	event_base_loopexit(vs->base, &soon);
 }
 
 static void cmd_log_set(struct control_request *request, int argc,
@@ -209,8 +221,8 @@ static void cmd_log_set(struct control_request *request, int argc,
 
 void commands_register(struct control_server *server, struct vswitch *vs)
 {
-	control_register(server, "exit", "[--cleanup]", 0, 1, cmd_exit,
-			 vs->base);
+	control_register(server, "exit", "[--cleanup|--keep]", 0, 1, cmd_exit,
+			 vs);
 	control_register(server, "log/set", "{spec}...", 1, -1, cmd_log_set,
 			 NULL);
 	commands_register_fdb(server, vs);

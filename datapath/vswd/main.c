@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "fastpath/fastpath.h"
 #include "vhost/memory.h"
 #include "vswd/options.h"
 #include "vswd/vswd.h"
@@ -32,6 +33,22 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Nobody of this run directory may live: his would be removed. */
+static int clean_up(const struct vswd_options *options, char **errp)
+{
+	const struct daemon_options lock = { .pidfile = options->pid_file };
+	int n = daemon_start(&lock, errp);
+
+	if (n)
+		return n;
+	n = fastpath_clean_up(options->run_dir, errp);
+	if (n >= 0)
+		printf("vswd: %d device%s had something left at %s\n", n,
+		       n == 1 ? "" : "s", n == 1 ? "it" : "them");
+	daemon_end();
+	return MIN(n, 0);
+}
+
 int main(int argc, char *argv[])
 {
 	struct vswd_options options;
@@ -47,12 +64,14 @@ int main(int argc, char *argv[])
 		goto out;
 	if (!error)
 		error = vswd_options_make_dirs(&options, &why);
-	if (!error)
+	if (!error && options.clean_up)
+		error = clean_up(&options, &why);
+	else if (!error)
 		error = daemon_start(&options.daemon, &why);
-	if (error) {
+	if (error)
 		status = fail(why);
+	if (error || options.clean_up)
 		goto out;
-	}
 	vswd = vswd_start(&options, &why);
 	if (vswd)
 		vswd_run(vswd);

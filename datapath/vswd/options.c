@@ -23,6 +23,7 @@ enum {
 	OPT_LOG_FILE,
 	OPT_UNIXCTL,
 	OPT_NO_SANDBOX,
+	OPT_CLEAN_UP,
 };
 
 static const struct option long_options[] = {
@@ -37,6 +38,7 @@ static const struct option long_options[] = {
 	{ "log-file", optional_argument, NULL, OPT_LOG_FILE },
 	{ "unixctl", required_argument, NULL, OPT_UNIXCTL },
 	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
+	{ "clean-up", no_argument, NULL, OPT_CLEAN_UP },
 	{ "private-key", required_argument, NULL, 'p' },
 	{ "certificate", required_argument, NULL, 'c' },
 	{ "ca-cert", required_argument, NULL, 'C' },
@@ -72,6 +74,8 @@ static const char usage[] =
 	"  --detach           go on in the background once it serves\n"
 	"  --no-chdir         do not change to / when detaching\n"
 	"  --no-sandbox       keep all capabilities, no system call filter\n"
+	"  --clean-up         remove what a killed vswd of this RUN-DIR has left in\n"
+	"                     the kernel, and end\n"
 	"  --log-file[=FILE]  log to FILE (default: RUN-DIR/vswd.log, or\n"
 	"                     " VSWD_LOG_DIR "/vswd.log without --run-dir)\n"
 	"  -v, --verbose[=SPEC]  log levels, e.g. dbg or bridge:file:dbg\n"
@@ -220,6 +224,9 @@ static int handle(struct vswd_options *o, struct parsing *parsing, int option,
 		return 0;
 	case OPT_NO_SANDBOX:
 		o->sandbox = false;
+		return 0;
+	case OPT_CLEAN_UP:
+		o->clean_up = true;
 		return 0;
 	case 'p':
 	case 'c':

@@ -22,6 +22,7 @@ struct vswd_options {
 	char *pid_file;
 	char *log_file; /* NULL: none */
 	bool sandbox;
+	bool clean_up; /* to remove what was left, and nothing else */
 	struct daemon_options daemon; /* its pidfile is pid_file */
 	bool done;		      /* --help or --version was answered */
 };

@@ -159,13 +159,16 @@ struct doomed_port *vswitch_doom(struct vswitch *vs, struct bridge *bridge)
 	return d;
 }
 
-static void settle_number(const struct doomed_port *d)
+static void settle_number(const struct vswitch *vs, const struct doomed_port *d)
 {
 	struct fdb *fdb = d->bridge->fdb;
 
 	/* The kernel goes on by what is known, when we are no more. */
 	if (!d->number || d->fate == NUMBER_KEPT ||
 	    vfastpath_is_kept(d->bridge->vs))
+		return;
+	/* The kernel goes on forwarding by what is in there. */
+	if (vfastpath_is_kept(vs))
 		return;
 	if (d->fate == NUMBER_FLUSHED) {
 		fdb_flush(fdb, d->number, -1);
@@ -186,7 +189,7 @@ static void free_doomed(struct vswitch *vs)
 
 	while ((d = vs->doomed_ports)) {
 		vs->doomed_ports = d->next;
-		settle_number(d);
+		settle_number(vs, d);
 		port_close(d->port);
 		bond_destroy(d->bond);
 		frames_tap_free(d->tap);

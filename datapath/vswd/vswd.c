@@ -33,7 +33,7 @@ struct vswd {
 	struct db_link *db;
 	struct link_monitor *links;
 	struct control_server *control;
-	struct event *sigterm, *sigint, *sighup, *tick, *link_event;
+	struct event *sigterm, *sigint, *sigusr1, *sighup, *tick, *link_event;
 	bool ready;
 };
 
@@ -56,6 +56,15 @@ static void signal_cb(evutil_socket_t signal, short what, void *aux)
 
 	log_info("ending on signal %d", (int)signal);
 	event_base_loopbreak(d->base);
+}
+
+/* Another vswd is about to take over. */
+static void keep_cb(evutil_socket_t signal, short what, void *aux)
+{
+	struct vswd *d = aux;
+
+	vfastpath_keep(d->vs);
+	signal_cb(signal, what, aux);
 }
 
 static void reopen_log_cb(evutil_socket_t signal, short what, void *aux)
@@ -224,6 +233,7 @@ struct vswd *vswd_start(const struct vswd_options *options, char **errp)
 	signal(SIGPIPE, SIG_IGN);
 	d->sigterm = on_signal(d, SIGTERM, signal_cb);
 	d->sigint = on_signal(d, SIGINT, signal_cb);
+	d->sigusr1 = on_signal(d, SIGUSR1, keep_cb);
 	d->sighup = on_signal(d, SIGHUP, reopen_log_cb);
 	error = start_log(options, errp);
 	if (!error)
@@ -274,6 +284,7 @@ void vswd_stop(struct vswd *d)
 	free_event(d->tick);
 	free_event(d->sigterm);
 	free_event(d->sigint);
+	free_event(d->sigusr1);
 	free_event(d->sighup);
 	event_base_free(d->base);
 	free(d);

@@ -19,9 +19,12 @@ struct vswd;
  * NULL with a message on failure. The options must outlive it.
  */
 struct vswd *vswd_start(const struct vswd_options *options, char **errp);
-/* Until SIGTERM, SIGINT or the command "exit". */
+/* Until SIGTERM, SIGINT, SIGUSR1 or the command "exit". */
 void vswd_run(struct vswd *vswd);
-/* Closes everything and removes what was made. Accepts NULL. */
+/*
+ * Closes everything and removes what was made; after SIGUSR1 and "exit --keep"
+ * not what forwards in the kernel. Accepts NULL.
+ */
 void vswd_stop(struct vswd *vswd);
 
 /* For tests that bring their own loop: the base, and whether all is told. */

@@ -51,6 +51,11 @@ static void test_run_dir(void **state)
 	assert_string_equal(o.log_file, "/x/y/vswd.log");
 	assert_string_equal(o.daemon.pidfile, "/x/y/vswd.pid");
 	assert_true(o.daemon.detach);
+	assert_false(o.clean_up);
+	vswd_options_free(&o);
+	assert_int_equal(parse("--clean-up --run-dir /x/y", NULL), 0);
+	assert_true(o.clean_up);
+	assert_string_equal(o.run_dir, "/x/y");
 	vswd_options_free(&o);
 	/* A relative one is the same after detaching. */
 	assert_int_equal(parse("--run-dir=d --database=e.db", NULL), 0);

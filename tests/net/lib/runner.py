@@ -45,6 +45,10 @@ def parse_arguments(description, kinds):
                         default="vsw-ctl", help="which client configures")
     parser.add_argument("--db", choices=["ovsdb-server"], default=None,
                         help="vswd runs from Debian's server")
+    parser.add_argument("--fast-path", choices=["on", "off"],
+                        default=os.environ.get("VSW_FAST_PATH", "on"),
+                        help="whether vswd forwards in the kernel what it "
+                        "can; else VSW_FAST_PATH says so")
     parser.add_argument("--quick", action="store_true",
                         help="leave out what is slow")
     parser.add_argument("--soak", action="store_true",

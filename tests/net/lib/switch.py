@@ -217,6 +217,7 @@ class Vsw(Switch):
     def __init__(self, *args):
         super().__init__(*args)
         self.server = None
+        self.told_fast_path = False
 
     def ctl_argv(self):
         if self.options.config == "ovs-vsctl":
@@ -260,6 +261,10 @@ class Vsw(Switch):
                                   *extra)
         self.wait_for(self.path("vswd.ctl"), self.process, "vswd")
         self.wait_for(self.path("db.sock"), self.process, "the database")
+        if self.options.fast_path == "off" and not self.told_fast_path:
+            self.ctl("set", "Open_vSwitch", ".",
+                     "other_config:kernel-fast-path=false")
+        self.told_fast_path = True
 
     def start_server(self):
         netns.run(["ovsdb-tool", "create", self.path("ovs.db"), SCHEMA])

@@ -415,7 +415,7 @@ static void restart_under_load(pid_t *child)
 	struct traffic t = { .sent = 0 };
 
 	assert_false(pthread_create(&t.thread, NULL, run_traffic, &t));
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 3; i++) {
 		fast_daemon_kill(*child);
 		*child = fast_daemon_child(takeover_dir, NULL);
 	}

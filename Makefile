@@ -156,12 +156,12 @@ $(DIR)/vsw-vmm: LDLIBS = $(shell pkg-config --libs jansson libevent_core libeven
 $(DIR)/vsw-vmm: $(call obj,vmm/main.c) $(LIB_vmm) $(LIB_ovsdb) $(LIB_base)
 	$(call say,LD,$@)
 	$(call link)
-# Programs for the kernel: what loads one includes its skeleton, NAME.skel.h. The
-# kernel's verifier lets no spilled number take the place of a spilled pointer
-# from who may not look into the kernel (CAP_PERFMON): spills share no slots.
+# Programs for the kernel: what loads one includes its skeleton, NAME.skel.h. Of
+# the instruction set's versions v2, as 32-bit registers are spilled in a way
+# that 6.1's verifier does not take from who lacks CAP_PERFMON.
 BPF_CC   := clang
 BPFTOOL  := $(or $(shell command -v bpftool),/usr/sbin/bpftool)
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -mllvm -disable-ssc \
+BPF_CFLAGS := -target bpf -mcpu=v2 -O2 -g \
             $(filter-out -Wmissing-prototypes -Wno-gnu%,$(WARN)) \
             -Idatapath -I. -isystem /usr/include/$(shell $(BPF_CC) -print-multiarch 2>/dev/null)
 skeletons = $(patsubst %.bpf.c,$(DIR)/obj/%.skel.h,$(wildcard $(1)/*.bpf.c))

@@ -92,6 +92,14 @@ char fp_license[] SEC("license") = "Dual BSD/GPL";
 		HOLD(fp_notes);                                                \
 	} while (0)
 
+/*
+ * A key of 32 bits, and four bytes that nobody reads. From who may not look
+ * into the kernel (CAP_PERFMON), the verifier of 6.1 takes no part of eight
+ * bytes of the stack to be written, where a number or a pointer has been kept
+ * before. Little endian, as all of this.
+ */
+typedef __u64 fp_map_key;
+
 /* --- what decide.h asks for ------------------------------------------------
  */
 
@@ -103,25 +111,31 @@ struct fp_env {
 FP_INLINE const struct fp_port *fp_env_port(const struct fp_env *env,
 					    __u32 number)
 {
-	return bpf_map_lookup_elem(env->ports, &number);
+	fp_map_key key = number;
+
+	return bpf_map_lookup_elem(env->ports, &key);
 }
 
 FP_INLINE const struct fp_state *fp_env_state(const struct fp_env *env,
 					      __u32 slot)
 {
-	return bpf_map_lookup_elem(&fp_states, &slot);
+	fp_map_key key = slot;
+
+	return bpf_map_lookup_elem(&fp_states, &key);
 }
 
 FP_INLINE const struct fp_fdb_header *fp_env_fdb(const struct fp_env *env)
 {
-	__u32 index = 0;
+	fp_map_key key = 0;
 
-	return bpf_map_lookup_elem(env->fdb, &index);
+	return bpf_map_lookup_elem(env->fdb, &key);
 }
 
 FP_INLINE struct fp_bucket *fp_env_bucket(const struct fp_env *env, __u32 index)
 {
-	return bpf_map_lookup_elem(env->fdb, &index);
+	fp_map_key key = index;
+
+	return bpf_map_lookup_elem(env->fdb, &key);
 }
 
 FP_INLINE _Bool fp_env_load(const struct fp_env *env, __u32 offset, void *to,
@@ -161,7 +175,7 @@ FP_INLINE _Bool read_frame(struct __sk_buff *skb, struct fp_frame *f)
 /* FP_NONE: the device is none of ours. */
 FP_INLINE enum fp_verdict decide(struct __sk_buff *skb, struct fp_decision *d)
 {
-	__u32 ifindex = skb->ifindex, bridge;
+	fp_map_key ifindex = skb->ifindex, bridge;
 	const struct fp_device *device;
 	struct fp_env env = { .skb = skb };
 	struct fp_frame frame;
@@ -179,7 +193,7 @@ FP_INLINE enum fp_verdict decide(struct __sk_buff *skb, struct fp_decision *d)
 
 FP_INLINE struct fp_counters *counters_of(__u32 slot)
 {
-	__u32 index = bpf_get_smp_processor_id() * FP_SLOTS + slot;
+	fp_map_key index = bpf_get_smp_processor_id() * FP_SLOTS + slot;
 
 	return bpf_map_lookup_elem(&fp_counters, &index);
 }
@@ -221,7 +235,7 @@ FP_INLINE int forward(struct __sk_buff *skb, const struct fp_decision *d)
 
 FP_INLINE struct fp_decision *note_here(void)
 {
-	__u32 index = 0;
+	fp_map_key index = 0;
 
 	return bpf_map_lookup_elem(&fp_notes, &index);
 }

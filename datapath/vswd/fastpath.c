@@ -148,7 +148,12 @@ void vfastpath_configure(struct vswitch *vs, const struct cfg_switch *config)
 {
 	struct vfastpath *fast = vs->fastpath;
 
-	if (!fast || fast->wanted == config->kernel_fast_path)
+	if (!fast)
+		return;
+	/* Taps that were left would be in the way of those that are made. */
+	if (fast->fp && !config->kernel_fast_path && !fast->settled)
+		fastpath_drop_leftovers(fast->fp);
+	if (fast->wanted == config->kernel_fast_path)
 		return;
 	fast->wanted = config->kernel_fast_path;
 	fast->switched = fast->fp;

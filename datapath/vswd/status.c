@@ -90,7 +90,8 @@ static void add_status(void *map, const char *key, const char *value)
 /* Of the kernel's devices; of others it goes without saying. */
 static void add_fastpath(const struct vport *v, json_t *map)
 {
-	char *text = v->status.ifindex ? vfastpath_text(v) : NULL;
+	bool is_device = v->status.ifindex || vport_is_elsewhere(v);
+	char *text = is_device ? vfastpath_text(v) : NULL;
 
 	if (text)
 		add_status(map, "kernel-fast-path", text);

@@ -122,11 +122,7 @@ def _(lab):
     fastpath.start(lab, monitor=False)
     a = lab.host("h1", "10.0.0.1/24", "fd00::1/64", tag=10)
     b = lab.host("h2", "10.0.0.2/24", "fd00::2/64", tag=10)
-    c = lab.host("h3", trunks=[10, 20])
-    ip_batch(["link add link eth0 name vlan10 type vlan id 10",
-              "addr add 10.0.0.3/24 dev vlan10", "link set vlan10 up"],
-             c.namespace.name)
-    c.addresses = ["10.0.0.3/24"]
+    c = lab.host("h3", "10.0.0.3/24", vlan_mode="native-untagged", tag=10)
     size = 8 << 20
     for source, sink, address_ in ((a, b, "10.0.0.2"), (b, a, "fd00::1"),
                                    (a, c, "10.0.0.3"), (c, b, "10.0.0.2")):

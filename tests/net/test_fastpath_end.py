@@ -2,13 +2,14 @@
 what is removed; and taps that someone moves."""
 import contextlib
 import ctypes
+import json
 import os
 import re
 import signal
 import socket
 import struct
 
-from lib import fastpath
+from lib import fastpath, netns
 from lib.fastpath import Watch, wait_for_status
 from lib.netns import Namespace, ip_batch, libc, wait_until
 from lib.testing import contains, equal, test
@@ -50,6 +51,11 @@ def described(lab, device="br0"):
     """What of a device must stay: its number and its addresses."""
     text = lab.sw_ns.ip("-o", "addr", "show", device)
     return sorted(re.findall(r"(\d+): (\S+) +inet6? (\S+)", text))
+
+
+def number_of(lab, device="br0"):
+    with lab.sw_ns.entered():
+        return socket.if_nametoindex(device)
 
 
 @contextlib.contextmanager
@@ -181,8 +187,53 @@ def _(lab):
             lab.switch.kill()
             wait_until(lambda: "br0" not in lab.sw_ns.devices(), "br0 is gone")
             lab.switch.start()
+            wait_until(lambda: "br0" in lab.sw_ns.devices(), "br0 is back")
             address(lab, "br0", "10.0.0.254/24")
             before = described(lab)
+    if lab.options.db:
+        return
+    # turned off while nobody sees it
+    lab.switch.kill()
+    netns.run(["ovsdb-tool", "transact", lab.switch.path("conf.db"),
+               json.dumps(["Open_vSwitch"] + [
+                   {"op": "mutate", "table": "Open_vSwitch", "where": [],
+                    "mutations": [["other_config", *change]]} for change in (
+                        ["delete", ["set", [fastpath.KEY]]],
+                        ["insert", ["map", [[fastpath.KEY, "false"]]]])])])
+    number = number_of(lab)
+    lab.switch.start()
+    wait_for_status(lab, "h1", "no")
+    wait_for_status(lab, "br0", "no")
+    assert number_of(lab) != number, "br0 is the one that was left"
+    equal((programs(lab.sw_ns, "br0"), programs(lab.sw_ns, "h1")), (0, 1),
+          "programs")
+    with open(lab.switch.path("vswd.log"), encoding="utf-8") as log:
+        assert "File exists" not in log.read(), "br0 was in the way"
+
+
+@test("internal ports are taken over by more workers, and by fewer",
+      only="vsw")
+def _(lab):
+    fastpath.start(lab, monitor=False)
+    for port, workers in (("in1", 1), ("in2", 2)):
+        lab.switch.set("Open_vSwitch", ".",
+                       other_config={"n-workers": workers})
+        lab.switch.ctl("add-port", "br0", port, "--", "set", "Interface", port,
+                       "type=internal")
+        address(lab, port, f"10.0.{workers}.1/24")
+        wait_for_status(lab, port, "yes")
+    before = [described(lab, port) for port in ("in1", "in2")]
+    for workers in (2, 1):
+        lab.switch.set("Open_vSwitch", ".",
+                       other_config={"n-workers": workers})
+        lab.switch.kill()
+        lab.switch.start()
+        lab.switch.sync()
+        equal([described(lab, port) for port in ("in1", "in2")], before,
+              f"the ports with {workers} workers")
+        for port in ("in1", "in2"):
+            equal(lab.switch.get("Interface", port, "error"), [], "error")
+            equal(programs(lab.sw_ns, port), 1, f"programs at {port}")
 
 
 @test("a tap that goes to another network namespace leaves the fast path, and "
@@ -209,6 +260,9 @@ def _(lab):
     wait_for_status(lab, "in1", "no")
     lab.switch.kill()
     wait_until(lambda: not away.devices(), "in1 is gone")
+    lab.switch.start()
+    wait_until(lambda: "in1" in lab.sw_ns.devices(), "in1 is made anew")
+    wait_for_status(lab, "in1", "yes")
 
 
 @test("a daemon in the background is replaced by SIGUSR1 and another start",
@@ -227,7 +281,7 @@ def _(lab):
     try:
         lab.switch.add_bridge("br0")
         wait_for_status(lab, "br0", "yes")
-        before = lab.sw_ns.ip("-o", "link", "show", "br0").split(":")[0]
+        before = number_of(lab)
         for _ in range(3):
             old = pid()
             os.kill(old, signal.SIGUSR1)
@@ -235,8 +289,7 @@ def _(lab):
             lab.sw_ns.run(*argv)
             assert pid() != old, "the same process"
             wait_for_status(lab, "br0", "yes")
-            equal(lab.sw_ns.ip("-o", "link", "show", "br0").split(":")[0],
-                  before, "the number of br0")
+            equal(number_of(lab), before, "the number of br0")
     finally:
         old = pid()
         os.kill(old, signal.SIGTERM)

@@ -161,8 +161,8 @@ def _(lab):
         goes(lab, "p2", A, B, ["p1"], True)
         many = [station(0x3000 + i) for i in range(min(size - 8, 600))]
         learn(lab, "p3", *many)
-        sent = [frame(one, B) for one in many
-                if (0, one) in lab.switch.fdb()]
+        known = lab.switch.fdb()
+        sent = [frame(one, B) for one in many if (0, one) in known]
         with Watch(lab, "p2") as watch:
             lab.check([("p2", one) for one in sent], {"p3": sent})
         # some may lie further away than the kernel looks

@@ -129,7 +129,7 @@ def _(lab):
     steps = []
     for vid in (None, 10):
         tag = b"" if vid is None else struct.pack("!HH", C_TAG, vid)
-        for length in range(0, 50):
+        for length in range(2, 50):  # the kernel takes no shorter tagged one
             one = raw(dst, src, tag + b"\x88\xb5" + bytes(length))
             steps.append(Step("trunk", one, fast=vid == 10))
             one = raw(src, dst, b"\x88\xb5" + bytes(length))
@@ -213,10 +213,11 @@ def _(lab):
 
 def spoiled(rng, one):
     """The frame with an offload header that may contradict it, or a byte of
-    its headers changed."""
+    its headers changed. Where a checksum is to be written no program of the
+    kernel can see; that it lies in the frame the kernel has checked."""
     fields = one.header._asdict()
     for _ in range(rng.randrange(3)):
-        name = rng.choice(list(fields))
+        name = rng.choice(["flags", "gso_type", "hdr_len", "gso_size"])
         fields[name] = rng.choice([
             0, 1, 4, 5, 0x80, 0x81, fields[name] ^ 1 << rng.randrange(8),
             max(0, fields[name] + rng.randrange(-20, 20)),

@@ -5,7 +5,7 @@ import os
 import signal
 
 from lib import fastpath, netns
-from lib.fastpath import Watch, forwarded, wait_for_status
+from lib.fastpath import Watch, forwarded, programs, wait_for_status
 from lib.frame import frame, station
 from lib.netns import Namespace, wait_until
 from lib.record import Recorder
@@ -80,15 +80,8 @@ class Streams:
         equal(self.recorder.at("p3", outgoing=False), [], "at p3")
 
 
-def programs(lab):
-    """What hangs at the devices, by device."""
-    shown = json.loads(lab.sw_ns.run("bpftool", "-j", "net", "show").stdout)
-    return [(one["devname"], one.get("name")) for kind in shown
-            for one in kind["tc"]]
-
-
 def nothing_left(lab, what):
-    equal(programs(lab), [], f"programs left at devices by {what}")
+    equal(programs(lab), {}, f"programs left at devices by {what}")
     out = lab.sw_ns.run("tc", "qdisc", "show").stdout
     assert "clsact" not in out, f"left by {what}:\n{out}"
     for name in PORTS:
@@ -194,6 +187,7 @@ def _(lab):
     lab.sw_ns.run(f"{BUILD}/vswd", "--run-dir", lab.switch.directory,
                   "--clean-up")
     lab.switch.start()
+    wait_for_status(lab, "p3", "yes")
     learn(lab)
     check(lab)
 
@@ -232,8 +226,8 @@ def _(lab):
     learn(lab)
     lab.pump(lambda: lab.peers["p3"].received, "they are flooded")
     check(lab)
-    equal(len({name for name, _ in programs(lab)} & set(PORTS)), 3,
-          "devices with a program")
+    equal({name: n for name, n in programs(lab).items() if name in PORTS},
+          dict.fromkeys(PORTS, 1), "programs at devices")
     stop(lab)
     nothing_left(lab, "a clean stop")
     wait_until(lambda: not owners(lab), "the older version's maps are gone")
@@ -343,9 +337,9 @@ def _(lab):
       only="vsw")
 def _(lab):
     start(lab)
+    assert set(PORTS) <= set(programs(lab)), programs(lab)
     lab.switch.ctl("del-port", "br0", "p1")
-    wait_until(lambda: "p1" not in {name for name, _ in programs(lab)},
-               "p1 has no program")
+    wait_until(lambda: "p1" not in programs(lab), "p1 has no program")
     lab.switch.ctl("del-br", "br0")
     wait_until(lambda: not programs(lab), "no device has a program")
     stop(lab)

@@ -61,7 +61,7 @@ class Frame(bytes):
                        for tpid, tci in self.tags())
         body = self[12 + 4 * len(self.tags()):]
         text = f"{self.src} > {self.dst}{tags} {body[:2].hex()}"
-        if body[:2] == struct.pack("!H", ETH_TYPE_TEST):
+        if body[:2] == struct.pack("!H", ETH_TYPE_TEST) and len(body) >= 6:
             text += f" #{struct.unpack_from('!I', body, 2)[0]}"
         return f"[{text}, {len(self)} B]"
 

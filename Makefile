@@ -158,10 +158,12 @@ $(DIR)/vsw-vmm: $(call obj,vmm/main.c) $(LIB_vmm) $(LIB_ovsdb) $(LIB_base)
 	$(call link)
 # Programs for the kernel: what loads one includes its skeleton, NAME.skel.h. The
 # kernel's verifier lets no spilled number take the place of a spilled pointer
-# from who may not look into the kernel (CAP_PERFMON): spills share no slots.
+# from who may not look into the kernel (CAP_PERFMON): spills share no slots, and
+# are of 8 bytes, as without v3's registers of 32 bits: before Linux 6.8, numbers
+# spilled with 4 may not be overwritten.
 BPF_CC   := clang
 BPFTOOL  := $(or $(shell command -v bpftool),/usr/sbin/bpftool)
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -mllvm -disable-ssc \
+BPF_CFLAGS := -target bpf -mcpu=v2 -O2 -g -mllvm -disable-ssc \
             $(filter-out -Wmissing-prototypes -Wno-gnu%,$(WARN)) \
             -Idatapath -I. -isystem /usr/include/$(shell $(BPF_CC) -print-multiarch 2>/dev/null)
 skeletons = $(patsubst %.bpf.c,$(DIR)/obj/%.skel.h,$(wildcard $(1)/*.bpf.c))

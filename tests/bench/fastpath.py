@@ -4,9 +4,9 @@ frames and pings between namespaces, TCP between two guests on taps, a large
 switch beside a small one, and what restarts under load lose.
 
 What is compared runs in turn, and ratios are the medians of each turn's: the
-machine may be another a minute later. CPU time a frame is what other work on the
-machine disturbs the least: the sender's, in which the kernel forwards, too, and
-that of the switch's process."""
+machine may be another a minute later. CPU time a frame is what other work on
+the machine disturbs the least: that of sender and receiver, in which the kernel
+forwards, too, and of the switch's process."""
 
 import json
 import os
@@ -56,12 +56,23 @@ def small_cpu_ns(lab, switch, seconds=0.7):
     return cpu_ns / frames
 
 
+def tcp_cpu_s(lab, switch, seconds=2):
+    """CPU time for 100 GB of TCP: of both iperf3 and of the switch."""
+    before = process_ns(switch)
+    end = side_by_side.tcp(lab, switch, seconds)
+    used = end["cpu_utilization_percent"]
+    cpu_s = (used["host_total"] + used["remote_total"]) / 100 * \
+        end["sum_received"]["seconds"] + (process_ns(switch) - before) / 1e9
+    return cpu_s / end["sum_received"]["bytes"] * 1e11
+
+
 SWITCHES = (Vsw, Userspace, Bridge, Ovs)
 TITLES = {"vsw": "fast path", "user": "userspace", "bridge": "bridge",
           "ovs": "ovs"}
 MEASURES = [
     ("tcp_gbps", "TCP, one flow, Gbit/s",
      lambda lab, switch: side_by_side.tcp_gbps(lab, switch, 2)),
+    ("tcp_cpu_s", "  CPU time of 100 GB, s", tcp_cpu_s),
     ("small_mpps", "64-byte frames, M/s",
      lambda lab, switch: side_by_side.small_mpps(lab, switch, 0.5)),
     ("small_cpu_ns", "  CPU time of one, ns", small_cpu_ns),

@@ -1,4 +1,5 @@
-"""Frames between two known stations that ten restarts of vswd under load lose."""
+"""Frames between two known stations that ten restarts of vswd under load
+lose."""
 
 import json
 import socket

@@ -14,7 +14,8 @@ def ping(lab, switch):
                     switch.address(1)))
 
 
-def tcp_gbps(lab, switch, seconds):
+def tcp(lab, switch, seconds):
+    """What iperf3 reports at its end."""
     server = subprocess.Popen(
         lab.inside("h1", "iperf3", "-s", "-1", "-B", switch.address(1)),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -27,10 +28,14 @@ def tcp_gbps(lab, switch, seconds):
         if "error" in result:
             raise RuntimeError("%s: iperf3: %s" % (switch.name,
                                                    result["error"]))
-        return result["end"]["sum_received"]["bits_per_second"] / 1e9
+        return result["end"]
     finally:
         server.terminate()
         server.wait()
+
+
+def tcp_gbps(lab, switch, seconds):
+    return tcp(lab, switch, seconds)["sum_received"]["bits_per_second"] / 1e9
 
 
 def small_mpps(lab, switch, seconds, mac=None, *options):

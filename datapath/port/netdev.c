@@ -69,6 +69,9 @@ static int parse_attr(const struct nlattr *attr, void *arg)
 	case IFLA_IFNAME:
 		copy_name(info->name, sizeof(info->name), attr);
 		break;
+	case IFLA_IFALIAS:
+		copy_name(info->alias, sizeof(info->alias), attr);
+		break;
 	case IFLA_QDISC:
 		copy_name(info->qdisc, sizeof(info->qdisc), attr);
 		break;
@@ -177,6 +180,15 @@ int netdev_set_mac(int ifindex, uint64_t mac)
 	for (int i = 0; i < 6; i++)
 		bytes[i] = mac >> (40 - 8 * i);
 	mnl_attr_put(nlh, IFLA_ADDRESS, sizeof(bytes), bytes);
+	return netdev_request(nlh, NULL);
+}
+
+int netdev_set_alias(int ifindex, const char *alias)
+{
+	char room[256 + NETDEV_ALIAS_BYTES];
+	struct nlmsghdr *nlh = link_request(room, RTM_SETLINK, ifindex);
+
+	mnl_attr_put_str(nlh, IFLA_IFALIAS, alias);
 	return netdev_request(nlh, NULL);
 }
 

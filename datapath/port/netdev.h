@@ -15,9 +15,12 @@
 
 struct nlmsghdr;
 
+#define NETDEV_ALIAS_BYTES 256 /* IFALIASZ, with the end */
+
 struct netdev_info {
 	char name[IFNAMSIZ];
 	char kind[16]; /* IFLA_INFO_KIND: "veth", "tun", ...; "": hardware */
+	char alias[NETDEV_ALIAS_BYTES]; /* what somebody has noted */
 	char qdisc[16];
 	int ifindex;
 	int master;	   /* ifindex of the bridge or bond it is in; 0: none */
@@ -46,6 +49,8 @@ void netdev_get_link(const char *name, struct netdev_link *link);
 /* 0 or -errno as the kernel has it (-EINVAL: out of the device's range). */
 int netdev_set_mtu(int ifindex, uint32_t mtu);
 int netdev_set_mac(int ifindex, uint64_t mac);
+/* A text of up to NETDEV_ALIAS_BYTES - 1 bytes, as ip(8) shows; "": none. */
+int netdev_set_alias(int ifindex, const char *alias);
 int netdev_set_up(int ifindex, bool up);
 
 /*

@@ -96,7 +96,6 @@ static int check_name(const struct port_config *config, bool *left, char **errp)
 	int error;
 
 	*left = false;
-
 	if (!name[0] || strlen(name) >= IFNAMSIZ || strchr(name, '%') ||
 	    strchr(name, '/'))
 		return set_error(errp, -EINVAL,
@@ -109,7 +108,7 @@ static int check_name(const struct port_config *config, bool *left, char **errp)
 	if (error)
 		return netdev_open_error(name, error, errp);
 	*left = tap_fastpath_is_left(config);
-	if (*left)
+	if (*left || tap_fastpath_remove_left(config, &info))
 		return 0;
 	return set_error(errp, -EEXIST,
 			 "could not create network device %s (File exists): "

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/tun.h"
 #include "fastpath/fastpath.h"
+#include "fastpath/left_tap.h"
 
 LOG_MODULE(tap);
 
@@ -17,6 +18,38 @@ bool tap_fastpath_is_left(const struct port_config *config)
 {
 	return config->fastpath &&
 	       fastpath_left_tap(config->fastpath, config->name);
+}
+
+static void make_mark(char *mark, const struct port_config *config)
+{
+	mark[0] = '\0';
+	if (config->run_dir)
+		snprintf(mark, NETDEV_ALIAS_BYTES, "vsw %s", config->run_dir);
+}
+
+bool tap_fastpath_remove_left(const struct port_config *config,
+			      const struct netdev_info *info)
+{
+	char mark[NETDEV_ALIAS_BYTES];
+
+	make_mark(mark, config);
+	if (!mark[0] || strcmp(info->alias, mark) != 0 || info->carrier ||
+	    left_tap_remove(info->ifindex))
+		return false;
+	log_info("%s: the device that a killed vswd has left is made anew",
+		 config->name);
+	return true;
+}
+
+/* Somebody else's alias stays. */
+static void set_mark(const struct tap_fastpath *tf, int ifindex, bool set)
+{
+	const char *from = set ? "" : tf->mark, *to = set ? tf->mark : "";
+	struct netdev_info info;
+
+	if (tf->mark[0] && !netdev_get_by_ifindex(ifindex, &info) &&
+	    !strcmp(info.alias, from) && netdev_set_alias(ifindex, to))
+		log_dbg("%s: cannot set the alias", info.name);
 }
 
 static void write_setting(const char *family, const char *name,
@@ -51,14 +84,17 @@ static void keep_neighbors(int ifindex, bool keep)
 	write_setting("ipv6", name, "ndisc_evict_nocarrier", evict);
 }
 
-static void set_persistent(const struct port *port, int fd, bool persistent)
+static void set_persistent(const struct tap_fastpath *tf,
+			   const struct port *port, int fd, bool persistent)
 {
+	int ifindex = fastpath_port_ifindex(port->fastpath);
 	int error = tun_set_persistent(fd, persistent);
 
 	if (error && persistent)
 		log_warn("%s: the device goes if this process is killed: %s",
 			 port->name, strerror(-error));
-	keep_neighbors(fastpath_port_ifindex(port->fastpath), persistent);
+	keep_neighbors(ifindex, persistent);
+	set_mark(tf, ifindex, persistent);
 }
 
 /* ifindex is 0 where it cannot have a part. */
@@ -77,7 +113,7 @@ static void join(struct tap_fastpath *tf, struct port *port, int fd,
 			xstrdup("its device is not in this network namespace");
 	tf->leaving = NULL;
 	if (port->fastpath)
-		set_persistent(port, fd, true);
+		set_persistent(tf, port, fd, true);
 	else
 		tun_set_persistent(fd, false); /* it may have been left so */
 }
@@ -104,7 +140,7 @@ static void end(struct tap_fastpath *tf, struct fastpath_port **part)
 
 static void leave(struct tap_fastpath *tf, struct port *port, int fd)
 {
-	set_persistent(port, fd, false);
+	set_persistent(tf, port, fd, false);
 	tf->leaving = port->fastpath;
 	port->fastpath = NULL;
 }
@@ -119,6 +155,7 @@ static void tell_changed(const struct tap_fastpath *tf, struct port *port)
 void tap_fastpath_configure(struct tap_fastpath *tf,
 			    const struct port_config *config)
 {
+	make_mark(tf->mark, config);
 	tf->fastpath = config->fastpath;
 	tf->tried = -1;
 	tf->changed = config->changed;
@@ -189,7 +226,7 @@ void tap_fastpath_counters(const struct tap_fastpath *tf,
 void tap_fastpath_close(struct tap_fastpath *tf, struct port *port, int fd)
 {
 	if (port->fastpath && !fastpath_is_kept(tf->fastpath))
-		set_persistent(port, fd, false);
+		set_persistent(tf, port, fd, false);
 	end(tf, &port->fastpath);
 	end(tf, &tf->leaving);
 }

@@ -11,9 +11,12 @@
 #define PORT_TAP_FASTPATH_H
 
 #include "fastpath/layout.h"
+#include "port/netdev.h"
 #include "port/port.h"
 
 struct tap_fastpath {
+	/* The device's alias while it is persistent: whose it is; or "". */
+	char mark[NETDEV_ALIAS_BYTES];
 	struct fastpath *fastpath; /* NULL: it shall have no part */
 	int tried;		   /* as which ifindex, last; -1: not yet */
 	/* It had this part, which the snapshot may name still; or NULL. */
@@ -25,6 +28,12 @@ struct tap_fastpath {
 
 /* The device of that name was left for us by a killed daemon. */
 bool tap_fastpath_is_left(const struct port_config *config);
+/*
+ * Such a device of ours is in the way, but we do not know what is at it (BPF is
+ * not to be had now, for instance): true when it was, and is removed.
+ */
+bool tap_fastpath_remove_left(const struct port_config *config,
+			      const struct netdev_info *info);
 
 /* What is wanted of it from the next tap_fastpath_follow() on. */
 void tap_fastpath_configure(struct tap_fastpath *tf,

@@ -236,6 +236,30 @@ def _(lab):
             equal(programs(lab.sw_ns, port), 1, f"programs at {port}")
 
 
+@test("an internal port that was left is made anew by who may not use BPF",
+      only="vsw")
+def _(lab):
+    fastpath.start(lab, monitor=False)
+    wait_for_status(lab, "br0", "yes")
+    contains(lab.sw_ns.ip("link", "show", "br0"),
+             f"alias vsw {lab.switch.directory}", "br0's alias")
+    number = number_of(lab)
+    lab.switch.kill()
+    argv = lab.switch.argv()
+    lab.switch.argv = lambda: [
+        "capsh", "--drop=cap_bpf,cap_sys_admin", "--", "-c", 'exec "$0" "$@"',
+        *argv]
+    lab.switch.start()
+    wait_for_status(lab, "br0", "no")
+    equal(lab.switch.get("Interface", "br0", "error"), [], "error")
+    assert number_of(lab) != number, "br0 is the one that was left"
+    equal(programs(lab.sw_ns, "br0"), 0, "programs at br0")
+    assert "alias" not in lab.sw_ns.ip("link", "show", "br0"), "an alias"
+    lab.switch.kill()
+    equal(lab.sw_ns.devices(), [], "devices")
+    lab.switch.start()
+
+
 @test("a tap that goes to another network namespace leaves the fast path, and "
       "is on it again when it is back", only="vsw")
 def _(lab):

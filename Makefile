@@ -14,7 +14,8 @@
 #   tests/support/dpdk/*.c             a program of DPDK each, if that is here
 #   tests/net/programs/*.c             a program of the net tests each
 #   tests/vm/guests/*.[cS]             a kernel that tests its monitor
-#   datapath/fastpath/*.bpf.c          programs for the kernel, each a skeleton header
+#   datapath/fastpath/*.bpf.c, tests/unit/bpf/*.bpf.c
+#                                      programs for the kernel, each a skeleton header
 
 VERSION  := 0.1.0
 PREFIX   ?= /usr/local
@@ -162,8 +163,8 @@ BPF_CC   := clang
 BPFTOOL  := $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -mllvm -disable-ssc \
             $(filter-out -Wmissing-prototypes -Wno-gnu%,$(WARN)) \
-            -Idatapath -isystem /usr/include/$(shell $(BPF_CC) -print-multiarch 2>/dev/null)
-SKELETONS := $(patsubst %.bpf.c,$(DIR)/obj/%.skel.h,$(wildcard datapath/fastpath/*.bpf.c))
+            -Idatapath -I. -isystem /usr/include/$(shell $(BPF_CC) -print-multiarch 2>/dev/null)
+skeletons = $(patsubst %.bpf.c,$(DIR)/obj/%.skel.h,$(wildcard $(1)/*.bpf.c))
 $(DIR)/obj/%.bpf.o: %.bpf.c Makefile
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)
@@ -171,7 +172,10 @@ $(DIR)/obj/%.bpf.o: %.bpf.c Makefile
 	$(Q)$(BPFTOOL) gen object $@ $@.debug
 $(DIR)/obj/%.skel.h: $(DIR)/obj/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf >$@.new && mv $@.new $@
-$(call obj,$(filter datapath/fastpath/%,$(SRC_dp)) tests/unit/test_fastpath.c): | $(SKELETONS)
+$(call obj,$(filter datapath/fastpath/%,$(SRC_dp))): | $(call skeletons,datapath/fastpath)
+$(call obj,$(wildcard tests/unit/test_fastpath*.c)): | \
+	$(call skeletons,datapath/fastpath) $(call skeletons,tests/unit/bpf)
+$(DIR)/obj/tests/unit/test_fastpath%.o: ALL_CFLAGS += -I$(DIR)/obj
 
 # The DSDT, compiled: an array for the C that includes it.
 $(DIR)/obj/vmm/x86/dsdt.hex: vmm/x86/dsdt.asl

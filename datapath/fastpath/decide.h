@@ -296,7 +296,7 @@ FP_INLINE enum fp_verdict fp_decide(const struct fp_env *env,
 	d->out_slot = out->slot;
 	d->to_host = out->flags & FP_TO_HOST;
 	d->tci = vid;
-	if (!vid || vid == out->untagged_vid)
+	if (vid == out->untagged_vid)
 		d->tag_op = f->has_tag ? FP_TAG_POP : FP_TAG_KEEP;
 	else
 		d->tag_op = f->has_tag ? FP_TAG_KEEP : FP_TAG_PUSH;

@@ -43,7 +43,7 @@ static const char *why_no_device(const struct fwd_port *p)
 	if (p->underlay)
 		return "tunnels' packets come and go by it";
 	if (!p->port->fastpath)
-		return "it is no network device of the kernel's";
+		return "ports of its type have no part in it";
 	return NULL;
 }
 

@@ -3,7 +3,11 @@
  * by a packet socket past the queueing discipline, and prints how many a second
  * they were. What arrived is in the counters of the device at the other end.
  *
- *	bench_blast [-t SECONDS] [-l LENGTH] [-f FLOWS] DEVICE DST_MAC
+ *	bench_blast [-t SECONDS] [-l LENGTH] [-f FLOWS] [-d DESTINATIONS]
+ *		    [-s SOURCES] [-r RATE] DEVICE DST_MAC
+ *
+ * DESTINATIONS are as many addresses from DST_MAC on, at random; SOURCES as
+ * many from 02:00:00:00:00:01 on, one after the other; RATE is frames a second.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -20,6 +24,7 @@
 #include "packet/packet.h"
 
 #define BATCH	  64
+#define SLOW	  8 /* frames at a time when there is a rate */
 #define FRAME_MAX 1514
 
 static uint8_t frames[BATCH][FRAME_MAX];
@@ -42,6 +47,23 @@ static uint16_t ip_checksum(const uint8_t *h)
 		sum += load_be16(h + i);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return ~(sum + (sum >> 16));
+}
+
+static uint32_t draw(uint32_t below)
+{
+	static uint64_t state = 0x9e3779b97f4a7c15;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (state >> 32) * below >> 32;
+}
+
+/* The address of a station so many behind the first. */
+static void set_mac(uint8_t *field, const uint8_t *first, uint32_t behind)
+{
+	memcpy(field, first, 2);
+	store_be32(field + 2, load_be32(first + 2) + behind);
 }
 
 static void make_frame(uint8_t *f, unsigned i, unsigned length,
@@ -78,17 +100,33 @@ static int open_socket(const char *device)
 	return fd;
 }
 
+static void wait_for(double when)
+{
+	double rest = when - now_s();
+
+	if (rest > 0)
+		usleep(rest * 1e6);
+}
+
 int main(int argc, char **argv)
 {
-	unsigned length = 60, flows = 1, mac[6];
-	double seconds = 2, start, end;
+	static const uint8_t src[6] = { 2, 0, 0, 0, 0, 1 };
+	unsigned length = 60, flows = 1, n_dst = 1, n_src = 1, batch = BATCH;
+	double seconds = 2, rate = 0, start, end;
 	uint64_t sent = 0;
+	unsigned mac[6];
 	uint8_t dst[6];
 	int option, fd;
 
-	while ((option = getopt(argc, argv, "t:l:f:")) != -1) {
+	while ((option = getopt(argc, argv, "t:l:f:d:s:r:")) != -1) {
 		if (option == 't')
 			seconds = atof(optarg);
+		else if (option == 'd')
+			n_dst = MAX(atoi(optarg), 1);
+		else if (option == 's')
+			n_src = MAX(atoi(optarg), 1);
+		else if (option == 'r')
+			rate = atof(optarg);
 		else if (option == 'l')
 			length = MIN(MAX(atoi(optarg), 60), FRAME_MAX);
 		else if (option == 'f')
@@ -100,7 +138,8 @@ int main(int argc, char **argv)
 	    sscanf(argv[optind + 1], "%x:%x:%x:%x:%x:%x", &mac[0], &mac[1],
 		   &mac[2], &mac[3], &mac[4], &mac[5]) != 6) {
 		fprintf(stderr, "usage: bench_blast [-t SECONDS] [-l LENGTH] "
-				"[-f FLOWS] DEVICE DST_MAC\n");
+				"[-f FLOWS] [-d DESTINATIONS] [-s SOURCES] "
+				"[-r RATE] DEVICE DST_MAC\n");
 		return 2;
 	}
 	for (int i = 0; i < 6; i++)
@@ -112,11 +151,20 @@ int main(int argc, char **argv)
 			(struct msghdr){ .msg_iov = &iov[i], .msg_iovlen = 1 };
 	}
 	fd = open_socket(argv[optind]);
+	if (rate > 0)
+		batch = SLOW;
 	start = now_s();
 	do {
-		int n = sendmmsg(fd, msgs, BATCH, 0);
+		int n;
 
+		for (unsigned i = 0; n_dst > 1 && i < batch; i++)
+			set_mac(frames[i], dst, draw(n_dst));
+		for (unsigned i = 0; n_src > 1 && i < batch; i++)
+			set_mac(frames[i] + 6, src, (sent + i) % n_src);
+		n = sendmmsg(fd, msgs, batch, 0);
 		sent += n > 0 ? n : 0;
+		if (rate > 0)
+			wait_for(start + sent / rate);
 		end = now_s();
 	} while (end - start < seconds);
 	printf("%.0f\n", sent / (end - start));

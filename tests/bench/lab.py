@@ -75,8 +75,11 @@ class Vsw(Switch):
     name = "vsw"
     bridge = "br-vsw"
 
-    def start(self):
+    def launch(self):
         self.process = self.daemon(BUILD + "/vswd", "--run-dir", self.dir)
+
+    def start(self):
+        self.launch()
         wait_until("vswd to listen", lambda: all(
             os.path.exists(self.dir + sock)
             for sock in ("/db.sock", "/vswd.ctl")))
@@ -87,6 +90,9 @@ class Vsw(Switch):
 
     def add_port(self, device):
         self.ctl("add-port", self.bridge, device)
+
+    def remove_port(self, device):
+        self.ctl("del-port", self.bridge, device)
 
 
 class Bridge(Switch):
@@ -99,6 +105,9 @@ class Bridge(Switch):
 
     def add_port(self, device):
         self.lab.ip("sw", "link", "set", device, "master", "br-kernel")
+
+    def remove_port(self, device):
+        self.lab.ip("sw", "link", "set", device, "nomaster")
 
 
 class Ovs(Switch):
@@ -127,6 +136,9 @@ class Ovs(Switch):
 
     def add_port(self, device):
         self.ctl("add-port", "br-ovs", device)
+
+    def remove_port(self, device):
+        self.ctl("del-port", "br-ovs", device)
 
 
 class Lab:

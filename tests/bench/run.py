@@ -3,7 +3,7 @@
 to guest beside Open vSwitch on DPDK, the speed of copies that bounds it, the
 pipeline's instructions, the FDB, the control side, bonds, address translation,
 VXLAN beside the kernel and Open vSwitch, policies of ports, a large EVPN fabric,
-and what vsw-vmm costs beside its guest; prints tables and writes build/bench.json. Absolute
+what vsw-vmm costs beside its guest, and the kernel's fast path; prints tables and writes build/bench.json. Absolute
 figures are this machine's; look at the ratios."""
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 
 import bond
 import control
+import fastpath
 import nat
 import policy
 import side_by_side
@@ -109,7 +110,8 @@ def main():
     parser.add_argument("--only", choices=["traffic", "vhost", "copy",
                                            "instructions", "fdb", "control",
                                            "bond", "nat", "vxlan",
-                                           "policy", "fabric", "vmm"])
+                                           "policy", "fabric", "vmm",
+                                           "fastpath"])
     args = parser.parse_args()
     parts = [
         ("traffic", lambda: side_by_side.measure(args.rounds),
@@ -125,6 +127,7 @@ def main():
         ("policy", lambda: policy.measure(args.rounds), policy.report),
         ("fabric", fabric, report_fabric),
         ("vmm", vmm.measure, vmm.report),
+        ("fastpath", lambda: fastpath.measure(args.rounds), fastpath.report),
     ]
     result = {}
     for name, measure, report in parts:

@@ -33,12 +33,13 @@ def tcp_gbps(lab, switch, seconds):
         server.wait()
 
 
-def small_mpps(lab, switch, seconds):
-    """64-byte frames received, in millions a second, under a full blast."""
+def small_mpps(lab, switch, seconds, mac=None, *options):
+    """64-byte frames received, in millions a second, under a full blast: to
+    the other host's address or another."""
     blast = subprocess.Popen(
         lab.inside("h0", BUILD + "/bench/bench_blast", "-t",
-                   str(seconds + 1), switch.device(0), lab.mac(1, switch)),
-        stdout=subprocess.DEVNULL)
+                   str(seconds + 1), *options, switch.device(0),
+                   mac or lab.mac(1, switch)), stdout=subprocess.DEVNULL)
     time.sleep(0.5)  # past the start: the window is inside the blast
     t0, n0 = time.monotonic(), lab.rx_packets(1, switch)
     time.sleep(seconds)

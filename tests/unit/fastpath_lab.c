@@ -274,7 +274,7 @@ static unsigned address_known(struct lab *l, struct lab_frame *f)
 	store_mac(f->data + 6, src.mac);
 	in = l->ports[src.port - 1]->fwd;
 	f->has_tag = src.fid && in->native_vid != src.fid;
-	f->tag_type = ETH_TYPE_VLAN;
+	f->tag_type = rarely(l, 32) ? ETH_TYPE_SVLAN : ETH_TYPE_VLAN;
 	f->tci = src.fid | lab_pick(l, 16) << 12;
 	return src.port - 1;
 }

@@ -224,7 +224,7 @@ static void needs_a_device(void **state)
 	struct fwd_port *p = access_port(l);
 
 	p->port->fastpath = NULL;
-	check_both(l, p, "no network device");
+	check_both(l, p, "of its type");
 }
 
 static void knows_bonds(void **state)

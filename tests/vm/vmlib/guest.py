@@ -65,13 +65,15 @@ class Nic:
 class Guest(Shell):
     """Of a lab; ended with the test at the latest."""
 
-    def __init__(self, lab, name, *nics, memory=256, cpus=1, incoming=False):
+    def __init__(self, lab, name, *nics, memory=256, cpus=1, incoming=False,
+                 initrd=image.INITRAMFS):
         super().__init__(name)
         self.lab = lab
         self.nics = nics
         self.memory = memory
         self.cpus = cpus
         self.incoming = incoming
+        self.initrd = initrd
         self.process = None
         self.monitor = None
         self.console = lab.switch.log_file(f"{name}.console")
@@ -85,7 +87,7 @@ class Guest(Shell):
                 "-object", f"memory-backend-memfd,id=m,size={self.memory}M,"
                 "share=on", "-numa", "node,memdev=m", "-nodefaults",
                 "-display", "none", "-no-reboot", "-kernel", image.KERNEL,
-                "-initrd", image.INITRAMFS, "-append",
+                "-initrd", self.initrd, "-append",
                 image.COMMAND_LINE,
                 "-serial", f"file:{self.console}",
                 # Unlike a serial port's, its bytes are not lost under load.

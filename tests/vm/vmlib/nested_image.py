@@ -69,8 +69,8 @@ def libraries(path):
     return re.findall(r"(/\S+) \(0x", out)
 
 
-def add_ours(tree):
-    for name in OURS:
+def add_ours(tree, names=OURS):
+    for name in names:
         path = built(name)
         target = f"/usr/bin/{os.path.basename(name)}"
         image.copy(path, tree, target)

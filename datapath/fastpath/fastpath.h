@@ -137,7 +137,10 @@ struct fastpath_heard {
 	uint16_t fid;
 	bool is_static;
 };
-/* Each entry of its FDBs at a device; none without leftovers. */
+/*
+ * Each entry of its FDBs at a device; none without leftovers. Of several
+ * daemons (one was killed while it took over) the latest's come first.
+ */
 void fastpath_for_each_heard(const struct fastpath *fp,
 			     void (*cb)(const struct fastpath_heard *,
 					void *aux),

@@ -47,7 +47,7 @@ struct fastpath_leftovers {
 	size_t n_instances;
 	struct fastpath_left **devices;
 	size_t n_devices;
-	struct fastpath_heard *heard; /* oldest instance's first */
+	struct fastpath_heard *heard; /* latest instance's first */
 	size_t n_heard;
 	/* Programs of ours in other switches' hands, by id. */
 	uint32_t *strangers;

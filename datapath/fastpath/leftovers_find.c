@@ -270,7 +270,8 @@ int fastpath_leftovers_look(struct fastpath *fp, struct fastpath_leftovers *l)
 	}
 	if (errno != ENOENT)
 		return -errno;
-	for (size_t i = 0; i < l->n_instances; i++) {
+	/* The latest knows best. */
+	for (size_t i = l->n_instances; i--;) {
 		struct fastpath_instance *in = l->instances[i];
 
 		find_devices(fp, l, in);

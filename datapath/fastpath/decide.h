@@ -39,6 +39,7 @@
 #define FP_IPV6_LEN	 40
 #define FP_TCP_LEN	 20
 #define FP_PROTOCOL_TCP	 6
+#define FP_SEGMENTS_MAX	 1500 /* more are an attack (packet/gso.h) */
 #define FP_PROBES	 2 /* buckets of a key that are looked into */
 
 /*
@@ -213,6 +214,8 @@ FP_INLINE __u32 fp_segment_len(const struct fp_env *env,
 	__u8 tcp[FP_TCP_LEN];
 	__u32 tcp_len;
 
+	if (f->len > f->gso_size * FP_SEGMENTS_MAX)
+		return 0;
 	if (!ip_len || !fp_env_load(env, FP_ETH_LEN + ip_len, tcp, sizeof(tcp)))
 		return 0;
 	tcp_len = tcp[12] >> 4 << 2;

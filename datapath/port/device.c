@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "fastpath/attach.h"
 #include "fastpath/fastpath.h"
 #include "packet/offload.h"
 #include "port/classes.h"
@@ -61,16 +62,34 @@ static struct device_queue *queue_of(const struct port_rxq *rxq)
 	return CONTAINER_OF(rxq, struct device_queue, rxq);
 }
 
+/* Without a drop in front of them, and without permission to see whose. */
+static void warn_of_programs(const struct device *d)
+{
+	struct attach_point point = { .ifindex = d->ifindex,
+				      .hook = ATTACH_INGRESS,
+				      .way = ATTACH_TCX };
+	uint32_t id;
+
+	if (attach_list(&point, &id, 1))
+		log_warn("%s: BPF program %u at its ingress sees all frames, "
+			 "too. If a killed vswd has left it, those between "
+			 "known stations arrive twice until \"vswd "
+			 "--clean-up\" removes it, as root",
+			 d->up.name, id);
+}
+
 static void block_host(struct device *d)
 {
 	int error =
 		ingress_block_attach(&d->block, d->ifindex, INGRESS_BLOCK_ANY);
 
-	if (error)
-		log_warn("%s: the host's own stack sees the frames that this "
-			 "port receives, and may answer them: cannot attach "
-			 "the drop at ingress: %s",
-			 d->up.name, strerror(-error));
+	if (!error)
+		return;
+	log_warn("%s: the host's own stack sees the frames that this port "
+		 "receives, and may answer them: cannot attach the drop at "
+		 "ingress: %s",
+		 d->up.name, strerror(-error));
+	warn_of_programs(d);
 }
 
 /* --- the kernel's fast path ------------------------------------------------

@@ -87,11 +87,10 @@ static void add_status(void *map, const char *key, const char *value)
 		json_array_append_new(map, json_pack("[s,o]", key, text));
 }
 
-/* Of the kernel's devices; of others it goes without saying. */
+/* Of every open port: whether the kernel forwards its frames, or why not. */
 static void add_fastpath(const struct vport *v, json_t *map)
 {
-	bool is_device = v->status.ifindex || vport_is_elsewhere(v);
-	char *text = is_device ? vfastpath_text(v) : NULL;
+	char *text = vfastpath_text(v);
 
 	if (text)
 		add_status(map, "kernel-fast-path", text);

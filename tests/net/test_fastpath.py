@@ -206,10 +206,11 @@ def _(lab):
                    "type=null")
     lab.switch.add_vhost("br0", "g1")
     lab.ports({"x1": {"interface": {"options:xdp-mode": "generic"}}})
+    wait_for_status(lab, "x1", "no: ")
+    shown = lab.switch.vsw_ctl("fastpath/show").stdout
     for port in ("n1", "g1", "x1"):
-        wait_for_status(lab, port, "no: ")
-        contains(lab.switch.vsw_ctl("fastpath/show").stdout, port,
-                 "fastpath/show")
+        line = next(line for line in shown.splitlines() if port in line)
+        contains(line, " no: ", f"{port} in fastpath/show")
     learn(lab, p1=A, x1=B)
     there, back = frame(B, A), frame(A, B)
     with Watch(lab, "p1") as watch:

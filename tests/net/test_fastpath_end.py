@@ -1,39 +1,17 @@
 """The kernel's fast path when vswd ends: what goes on, who takes it over, and
 what is removed; and taps that someone moves."""
 import contextlib
-import ctypes
 import json
 import os
 import re
 import signal
 import socket
-import struct
 
 from lib import fastpath, netns
-from lib.fastpath import Watch, wait_for_status
-from lib.netns import Namespace, ip_batch, libc, wait_until
+from lib.fastpath import Watch, programs_at, wait_for_status
+from lib.netns import Namespace, ip_batch, wait_until
 from lib.testing import contains, equal, test
 from test_ports import address
-
-SYS_BPF = 321
-BPF_PROG_QUERY = 16
-TCX_INGRESS, TCX_EGRESS = 46, 47
-
-
-def programs(space, device):
-    """How many are at the device, of either hook."""
-    with space.entered():
-        n = 0
-        for hook in (TCX_INGRESS, TCX_EGRESS):
-            attr = ctypes.create_string_buffer(struct.pack(
-                "IIIIQI44x", socket.if_nametoindex(device), hook, 0, 0, 0, 0))
-            if libc.syscall(SYS_BPF, BPF_PROG_QUERY, attr, len(attr.raw)) >= 0:
-                n += struct.unpack_from("I", attr.raw, 24)[0]
-    for hook in ("ingress", "egress"):
-        text = space.run("tc", "filter", "show", "dev", device, hook).stdout
-        n += " vsw " in text
-    return n
-
 
 def start(lab, *extra):
     """Two hosts at br0, and the switch's own; they know each other."""
@@ -112,7 +90,7 @@ def _(lab):
                 wait_for_status(lab, port, "yes")
         equal(described(lab), before, "br0")
         for port in ("h1", "h2", "br0"):
-            equal(programs(lab.sw_ns, port), 1, f"programs at {port}")
+            equal(programs_at(lab.sw_ns, port), 1, f"programs at {port}")
         with Watch(lab, "h1", "br0") as watch:
             assert lab.hosts["h1"].ping("10.0.0.254", count=3)
         assert watch.rx["h1"] >= 3 and watch.tx["br0"] >= 3, \
@@ -127,7 +105,7 @@ def _(lab):
         end(lab, how)
         equal(lab.sw_ns.devices(), ["h1", "h2"], "devices")
         for port in ("h1", "h2"):
-            equal(programs(lab.sw_ns, port), 0, f"programs at {port}")
+            equal(programs_at(lab.sw_ns, port), 0, f"programs at {port}")
         ip_batch(["addr add 10.0.0.253/24 dev h1"], lab.sw_ns.name)
         assert lab.hosts["h1"].ping("10.0.0.253"), "the host is kept away"
         ip_batch(["addr del 10.0.0.253/24 dev h1"], lab.sw_ns.name)
@@ -148,12 +126,12 @@ def _(lab):
     result = lab.sw_ns.run(*clean_up, check=False)
     assert result.returncode, "--clean-up although vswd lives"
     contains(result.stderr, "already running", "--clean-up")
-    equal(programs(lab.sw_ns, "h1"), 1, "programs at h1")
+    equal(programs_at(lab.sw_ns, "h1"), 1, "programs at h1")
     lab.switch.kill()
     equal(lab.sw_ns.devices(), ["br0", "h1", "h2", "tap1"], "devices left")
     contains(lab.sw_ns.run(*clean_up).stdout, "4 devices", "--clean-up")
     equal(lab.sw_ns.devices(), ["h1", "h2"], "devices")
-    equal((programs(lab.sw_ns, "h1"), programs(lab.sw_ns, "h2")), (0, 0),
+    equal((programs_at(lab.sw_ns, "h1"), programs_at(lab.sw_ns, "h2")), (0, 0),
           "programs")
     contains(lab.sw_ns.run(*clean_up).stdout, "0 devices", "a second time")
     assert not os.path.exists(lab.switch.path("vswd.pid")), "the pid file"
@@ -167,7 +145,7 @@ def _(lab):
     lab.switch.add_bridge("br1")
     wait_until(lambda: lab.sw_ns.devices() == ["br1", "h1", "h2"],
                lambda: f"taps are gone: {lab.sw_ns.devices()}")
-    wait_until(lambda: programs(lab.sw_ns, "h1") == 0, "programs are gone")
+    wait_until(lambda: programs_at(lab.sw_ns, "h1") == 0, "programs are gone")
 
 
 @test("turning the fast path off and on keeps internal ports as they are",
@@ -179,7 +157,7 @@ def _(lab):
         fastpath.switch_to(lab, on)
         wait_for_status(lab, "br0", "yes" if on else "no")
         equal(described(lab), before, "br0")
-        equal(programs(lab.sw_ns, "br0"), int(on), "programs at br0")
+        equal(programs_at(lab.sw_ns, "br0"), int(on), "programs at br0")
         with Watch(lab, "br0") as watch:
             assert lab.hosts["h1"].ping("10.0.0.254", count=3)
         equal(watch.tx["br0"] >= 3, on, "by the kernel")
@@ -205,7 +183,7 @@ def _(lab):
     wait_for_status(lab, "h1", "no")
     wait_for_status(lab, "br0", "no")
     assert number_of(lab) != number, "br0 is the one that was left"
-    equal((programs(lab.sw_ns, "br0"), programs(lab.sw_ns, "h1")), (0, 1),
+    equal((programs_at(lab.sw_ns, "br0"), programs_at(lab.sw_ns, "h1")), (0, 1),
           "programs")
     with open(lab.switch.path("vswd.log"), encoding="utf-8") as log:
         assert "File exists" not in log.read(), "br0 was in the way"
@@ -233,7 +211,7 @@ def _(lab):
               f"the ports with {workers} workers")
         for port in ("in1", "in2"):
             equal(lab.switch.get("Interface", port, "error"), [], "error")
-            equal(programs(lab.sw_ns, port), 1, f"programs at {port}")
+            equal(programs_at(lab.sw_ns, port), 1, f"programs at {port}")
 
 
 @test("an internal port that was left is made anew by who may not use BPF",

@@ -82,24 +82,28 @@ class Watch:
             self.tx[port] = now[1] - self.before[port][1]
 
 
+def programs_at(space, device):
+    """How many hang at the device's hooks: of tcx by bpf(2), as bpftool of
+    Debian 12 does not know it; of tc."""
+    count = 0
+    with space.entered():
+        for hook in TCX_HOOKS:
+            attr = ctypes.create_string_buffer(struct.pack(
+                "IIIIQI44x", socket.if_nametoindex(device), hook, 0, 0, 0, 0))
+            if libc.syscall(SYS_BPF, BPF_PROG_QUERY, attr,
+                            len(attr.raw)) >= 0:
+                count += struct.unpack_from("I", attr.raw, 24)[0]
+    for hook in ("ingress", "egress"):
+        text = space.run("tc", "filter", "show", "dev", device, hook).stdout
+        count += " vsw " in text
+    return count
+
+
 def programs(lab):
-    """Devices of the switch's namespace at whose hooks programs hang, with how
-    many: tcx by bpf(2), as bpftool of Debian 12 knows none of it; tc's."""
-    found = collections.Counter()
-    with lab.sw_ns.entered():
-        for index, name in socket.if_nameindex():
-            for hook in TCX_HOOKS:
-                attr = ctypes.create_string_buffer(struct.pack(
-                    "IIIIQII40x", index, hook, 0, 0, 0, 0, 0))
-                if libc.syscall(SYS_BPF, BPF_PROG_QUERY, attr,
-                                len(attr) - 1) == 0:
-                    found[name] += struct.unpack_from("I", attr, 24)[0]
-    for name in lab.sw_ns.devices():
-        for hook in ("ingress", "egress"):
-            out = lab.sw_ns.run("tc", "filter", "show", "dev", name, hook,
-                                check=False).stdout
-            found[name] += out.count("direct-action")
-    return +found
+    """{device: how many} in the switch's namespace."""
+    counts = {name: programs_at(lab.sw_ns, name)
+              for name in lab.sw_ns.devices()}
+    return {name: n for name, n in counts.items() if n}
 
 
 class Large(Frame):

@@ -40,7 +40,7 @@
 #define FP_TCP_LEN	 20
 #define FP_PROTOCOL_TCP	 6
 #define FP_SEGMENTS_MAX	 1500 /* more are an attack (packet/gso.h) */
-#define FP_PROBES	 2 /* buckets of a key that are looked into */
+#define FP_PROBES	 2    /* buckets of a key that are looked into */
 
 /*
  * A frame without its preamble and FCS. Everything in host byte order;

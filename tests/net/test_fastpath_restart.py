@@ -368,3 +368,47 @@ def _(lab):
     wait_until(lambda: not programs(lab), "no device has a program")
     stop(lab)
     nothing_left(lab, "a clean stop")
+
+
+def switch_under_traffic(lab):
+    """Off and on some times; what is sent arrives, once."""
+    streams = Streams(lab)
+    with streams as sending:
+        sending.more(0.02)
+        for on in (True, False, True, False, True, False):
+            fastpath.switch_to(lab, on)
+            wait_for_status(lab, "p2", "yes" if on else "no")
+            with Watch(lab, "p1") as watch:
+                sending.more(0.05)
+            assert (watch.rx["p1"] > 0) == on, f"{watch.rx}, it is {on}"
+    streams.check()
+    check(lab, fast=False)
+
+
+@test("turning the fast path off and on loses no frame between known stations, "
+      "and doubles none", only="vsw")
+def _(lab):
+    start(lab)
+    switch_under_traffic(lab)
+    # what it leaves then, the next one removes, which does not want it either
+    lab.switch.kill()
+    lab.switch.start()
+    learn(lab)
+    lab.pump(lambda: lab.peers["p3"].received, "they are flooded")
+    check(lab, fast=False)
+    stop(lab)
+    nothing_left(lab, "a clean stop")
+
+
+@test("turning it on for ports that were opened without loses no frame, and "
+      "doubles none", only="vsw")
+def _(lab):
+    fastpath.start(lab, monitor=False, other_config={"mac-aging-time": 3600})
+    fastpath.switch_to(lab, False)
+    lab.ports(PORTS)
+    learn(lab)
+    lab.pump(lambda: lab.peers["p3"].received, "they are flooded")
+    check(lab, fast=False)
+    switch_under_traffic(lab)
+    stop(lab)
+    nothing_left(lab, "a clean stop")

@@ -40,7 +40,7 @@
 #define FP_TCP_LEN	 20
 #define FP_PROTOCOL_TCP	 6
 #define FP_SEGMENTS_MAX	 1500 /* more are an attack (packet/gso.h) */
-#define FP_PROBES	 2 /* buckets of a key that are looked into */
+#define FP_PROBES	 2    /* buckets of a key that are looked into */
 
 /*
  * A frame without its preamble and FCS. Everything in host byte order;
@@ -269,14 +269,14 @@ FP_INLINE const struct fp_port *fp_look_up(const struct fp_env *env,
 
 /*
  * Decides about a frame that came in by a device. d: filled in where the
- * verdict is FP_FORWARD, but for whose frame it is about.
+ * verdict is FP_FORWARD, but for whose frame it is about. number: the device's
+ * in its bridge.
  */
-FP_INLINE enum fp_verdict fp_decide(const struct fp_env *env,
-				    const struct fp_device *device,
+FP_INLINE enum fp_verdict fp_decide(const struct fp_env *env, __u16 number,
 				    const struct fp_frame *f,
 				    struct fp_decision *d)
 {
-	const struct fp_port *in = fp_env_port(env, device->number), *out;
+	const struct fp_port *in = fp_env_port(env, number), *out;
 	const struct fp_state *state;
 	__u16 vid;
 
@@ -285,7 +285,7 @@ FP_INLINE enum fp_verdict fp_decide(const struct fp_env *env,
 	vid = fp_classify(in, f);
 	if (vid == FP_VID_NONE || !fp_has_vlan(in, vid))
 		return FP_USERSPACE;
-	out = fp_look_up(env, device->number, f, vid);
+	out = fp_look_up(env, number, f, vid);
 	if (!out || !(out->flags & FP_OUT) || !fp_has_vlan(out, vid))
 		return FP_USERSPACE;
 	state = fp_env_state(env, out->slot);

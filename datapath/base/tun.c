@@ -29,7 +29,9 @@ int tun_attach(const char *name, bool several, int *fdp)
 	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
 	if (several)
 		ifr.ifr_flags |= IFF_MULTI_QUEUE;
-	if (ioctl(fd, TUNSETIFF, &ifr)) {
+	/* One without an owner anybody may attach to, and be its other end. */
+	if (ioctl(fd, TUNSETIFF, &ifr) ||
+	    ioctl(fd, TUNSETOWNER, (unsigned long)geteuid())) {
 		error = -errno;
 		close(fd);
 		return error;

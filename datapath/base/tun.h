@@ -12,7 +12,7 @@
  * frames have a virtio-net header in front. The first queue makes the device,
  * which is gone with the last one; a device that is persistent is attached to.
  * `several`: one that may have more than one queue; a device is made for that,
- * or is not.
+ * or is not. Others than this user may attach to it with CAP_NET_ADMIN only.
  *
  * 0, or -errno: -EBUSY when the device has one queue and that is somebody's,
  * -EINVAL when there is a device of that name that is no tap, or one made for

@@ -40,7 +40,7 @@
 #define FP_TCP_LEN	 20
 #define FP_PROTOCOL_TCP	 6
 #define FP_SEGMENTS_MAX	 1500 /* more are an attack (packet/gso.h) */
-#define FP_PROBES	 2 /* buckets of a key that are looked into */
+#define FP_PROBES	 2    /* buckets of a key that are looked into */
 
 /*
  * A frame without its preamble and FCS. Everything in host byte order;
@@ -65,6 +65,8 @@ FP_INLINE const struct fp_state *fp_env_state(const struct fp_env *env,
 FP_INLINE const struct fp_fdb_header *fp_env_fdb(const struct fp_env *env);
 FP_INLINE struct fp_bucket *fp_env_bucket(const struct fp_env *env,
 					  __u32 index);
+/* The device that the frame came in by. */
+FP_INLINE __u32 fp_env_ifindex(const struct fp_env *env);
 /* Bytes of the frame; whether they are all there. n: a constant. */
 FP_INLINE _Bool fp_env_load(const struct fp_env *env, __u32 offset, void *to,
 			    __u32 n);
@@ -280,7 +282,12 @@ FP_INLINE enum fp_verdict fp_decide(const struct fp_env *env,
 	const struct fp_state *state;
 	__u16 vid;
 
-	if (!in || !fp_admits(env, in, f))
+	/*
+	 * The map of devices gives an entry that is replaced to another device
+	 * at once, while it is read here: what was read may be half, or all,
+	 * about that one. The array of ports never changes.
+	 */
+	if (!in || in->ifindex != fp_env_ifindex(env) || !fp_admits(env, in, f))
 		return FP_USERSPACE;
 	vid = fp_classify(in, f);
 	if (vid == FP_VID_NONE || !fp_has_vlan(in, vid))

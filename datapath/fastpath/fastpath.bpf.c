@@ -138,6 +138,11 @@ FP_INLINE struct fp_bucket *fp_env_bucket(const struct fp_env *env, __u32 index)
 	return bpf_map_lookup_elem(env->fdb, &key);
 }
 
+FP_INLINE __u32 fp_env_ifindex(const struct fp_env *env)
+{
+	return env->skb->ifindex;
+}
+
 FP_INLINE _Bool fp_env_load(const struct fp_env *env, __u32 offset, void *to,
 			    __u32 n)
 {
@@ -227,6 +232,9 @@ FP_INLINE int forward(struct __sk_buff *skb, const struct fp_decision *d)
 		return TC_ACT_SHOT;
 	out->tx_packets++;
 	out->tx_bytes += frame_len(skb);
+	/* The sender's, of which a frame of userspace's has nothing either. */
+	skb->mark = 0;
+	skb->priority = 0;
 	return bpf_redirect(d->ifindex, d->to_host ? BPF_F_INGRESS : 0);
 }
 
@@ -287,7 +295,10 @@ int fp_ingress(struct __sk_buff *skb)
 	return forward(skb, &decision);
 }
 
-/* Of a tap's own way out, which ends with the tap's reader. */
+/*
+ * Of a tap's own way out, which ends with the tap's reader. Others' programs
+ * there have their say about what is not forwarded here.
+ */
 SEC("tc")
 int fp_egress(struct __sk_buff *skb)
 {
@@ -295,6 +306,6 @@ int fp_egress(struct __sk_buff *skb)
 
 	HOLD_ALL();
 	if (decide(skb, &decision) != FP_FORWARD)
-		return TC_ACT_OK;
+		return TC_ACT_UNSPEC;
 	return forward(skb, &decision);
 }

@@ -25,13 +25,15 @@ LOG_MODULE(fastpath);
 static int print_debug(enum libbpf_print_level level, const char *fmt,
 		       va_list args)
 {
-	char line[1024];
-	int n = vsnprintf(line, sizeof(line), fmt, args);
+	char *text, *line, *rest;
 
-	while (n > 0 && (size_t)n < sizeof(line) && line[n - 1] == '\n')
-		line[--n] = '\0';
-	if (n > 0 && level != LIBBPF_DEBUG)
-		log_dbg("%s", line);
+	if (level == LIBBPF_DEBUG || vasprintf(&text, fmt, args) < 0)
+		return 0;
+	fastpath_note_objection(text);
+	for (rest = text; (line = strsep(&rest, "\n"));)
+		if (*line)
+			log_dbg("%s", line);
+	free(text);
 	return 0;
 }
 

@@ -122,5 +122,7 @@ void fastpath_publish_end(struct fastpath *fp);
 char *fastpath_why_not(void);
 /* The same, of what loading the programs has returned. */
 char *fastpath_why_not_loaded(int error);
+/* What libbpf said: if it is a verifier's log, why it refused is kept. */
+void fastpath_note_objection(const char *text);
 
 #endif

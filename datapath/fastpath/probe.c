@@ -29,17 +29,24 @@ static const char *missing_capability(void)
 	return bpf || admin ? NULL : "CAP_BPF";
 }
 
+/* False also when it cannot be told. */
+static bool is_older_than(unsigned major, unsigned minor)
+{
+	unsigned its_major = 0, its_minor = 0;
+	struct utsname u;
+
+	if (uname(&u) ||
+	    sscanf(u.release, "%u.%u", &its_major, &its_minor) != 2)
+		return false;
+	return its_major < major || (its_major == major && its_minor < minor);
+}
+
 /* Kernels before 5.11 count a process's maps as its locked memory. */
 static bool locks_too_little(void)
 {
-	unsigned major = 0, minor = 0;
 	struct rlimit limit;
-	struct utsname u;
 
-	if (uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2)
-		return false;
-	return (major < 5 || (major == 5 && minor < 11)) &&
-	       !getrlimit(RLIMIT_MEMLOCK, &limit) &&
+	return is_older_than(5, 11) && !getrlimit(RLIMIT_MEMLOCK, &limit) &&
 	       limit.rlim_cur != RLIM_INFINITY;
 }
 
@@ -64,10 +71,44 @@ static const char *release(struct utsname *u)
 	return uname(u) ? "of unknown version" : u->release;
 }
 
-char *fastpath_why_not_loaded(int error)
+/* The verifier's last words, in a line; empty: it had none. */
+static char objection[160];
+
+/* They are above the line that counts what it has gone through. */
+void fastpath_note_objection(const char *text)
+{
+	const char *end, *begin;
+
+	if (!strstr(text, "PROG LOAD LOG"))
+		return;
+	end = strstr(text, "\nprocessed ");
+	if (!end)
+		return;
+	for (begin = end; begin > text && begin[-1] != '\n'; begin--)
+		;
+	snprintf(objection, sizeof(objection), "%.*s", (int)(end - begin),
+		 begin);
+}
+
+/* By its verifier, or as there is something in them that it does not know. */
+static char *why_not_taken(int error)
 {
 	struct utsname u;
 
+	if (is_older_than(6, 1))
+		return xasprintf("kernel %s does not take the programs: it "
+				 "has to be 6.1 or later",
+				 release(&u));
+	if (*objection)
+		return xasprintf("the verifier of kernel %s does not take the "
+				 "programs: %s",
+				 release(&u), objection);
+	return xasprintf("kernel %s does not take the programs: %s",
+			 release(&u), strerror(-error));
+}
+
+char *fastpath_why_not_loaded(int error)
+{
 	switch (-error) {
 	case ENOSYS:
 		return xstrdup("this kernel is built without bpf(2) "
@@ -81,9 +122,7 @@ char *fastpath_why_not_loaded(int error)
 	case EACCES:
 	case E2BIG:
 	case ENOTSUP:
-		return xasprintf("kernel %s does not take the programs: it "
-				 "has to be 6.1 or later",
-				 release(&u));
+		return why_not_taken(error);
 	default:
 		return xasprintf("the kernel does not take the programs: %s",
 				 strerror(-error));

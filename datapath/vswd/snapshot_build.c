@@ -163,9 +163,7 @@ static void settle_number(const struct vswitch *vs, const struct doomed_port *d)
 {
 	struct fdb *fdb = d->bridge->fdb;
 
-	/* The kernel goes on by what is known, when we are no more. */
-	if (!d->number || d->fate == NUMBER_KEPT ||
-	    vfastpath_is_kept(d->bridge->vs))
+	if (!d->number || d->fate == NUMBER_KEPT)
 		return;
 	/* The kernel goes on forwarding by what is in there. */
 	if (vfastpath_is_kept(vs))

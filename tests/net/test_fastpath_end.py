@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import sys
 
 from lib import fastpath, netns
 from lib.fastpath import Watch, programs_at, wait_for_status
@@ -113,6 +114,34 @@ def _(lab):
         wait_for_status(lab, "br0", "yes")
     result = lab.switch.vsw_ctl("exit", "--kept", check=False)
     assert result.returncode and "--kept" in result.stderr, result.stderr
+
+
+ATTACH = """
+import errno, fcntl, struct, sys
+for flags in (0x5002, 0x5102):  # a tap with a header, of one queue or of more
+    with open("/dev/net/tun", "r+b", buffering=0) as tun:
+        try:
+            fcntl.ioctl(tun, 0x400454ca,  # TUNSETIFF
+                        struct.pack("16sH22x", sys.argv[1].encode(), flags))
+            sys.exit("attached")
+        except OSError as error:
+            print(errno.errorcode[error.errno])
+"""
+
+
+@test("another user may not attach to a tap that a killed vswd has left",
+      only="vsw")
+def _(lab):
+    fastpath.start(lab, monitor=False)
+    wait_for_status(lab, "br0", "yes")
+    lab.switch.kill()
+    said = lab.sw_ns.run("setpriv", "--reuid=65534", "--regid=65534",
+                         "--clear-groups", sys.executable, "-c", ATTACH, "br0",
+                         check=False)
+    equal((said.returncode, sorted(said.stdout.split())),
+          (0, ["EINVAL", "EPERM"]), f"attaching: {said.stderr}")
+    lab.switch.start()
+    wait_for_status(lab, "br0", "yes")
 
 
 @test("what a killed vswd has left is removed by --clean-up, and by the next "
@@ -231,7 +260,7 @@ def _(lab):
     wait_for_status(lab, "br0", "no")
     equal(lab.switch.get("Interface", "br0", "error"), [], "error")
     assert number_of(lab) != number, "br0 is the one that was left"
-    equal(programs(lab.sw_ns, "br0"), 0, "programs at br0")
+    equal(programs_at(lab.sw_ns, "br0"), 0, "programs at br0")
     assert "alias" not in lab.sw_ns.ip("link", "show", "br0"), "an alias"
     lab.switch.kill()
     equal(lab.sw_ns.devices(), [], "devices")

@@ -397,6 +397,7 @@ void lab_copy_fdb(struct lab *l)
 struct fp_env {
 	struct lab *lab;
 	const struct lab_frame *frame;
+	uint32_t ifindex; /* that it came in by */
 };
 
 FP_INLINE const struct fp_port *fp_env_port(const struct fp_env *env,
@@ -423,6 +424,11 @@ FP_INLINE struct fp_bucket *fp_env_bucket(const struct fp_env *env, __u32 index)
 	return &env->lab->buckets[index - 1];
 }
 
+FP_INLINE __u32 fp_env_ifindex(const struct fp_env *env)
+{
+	return env->ifindex;
+}
+
 FP_INLINE _Bool fp_env_load(const struct fp_env *env, __u32 offset, void *to,
 			    __u32 n)
 {
@@ -436,7 +442,7 @@ enum fp_verdict lab_decide(struct lab *l, unsigned in,
 			   const struct lab_frame *frame,
 			   struct fp_decision *decision)
 {
-	const struct fp_env env = { l, frame };
+	const struct fp_env env = { l, frame, LAB_IFINDEX + in + 1 };
 	const struct fp_device device = { .number = in + 1 };
 	const struct fp_frame f = {
 		.dst = load_mac(frame->data),

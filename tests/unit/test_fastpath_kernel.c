@@ -139,9 +139,6 @@ static void load(struct kernel *k, const struct lab *l)
 	k->n_buckets = l->n_buckets;
 	k->ports_fd = make_inner("ports", sizeof(struct fp_port),
 				 ARRAY_SIZE(l->fp), BPF_F_INNER_MAP);
-	for (uint32_t i = 0; i < ARRAY_SIZE(l->fp); i++)
-		assert_int_equal(
-			bpf_map_update_elem(k->ports_fd, &i, &l->fp[i], 0), 0);
 	k->fdb_fd = make_inner("fdb", sizeof(*k->fdb), k->n_buckets + 1,
 			       BPF_F_INNER_MAP | BPF_F_MMAPABLE);
 	k->fdb = mmap(NULL, (k->n_buckets + 1) * sizeof(*k->fdb),
@@ -149,6 +146,19 @@ static void load(struct kernel *k, const struct lab *l)
 	assert_true(k->fdb != MAP_FAILED);
 	put(k->bpf->maps.fp_ports, BRIDGE, &k->ports_fd);
 	put(k->bpf->maps.fp_fdbs, BRIDGE, &k->fdb_fd);
+}
+
+/* Frames can be run as the loopback's only: the port is at that. */
+static void load_ports(struct kernel *k, const struct lab *l, unsigned in)
+{
+	for (uint32_t i = 0; i < ARRAY_SIZE(l->fp); i++) {
+		struct fp_port port = l->fp[i];
+
+		if (i == in + 1)
+			port.ifindex = LO;
+		assert_int_equal(bpf_map_update_elem(k->ports_fd, &i, &port, 0),
+				 0);
+	}
 }
 
 /* What changes from frame to frame. */
@@ -162,6 +172,7 @@ static void load_now(struct kernel *k, const struct lab *l, unsigned in)
 	memcpy(k->fdb + 1, l->buckets, l->n_buckets * sizeof(*l->buckets));
 	for (unsigned i = 1; i <= LAB_PORTS; i++)
 		k->states[LAB_SLOT + i] = l->states[i];
+	load_ports(k, l, in);
 	put(k->bpf->maps.fp_devices, LO, &device);
 }
 
@@ -191,6 +202,8 @@ static uint32_t run(const struct bpf_program *program,
 		.ifindex = LO,
 		.gso_size = f->gso_size,
 		.gso_segs = f->gso_size ? 2 : 0,
+		.mark = 7,
+		.priority = 5,
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data,
 		    .data_size_in = len, .ctx_in = &context,
@@ -283,6 +296,8 @@ static void check_probe(struct kernel *k, const struct lab *l, unsigned in,
 	check_decision(&r.decision, d);
 	check_shape(f, d, &r);
 	assert_int_equal(r.action, TC_ACT_REDIRECT);
+	assert_int_equal(r.mark, 0);
+	assert_int_equal(r.priority, 0);
 	before.rx_packets++;
 	before.rx_bytes += f->len + tag_len(f->has_tag);
 	assert_memory_equal(&after, &before, sizeof(after));
@@ -302,7 +317,7 @@ static void check_programs(struct kernel *k, const struct lab_frame *f,
 	const struct fp_device nobody = { .bridge = BRIDGE, .slot = slot };
 
 	assert_int_equal(run_tc(k->bpf->progs.fp_egress, f),
-			 forwards ? TC_ACT_REDIRECT : TC_ACT_OK);
+			 forwards ? TC_ACT_REDIRECT : (uint32_t)TC_ACT_UNSPEC);
 	/* Nobody has left a note. */
 	assert_int_equal(run_tc(k->bpf->progs.fp_ingress, f), shot);
 	/* The note alone decides ... */
@@ -433,7 +448,7 @@ static void test_bad_tables(void **state)
 	struct fp_port port, bad;
 	struct lab_frame f;
 	struct lab *l;
-	uint32_t number, in = LO;
+	uint32_t number, here, in = LO;
 
 	if (!k)
 		skip();
@@ -443,8 +458,19 @@ static void test_bad_tables(void **state)
 	assert_int_equal(run_tc(k->bpf->progs.fp_egress, &f), TC_ACT_REDIRECT);
 	bad.slot = FP_SLOTS;
 	bpf_map_update_elem(k->ports_fd, &number, &bad, 0);
-	assert_int_equal(run_tc(k->bpf->progs.fp_egress, &f), TC_ACT_OK);
+	assert_int_equal((int)run_tc(k->bpf->progs.fp_egress, &f),
+			 TC_ACT_UNSPEC);
 	bpf_map_update_elem(k->ports_fd, &number, &port, 0);
+	/* The entry of the device was another's by the time it was read. */
+	bpf_map_lookup_elem(bpf_map__fd(k->bpf->maps.fp_devices), &in, &device);
+	here = device.number;
+	bpf_map_lookup_elem(k->ports_fd, &here, &port);
+	bad = port;
+	bad.ifindex = LO + 1;
+	bpf_map_update_elem(k->ports_fd, &here, &bad, 0);
+	assert_int_equal((int)run_tc(k->bpf->progs.fp_egress, &f),
+			 TC_ACT_UNSPEC);
+	bpf_map_update_elem(k->ports_fd, &here, &port, 0);
 	/* An FDB of more buckets than there are. */
 	((struct fp_fdb_header *)(void *)k->fdb)->bucket_mask = 0;
 	(void)run_tc(k->bpf->progs.fp_egress, &f);
@@ -456,15 +482,19 @@ static void test_bad_tables(void **state)
 	bpf_map_lookup_elem(bpf_map__fd(k->bpf->maps.fp_devices), &in, &device);
 	device.number = 60000;
 	put(k->bpf->maps.fp_devices, LO, &device);
-	assert_int_equal(run_tc(k->bpf->progs.fp_egress, &f), TC_ACT_OK);
+	assert_int_equal((int)run_tc(k->bpf->progs.fp_egress, &f),
+			 TC_ACT_UNSPEC);
 	device.bridge = BRIDGE + 1;
 	put(k->bpf->maps.fp_devices, LO, &device);
-	assert_int_equal(run_tc(k->bpf->progs.fp_egress, &f), TC_ACT_OK);
+	assert_int_equal((int)run_tc(k->bpf->progs.fp_egress, &f),
+			 TC_ACT_UNSPEC);
 	device.bridge = FP_BRIDGES;
 	put(k->bpf->maps.fp_devices, LO, &device);
-	assert_int_equal(run_tc(k->bpf->progs.fp_egress, &f), TC_ACT_OK);
+	assert_int_equal((int)run_tc(k->bpf->progs.fp_egress, &f),
+			 TC_ACT_UNSPEC);
 	bpf_map_delete_elem(bpf_map__fd(k->bpf->maps.fp_devices), &in);
-	assert_int_equal(run_tc(k->bpf->progs.fp_egress, &f), TC_ACT_OK);
+	assert_int_equal((int)run_tc(k->bpf->progs.fp_egress, &f),
+			 TC_ACT_UNSPEC);
 	/* None of ours: it passes. */
 	assert_int_equal((int)run_tc(k->bpf->progs.fp_ingress, &f),
 			 TC_ACT_UNSPEC);

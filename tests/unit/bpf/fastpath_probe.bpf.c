@@ -38,5 +38,7 @@ int probe(struct __sk_buff *skb)
 	if (r->verdict == FP_FORWARD)
 		r->action = forward(skb, &r->decision);
 	look(skb, r);
+	r->mark = skb->mark;
+	r->priority = skb->priority;
 	return TC_ACT_OK;
 }

@@ -11,6 +11,7 @@ struct probe_result {
 	__u32 len;
 	__u16 has_tag, tag_type, tci;
 	__u16 reserved;
+	__u32 mark, priority;
 	struct fp_decision decision;
 };
 

@@ -271,28 +271,24 @@ FP_INLINE const struct fp_port *fp_look_up(const struct fp_env *env,
 
 /*
  * Decides about a frame that came in by a device. d: filled in where the
- * verdict is FP_FORWARD, but for whose frame it is about.
+ * verdict is FP_FORWARD, but for whose frame it is about. number: the device's
+ * in its bridge.
  */
-FP_INLINE enum fp_verdict fp_decide(const struct fp_env *env,
-				    const struct fp_device *device,
+FP_INLINE enum fp_verdict fp_decide(const struct fp_env *env, __u16 number,
 				    const struct fp_frame *f,
 				    struct fp_decision *d)
 {
-	const struct fp_port *in = fp_env_port(env, device->number), *out;
+	const struct fp_port *in = fp_env_port(env, number), *out;
 	const struct fp_state *state;
 	__u16 vid;
 
-	/*
-	 * The map of devices gives an entry that is replaced to another device
-	 * at once, while it is read here: what was read may be half, or all,
-	 * about that one. The array of ports never changes.
-	 */
+	/* Two maps that should say the same; this one never changes. */
 	if (!in || in->ifindex != fp_env_ifindex(env) || !fp_admits(env, in, f))
 		return FP_USERSPACE;
 	vid = fp_classify(in, f);
 	if (vid == FP_VID_NONE || !fp_has_vlan(in, vid))
 		return FP_USERSPACE;
-	out = fp_look_up(env, device->number, f, vid);
+	out = fp_look_up(env, number, f, vid);
 	if (!out || !(out->flags & FP_OUT) || !fp_has_vlan(out, vid))
 		return FP_USERSPACE;
 	state = fp_env_state(env, out->slot);

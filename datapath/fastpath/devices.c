@@ -1,6 +1,11 @@
 /*
- * fp_devices: which devices are ours, and where they are in the tables. A
- * device is entered before its program is attached, and as long as no
+ * fp_devices and fp_places: which devices are ours, and where they are in the
+ * tables. The programs go by fp_places alone, which has one place for all
+ * devices whose ifindex has the same low bits: the first port there has it. The
+ * next daemon goes by fp_devices, which names the bridge of a device before
+ * fp_places does, and as long.
+ *
+ * A device is entered before its program is attached, and as long as no
  * publication has it, all that comes by it is userspace's. It is taken out when
  * the program is gone: of a device that is not in there, the program lets pass
  * what comes.
@@ -22,11 +27,37 @@ static int map_fd(const struct fastpath *fp)
 	return bpf_map__fd(fp->bpf->maps.fp_devices);
 }
 
+static uint64_t *place_of(const struct fastpath *fp, uint32_t ifindex)
+{
+	return &fp->places[ifindex % FP_PLACES];
+}
+
+static bool is_taken(const struct fastpath *fp, uint32_t ifindex)
+{
+	uint64_t place = *place_of(fp, ifindex);
+
+	return place && (uint32_t)place != ifindex;
+}
+
+/* In one store: programs see it as it was, or as it is. */
+static void set_place(const struct fastpath *fp, uint32_t ifindex,
+		      uint64_t bridge, uint64_t number)
+{
+	__atomic_store_n(place_of(fp, ifindex),
+			 ifindex | bridge << FP_PLACE_BRIDGE_SHIFT |
+				 number << FP_PLACE_NUMBER_SHIFT,
+			 __ATOMIC_RELEASE);
+}
+
 static int write_device(const struct fastpath *fp, uint32_t ifindex,
 			const struct fp_device *device, uint64_t flags)
 {
-	return bpf_map_update_elem(map_fd(fp), &ifindex, device, flags) ? -errno
-									: 0;
+	if (is_taken(fp, ifindex))
+		return -EADDRINUSE;
+	if (bpf_map_update_elem(map_fd(fp), &ifindex, device, flags))
+		return -errno;
+	set_place(fp, ifindex, device->bridge, device->number);
+	return 0;
 }
 
 int fastpath_device_enter(const struct fastpath_port *port)
@@ -62,8 +93,10 @@ void fastpath_device_displace(const struct fastpath *fp, uint32_t ifindex,
 {
 	struct fp_device device;
 
-	if (find(fp, ifindex, slot, &device))
-		fastpath_device_place(fp, ifindex, slot, 0, 0);
+	if (!find(fp, ifindex, slot, &device))
+		return;
+	set_place(fp, ifindex, 0, 0);
+	fastpath_device_place(fp, ifindex, slot, 0, 0);
 }
 
 int fastpath_device_flag(struct fastpath_port *port, uint32_t flags)
@@ -81,8 +114,10 @@ void fastpath_device_leave(const struct fastpath_port *port)
 	uint32_t ifindex = port->ifindex;
 	struct fp_device device;
 
-	if (find(port->fp, ifindex, port->slot, &device))
-		bpf_map_delete_elem(map_fd(port->fp), &ifindex);
+	if (!find(port->fp, ifindex, port->slot, &device))
+		return;
+	__atomic_store_n(place_of(port->fp, ifindex), 0, __ATOMIC_RELEASE);
+	bpf_map_delete_elem(map_fd(port->fp), &ifindex);
 }
 
 int fastpath_set_promiscuous(int ifindex, bool on)

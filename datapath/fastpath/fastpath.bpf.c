@@ -31,6 +31,14 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, FP_PLACES);
+	__type(key, __u32);
+	__type(value, __u64);
+} fp_places SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, FP_SLOTS);
 	__type(key, __u32);
 	__type(value, struct fp_state);
@@ -88,6 +96,7 @@ char fp_license[] SEC("license") = "Dual BSD/GPL";
 #define HOLD_ALL()                                                             \
 	do {                                                                   \
 		HOLD(fp_owner);                                                \
+		HOLD(fp_devices);                                              \
 		HOLD(fp_counters);                                             \
 		HOLD(fp_notes);                                                \
 	} while (0)
@@ -180,20 +189,24 @@ FP_INLINE _Bool read_frame(struct __sk_buff *skb, struct fp_frame *f)
 /* FP_NONE: the device is none of ours. */
 FP_INLINE enum fp_verdict decide(struct __sk_buff *skb, struct fp_decision *d)
 {
-	fp_map_key ifindex = skb->ifindex, bridge;
-	const struct fp_device *device;
+	__u32 ifindex = skb->ifindex;
+	fp_map_key index = ifindex % FP_PLACES, bridge;
+	const __u64 *word = bpf_map_lookup_elem(&fp_places, &index);
 	struct fp_env env = { .skb = skb };
 	struct fp_frame frame;
+	__u64 place;
 
-	device = bpf_map_lookup_elem(&fp_devices, &ifindex);
-	if (!device)
+	if (!word)
 		return FP_NONE;
-	bridge = device->bridge;
+	place = FP_READ(*word);
+	if ((__u32)place != ifindex)
+		return FP_NONE;
+	bridge = (__u16)(place >> FP_PLACE_BRIDGE_SHIFT);
 	env.ports = bpf_map_lookup_elem(&fp_ports, &bridge);
 	env.fdb = bpf_map_lookup_elem(&fp_fdbs, &bridge);
 	if (!env.ports || !env.fdb || !read_frame(skb, &frame))
 		return FP_USERSPACE;
-	return fp_decide(&env, device, &frame, d);
+	return fp_decide(&env, place >> FP_PLACE_NUMBER_SHIFT, &frame, d);
 }
 
 FP_INLINE struct fp_counters *counters_of(__u32 slot)

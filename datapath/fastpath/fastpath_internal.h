@@ -5,8 +5,8 @@
  *	probe.c		whether this kernel can, and a sentence when it cannot
  *	slots.c		a port's place in fp_states and fp_counters
  *	table.c		an FDB's memory
- *	publish.c	fp_devices, fp_ports and fp_fdbs: what is in force
- *	devices.c	fp_devices: which devices are ours, and where
+ *	publish.c	fp_ports and fp_fdbs, and devices: what is in force
+ *	devices.c	fp_devices, fp_places: which devices are ours
  *	attach.c	programs at devices
  *	program.c	a port's program, and what comes in which order
  *	takeover.c	what a killed daemon has left; leftovers_find.c and
@@ -44,6 +44,7 @@ struct fastpath {
 	unsigned n_cpus;	      /* that the kernel may ever have */
 	struct fp_state *states;      /* fp_states, mapped; by slot */
 	struct fp_counters *counters; /* fp_counters, mapped */
+	uint64_t *places;	      /* fp_places, mapped; devices.c's */
 	bool is_taken[FP_SLOTS];      /* a port is open */
 	uint16_t n_naming[FP_SLOTS];  /* bridges in force that name it */
 	uint32_t slot_cursor;	      /* where the next search begins */
@@ -84,7 +85,7 @@ struct fastpath_table {
 int fastpath_slot_take(struct fastpath_port *port);
 /* And gives it back: nothing more is sent there. */
 void fastpath_slot_drop(struct fastpath_port *port);
-/* Maps fp_states and fp_counters; 0 or -errno. */
+/* Maps fp_states, fp_counters and fp_places; 0 or -errno. */
 int fastpath_slots_map(struct fastpath *fp);
 void fastpath_slots_unmap(struct fastpath *fp);
 
@@ -95,7 +96,8 @@ int fastpath_inner_create(const char *name, size_t value_bytes,
 #define FASTPATH_FDB_FLAGS   (BPF_F_INNER_MAP | BPF_F_MMAPABLE)
 
 /*
- * devices.c: the port's device is ours, in no bridge yet; 0 or -errno; ...
+ * devices.c: the port's device is ours, in no bridge yet; 0 or -errno
+ * (-EADDRINUSE: its ifindex has the low bits of another port's); ...
  */
 int fastpath_device_enter(const struct fastpath_port *port);
 /* ... it is in that bridge, as the port with that slot; 0 or -errno; ... */

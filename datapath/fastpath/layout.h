@@ -6,9 +6,12 @@
  *
  *	fp_owner	array of 1: struct fp_owner. Whose they are
  *	fp_devices	hash: ifindex -> struct fp_device, while its port is
- *			open. Frames of other devices are not ours: those of
- *			one that was moved to another network namespace, which
- *			takes the program along
+ *			open. For the next daemon; programs do not look here
+ *	fp_places	array by an ifindex's low 16 bits, mapped: a word, of
+ *			the whole ifindex (bits 0 to 31) and what fp_devices
+ *			has as bridge and number. Frames of other devices are
+ *			not ours: those of one that was moved to another
+ *			network namespace, which takes the program along
  *	fp_states	array by slot, mapped: struct fp_state
  *	fp_counters	array by cpu * FP_SLOTS + slot, mapped:
  *			struct fp_counters
@@ -29,11 +32,12 @@
 #include <linux/types.h>
 
 /* To be raised with every change of what a map contains. */
-#define FP_LAYOUT_VERSION 1
+#define FP_LAYOUT_VERSION 2
 #define FP_MAGIC	  0x76737766 /* "vswf" */
 
 #define FP_BRIDGES    1024
 #define FP_SLOTS      4096
+#define FP_PLACES     65536
 #define FP_NUMBER_MAX 16383 /* FDB port numbers above: userspace */
 #define FP_VLANS      4096
 #define FP_VID_NONE   0xffff
@@ -60,6 +64,10 @@ struct fp_device {
 	__u32 slot;
 	__u32 flags; /* enum fp_device_flags */
 };
+
+/* A word of fp_places; 0: no device of ours has it. Written at once. */
+#define FP_PLACE_BRIDGE_SHIFT 32
+#define FP_PLACE_NUMBER_SHIFT 48
 
 /* May change at any time: written by the daemon alone, each field at once. */
 struct fp_state {

@@ -20,6 +20,7 @@ struct fastpath_instance {
 	uint32_t owner_id; /* of its map fp_owner, by which it is known */
 	bool same_layout;
 	int devices_fd; /* fp_devices; -1: none */
+	int places_fd;	/* fp_places; -1: none */
 	int fdbs_fd;	/* fp_fdbs, until it has been read; -1: none */
 	int program_fds[N_ATTACH_HOOKS]; /* -1: none */
 	uint32_t program_ids[N_ATTACH_HOOKS];

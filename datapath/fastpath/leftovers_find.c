@@ -14,7 +14,7 @@
 #include "fastpath/fastpath_internal.h"
 #include "fastpath/leftovers.h"
 
-#define MAPS_MAX     64 /* of one program; ours have seven */
+#define MAPS_MAX     64 /* of one program; ours have eight */
 #define PROGRAMS_MAX 64 /* at one hook */
 
 static const char *const program_names[N_ATTACH_HOOKS] = {
@@ -27,7 +27,7 @@ static const char *const program_names[N_ATTACH_HOOKS] = {
 
 /* The maps of one program that matter here; -1: it has none such. */
 struct maps {
-	int owner, devices, fdbs;
+	int owner, devices, places, fdbs;
 	uint32_t owner_id;
 };
 
@@ -41,6 +41,7 @@ static void close_maps(struct maps *m)
 {
 	close_fd(m->owner);
 	close_fd(m->devices);
+	close_fd(m->places);
 	close_fd(m->fdbs);
 }
 
@@ -65,6 +66,8 @@ static void take_map(struct maps *m, uint32_t id)
 		m->owner_id = id;
 	} else if (!strcmp(info.name, "fp_devices")) {
 		keep_map(&m->devices, fd);
+	} else if (!strcmp(info.name, "fp_places")) {
+		keep_map(&m->places, fd);
 	} else if (!strcmp(info.name, "fp_fdbs")) {
 		keep_map(&m->fdbs, fd);
 	} else {
@@ -118,8 +121,9 @@ static struct fastpath_instance *find_instance(struct fastpath_leftovers *l,
 	in->owner_id = m->owner_id;
 	in->same_layout = owner->version == FP_LAYOUT_VERSION;
 	in->devices_fd = m->devices;
+	in->places_fd = m->places;
 	in->fdbs_fd = m->fdbs;
-	m->devices = m->fdbs = -1;
+	m->devices = m->places = m->fdbs = -1;
 	for (int hook = 0; hook < N_ATTACH_HOOKS; hook++)
 		in->program_fds[hook] = -1;
 	l->instances = xrealloc(l->instances,
@@ -167,7 +171,9 @@ static bool take_ours(struct fastpath *fp, struct fastpath_leftovers *l,
 
 static void look_at(struct fastpath *fp, struct fastpath_leftovers *l, int fd)
 {
-	struct maps m = { .owner = -1, .devices = -1, .fdbs = -1 };
+	struct maps m = {
+		.owner = -1, .devices = -1, .places = -1, .fdbs = -1
+	};
 	uint32_t map_ids[MAPS_MAX];
 	struct bpf_prog_info info = {
 		.map_ids = (uintptr_t)map_ids,

@@ -139,6 +139,22 @@ static int start(struct fastpath_port *port)
 	return error;
 }
 
+static char *why_not_open(int error)
+{
+	switch (error) {
+	case -ENOSPC:
+		return xasprintf("%d other ports have it", FP_SLOTS);
+	case -EADDRINUSE:
+		return xasprintf("its device's number in the kernel differs "
+				 "from another port's by a multiple of %d",
+				 FP_PLACES);
+	default:
+		return xasprintf("the kernel's program cannot be attached to "
+				 "the device: %s",
+				 strerror(-error));
+	}
+}
+
 struct fastpath_port *fastpath_port_open(struct fastpath *fp, int ifindex,
 					 const char *name,
 					 enum fastpath_side side, char **whyp)
@@ -164,11 +180,7 @@ struct fastpath_port *fastpath_port_open(struct fastpath *fp, int ifindex,
 		return port;
 	if (port->old)
 		fastpath_left_return(port->old);
-	*whyp = error == -ENOSPC
-			? xasprintf("%d other ports have it", FP_SLOTS)
-			: xasprintf("the kernel's program cannot be attached "
-				    "to the device: %s",
-				    strerror(-error));
+	*whyp = why_not_open(error);
 	free(port->name);
 	free(port);
 	return NULL;

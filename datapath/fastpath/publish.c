@@ -1,7 +1,7 @@
 /*
- * What is in force: the maps fp_devices, fp_ports and fp_fdbs brought to what
- * a publication says. Only bridges that differ from what is in force cost
- * anything, and all of them together what one does.
+ * What is in force: where devices are (devices.c), and the maps fp_ports and
+ * fp_fdbs, brought to what a publication says. Only bridges that differ from
+ * what is in force cost anything, and all of them together what one does.
  *
  * No program may see one bridge by two configurations, so the steps are
  *

@@ -1,7 +1,7 @@
 /*
  * A port's slot: its place in fp_states, which says whether and how long frames
- * may leave by it, and in fp_counters, one for each CPU. Both maps are mapped
- * here, so that neither costs a system call.
+ * may leave by it, and in fp_counters, one for each CPU. Both maps, and
+ * fp_places, are mapped here, so that none costs a system call.
  *
  * A slot that a bridge in force still names is nobody else's yet: its port is
  * closed, and what the kernel would send there comes to userspace.
@@ -28,6 +28,11 @@ static size_t counters_bytes(const struct fastpath *fp)
 	return (size_t)fp->n_cpus * FP_SLOTS * sizeof(struct fp_counters);
 }
 
+static size_t places_bytes(void)
+{
+	return FP_PLACES * sizeof(uint64_t);
+}
+
 static int map_shared(const struct bpf_map *map, size_t bytes, void *mappedp)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -47,6 +52,9 @@ int fastpath_slots_map(struct fastpath *fp)
 	if (!error)
 		error = map_shared(fp->bpf->maps.fp_counters,
 				   counters_bytes(fp), &fp->counters);
+	if (!error)
+		error = map_shared(fp->bpf->maps.fp_places, places_bytes(),
+				   &fp->places);
 	return error;
 }
 
@@ -56,8 +64,11 @@ void fastpath_slots_unmap(struct fastpath *fp)
 		munmap(fp->states, states_bytes());
 	if (fp->counters)
 		munmap(fp->counters, counters_bytes(fp));
+	if (fp->places)
+		munmap(fp->places, places_bytes());
 	fp->states = NULL;
 	fp->counters = NULL;
+	fp->places = NULL;
 }
 
 static uint64_t load(const __u64 *p)

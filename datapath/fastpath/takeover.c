@@ -75,6 +75,18 @@ static bool is_in_use(const struct fastpath_leftovers *l,
 	return false;
 }
 
+/* Of a device that is in its map: the programs do nothing with its frames. */
+static void forget_device(const struct fastpath_instance *instance,
+			  uint32_t ifindex)
+{
+	uint32_t index = ifindex % FP_PLACES;
+	uint64_t nobodys = 0;
+
+	if (instance->same_layout && instance->places_fd >= 0)
+		bpf_map_update_elem(instance->places_fd, &index, &nobodys,
+				    BPF_ANY);
+}
+
 /*
  * Its programs are nowhere that we see. At a device that was moved to another
  * network namespace one may be, and is to do nothing there.
@@ -88,8 +100,9 @@ static void end_instance(const struct fastpath *fp,
 		while (!bpf_map_get_next_key(instance->devices_fd, NULL,
 					     &key) &&
 		       !bpf_map_delete_elem(instance->devices_fd, &key))
-			;
+			forget_device(instance, key);
 	close_fd(&instance->devices_fd);
+	close_fd(&instance->places_fd);
 	for (int hook = 0; hook < N_ATTACH_HOOKS; hook++)
 		close_fd(&instance->program_fds[hook]);
 }
@@ -165,6 +178,7 @@ void fastpath_leftovers_free(struct fastpath *fp)
 	fastpath_drop_leftovers(fp);
 	for (size_t i = 0; i < l->n_instances; i++) {
 		close_fd(&l->instances[i]->devices_fd);
+		close_fd(&l->instances[i]->places_fd);
 		for (int hook = 0; hook < N_ATTACH_HOOKS; hook++)
 			close_fd(&l->instances[i]->program_fds[hook]);
 		free(l->instances[i]);

@@ -443,7 +443,6 @@ enum fp_verdict lab_decide(struct lab *l, unsigned in,
 			   struct fp_decision *decision)
 {
 	const struct fp_env env = { l, frame, LAB_IFINDEX + in + 1 };
-	const struct fp_device device = { .number = in + 1 };
 	const struct fp_frame f = {
 		.dst = load_mac(frame->data),
 		.src = load_mac(frame->data + 6),
@@ -456,7 +455,7 @@ enum fp_verdict lab_decide(struct lab *l, unsigned in,
 	};
 
 	memset(decision, 0, sizeof(*decision));
-	return fp_decide(&env, &device, &f, decision);
+	return fp_decide(&env, in + 1, &f, decision);
 }
 
 uint32_t lab_shape(const struct lab_frame *f, const struct fp_decision *d,

@@ -132,8 +132,8 @@ static void publish(struct lab *l)
 	assert_int_equal(fastpath_publish(l->fp, &l->bridge, 1), 0);
 }
 
-/* Whether the kernel forwards a frame from here to there. */
-static bool forwards(const struct lab *l)
+/* What the ingress program says to a frame from here to there. */
+static int run_ingress(const struct lab *l)
 {
 	struct {
 		uint8_t dst[6], src[6], type[2], payload[50];
@@ -149,9 +149,16 @@ static bool forwards(const struct lab *l)
 	int fd = bpf_program__fd(l->fp->bpf->progs.fp_ingress);
 
 	assert_int_equal(bpf_prog_test_run_opts(fd, &opts), 0);
-	assert_true(opts.retval == TC_ACT_REDIRECT ||
-		    opts.retval == TC_ACT_SHOT);
-	return opts.retval == TC_ACT_REDIRECT;
+	return opts.retval;
+}
+
+/* Whether the kernel forwards it. */
+static bool forwards(const struct lab *l)
+{
+	int action = run_ingress(l);
+
+	assert_true(action == TC_ACT_REDIRECT || action == TC_ACT_SHOT);
+	return action == TC_ACT_REDIRECT;
 }
 
 static uint32_t id_in(const struct bpf_map *outer, uint32_t index)
@@ -176,6 +183,30 @@ static unsigned n_devices(const struct lab *l)
 		n += device.number != 0;
 	}
 	return n;
+}
+
+/* One place for all devices whose ifindex ends alike: who comes first. */
+static void test_same_place(void **state)
+{
+	struct lab *l = lab_of(state);
+	struct fastpath_port late = { .fp = l->fp,
+				      .ifindex = LOOPBACK + FP_PLACES };
+
+	assert_int_equal(fastpath_slot_take(&late), 0);
+	publish(l);
+	assert_int_equal(fastpath_device_enter(&late), -EADDRINUSE);
+	fastpath_device_leave(&late);
+	assert_true(forwards(l));
+	close_port(l, 1);
+	assert_int_equal(run_ingress(l), TC_ACT_UNSPEC);
+	assert_int_equal(fastpath_device_enter(&late), 0);
+	assert_int_equal(run_ingress(l), TC_ACT_UNSPEC);
+	fastpath_device_leave(&late);
+	fastpath_slot_drop(&late);
+	open_port(l, 1, LOOPBACK);
+	assert_false(forwards(l));
+	publish(l);
+	assert_true(forwards(l));
 }
 
 static void test_forwards(void **state)
@@ -488,12 +519,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_forwards),	 TEST(test_follows),
-		TEST(test_unchanged),	 TEST(test_not_open),
-		TEST(test_other_bridge), TEST(test_fdb_resized),
-		TEST(test_refreshes),	 TEST(test_closed_first),
-		TEST(test_all_slots),	 TEST(test_fails),
-		TEST(test_kept),	 TEST(test_descriptors),
-		TEST(test_many_ports),	 TEST(test_many_bridges),
+		TEST(test_same_place),	 TEST(test_unchanged),
+		TEST(test_not_open),	 TEST(test_other_bridge),
+		TEST(test_fdb_resized),	 TEST(test_refreshes),
+		TEST(test_closed_first), TEST(test_all_slots),
+		TEST(test_fails),	 TEST(test_kept),
+		TEST(test_descriptors),	 TEST(test_many_ports),
+		TEST(test_many_bridges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,7 @@ struct kernel {
 	unsigned n_cpus;
 	struct fp_state *states;
 	struct fp_counters *counters;
+	uint64_t *places;
 	/* Of the bridge of a lab. */
 	int ports_fd, fdb_fd;
 	struct fp_bucket *fdb; /* mapped; the header first */
@@ -91,6 +92,7 @@ static struct kernel *kernel_open(void)
 	assert_int_equal(error, 0);
 	k->states = map_of(k->bpf->maps.fp_states);
 	k->counters = map_of(k->bpf->maps.fp_counters);
+	k->places = map_of(k->bpf->maps.fp_places);
 	k->ports_fd = k->fdb_fd = -1;
 	stay_here();
 	return k;
@@ -111,6 +113,7 @@ static void kernel_close(struct kernel *k)
 	munmap(k->states, FP_SLOTS * sizeof(*k->states));
 	munmap(k->counters,
 	       (size_t)FP_SLOTS * k->n_cpus * sizeof(*k->counters));
+	munmap(k->places, FP_PLACES * sizeof(*k->places));
 	fastpath_probe_bpf__destroy(k->bpf);
 	free(k);
 }
@@ -130,6 +133,12 @@ static void put(const struct bpf_map *map, uint32_t key, const void *value)
 {
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(map), &key, value, 0),
 			 0);
+}
+
+static void place(struct kernel *k, uint64_t bridge, uint64_t number)
+{
+	k->places[LO] = LO | bridge << FP_PLACE_BRIDGE_SHIFT |
+			number << FP_PLACE_NUMBER_SHIFT;
 }
 
 /* The lab's bridge, as vswd publishes one. */
@@ -164,16 +173,12 @@ static void load_ports(struct kernel *k, const struct lab *l, unsigned in)
 /* What changes from frame to frame. */
 static void load_now(struct kernel *k, const struct lab *l, unsigned in)
 {
-	const struct fp_device device = { .bridge = BRIDGE,
-					  .number = in + 1,
-					  .slot = LAB_SLOT + 1 + in };
-
 	memcpy(k->fdb, &l->header, sizeof(l->header));
 	memcpy(k->fdb + 1, l->buckets, l->n_buckets * sizeof(*l->buckets));
 	for (unsigned i = 1; i <= LAB_PORTS; i++)
 		k->states[LAB_SLOT + i] = l->states[i];
 	load_ports(k, l, in);
-	put(k->bpf->maps.fp_devices, LO, &device);
+	place(k, BRIDGE, in + 1);
 }
 
 static struct fp_counters counted(const struct kernel *k, uint32_t slot)
@@ -313,8 +318,6 @@ static void check_programs(struct kernel *k, const struct lab_frame *f,
 {
 	bool forwards = verdict == FP_FORWARD;
 	uint32_t shot = forwards ? TC_ACT_REDIRECT : TC_ACT_SHOT;
-	uint32_t slot = LAB_SLOT; /* nobody's */
-	const struct fp_device nobody = { .bridge = BRIDGE, .slot = slot };
 
 	assert_int_equal(run_tc(k->bpf->progs.fp_egress, f),
 			 forwards ? TC_ACT_REDIRECT : (uint32_t)TC_ACT_UNSPEC);
@@ -322,7 +325,7 @@ static void check_programs(struct kernel *k, const struct lab_frame *f,
 	assert_int_equal(run_tc(k->bpf->progs.fp_ingress, f), shot);
 	/* The note alone decides ... */
 	assert_int_equal(run_filter(k, f), forwards ? 0 : UINT32_MAX);
-	put(k->bpf->maps.fp_devices, LO, &nobody);
+	place(k, BRIDGE, 0); /* nobody's */
 	assert_int_equal(run_tc(k->bpf->progs.fp_ingress, f), shot);
 	/* ... and once. */
 	assert_int_equal(run_tc(k->bpf->progs.fp_ingress, f), TC_ACT_SHOT);
@@ -444,11 +447,11 @@ static void test_bad_tables(void **state)
 {
 	struct kernel *k = *state;
 	struct fp_decision d;
-	struct fp_device device;
 	struct fp_port port, bad;
+	uint64_t was;
 	struct lab_frame f;
 	struct lab *l;
-	uint32_t number, here, in = LO;
+	uint32_t number, here;
 
 	if (!k)
 		skip();
@@ -461,9 +464,9 @@ static void test_bad_tables(void **state)
 	assert_int_equal((int)run_tc(k->bpf->progs.fp_egress, &f),
 			 TC_ACT_UNSPEC);
 	bpf_map_update_elem(k->ports_fd, &number, &port, 0);
-	/* The entry of the device was another's by the time it was read. */
-	bpf_map_lookup_elem(bpf_map__fd(k->bpf->maps.fp_devices), &in, &device);
-	here = device.number;
+	/* The port at the device's place is another device's. */
+	was = k->places[LO];
+	here = was >> FP_PLACE_NUMBER_SHIFT;
 	bpf_map_lookup_elem(k->ports_fd, &here, &port);
 	bad = port;
 	bad.ifindex = LO + 1;
@@ -479,20 +482,22 @@ static void test_bad_tables(void **state)
 	*(struct fp_fdb_header *)(void *)k->fdb = l->header;
 	assert_int_equal(run_tc(k->bpf->progs.fp_egress, &f), TC_ACT_REDIRECT);
 	/* Numbers and bridges that there are not. */
-	bpf_map_lookup_elem(bpf_map__fd(k->bpf->maps.fp_devices), &in, &device);
-	device.number = 60000;
-	put(k->bpf->maps.fp_devices, LO, &device);
+	place(k, BRIDGE, 60000);
 	assert_int_equal((int)run_tc(k->bpf->progs.fp_egress, &f),
 			 TC_ACT_UNSPEC);
-	device.bridge = BRIDGE + 1;
-	put(k->bpf->maps.fp_devices, LO, &device);
+	place(k, BRIDGE + 1, 1);
 	assert_int_equal((int)run_tc(k->bpf->progs.fp_egress, &f),
 			 TC_ACT_UNSPEC);
-	device.bridge = FP_BRIDGES;
-	put(k->bpf->maps.fp_devices, LO, &device);
+	place(k, FP_BRIDGES, 1);
 	assert_int_equal((int)run_tc(k->bpf->progs.fp_egress, &f),
 			 TC_ACT_UNSPEC);
-	bpf_map_delete_elem(bpf_map__fd(k->bpf->maps.fp_devices), &in);
+	/* Another device has the place, whose ifindex ends alike; or none. */
+	k->places[LO] = was + FP_PLACES;
+	assert_int_equal((int)run_tc(k->bpf->progs.fp_ingress, &f),
+			 TC_ACT_UNSPEC);
+	k->places[LO] = was;
+	assert_int_equal(run_tc(k->bpf->progs.fp_egress, &f), TC_ACT_REDIRECT);
+	k->places[LO] = 0;
 	assert_int_equal((int)run_tc(k->bpf->progs.fp_egress, &f),
 			 TC_ACT_UNSPEC);
 	/* None of ours: it passes. */

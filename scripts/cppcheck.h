@@ -7,3 +7,6 @@
 	for ((index) = 0; (index) < json_array_size(array) &&                  \
 			  ((value) = json_array_get((array), (index)));        \
 	     (index)++)
+/* And of libbpf's. */
+#define LIBBPF_OPTS(type, name, ...)                                           \
+	struct type name = { .sz = sizeof(struct type), __VA_ARGS__ }

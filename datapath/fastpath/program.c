@@ -31,6 +31,16 @@
  *  closing	the tables no longer have the port (publication), sockets
  *		closed, program removed, device taken out. Between the last two
  *		the host's stack gets what comes, as it does later.
+ *  switching	off: no publication has the port any more, so that the filter
+ *		takes all and the program drops all; then the sockets are left
+ *		without a filter, which take all, too. The program stays, and
+ *		drops what comes.
+ *		on again: the sockets get the filter, then a publication has
+ *		the port. Between the two the kernel waits for all frames that
+ *		went past sockets without one: publishing enters the device
+ *		last, after such a wait.
+ *		on, of a port that was opened without: the program comes in
+ *		front of the drop that is there, then as above.
  *  keeping,	sockets closed, or gone with the process, in whatever of the
  *  or a kill	states above. A note that a filter left just before is used by
  *		the program that follows on that CPU, and by no other: sockets

@@ -43,8 +43,11 @@ struct device {
 	int lock_fd;
 	struct ingress_block block;
 	struct fastpath *fastpath; /* as it was configured; NULL: not wanted */
-	bool shut;		   /* nothing comes in by the sockets yet */
-	bool bypass; /* the queueing discipline, there being none */
+	/* Its part while that is not wanted any more; or NULL. */
+	struct fastpath_port *resting;
+	bool shut;	  /* nothing comes in by the sockets yet */
+	bool is_filtered; /* the fast path's program says what does */
+	bool bypass;	  /* the queueing discipline, there being none */
 	uint64_t rx_overflows;
 	uint32_t first_carrier_changes;
 	struct device_queue queues[QUEUES_MAX];
@@ -134,13 +137,15 @@ static int let_in(struct device *d)
 	for (unsigned i = 0; i < d->up.n_rxqs && !error; i++)
 		error = packet_socket_let_in(&d->queues[i].socket, filter_fd);
 	d->shut = error != 0;
+	d->is_filtered = filter_fd >= 0;
 	return error;
 }
 
 static void close_fastpath(struct device *d)
 {
 	fastpath_port_close(d->up.fastpath);
-	d->up.fastpath = NULL;
+	fastpath_port_close(d->resting);
+	d->up.fastpath = d->resting = NULL;
 }
 
 /*
@@ -162,11 +167,79 @@ static void do_without_fastpath(struct device *d, int error)
 			strerror(-error));
 }
 
+/*
+ * Attaching and removing a program at a device takes some 10 ms, in which all
+ * else waits. So a port that had a part keeps it until it is closed, while none
+ * is wanted: no publication names it, and its program drops what comes. Only
+ * the sockets' filter goes, when no program forwards any more, and comes back
+ * before one does.
+ *
+ * One that has none gets it with its sockets at work: the program first, which
+ * drops, as the block behind it does, then the filter, which takes all; nothing
+ * is forwarded until a publication, which waits for every frame that has passed
+ * the sockets before, when it puts the bridge's FDB in force.
+ */
+static void join_fastpath(struct device *d)
+{
+	struct fastpath_port *part = d->resting;
+	int error;
+
+	free(d->up.no_fastpath);
+	d->up.no_fastpath = NULL;
+	if (!part)
+		part = fastpath_port_open(d->fastpath, d->ifindex, d->up.name,
+					  FASTPATH_DEVICE, &d->up.no_fastpath);
+	d->resting = NULL;
+	d->up.fastpath = part;
+	if (!part)
+		return;
+	error = let_in(d);
+	if (!error)
+		return;
+	d->up.no_fastpath = xasprintf("its packet sockets take no filter: %s",
+				      strerror(-error));
+	d->shut = false; /* those without it take all, too */
+	d->resting = part;
+	d->up.fastpath = NULL;
+}
+
+static void leave_fastpath(struct device *d)
+{
+	free(d->up.no_fastpath);
+	d->up.no_fastpath = NULL;
+	if (d->up.fastpath)
+		d->resting = d->up.fastpath;
+	d->up.fastpath = NULL;
+}
+
+/* fastpath: NULL when it is not wanted. */
+static void switch_fastpath(struct device *d, struct fastpath *fastpath)
+{
+	if (fastpath == d->fastpath)
+		return;
+	d->fastpath = fastpath;
+	if (fastpath)
+		join_fastpath(d);
+	else
+		leave_fastpath(d);
+}
+
+/*
+ * A filter of clsact that blocks the device has the place of the program's, and
+ * an old program that forwards is taken over before sockets are open.
+ */
+static bool switches_in_place(const struct device *d)
+{
+	return !d->shut && !d->block.filter;
+}
+
 static void device_settled(struct port *port)
 {
 	struct device *d = device_of(port);
 	int error;
 
+	if (d->resting && d->is_filtered)
+		let_in(d);
 	if (!d->shut || !port->fastpath)
 		return;
 	error = fastpath_port_settle(port->fastpath);
@@ -321,8 +394,9 @@ static int device_reconfigure(struct port *port,
 	if (port_config_uses_xdp(config) ||
 	    netdev_port_n_rxqs(config, QUEUES_MAX) != port->n_rxqs ||
 	    config->n_threads != port->n_threads ||
-	    config->fastpath != d->fastpath)
+	    (config->fastpath != d->fastpath && !switches_in_place(d)))
 		return -EOPNOTSUPP;
+	switch_fastpath(d, config->fastpath);
 	if (!follow(d, &info))
 		return netdev_open_error(port->name, -ENODEV, errp);
 	error = netdev_port_apply(&info, config, errp);
@@ -361,8 +435,9 @@ static void device_counters(struct port *port, struct port_counters *total)
 		d->rx_overflows +=
 			packet_socket_take_drops(&d->queues[i].socket);
 	counter_add(&total->drops[DROP_RX_OVERFLOW], d->rx_overflows);
-	if (port->fastpath)
-		add_forwarded(port->fastpath, total);
+	if (port->fastpath || d->resting)
+		add_forwarded(port->fastpath ? port->fastpath : d->resting,
+			      total);
 }
 
 static unsigned device_receive(struct port_rxq *rxq, struct packet *packets,

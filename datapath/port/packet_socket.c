@@ -65,10 +65,12 @@ static int keep_out(int fd)
 /* One filter takes the other's place between two frames. */
 int packet_socket_let_in(const struct packet_socket *s, int filter_fd)
 {
-	return filter_fd < 0
-		       ? set_option(s->fd, SOL_SOCKET, SO_DETACH_FILTER, 0)
-		       : set_option(s->fd, SOL_SOCKET, SO_ATTACH_BPF,
-				    filter_fd);
+	int error;
+
+	if (filter_fd >= 0)
+		return set_option(s->fd, SOL_SOCKET, SO_ATTACH_BPF, filter_fd);
+	error = set_option(s->fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+	return error == -ENOENT ? 0 : error; /* there is none */
 }
 
 /* With protocol 0 it sends only. */

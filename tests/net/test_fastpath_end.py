@@ -260,7 +260,7 @@ def _(lab):
     wait_for_status(lab, "br0", "no")
     equal(lab.switch.get("Interface", "br0", "error"), [], "error")
     assert number_of(lab) != number, "br0 is the one that was left"
-    equal(programs(lab.sw_ns, "br0"), 0, "programs at br0")
+    equal(programs_at(lab.sw_ns, "br0"), 0, "programs at br0")
     assert "alias" not in lab.sw_ns.ip("link", "show", "br0"), "an alias"
     lab.switch.kill()
     equal(lab.sw_ns.devices(), [], "devices")

@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 #include <linux/pkt_cls.h>
 #include <stdio.h>
@@ -23,6 +22,7 @@
 #include "fastpath/fastpath.skel.h"
 #include "fastpath/fastpath_internal.h"
 #include "forward/fdb.h"
+#include "descriptors.h"
 #include "scratch.h"
 
 #define LOOPBACK 1  /* its ifindex in every network namespace */
@@ -44,11 +44,9 @@ struct lab {
 
 static struct fdb *make_fdb(struct fastpath *fp)
 {
-	struct fdb_config config = {
-		.max_entries = 100,
-		.age_s = 300,
-		.fastpath = fp,
-	};
+	struct fdb_config config = { .max_entries = 100,
+				     .age_s = 300,
+				     .fastpath = fp };
 	struct fdb *fdb = fdb_create(&config);
 
 	assert_non_null(fdb_fastpath_table(fdb));
@@ -209,17 +207,6 @@ static void test_same_place(void **state)
 	assert_false(forwards(l));
 	publish(l);
 	assert_true(forwards(l));
-}
-
-static unsigned n_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 static void test_forwards(void **state)
@@ -461,14 +448,14 @@ static void test_kept(void **state)
 static void test_descriptors(void **state)
 {
 	struct lab *l = lab_of(state);
-	unsigned n_before = n_fds();
+	unsigned n_before = count_fds();
 
 	for (unsigned i = 0; i < 5; i++) {
 		l->ports[2].flags ^= FP_IN;
 		publish(l);
 	}
 	assert_int_equal(fastpath_publish(l->fp, NULL, 0), 0);
-	assert_int_equal(n_fds(), n_before);
+	assert_int_equal(count_fds(), n_before);
 }
 
 #define MANY_PORTS   1000

@@ -2,7 +2,6 @@
  * Messages as they arrive: in pieces, with descriptors, and with what a front
  * end may get wrong. No descriptor is ever left behind.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -21,21 +20,12 @@
 #include "vhost/message.h"
 #include "vhost/protocol.h"
 
+#include "descriptors.h"
+
 static struct vhost_message_reader reader;
 static int ours, theirs, event;
 static unsigned before;
 static char *why;
-
-static unsigned count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static int setup(void **state)
 {

@@ -2,7 +2,6 @@
  * A session by its messages: what front ends send, in their orders and others,
  * what is refused, and what is let go at the end.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -24,6 +23,8 @@
 #include "vhost/protocol.h"
 #include "vhost/session.h"
 
+#include "descriptors.h"
+
 #define MIB    (1ull << 20)
 #define USER   0x7f0000000000ull
 #define GUEST  0x100000ull
@@ -41,17 +42,6 @@ static struct {
 	unsigned queue[8], changed;
 	uint64_t mac;
 } told;
-
-static unsigned count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static void queue_changed(void *arg, unsigned index)
 {

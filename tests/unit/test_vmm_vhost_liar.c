@@ -2,7 +2,6 @@
  * A vhost-user back end that lies, in a thread: whatever it answers, the card
  * goes on with the next one, and no descriptor is left behind.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <linux/virtio_blk.h>
 #include <setjmp.h>
@@ -19,6 +18,8 @@
 #include "base/log.h"
 #include "tests/support/vmm_card.h"
 #include "vmm/vhost/message.h"
+
+#include "descriptors.h"
 
 #define FEATURES                                                               \
 	(NET_FRAME_FEATURES | NET_USO_FEATURES |                               \
@@ -224,17 +225,6 @@ static void end(struct back_end *b)
 }
 
 /* --- tests --- */
-
-static unsigned int count_fds(void)
-{
-	DIR *list = opendir("/proc/self/fd");
-	unsigned int n = 0;
-
-	while (readdir(list))
-		n++;
-	closedir(list);
-	return n;
-}
 
 static int setup(void **state)
 {

@@ -393,6 +393,7 @@ def _(lab):
     # what it leaves then, the next one removes, which does not want it either
     lab.switch.kill()
     lab.switch.start()
+    lab.switch.sync()
     learn(lab)
     lab.pump(lambda: lab.peers["p3"].received, "they are flooded")
     check(lab, fast=False)

@@ -1,6 +1,6 @@
 /*
- * Programs at devices (attach.h), by raw bpf(2), as the C library's headers and
- * libbpf of Debian 12 are older than tcx, and by rtnetlink.
+ * Programs at devices (attach.h), by raw bpf(2), as the headers and the libbpf
+ * of Debian 12 are older than tcx, and by rtnetlink.
  */
 #include "fastpath/attach.h"
 
@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <bpf/bpf.h>
 
 #include "base/rtnetlink.h"
 
@@ -49,7 +51,7 @@ struct tcx_query {
 	uint64_t revision;
 };
 
-static int bpf(int command, void *attr, size_t size)
+static int bpf_call(int command, void *attr, size_t size)
 {
 	return syscall(SYS_bpf, command, attr, size) < 0 ? -errno : 0;
 }
@@ -69,7 +71,7 @@ static int tcx_attach(const struct attach_point *point, int program_fd,
 		.flags = flags,
 		.replace_fd = replace_fd,
 	};
-	int error = bpf(BPF_PROG_ATTACH, &change, sizeof(change));
+	int error = bpf_call(BPF_PROG_ATTACH, &change, sizeof(change));
 
 	return error == -EEXIST ? 0 : error;
 }
@@ -82,7 +84,7 @@ static void tcx_detach(const struct attach_point *point, int program_fd)
 		.type = tcx_type(point),
 	};
 
-	bpf(BPF_PROG_DETACH, &change, sizeof(change));
+	bpf_call(BPF_PROG_DETACH, &change, sizeof(change));
 }
 
 static int tcx_list(const struct attach_point *point, uint32_t *ids,
@@ -94,7 +96,7 @@ static int tcx_list(const struct attach_point *point, uint32_t *ids,
 		.ids = (uintptr_t)ids,
 		.n = max,
 	};
-	int error = bpf(BPF_PROG_QUERY, &query, sizeof(query));
+	int error = bpf_call(BPF_PROG_QUERY, &query, sizeof(query));
 
 	/* -ENOSPC: there are more, and these are the first. */
 	if (error && error != -ENOSPC)
@@ -264,11 +266,19 @@ int attach_replace(struct attach_point *point, int old_fd, int new_fd)
 	return error == -ENOENT ? attach_program(point, new_fd) : error;
 }
 
+static uint32_t id_of(int program_fd)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(program_fd, &info, &len) ? 0 : info.id;
+}
+
 void attach_remove(const struct attach_point *point, int program_fd)
 {
 	if (point->way == ATTACH_TCX)
 		tcx_detach(point, program_fd);
-	else
+	else if (program_fd < 0 || filter_id(point) == id_of(program_fd))
 		remove_filter(point);
 }
 
@@ -307,5 +317,5 @@ void attach_remove_by_id(const struct attach_point *point, uint32_t id)
 		change.flags = TCX_AFTER | TCX_ID;
 		change.relative = ids[i - 1];
 	}
-	bpf(BPF_PROG_DETACH, &change, sizeof(change));
+	bpf_call(BPF_PROG_DETACH, &change, sizeof(change));
 }

@@ -42,7 +42,10 @@ int attach_program_any(struct attach_point *point, int program_fd) MUST_CHECK;
  */
 int attach_replace(struct attach_point *point, int old_fd,
 		   int new_fd) MUST_CHECK;
-/* The device, or the program at it, may be gone. */
+/*
+ * The device may be gone, and the program be gone or another by now, which
+ * stays. Whatever filter of ours is there, if program_fd is negative.
+ */
 void attach_remove(const struct attach_point *point, int program_fd);
 
 /* Programs' ids at a point, in the kernel's order; how many, up to max. */

@@ -36,6 +36,7 @@ struct fastpath {
 	char *run_dir;
 	uint64_t netns; /* inode number */
 	bool is_kept;
+	bool only_filters; /* as on kernels before 6.6; for tests */
 	/* takeover.c's; NULL: none, or they are gone. */
 	struct fastpath_leftovers *leftovers;
 

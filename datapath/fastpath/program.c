@@ -80,6 +80,14 @@ static int note_clsact(struct fastpath_port *port)
 	return fastpath_device_flag(port, flags | FP_DEVICE_CLSACT);
 }
 
+static int attach_anew(struct fastpath_port *port)
+{
+	port->point.way = ATTACH_FILTER;
+	return port->fp->only_filters
+		       ? attach_program(&port->point, program_fd(port))
+		       : attach_program_any(&port->point, program_fd(port));
+}
+
 /* In the place of one that a killed daemon has left, or anew. */
 static int attach(struct fastpath_port *port)
 {
@@ -90,7 +98,7 @@ static int attach(struct fastpath_port *port)
 				       fastpath_left_program(port->old),
 				       program_fd(port));
 	else
-		error = attach_program_any(&port->point, program_fd(port));
+		error = attach_anew(port);
 	if (error)
 		return error;
 	if (port->old)
@@ -169,7 +177,7 @@ int fastpath_port_settle(struct fastpath_port *port)
 		return 0;
 	error = attach(port);
 	if (!error)
-		log_info("%s: taken over in the kernel", port->name);
+		log_dbg("%s: taken over in the kernel", port->name);
 	return error;
 }
 

@@ -377,11 +377,12 @@ int fastpath_publish(struct fastpath *fp, const struct fastpath_bridge *bridges,
 	if (fp->is_kept)
 		return 0;
 	error = compare_all(fp, &changes, bridges, n);
+	if (!changes.n)
+		return error;
 	end = changes.all + changes.n;
 	for (c = changes.all; c < end; c++)
 		forget_devices(fp, &fp->bridges[c->index], &c->to);
-	if (changes.n)
-		change_bridges(fp, &changes);
+	change_bridges(fp, &changes);
 	for (c = changes.all; c < end; c++)
 		if (!c->error)
 			c->error = enter_devices(fp, c);

@@ -89,12 +89,18 @@ _Static_assert(sizeof(struct fp_bucket) == sizeof(struct fdb_bucket) &&
 			       offsetof(struct fdb_bucket, value) &&
 		       FP_BUCKET_SLOTS == FDB_BUCKET_SLOTS,
 	       "the kernel's programs read what is written here");
+enum kernels_values {
+	KERNELS_LIVE = FP_VALUE_LIVE,
+	KERNELS_STATIC = FP_VALUE_STATIC,
+	KERNELS_CONTROLLED = FP_VALUE_CONTROLLED,
+	KERNELS_PASSED = FP_VALUE_PASSED,
+};
 _Static_assert(FP_VALUE_PORT == FDB_VALUE_PORT &&
-		       FP_VALUE_LIVE == FDB_VALUE_LIVE &&
-		       FP_VALUE_STATIC == FDB_VALUE_STATIC &&
-		       FP_VALUE_CONTROLLED == FDB_VALUE_CONTROLLED &&
-		       FP_VALUE_PASSED == FDB_VALUE_PASSED &&
-		       FP_TICK_SHIFT == FDB_TICK_SHIFT,
+		       FP_TICK_SHIFT == FDB_TICK_SHIFT &&
+		       KERNELS_LIVE == FDB_VALUE_LIVE &&
+		       KERNELS_STATIC == FDB_VALUE_STATIC &&
+		       KERNELS_CONTROLLED == FDB_VALUE_CONTROLLED &&
+		       KERNELS_PASSED == FDB_VALUE_PASSED,
 	       "likewise");
 
 void fdb_set_fresh(struct fdb *fdb, uint64_t fresh)

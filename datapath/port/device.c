@@ -124,7 +124,10 @@ static void close_fastpath(struct device *d)
 	d->up.fastpath = NULL;
 }
 
-/* The sockets are shut: the drop first, then it can do without the program. */
+/*
+ * The sockets are shut. A filter of clsact takes the program's place, so that
+ * one has to go before, and the host may see a frame.
+ */
 static void do_without_fastpath(struct device *d, int error)
 {
 	log_warn("%s: does without the kernel's fast path: %s", d->up.name,
@@ -132,8 +135,8 @@ static void do_without_fastpath(struct device *d, int error)
 	d->up.no_fastpath = xasprintf("the kernel's program cannot be put in "
 				      "place of an older one: %s",
 				      strerror(-error));
-	block_host(d);
 	close_fastpath(d);
+	block_host(d);
 	error = let_in(d);
 	if (error)
 		log_err("%s: receives nothing: %s", d->up.name,

@@ -10,13 +10,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fastpath/attach.h"
+#include "fastpath/fastpath_internal.h"
 #include "packet/parse.h"
 
 #define BRIDGE	 3
 #define MTU_HERE 1500
 
 char takeover_dir[SCRATCH_SIZE];
+bool takeover_only_filters;
 
 static const char *const devices[] = { "va", "vc" };
 static const uint64_t stations[] = { STATION_A, STATION_B };
@@ -33,6 +34,7 @@ int fast_daemon_start(struct fast_daemon *d, const char *run_dir)
 		free(why);
 		return -1;
 	}
+	d->fp->only_filters = takeover_only_filters;
 	fdb.fastpath = config.fastpath = d->fp;
 	d->fdb = fdb_create(&fdb);
 	for (int i = 0; i < 2; i++) {

@@ -24,6 +24,7 @@ struct fast_daemon {
 };
 
 extern char takeover_dir[SCRATCH_SIZE];
+extern bool takeover_only_filters; /* daemons do without tcx */
 
 /* 0 or -1, with a message on the standard error; no asserts. */
 int fast_daemon_start(struct fast_daemon *d, const char *run_dir);

@@ -20,6 +20,9 @@
 #include "fastpath/attach.h"
 #include "host.h"
 
+/* bpf_insn.code: some of these are zero. */
+#define OP(CLASS, SIZE, HOW) ((CLASS) + (SIZE) + (HOW))
+
 #define REPLACEMENTS 100
 #define FRAMES	     1000
 
@@ -39,7 +42,7 @@ static int load(const struct bpf_insn *insns, size_t n)
 static int load_dropper(void)
 {
 	const struct bpf_insn program[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = TC_ACT_SHOT },
+		{ .code = OP(BPF_ALU64, BPF_MOV, BPF_K), .imm = TC_ACT_SHOT },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
 
@@ -50,25 +53,29 @@ static int load_dropper(void)
 static int load_counter(int action)
 {
 	const struct bpf_insn program[] = {
-		{ .code = BPF_ST | BPF_MEM | BPF_W, .dst_reg = 10, .off = -4 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_X,
+		{ .code = OP(BPF_ST, BPF_MEM, BPF_W),
+		  .dst_reg = 10,
+		  .off = -4 },
+		{ .code = OP(BPF_ALU64, BPF_MOV, BPF_X),
 		  .dst_reg = 2,
 		  .src_reg = 10 },
-		{ .code = BPF_ALU64 | BPF_ADD | BPF_K,
+		{ .code = OP(BPF_ALU64, BPF_ADD, BPF_K),
 		  .dst_reg = 2,
 		  .imm = -4 },
-		{ .code = BPF_LD | BPF_DW | BPF_IMM,
+		{ .code = OP(BPF_LD, BPF_DW, BPF_IMM),
 		  .dst_reg = 1,
 		  .src_reg = BPF_PSEUDO_MAP_FD,
 		  .imm = map_fd },
 		{ .code = 0 },
 		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_map_lookup_elem },
-		{ .code = BPF_JMP | BPF_JEQ | BPF_K, .off = 2 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 1, .imm = 1 },
-		{ .code = BPF_STX | BPF_ATOMIC | BPF_DW,
+		{ .code = OP(BPF_JMP, BPF_JEQ, BPF_K), .off = 2 },
+		{ .code = OP(BPF_ALU64, BPF_MOV, BPF_K),
+		  .dst_reg = 1,
+		  .imm = 1 },
+		{ .code = OP(BPF_STX, BPF_ATOMIC, BPF_DW),
 		  .src_reg = 1,
 		  .imm = BPF_ADD },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = action },
+		{ .code = OP(BPF_ALU64, BPF_MOV, BPF_K), .imm = action },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
 

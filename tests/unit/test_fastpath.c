@@ -62,6 +62,7 @@ static void open_port(struct lab *l, unsigned number, int ifindex)
 
 	*port = (struct fastpath_port){ .fp = l->fp, .ifindex = ifindex };
 	assert_int_equal(fastpath_slot_take(port), 0);
+	assert_int_equal(fastpath_device_enter(port), 0);
 	fastpath_port_follow(port, 1500, true);
 	l->handles[number] = port;
 	l->ports[number] = (struct fp_port){
@@ -72,6 +73,12 @@ static void open_port(struct lab *l, unsigned number, int ifindex)
 		.slot = fastpath_port_slot(port),
 	};
 	memset(l->ports[number].vlans, 0xff, sizeof(l->ports[0].vlans));
+}
+
+static void close_port(struct lab *l, unsigned number)
+{
+	fastpath_device_leave(&l->at[number - 1]);
+	fastpath_slot_drop(&l->at[number - 1]);
 }
 
 static int set_up(void **state)
@@ -157,14 +164,19 @@ static uint32_t id_in(const struct bpf_map *outer, uint32_t index)
 	return id;
 }
 
+/* Those that are somewhere in a bridge. */
 static unsigned n_devices(const struct lab *l)
 {
 	int fd = bpf_map__fd(l->fp->bpf->maps.fp_devices);
 	uint32_t key, *at = NULL;
 	unsigned n = 0;
 
-	for (; !bpf_map_get_next_key(fd, at, &key); at = &key)
-		n++;
+	for (; !bpf_map_get_next_key(fd, at, &key); at = &key) {
+		struct fp_device device;
+
+		assert_int_equal(bpf_map_lookup_elem(fd, &key, &device), 0);
+		n += device.number != 0;
+	}
 	return n;
 }
 
@@ -348,7 +360,7 @@ static void test_closed_first(void **state)
 
 	publish(l);
 	assert_true(forwards(l));
-	fastpath_slot_drop(&l->at[1]);
+	close_port(l, 2);
 	assert_int_equal(n_devices(l), 1);
 	assert_false(forwards(l));
 	/* It comes again: its old place is still named. */
@@ -359,7 +371,7 @@ static void test_closed_first(void **state)
 	publish(l);
 	assert_true(forwards(l));
 	/* From then on it is not, and what was counted is not the next's. */
-	fastpath_slot_drop(&l->at[1]);
+	close_port(l, 2);
 	l->fp->slot_cursor = slot;
 	open_port(l, 2, OTHER);
 	assert_int_equal(l->at[1].slot, slot);

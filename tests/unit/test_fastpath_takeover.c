@@ -140,6 +140,15 @@ static void test_killed(void **state)
 	assert_int_equal(takeover_programs("va"), 0);
 }
 
+/* The same on a kernel before 6.6; the qdisc goes with the last of them. */
+static void test_filters(void **state)
+{
+	takeover_only_filters = true;
+	test_killed(state);
+	host_run("! tc qdisc show dev va | grep -q clsact");
+	takeover_only_filters = false;
+}
+
 /* A second one is killed when it has taken over one port of two. */
 static void settle_first(struct fast_daemon *d)
 {
@@ -455,17 +464,12 @@ static bool try(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_life),
-		TEST(test_killed),
-		TEST(test_killed_taking_over),
-		TEST(test_kept),
-		TEST(test_other_version),
-		TEST(test_another_switch),
-		TEST(test_still_running),
-		TEST(test_dropped),
-		TEST(test_vanished),
-		TEST(test_moved),
-		TEST(test_promiscuous),
+		TEST(test_life),	   TEST(test_killed),
+		TEST(test_filters),	   TEST(test_killed_taking_over),
+		TEST(test_kept),	   TEST(test_other_version),
+		TEST(test_another_switch), TEST(test_still_running),
+		TEST(test_dropped),	   TEST(test_vanished),
+		TEST(test_moved),	   TEST(test_promiscuous),
 		TEST(test_load),
 	};
 	int failed;

@@ -280,6 +280,7 @@ void vport_open(struct vswitch *vs, struct vport *v)
 	int error;
 
 	v->to_open = false;
+	v->wait_busy = false;
 	vport_mark_dirty(vs, v);
 	/* Not as a port of its own, and the bond is not there. */
 	if (v->bond && !v->bond->good) {
@@ -296,6 +297,8 @@ void vport_open(struct vswitch *vs, struct vport *v)
 	/* Missing, or a member of something else: netlink tells of either. */
 	v->wait_link = error == -ENODEV || error == -EBUSY;
 	v->wait_gone = error == -EEXIST;
+	/* Of another switch that ends and leaves it, nothing tells. */
+	v->wait_busy = error == -EBUSY;
 	if (error) {
 		v->port = NULL;
 		vport_set_error(v, "%s", why ? why : strerror(-error));

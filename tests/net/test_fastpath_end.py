@@ -218,6 +218,39 @@ def _(lab):
         assert "File exists" not in log.read(), "br0 was in the way"
 
 
+def add_internal(lab, port="in1"):
+    lab.switch.ctl("add-port", "br0", port, "--", "set", "Interface", port,
+                   "type=internal")
+    address(lab, port, "10.0.0.9/24")
+    wait_for_status(lab, port, "yes")
+
+
+@test("another switch may have an internal port as its device only when the "
+      "first has ended, and takes it then", only="vsw")
+def _(lab):
+    fastpath.start(lab, monitor=False)
+    add_internal(lab)
+    other = type(lab.switch)(lab.sw_ns, os.path.join(lab.directory, "two"),
+                             lab.options)
+    lab.others.append(other)
+    other.start()
+    other.add_bridge("br9")
+    result = other.ctl("add-port", "br9", "in1", check=False)
+    contains(result.stderr, "it is a port of another bridge or switch (process "
+             f"{lab.switch.process.pid})", "the message")
+    lab.switch.kill()
+    wait_until(lambda: other.get("Interface", "in1", "error") == [],
+               "the second has in1")
+    # the first waits for it in turn
+    lab.switch.start()
+    wait_until(lambda: lab.switch.get("Interface", "in1", "error") != [],
+               "the first does not have in1")
+    other.stop()
+    lab.others.clear()
+    wait_for_status(lab, "in1", "yes")
+    equal(lab.switch.get("Interface", "in1", "error"), [], "the error")
+
+
 @test("internal ports are taken over by more workers, and by fewer",
       only="vsw")
 def _(lab):

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <net/if_arp.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "fastpath/layout.h"
@@ -87,15 +88,13 @@ static int check_kind(const struct netdev_info *info, char **errp)
 	return 0;
 }
 
-int netdev_port_claim(const struct netdev_info *info, int *lock_fd, char **errp)
+static int lock_device(const struct netdev_info *info, int *lock_fd,
+		       char **errp)
 {
-	int error = check_kind(info, errp);
 	pid_t holder;
 	char *who;
+	int error;
 
-	*lock_fd = -1;
-	if (error)
-		return error;
 	*lock_fd = device_lock(info->ifindex, &holder);
 	if (*lock_fd >= 0)
 		return 0;
@@ -114,4 +113,42 @@ int netdev_port_claim(const struct netdev_info *info, int *lock_fd, char **errp)
 		  info->name, who);
 	free(who);
 	return -EBUSY;
+}
+
+int netdev_port_claim(const struct netdev_info *info, int *lock_fd, char **errp)
+{
+	int error = check_kind(info, errp);
+
+	*lock_fd = -1;
+	return error ? error : lock_device(info, lock_fd, errp);
+}
+
+int netdev_lock(const struct netdev_info *info, struct netdev_lock *lock,
+		char **errp)
+{
+	int error = lock_device(info, &lock->fd, errp);
+
+	lock->ifindex = error ? 0 : info->ifindex;
+	return error;
+}
+
+void netdev_unlock(struct netdev_lock *lock)
+{
+	if (lock->fd >= 0)
+		close(lock->fd);
+	*lock = NETDEV_LOCK_NONE;
+}
+
+void netdev_lock_follow(struct netdev_lock *lock,
+			const struct netdev_info *info)
+{
+	char *why = NULL;
+
+	if (info && info->ifindex == lock->ifindex)
+		return;
+	netdev_unlock(lock);
+	/* Who waited for a device of that name may have been faster. */
+	if (info && netdev_lock(info, lock, &why))
+		log_warn_limited("%s", why);
+	free(why);
 }

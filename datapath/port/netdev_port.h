@@ -22,6 +22,28 @@ int netdev_port_apply(const struct netdev_info *info,
 int netdev_port_claim(const struct netdev_info *info, int *lock_fd,
 		      char **errp);
 
+/*
+ * The lock alone, of a device that may be a port whatever it is, and may come
+ * and go: ifindex 0 is no device. Control thread.
+ */
+struct netdev_lock {
+	int fd; /* -1: none */
+	int ifindex;
+};
+
+#define NETDEV_LOCK_NONE ((struct netdev_lock){ .fd = -1 })
+
+/* Sets *lock; 0 or -errno with a message, as netdev_port_claim(). */
+int netdev_lock(const struct netdev_info *info, struct netdev_lock *lock,
+		char **errp);
+/*
+ * The device is this one now, or not here (NULL), where its number may be
+ * another's. While somebody else has it, says so and tries again when called.
+ */
+void netdev_lock_follow(struct netdev_lock *lock,
+			const struct netdev_info *info);
+void netdev_unlock(struct netdev_lock *lock);
+
 /* The device is to be used by AF_XDP (port/xdp.c). */
 static inline bool port_config_uses_xdp(const struct port_config *config)
 {

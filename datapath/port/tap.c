@@ -44,6 +44,7 @@ LOG_MODULE(tap);
 struct tap {
 	struct port up;
 	int ifindex;
+	struct netdev_lock lock;
 	uint32_t first_carrier_changes;
 	uint64_t first_dropped; /* of a device that was left */
 	struct tap_fastpath fastpath;
@@ -88,14 +89,16 @@ static int set_offloads(int fd)
 	return -errno;
 }
 
-/* *left: a device of that name is there, and we are to attach to it. */
-static int check_name(const struct port_config *config, bool *left, char **errp)
+/* *left: a device of that name is there, and we are to attach to it: locked. */
+static int check_name(const struct port_config *config, bool *left,
+		      struct netdev_lock *lock, char **errp)
 {
 	const char *name = config->name;
 	struct netdev_info info;
 	int error;
 
 	*left = false;
+	*lock = NETDEV_LOCK_NONE;
 	if (!name[0] || strlen(name) >= IFNAMSIZ || strchr(name, '%') ||
 	    strchr(name, '/'))
 		return set_error(errp, -EINVAL,
@@ -108,7 +111,9 @@ static int check_name(const struct port_config *config, bool *left, char **errp)
 	if (error)
 		return netdev_open_error(name, error, errp);
 	*left = tap_fastpath_is_left(config);
-	if (*left || tap_fastpath_remove_left(config, &info))
+	if (*left)
+		return netdev_lock(&info, lock, errp);
+	if (tap_fastpath_remove_left(config, &info))
 		return 0;
 	return set_error(errp, -EEXIST,
 			 "could not create network device %s (File exists): "
@@ -228,6 +233,7 @@ static enum whereabouts follow(struct tap *t, struct netdev_info *info)
 {
 	enum whereabouts where = find(t, info);
 
+	netdev_lock_follow(&t->lock, where == TAP_HERE ? info : NULL);
 	if (where == TAP_ELSEWHERE) {
 		/* When it is down, the write says so. */
 		atomic_store_explicit(&t->up.tx_enabled, true,
@@ -250,6 +256,7 @@ static void tap_close(struct port *port)
 
 	tap_fastpath_close(&t->fastpath, port, t->queues[0].fd);
 	close_queues(t);
+	netdev_unlock(&t->lock);
 	port_fini(port);
 	free(t);
 }
@@ -274,8 +281,9 @@ static int open_as(const struct port_class *class,
 {
 	unsigned n = netdev_port_n_rxqs(config, QUEUES_MAX);
 	struct netdev_info info;
+	struct netdev_lock lock;
 	bool left;
-	int error = check_name(config, &left, errp);
+	int error = check_name(config, &left, &lock, errp);
 	char *why = NULL;
 	struct tap *t;
 
@@ -284,6 +292,7 @@ static int open_as(const struct port_class *class,
 	t = xcalloc_aligned(1, sizeof(*t));
 	port_init(&t->up, class, config);
 	set_up_senders(t);
+	t->lock = lock;
 	tap_fastpath_configure(&t->fastpath, config);
 	error = open_queues(t, n, left);
 	if (!error)

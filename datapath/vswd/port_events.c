@@ -74,11 +74,21 @@ void vswitch_commit_soon(struct vswitch *vs)
 	look_soon(vs);
 }
 
+/* It is opened when the tick is over. */
+static void try_again(struct vswitch *vs, struct vport *v)
+{
+	v->wait_busy = false;
+	v->to_open = true;
+	vport_mark_dirty(vs, v);
+}
+
 void vport_tick(struct vswitch *vs, struct vport *v)
 {
 	v->n_tells = 0;
 	if (v->tell_later)
 		tell(vs, v);
+	if (v->wait_busy && !v->port)
+		try_again(vs, v);
 }
 
 void vswitch_start_events(struct vswitch *vs)

@@ -57,6 +57,7 @@ struct vport {
 	bool to_open;	/* at the next chance */
 	bool wait_link; /* its device is not to be had: try when it changes */
 	bool wait_gone; /* its name is taken: try when that is gone */
+	bool wait_busy; /* another has its device, maybe: try now and then */
 	bool seen;	/* by the reconciliation under way */
 	bool to_flush;	/* its addresses, with the next snapshot */
 	struct vbond *bond;   /* that it is a member of, or NULL */

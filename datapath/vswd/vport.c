@@ -126,6 +126,23 @@ static void fill_config(struct vswitch *vs, struct vport *v,
 	};
 }
 
+/* Nobody has said which address it shall have. */
+static bool has_made_up_mac(const struct vport *v)
+{
+	return !vport_is_local(v) && !v->interface->mac;
+}
+
+/*
+ * Peers know a device that a killed daemon has left by the address that it has,
+ * which somebody may have set on the host.
+ */
+static bool keeps_address(const struct vport *v,
+			  const struct port_config *config)
+{
+	return has_made_up_mac(v) && config->fastpath &&
+	       fastpath_left_tap(config->fastpath, config->name);
+}
+
 static uint32_t name_hash(const char *name)
 {
 	return hash_bytes(name, strlen(name), 0);
@@ -280,6 +297,7 @@ void vport_open(struct vswitch *vs, struct vport *v)
 	int error;
 
 	v->to_open = false;
+	v->wait_busy = false;
 	vport_mark_dirty(vs, v);
 	/* Not as a port of its own, and the bond is not there. */
 	if (v->bond && !v->bond->good) {
@@ -292,10 +310,14 @@ void vport_open(struct vswitch *vs, struct vport *v)
 	}
 	v->mac = vport_wanted_mac(v);
 	fill_config(vs, v, &config);
+	if (keeps_address(v, &config))
+		config.mac = 0;
 	error = port_open(&config, &v->port, &why);
 	/* Missing, or a member of something else: netlink tells of either. */
 	v->wait_link = error == -ENODEV || error == -EBUSY;
 	v->wait_gone = error == -EEXIST;
+	/* Of another switch that ends and leaves it, nothing tells. */
+	v->wait_busy = error == -EBUSY;
 	if (error) {
 		v->port = NULL;
 		vport_set_error(v, "%s", why ? why : strerror(-error));
@@ -319,11 +341,15 @@ void vport_open(struct vswitch *vs, struct vport *v)
 void vport_reconfigure(struct vswitch *vs, struct vport *v)
 {
 	struct port_config config;
+	uint64_t had = v->mac;
 	char *why = NULL;
 	int error;
 
 	v->mac = vport_wanted_mac(v);
 	fill_config(vs, v, &config);
+	/* People may have given it another since. */
+	if (has_made_up_mac(v) && v->mac == had)
+		config.mac = 0;
 	error = v->port->class->reconfigure(v->port, &config, &why);
 	if (error == -EOPNOTSUPP) {
 		vport_close(vs, v);

@@ -218,6 +218,71 @@ def _(lab):
         assert "File exists" not in log.read(), "br0 was in the way"
 
 
+def add_internal(lab, port="in1"):
+    lab.switch.ctl("add-port", "br0", port, "--", "set", "Interface", port,
+                   "type=internal")
+    address(lab, port, "10.0.0.9/24")
+    wait_for_status(lab, port, "yes")
+
+
+def mac_of(lab, device="in1"):
+    return json.loads(lab.sw_ns.ip("-j", "link", "show",
+                                   device))[0]["address"]
+
+
+@test("an internal port that is taken over keeps the MAC address that it was "
+      "given on the host, unless its interface says another", only="vsw")
+def _(lab):
+    start(lab)
+    add_internal(lab)
+    given, wanted = "02:00:00:00:00:44", "02:00:00:00:00:55"
+    ip_batch([f"link set in1 address {given}"], lab.sw_ns.name)
+    lab.hosts["h1"].must_ping("10.0.0.9")
+    for end in (by_kill, by_signal):
+        end(lab)
+        lab.switch.start()
+        wait_for_status(lab, "in1", "yes")
+        equal(mac_of(lab), given, "in1's address")
+        lab.hosts["h1"].must_ping("10.0.0.9")
+    # nor does another change of its interface set it
+    lab.switch.set("Interface", "in1", mtu_request=1400)
+    wait_until(lambda: "mtu 1400 " in lab.sw_ns.ip("link", "show", "in1"),
+               "in1's MTU")
+    equal(mac_of(lab), given, "in1's address with another MTU")
+    lab.switch.ctl("set", "Interface", "in1", f'mac="{wanted}"')
+    wait_until(lambda: mac_of(lab) == wanted, "in1 has the address wanted")
+    ip_batch([f"link set in1 address {given}"], lab.sw_ns.name)
+    by_kill(lab)
+    lab.switch.start()
+    wait_until(lambda: mac_of(lab) == wanted, "in1 has the address wanted")
+
+
+@test("another switch may have an internal port as its device only when the "
+      "first has ended, and takes it then", only="vsw")
+def _(lab):
+    fastpath.start(lab, monitor=False)
+    add_internal(lab)
+    other = type(lab.switch)(lab.sw_ns, os.path.join(lab.directory, "two"),
+                             lab.options)
+    lab.others.append(other)
+    other.start()
+    other.add_bridge("br9")
+    result = other.ctl("add-port", "br9", "in1", check=False)
+    contains(result.stderr, "it is a port of another bridge or switch (process "
+             f"{lab.switch.process.pid})", "the message")
+    lab.switch.kill()
+    wait_until(lambda: other.get("Interface", "in1", "error") == [],
+               "the second has in1")
+    # the first waits for it in turn
+    lab.switch.start()
+    wait_until(lambda: lab.switch.get("Interface", "in1", "error") != [],
+               "the first does not have in1")
+    other.stop()
+    lab.others.clear()
+    wait_for_status(lab, "in1", "yes")
+    equal(lab.switch.get("Interface", "in1", "error"), [], "the error")
+
+
 @test("internal ports are taken over by more workers, and by fewer",
       only="vsw")
 def _(lab):

@@ -37,7 +37,7 @@ bool tap_fastpath_remove_left(const struct port_config *config,
 	if (!mark[0] || strcmp(info->alias, mark) != 0 || info->carrier ||
 	    left_tap_remove(info->ifindex))
 		return false;
-	log_info("%s: the device that a killed vswd has left is made anew",
+	log_info("%s: the device that an earlier vswd has left is made anew",
 		 config->name);
 	return true;
 }

@@ -193,8 +193,7 @@ static void cmd_exit(struct control_request *request, int argc,
 	bool keep = argc > 1 && !strcmp(argv[1], "--keep");
 
 	if (argc > 1 && !keep && strcmp(argv[1], "--cleanup") != 0) {
-		command_fail(request,
-			     "%s is neither --cleanup nor --keep",
+		command_fail(request, "%s is neither --cleanup nor --keep",
 			     argv[1]);
 		return;
 	}

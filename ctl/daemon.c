@@ -197,6 +197,18 @@ static void wait_for_end(int pidfile)
 	ctl_warn("exit: vswd has not ended yet");
 }
 
+static void refuse_of_exit(const char *word)
+{
+	struct suggestion s;
+	char hint[80];
+
+	suggestion_init(&s, word);
+	suggestion_offer(&s, "--keep");
+	suggestion_offer(&s, "--cleanup");
+	ctl_fatal("exit takes no option %s%s", word,
+		  suggestion_phrase(&s, hint, sizeof(hint)));
+}
+
 /* Options of ours stand before the command; vswd's commands have hardly any. */
 static void check_words(int argc, char **argv)
 {
@@ -212,6 +224,8 @@ static void check_words(int argc, char **argv)
 		     (!strcmp(word, "--cleanup") || !strcmp(word, "--keep"))) ||
 		    (!strcmp(argv[0], "trace") && !strcmp(word, "--commit")))
 			continue;
+		if (!strcmp(argv[0], "exit"))
+			refuse_of_exit(word);
 		ctl_fatal("%s takes no option %s; options stand before the "
 			  "command: \"vsw-ctl [OPTION]... %s\"",
 			  argv[0], word, argv[0]);

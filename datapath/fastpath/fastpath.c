@@ -5,6 +5,7 @@
 #include "fastpath/fastpath.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,12 +81,31 @@ static int load(struct fastpath *fp)
 	return error ? error : write_owner(fp);
 }
 
+/* Of a directory that may be gone, too. NULL with errno. */
+static char *real_name(const char *path)
+{
+	char *name = realpath(path, NULL), *copies[2], *parent;
+
+	if (name || errno != ENOENT)
+		return name;
+	copies[0] = xstrdup(path);
+	copies[1] = xstrdup(path);
+	parent = realpath(dirname(copies[0]), NULL);
+	if (parent)
+		name = xasprintf("%s/%s", strcmp(parent, "/") ? parent : "",
+				 basename(copies[1]));
+	free(parent);
+	free(copies[0]);
+	free(copies[1]);
+	return name;
+}
+
 /* By which a killed daemon's are known; NULL, or why it cannot be told. */
 char *fastpath_name_owner(struct fastpath *fp, const char *run_dir)
 {
 	struct stat st;
 
-	fp->run_dir = realpath(run_dir, NULL);
+	fp->run_dir = real_name(run_dir);
 	if (!fp->run_dir)
 		return xasprintf("%s: %s", run_dir, strerror(errno));
 	if (strlen(fp->run_dir) >= FP_OWNER_MAX)
@@ -104,12 +124,17 @@ static char *find_leftovers(struct fastpath *fp)
 	pid_t holder = 0;
 	int error = fastpath_leftovers_find(fp, &holder);
 
+	if (error == -EPERM)
+		log_warn("without CAP_SYS_ADMIN at the start, what an earlier "
+			 "vswd may have left in the kernel cannot be looked "
+			 "for: \"vswd --clean-up\" removes it, as root, while "
+			 "no vswd runs");
 	if (!error || error == -EPERM)
 		return NULL;
 	if (error == -EBUSY)
 		return xasprintf("another vswd runs in %s (process %d)",
 				 fp->run_dir, (int)holder);
-	return xasprintf("cannot look for what killed daemons have left: %s",
+	return xasprintf("cannot look for what an earlier vswd has left: %s",
 			 strerror(-error));
 }
 

@@ -14,19 +14,21 @@
 
 #include "fastpath/fastpath_internal.h"
 
-/* What this process lacks of what bpf(2) asks for; NULL: nothing. */
+/*
+ * What this process lacks of what bpf(2) asks for; NULL: nothing. CAP_SYS_ADMIN
+ * would do for CAP_BPF, but is given up after the start.
+ */
 static const char *missing_capability(void)
 {
-	bool admin = false, net = false, bpf = false;
+	bool net = false, bpf = false;
 
 	if (!capng_get_caps_process()) {
-		admin = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
 		net = capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
 		bpf = capng_have_capability(CAPNG_EFFECTIVE, CAP_BPF);
 	}
 	if (!net)
 		return "CAP_NET_ADMIN";
-	return bpf || admin ? NULL : "CAP_BPF";
+	return bpf ? NULL : "CAP_BPF";
 }
 
 /* False also when it cannot be told. */

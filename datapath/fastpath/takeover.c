@@ -138,8 +138,8 @@ void fastpath_drop_leftovers(struct fastpath *fp)
 	for (size_t i = 0; i < l->n_devices; i++) {
 		if (l->devices[i]->state != LEFT_THERE)
 			continue;
-		log_info("%s: is no port any more: its program in the kernel "
-			 "is removed",
+		log_info("%s: the program that an earlier vswd has left in the "
+			 "kernel is removed",
 			 l->devices[i]->name);
 		drop(l->devices[i]);
 	}
@@ -164,8 +164,9 @@ int fastpath_leftovers_find(struct fastpath *fp, pid_t *holder)
 	fp->leftovers = l;
 	error = fastpath_leftovers_look(fp, l);
 	if (!error && l->n_devices)
-		log_info("a killed daemon has left its programs at %zu devices",
-			 l->n_devices);
+		log_info("an earlier vswd has left its programs at %zu "
+			 "device%s",
+			 l->n_devices, l->n_devices == 1 ? "" : "s");
 	return error;
 }
 
@@ -298,7 +299,7 @@ static int clean_up_error(int error, pid_t holder, const char *run_dir,
 				 "first",
 				 run_dir, (int)holder);
 	return set_error(errp, error,
-			 "cannot look for what killed daemons have left: %s%s",
+			 "cannot look for what an earlier vswd has left: %s%s",
 			 strerror(-error),
 			 error == -EPERM ? ": CAP_SYS_ADMIN is needed" : "");
 }

@@ -421,10 +421,7 @@ static void add_forwarded(const struct fastpath_port *part,
 	struct fp_counters c;
 
 	fastpath_port_counters(part, &c);
-	counter_add(&total->rx_packets, c.rx_packets);
-	counter_add(&total->rx_bytes, c.rx_bytes);
-	counter_add(&total->tx_packets, c.tx_packets);
-	counter_add(&total->tx_bytes, c.tx_bytes);
+	netdev_port_add_forwarded(&c, total);
 }
 
 static void device_counters(struct port *port, struct port_counters *total)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "fastpath/layout.h"
 #include "port/device_lock.h"
 
 LOG_MODULE(device);
@@ -60,6 +61,15 @@ void netdev_port_status(const struct netdev_info *info,
 	status->speed_bps = link.speed_bps;
 	status->full_duplex = link.full_duplex;
 	memcpy(status->driver, link.driver, sizeof(status->driver));
+}
+
+void netdev_port_add_forwarded(const struct fp_counters *forwarded,
+			       struct port_counters *total)
+{
+	counter_add(&total->rx_packets, forwarded->rx_packets);
+	counter_add(&total->rx_bytes, forwarded->rx_bytes);
+	counter_add(&total->tx_packets, forwarded->tx_packets);
+	counter_add(&total->tx_bytes, forwarded->tx_bytes);
 }
 
 static int check_kind(const struct netdev_info *info, char **errp)

@@ -60,6 +60,11 @@ void netdev_port_status(const struct netdev_info *info,
 			uint32_t first_carrier_changes,
 			struct port_status *status);
 
+/* What the kernel's fast path has forwarded for the port counts as the rest. */
+struct fp_counters; /* fastpath/layout.h */
+void netdev_port_add_forwarded(const struct fp_counters *forwarded,
+			       struct port_counters *total);
+
 /* As many receive queues as a port opens for a configuration: 1 to max. */
 static inline unsigned netdev_port_n_rxqs(const struct port_config *config,
 					  unsigned max)

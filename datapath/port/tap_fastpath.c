@@ -11,6 +11,7 @@
 #include "base/tun.h"
 #include "fastpath/fastpath.h"
 #include "fastpath/left_tap.h"
+#include "port/netdev_port.h"
 
 LOG_MODULE(tap);
 
@@ -36,7 +37,7 @@ bool tap_fastpath_remove_left(const struct port_config *config,
 	if (!mark[0] || strcmp(info->alias, mark) != 0 || info->carrier ||
 	    left_tap_remove(info->ifindex))
 		return false;
-	log_info("%s: the device that a killed vswd has left is made anew",
+	log_info("%s: the device that an earlier vswd has left is made anew",
 		 config->name);
 	return true;
 }
@@ -217,10 +218,7 @@ void tap_fastpath_counters(const struct tap_fastpath *tf,
 		add_up(&sum, port->fastpath);
 	if (tf->leaving)
 		add_up(&sum, tf->leaving);
-	counter_add(&total->rx_packets, sum.rx_packets);
-	counter_add(&total->rx_bytes, sum.rx_bytes);
-	counter_add(&total->tx_packets, sum.tx_packets);
-	counter_add(&total->tx_bytes, sum.tx_bytes);
+	netdev_port_add_forwarded(&sum, total);
 }
 
 void tap_fastpath_close(struct tap_fastpath *tf, struct port *port, int fd)

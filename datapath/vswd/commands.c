@@ -194,7 +194,7 @@ static void cmd_exit(struct control_request *request, int argc,
 
 	if (argc > 1 && !keep && strcmp(argv[1], "--cleanup") != 0) {
 		command_fail(request,
-			     "exit: %s is neither --cleanup nor --keep",
+			     "%s is neither --cleanup nor --keep",
 			     argv[1]);
 		return;
 	}

@@ -13,10 +13,17 @@ static json_t *text_or_null(const char *text)
 	return json ? json : json_null();
 }
 
+static const char *why_closed(const struct vport *v)
+{
+	const char *error = vport_error(v);
+
+	return error ? error : "it is not open";
+}
+
 static json_t *row_json(const struct vport *v, const struct fp_counters *c)
 {
-	const char *in = vfastpath_why_not_in(v);
-	const char *out = vfastpath_why_not_out(v);
+	const char *in = v->port ? vfastpath_why_not_in(v) : why_closed(v);
+	const char *out = v->port ? vfastpath_why_not_out(v) : why_closed(v);
 
 	return json_pack(
 		"{s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:I, s:I, s:I}", "bridge",
@@ -30,7 +37,8 @@ static json_t *row_json(const struct vport *v, const struct fp_counters *c)
 static void row_text(struct text *text, const struct vport *v,
 		     const struct fp_counters *c)
 {
-	char *why = vfastpath_text(v);
+	char *why = v->port ? vfastpath_text(v)
+			    : xasprintf("no: %s", why_closed(v));
 
 	text_add(text, "%-15s  %-15s  %14llu  %14llu  %s\n", v->bridge->name,
 		 v->interface->name, (unsigned long long)c->rx_packets,
@@ -45,6 +53,16 @@ static void add_row(struct text *text, json_t *ports, const struct vport *v)
 	vfastpath_counters(v, &counters);
 	row_text(text, v, &counters);
 	json_array_append_new(ports, row_json(v, &counters));
+}
+
+/* Those that could not be opened, behind the others. */
+static void add_closed(struct text *text, json_t *ports,
+		       const struct vswitch *vs, const struct bridge *only)
+{
+	for (const struct bridge *b = vs->bridges; b; b = b->next)
+		for (size_t i = 0; i < b->n_vports; i++)
+			if (!b->vports[i]->port && (!only || only == b))
+				add_row(text, ports, b->vports[i]);
 }
 
 static void cmd_show(struct control_request *request, int argc,
@@ -72,6 +90,7 @@ static void cmd_show(struct control_request *request, int argc,
 		if (rows[i].vport)
 			add_row(&text, ports, rows[i].vport);
 	free(rows);
+	add_closed(&text, ports, vs, only);
 	command_reply(request, &text,
 		      json_pack("{s:b, s:o, s:o}", "on", !off, "why_not",
 				text_or_null(off), "ports", ports));

@@ -71,8 +71,11 @@ const char *vfastpath_why_off(const struct vswitch *vs)
 
 void vfastpath_keep(struct vswitch *vs)
 {
-	if (vs->fastpath && vs->fastpath->fp)
-		fastpath_keep(vs->fastpath->fp);
+	if (!vs->fastpath || !vs->fastpath->fp)
+		return;
+	fastpath_keep(vs->fastpath->fp);
+	log_info("the kernel goes on forwarding between stations that it "
+		 "knows, until the next vswd takes over");
 }
 
 bool vfastpath_is_kept(const struct vswitch *vs)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "fastpath/fastpath.h"
@@ -36,15 +37,20 @@ static void raise_file_limit(void)
 /* Nobody of this run directory may live: his would be removed. */
 static int clean_up(const struct vswd_options *options, char **errp)
 {
-	const struct daemon_options lock = { .pidfile = options->pid_file };
+	/* Where there is no directory, who may live has the fast path's lock.
+	 */
+	const struct daemon_options lock = {
+		.pidfile = access(options->run_dir, F_OK) ? NULL
+							  : options->pid_file,
+	};
 	int n = daemon_start(&lock, errp);
 
 	if (n)
 		return n;
 	n = fastpath_clean_up(options->run_dir, errp);
 	if (n >= 0)
-		printf("vswd: %d device%s had something left at %s\n", n,
-		       n == 1 ? "" : "s", n == 1 ? "it" : "them");
+		printf("vswd: removed what was left at %d device%s\n", n,
+		       n == 1 ? "" : "s");
 	daemon_end();
 	return MIN(n, 0);
 }
@@ -62,7 +68,7 @@ int main(int argc, char *argv[])
 	error = vswd_options_parse(&options, argc, argv, &why);
 	if (!error && options.done)
 		goto out;
-	if (!error)
+	if (!error && !options.clean_up)
 		error = vswd_options_make_dirs(&options, &why);
 	if (!error && options.clean_up)
 		error = clean_up(&options, &why);

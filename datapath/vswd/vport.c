@@ -230,8 +230,11 @@ void vport_destroy(struct vswitch *vs, struct vport *v)
 {
 	struct doomed_port *d;
 
-	log_info("bridge %s: interface %s removed", v->bridge->name,
-		 v->interface->name);
+	log_info("bridge %s: interface %s %s", v->bridge->name,
+		 v->interface->name,
+		 v->port && v->port->fastpath && vfastpath_is_kept(vs)
+			 ? "stays in the kernel, for the next vswd"
+			 : "removed");
 	event_port_removed(v);
 	event_forget_violations(v);
 	d = doom(vs, v);
